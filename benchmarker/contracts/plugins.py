@@ -1,0 +1,182 @@
+"""What plugins register: architectures, datasets, augmentations and reports.
+
+Builders, loaders and option models are given as ``"package.module:name"`` and imported only when they are used, so that
+registering a hundred networks costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from benchmarker.contracts.settings import Preparation, Split
+from benchmarker.contracts.tasks import Task
+
+
+class Options(BaseModel):
+    """Base of every plugin's options: unknown names are refused, and nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A named builder of a Keras model.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, as used in registries.
+    builder : str
+        ``"package.module:function"``, called as ``build(input_shape, task, seed)``, or, if `options` is given, as
+        ``build(input_shape, task, seed, options)``; returns an uncompiled `keras.Model`. ``input_shape`` is (height,
+        width, channels), ``task`` says how many outputs there are, and every initialiser and dropout takes its seed
+        from `benchmarker.layer_seeds` ``(seed)``.
+    citation : str
+        Bibcode, DOI or arXiv number of the paper.
+    minimum_size : int
+        Smallest height and width in pixels that the layers can take.
+    options : str, optional
+        ``"package.module:Model"``, a subclass of `Options`.
+    aliases : tuple of str
+        Other spellings, compared without regard to case, hyphens and underscores.
+    summary : str
+        One line for `benchmarker list`.
+    """
+
+    name: str
+    builder: str
+    citation: str
+    minimum_size: int = 1
+    options: str | None = None
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A published file.
+
+    Parameters
+    ----------
+    filename : str
+        Name in the cache, and the name looked for in a user's own folder.
+    urls : tuple of str
+        Where it is published; the first that answers is used.
+    checksum : str
+        ``"sha256:..."`` or ``"md5:..."``.
+    """
+
+    filename: str
+    urls: tuple[str, ...]
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A named source of labelled images.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, as used in registries.
+    loader : str
+        ``"package.module:function"``, called as ``load(options, context)`` with the validated options (None without
+        `options`) and a `DatasetContext`; returns `DatasetContents`.
+    licence, citation, homepage : str
+        Terms of use, bibcode or DOI, and where the data are published.
+    task : Task, optional
+        Given where it is the same whatever the options say.
+    downloads : tuple of Download
+        The published files.
+    options : str, optional
+        ``"package.module:Model"``, a subclass of `Options`.
+    preparation : Preparation
+        Used for what a registry leaves out.
+    split : Split, optional
+        Used where a registry has none.
+    summary : str
+        One line for `benchmarker list`.
+    """
+
+    name: str
+    loader: str
+    licence: str
+    citation: str
+    homepage: str = ""
+    task: Task | None = None
+    downloads: tuple[Download, ...] = ()
+    options: str | None = None
+    preparation: Preparation = field(default_factory=Preparation)
+    split: Split | None = None
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """A way to make more training images.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, as used in registries.
+    kind : {"expansion", "transform"}
+        An *expansion* makes a fixed, larger set once: ``expand(training_set, options, stream) -> TrainingSet``. A
+        *transform* changes each image anew in every epoch: ``transform(images, draws, options) -> images`` with
+        ``images`` of shape (n, height, width, channels), float32, and ``draws`` of shape (n, `draws_per_image`),
+        float64, uniform in [0, 1); image k may depend on row k alone.
+    builder : str
+        ``"package.module:function"`` of the form above; ``options`` is None without `options`.
+    citation : str
+        Bibcode, DOI or arXiv number of the method, where there is one.
+    draws_per_image : int
+        Random numbers that a transform needs for each image.
+    options : str, optional
+        ``"package.module:Model"``, a subclass of `Options`.
+    summary : str
+        One line for `benchmarker list`.
+    """
+
+    name: str
+    kind: Literal["expansion", "transform"]
+    builder: str
+    citation: str = ""
+    draws_per_image: int = 0
+    options: str | None = None
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A format that a leaderboard can be shown in.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, as used by ``benchmarker leaderboard --format``.
+    renderer : str
+        ``"package.module:function"``, called as ``render(leaderboard)`` with a `Leaderboard`; returns a str, or a rich
+        renderable for the terminal.
+    suffix : str
+        Of the file that the format is written to, for example ``".csv"``.
+    summary : str
+        One line for `benchmarker list`.
+    """
+
+    name: str
+    renderer: str
+    suffix: str = ".txt"
+    summary: str = ""
+
+
+Plugin = Architecture | Dataset | Augmentation | Report
+
+KINDS: Mapping[str, type[Architecture | Dataset | Augmentation | Report]] = {
+    "architecture": Architecture,
+    "dataset": Dataset,
+    "augmentation": Augmentation,
+    "report": Report,
+}

@@ -1,0 +1,74 @@
+"""Canonical encodings and their SHA-256 digests.
+
+Everything that is compared, cached or chained is encoded in one way only: JSON with sorted keys and no white space, and
+arrays as ``name, dtype, shape, little-endian bytes in C order``. ``docs/determinism.md`` describes both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CHUNK_BYTES = 1 << 22
+
+
+def canonical_json(value: Any) -> bytes:
+    """Encode a JSON value in the one way that digests use.
+
+    Parameters
+    ----------
+    value : JSON value
+        Mappings with string keys, sequences, strings, finite numbers, booleans and None.
+
+    Returns
+    -------
+    bytes
+        UTF-8, keys sorted, no white space, shortest round-trip decimal numbers.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest_json(value: Any) -> str:
+    """Return the hexadecimal SHA-256 of the canonical JSON of ``value``."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of the bytes of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_arrays(arrays: Mapping[str, NDArray[Any]] | Iterable[tuple[str, NDArray[Any]]]) -> str:
+    """Return the hexadecimal SHA-256 of named arrays, in the order given.
+
+    Each array adds one canonical JSON line ``[name, dtype, shape]`` and then its bytes, little-endian, in C order.
+    Memory-mapped arrays are read in pieces.
+    """
+    state = hashlib.sha256()
+    for name, array in arrays.items() if isinstance(arrays, Mapping) else arrays:
+        _update(state, name, array)
+    return state.hexdigest()
+
+
+def _update(state: hashlib._Hash, name: str, array: NDArray[Any]) -> None:
+    import numpy as np
+
+    little: np.dtype[Any] = array.dtype.newbyteorder("<")
+    state.update(canonical_json([name, little.str, list(array.shape)]) + b"\n")
+    rows = array.reshape(1) if array.ndim == 0 else array
+    step = max(1, _CHUNK_BYTES // max(1, rows[:1].nbytes))
+    for start in range(0, len(rows), step):
+        state.update(np.ascontiguousarray(rows[start : start + step], dtype=little).data.cast("B"))

@@ -1,0 +1,209 @@
+"""Finds plugins through entry points of the group ``benchmarker``, one by one and in sorted order.
+
+A plugin that fails to import, has a wrong signature or registers nonsense is set aside as a `BrokenPlugin`; a name that
+two plugins register belongs to neither. Both are listed, and only what needs them fails.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar, cast
+
+import pluggy
+
+from benchmarker.contracts.plugins import KINDS, Architecture, Augmentation, Dataset, Options, Plugin, Report
+from benchmarker.errors import PluginError, UnknownPluginError
+from benchmarker.hooks import PROJECT, Hooks, Registrar
+
+GROUP = "benchmarker"
+
+P = TypeVar("P", Architecture, Dataset, Augmentation, Report)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenPlugin:
+    """An entry point that could not be used.
+
+    Parameters
+    ----------
+    name, distribution : str
+        The entry point, and the distribution (with version) that brings it.
+    error : str
+        One line.
+    traceback : str
+        All of it; empty for a name that two plugins register.
+    """
+
+    name: str
+    distribution: str
+    error: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A plugin and the distribution (with version) that brings it."""
+
+    plugin: Plugin
+    distribution: str
+
+
+def spelling(name: str) -> str:
+    """Return a name as names are compared: without case, hyphens, underscores and spaces."""
+    return name.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
+class Plugins:
+    """Everything that installed plugins registered.
+
+    Parameters
+    ----------
+    registered : mapping of kind to mapping of name to list of Registered
+        Kinds are those of `benchmarker.contracts.plugins.KINDS`; a list with two entries is a conflict.
+    broken : iterable of BrokenPlugin
+        What could not be loaded.
+    """
+
+    def __init__(
+        self, registered: Mapping[str, Mapping[str, list[Registered]]], broken: Iterable[BrokenPlugin] = ()
+    ) -> None:
+        self._registered = registered
+        self.broken = (*broken, *self._conflicts())
+
+    def all(self, kind: str) -> tuple[Registered, ...]:
+        """Return the plugins of a kind, sorted by name, without conflicting ones."""
+        return tuple(owners[0] for _, owners in sorted(self._registered[kind].items()) if len(owners) == 1)
+
+    def architecture(self, name: str) -> Architecture:
+        """Return an architecture by its name or alias."""
+        return self._find("architecture", name, Architecture)
+
+    def dataset(self, name: str) -> Dataset:
+        """Return a dataset by its name."""
+        return self._find("dataset", name, Dataset)
+
+    def augmentation(self, name: str) -> Augmentation:
+        """Return an augmentation by its name."""
+        return self._find("augmentation", name, Augmentation)
+
+    def report(self, name: str) -> Report:
+        """Return a report format by its name."""
+        return self._find("report", name, Report)
+
+    def distribution(self, kind: str, name: str) -> str:
+        """Return the distribution (with version) that registers a name."""
+        return self._registered[kind][name][0].distribution
+
+    def _find(self, kind: str, name: str, expected: type[P]) -> P:
+        candidates = self._registered[kind]
+        owners = candidates.get(name) or self._by_spelling(kind, name)
+        if not owners:
+            raise UnknownPluginError(self._unknown(kind, name))
+        if len(owners) > 1:
+            raise PluginError(self._conflict(kind, owners))
+        return cast("P", owners[0].plugin)
+
+    def _by_spelling(self, kind: str, name: str) -> list[Registered]:
+        wanted = spelling(name)
+        found: list[Registered] = []
+        for owners in self._registered[kind].values():
+            for owner in owners:
+                names = (owner.plugin.name, *getattr(owner.plugin, "aliases", ()))
+                if wanted in map(spelling, names):
+                    found.append(owner)
+        return found
+
+    def _unknown(self, kind: str, name: str) -> str:
+        names = sorted(self._registered[kind])
+        close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(names) or 'none'}."
+        broken = f" {len(self.broken)} plugin(s) are broken; see `benchmarker list`." if self.broken else ""
+        return f"no {kind} is called {name!r}: {hint}{broken}"
+
+    def _conflicts(self) -> list[BrokenPlugin]:
+        return [
+            BrokenPlugin(
+                name=name,
+                distribution=", ".join(owner.distribution for owner in owners),
+                error=self._conflict(kind, owners),
+            )
+            for kind, candidates in self._registered.items()
+            for name, owners in sorted(candidates.items())
+            if len(owners) > 1
+        ]
+
+    @staticmethod
+    def _conflict(kind: str, owners: list[Registered]) -> str:
+        names = " and ".join(owner.distribution for owner in owners)
+        return f"the {kind} {owners[0].plugin.name!r} is registered by {names}: uninstall one of them"
+
+
+def discover() -> Plugins:
+    """Load every installed plugin, sorted by the names of entry point and distribution."""
+    registered: dict[str, dict[str, list[Registered]]] = {kind: {} for kind in KINDS}
+    broken: list[BrokenPlugin] = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, _distribution(e), e.value)):
+        try:
+            found = _register(entry)
+        # A plugin is somebody else's code: whatever it raises must not take the others down.
+        except (Exception, SystemExit) as error:
+            broken.append(
+                BrokenPlugin(
+                    name=entry.name,
+                    distribution=_distribution(entry),
+                    error=f"{type(error).__name__}: {error}",
+                    traceback=traceback.format_exc(),
+                )
+            )
+            continue
+        for kind, plugin in found:
+            owner = Registered(plugin=plugin, distribution=_distribution(entry))
+            registered[kind].setdefault(plugin.name, []).append(owner)
+    return Plugins(registered, broken)
+
+
+@lru_cache(maxsize=1)
+def installed() -> Plugins:
+    """Return `discover()`, done once in this process."""
+    return discover()
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown distribution"
+
+
+def _register(entry: EntryPoint) -> list[tuple[str, Plugin]]:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    manager.register(entry.load(), name=entry.name)
+    if not manager.hook.benchmarker_register.get_hookimpls():
+        raise PluginError(f"{entry.value} has no function benchmarker_register marked with @hookimpl")
+    registrar = Registrar()
+    manager.hook.benchmarker_register(registrar=registrar)
+    return registrar.registered
+
+
+def resolve(reference: str) -> Any:
+    """Import what ``"package.module:name"`` names.
+
+    Raises
+    ------
+    PluginError
+        If the module cannot be imported, or has no such name.
+    """
+    module_name, _, name = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"{reference!r} cannot be imported: {error}") from error
+
+
+def options_model(plugin: Architecture | Dataset | Augmentation) -> type[Options] | None:
+    """Return the class that describes a plugin's options, or None where it has none."""
+    return None if plugin.options is None else cast("type[Options]", resolve(plugin.options))

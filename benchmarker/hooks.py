@@ -1,0 +1,71 @@
+"""The one hook that plugins implement, and the registrar that it is called with.
+
+A complete plugin::
+
+    from benchmarker import Architecture, hookimpl
+
+    @hookimpl
+    def benchmarker_register(registrar):
+        registrar.architecture(Architecture(name="tiny", builder="my_package.networks:tiny", citation="my paper"))
+
+and in its ``pyproject.toml``::
+
+    [project.entry-points.benchmarker]
+    my_package = "my_package"
+"""
+
+from __future__ import annotations
+
+import pluggy
+
+from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Plugin, Report
+from benchmarker.errors import PluginError
+
+PROJECT = "benchmarker"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class Registrar:
+    """Collects what one plugin registers."""
+
+    def __init__(self) -> None:
+        self.registered: list[tuple[str, Plugin]] = []
+
+    def architecture(self, architecture: Architecture) -> None:
+        """Register a network."""
+        self._add("architecture", architecture, Architecture)
+
+    def dataset(self, dataset: Dataset) -> None:
+        """Register a source of labelled images."""
+        self._add("dataset", dataset, Dataset)
+
+    def augmentation(self, augmentation: Augmentation) -> None:
+        """Register a way to make more training images."""
+        self._add("augmentation", augmentation, Augmentation)
+
+    def report(self, report: Report) -> None:
+        """Register a format for leaderboards."""
+        self._add("report", report, Report)
+
+    def _add(self, kind: str, plugin: Plugin, expected: type[Plugin]) -> None:
+        if not isinstance(plugin, expected):
+            raise PluginError(f"registrar.{kind}() expects a {expected.__name__}. Received: {plugin!r}")
+        if any(kind == other and plugin.name == registered.name for other, registered in self.registered):
+            raise PluginError(f"the plugin registers the {kind} {plugin.name!r} twice")
+        self.registered.append((kind, plugin))
+
+
+class Hooks:
+    """The hooks that the core calls."""
+
+    @hookspec
+    def benchmarker_register(self, registrar: Registrar) -> None:
+        """Register architectures, datasets, augmentations and reports.
+
+        Parameters
+        ----------
+        registrar : Registrar
+            Has one method for each kind of plugin.
+        """
