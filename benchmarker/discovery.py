@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pluggy
 
@@ -22,8 +22,6 @@ from benchmarker.errors import PluginError, UnknownPluginError
 from benchmarker.hooks import PROJECT, Hooks, Registrar
 
 GROUP = "benchmarker"
-
-P = TypeVar("P", Architecture, Dataset, Augmentation, Report)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,25 +80,25 @@ class Plugins:
 
     def architecture(self, name: str) -> Architecture:
         """Return an architecture by its name or alias."""
-        return self._find("architecture", name, Architecture)
+        return cast(Architecture, self._find("architecture", name))
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset by its name."""
-        return self._find("dataset", name, Dataset)
+        return cast(Dataset, self._find("dataset", name))
 
     def augmentation(self, name: str) -> Augmentation:
         """Return an augmentation by its name."""
-        return self._find("augmentation", name, Augmentation)
+        return cast(Augmentation, self._find("augmentation", name))
 
     def report(self, name: str) -> Report:
         """Return a report format by its name."""
-        return self._find("report", name, Report)
+        return cast(Report, self._find("report", name))
 
     def distribution(self, kind: str, name: str) -> str:
         """Return the distribution (with version) that registers a name."""
         return self._registered[kind][name][0].distribution
 
-    def _find(self, kind: str, name: str, expected: type[P]) -> P:
+    def _find(self, kind: str, name: str) -> Plugin:
         candidates = self._registered[kind]
         owners = candidates.get(name) or self._by_spelling(kind, name)
         if not owners:
@@ -151,8 +149,7 @@ def discover() -> Plugins:
     for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, _distribution(e), e.value)):
         try:
             found = _register(entry)
-        # A plugin is somebody else's code: whatever it raises must not take the others down.
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code must not take the others down
             broken.append(
                 BrokenPlugin(
                     name=entry.name,

@@ -27,7 +27,7 @@ class Preparation(Settings):
     """Set pixels below mean + this many standard deviations of the image to 0; the radio paper uses 3."""
 
     binary_threshold: Fraction | None = None
-    """Set pixels above this fraction of the image's maximum to 1 and all others to 0; the radio framework offers 0.8."""
+    """Set pixels above this fraction of the image's maximum to 1, all others to 0; the radio framework offers 0.8."""
 
     crop: PositiveInt | None = None
     """Keep this many central pixels in height and width; smaller images are skipped."""

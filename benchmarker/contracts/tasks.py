@@ -20,6 +20,7 @@ class Classification:
 
     @property
     def kind(self) -> Literal["classification"]:
+        """Name of the kind of task, as stored in files."""
         return "classification"
 
     @property
@@ -33,6 +34,7 @@ class Classification:
         return "softmax"
 
     def to_json(self) -> dict[str, Any]:
+        """Return what `task_from_json` reads."""
         return {"kind": self.kind, "classes": list(self.classes)}
 
 
@@ -70,6 +72,7 @@ class Regression:
 
     @property
     def kind(self) -> Literal["regression"]:
+        """Name of the kind of task, as stored in files."""
         return "regression"
 
     @property
@@ -83,6 +86,7 @@ class Regression:
         return "linear"
 
     def to_json(self) -> dict[str, Any]:
+        """Return what `task_from_json` reads."""
         return {
             "kind": self.kind,
             "targets": [
