@@ -1,36 +1,42 @@
 """Galaxy benchmarker: compare galaxy networks deterministically, and honestly over few seeds.
 
-This module is the public API. Plugins import from here, and from `benchmarker.testing` in their tests.
+This module is the public API. Plugins import from here, and from `benchmarker.testing` in their tests. Names are
+imported when they are first used, so that a plugin that only registers itself costs `benchmarker list` next to nothing.
 """
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from benchmarker._version import __version__
-from benchmarker.contracts.images import (
-    Attribute,
-    DatasetContents,
-    DatasetContext,
-    ImageRecord,
-    LabelledImages,
-    SkippedImage,
-    TrainingSet,
-)
-from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Download, Options, Report
-from benchmarker.contracts.settings import Preparation, Split, Training
-from benchmarker.contracts.tasks import Classification, Regression, RegressionTarget, Task
-from benchmarker.digests import canonical_json, digest_arrays, digest_file, digest_json
-from benchmarker.errors import (
-    BenchmarkerError,
-    ConfigurationError,
-    DataError,
-    DownloadError,
-    PluginError,
-    UnreadableImageError,
-    UnsafeArchiveError,
-    UnsafePickleError,
-)
-from benchmarker.hooks import Registrar, hookimpl
-from benchmarker.randomness import Stream, layer_seeds
+
+if TYPE_CHECKING:
+    from benchmarker.contracts.images import (
+        Attribute,
+        DatasetContents,
+        DatasetContext,
+        ImageRecord,
+        LabelledImages,
+        SkippedImage,
+        TrainingSet,
+    )
+    from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Download, Report
+    from benchmarker.contracts.settings import Options, Preparation, Split, Training
+    from benchmarker.contracts.tasks import Classification, Regression, RegressionTarget, Task
+    from benchmarker.digests import canonical_json, digest_arrays, digest_file, digest_json
+    from benchmarker.errors import (
+        BenchmarkerError,
+        ConfigurationError,
+        DataError,
+        DownloadError,
+        PluginError,
+        UnreadableImageError,
+        UnsafeArchiveError,
+        UnsafePickleError,
+    )
+    from benchmarker.hooks import Registrar, hookimpl
+    from benchmarker.randomness import Stream, layer_seeds
 
 __all__ = [
     "Architecture",
@@ -71,3 +77,31 @@ __all__ = [
     "hookimpl",
     "layer_seeds",
 ]
+
+# Where each public name lives; the same names as above.
+_MODULES = {
+    "benchmarker.contracts.images": "Attribute DatasetContents DatasetContext "
+    "ImageRecord LabelledImages SkippedImage TrainingSet",
+    "benchmarker.contracts.plugins": "Architecture Augmentation Dataset Download Report",
+    "benchmarker.contracts.settings": "Options Preparation Split Training",
+    "benchmarker.contracts.tasks": "Classification Regression RegressionTarget Task",
+    "benchmarker.digests": "canonical_json digest_arrays digest_file digest_json",
+    "benchmarker.errors": "BenchmarkerError ConfigurationError DataError DownloadError "
+    "PluginError UnreadableImageError UnsafeArchiveError UnsafePickleError",
+    "benchmarker.hooks": "Registrar hookimpl",
+    "benchmarker.randomness": "Stream layer_seeds",
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -13,13 +13,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
-from benchmarker.contracts.plugins import KINDS, Architecture, Augmentation, Dataset, Options, Plugin, Report
+from benchmarker.contracts.plugins import KINDS, Architecture, Augmentation, Dataset, Plugin, Report
 from benchmarker.errors import PluginError, UnknownPluginError
 from benchmarker.hooks import PROJECT, Hooks, Registrar
+
+if TYPE_CHECKING:
+    from benchmarker.contracts.settings import Options
 
 GROUP = "benchmarker"
 
@@ -80,19 +83,19 @@ class Plugins:
 
     def architecture(self, name: str) -> Architecture:
         """Return an architecture by its name or alias."""
-        return cast(Architecture, self._find("architecture", name))
+        return cast("Architecture", self._find("architecture", name))
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset by its name."""
-        return cast(Dataset, self._find("dataset", name))
+        return cast("Dataset", self._find("dataset", name))
 
     def augmentation(self, name: str) -> Augmentation:
         """Return an augmentation by its name."""
-        return cast(Augmentation, self._find("augmentation", name))
+        return cast("Augmentation", self._find("augmentation", name))
 
     def report(self, name: str) -> Report:
         """Return a report format by its name."""
-        return cast(Report, self._find("report", name))
+        return cast("Report", self._find("report", name))
 
     def distribution(self, kind: str, name: str) -> str:
         """Return the distribution (with version) that registers a name."""
@@ -105,7 +108,7 @@ class Plugins:
             raise UnknownPluginError(self._unknown(kind, name))
         if len(owners) > 1:
             raise PluginError(self._conflict(kind, owners))
-        return cast("P", owners[0].plugin)
+        return owners[0].plugin
 
     def _by_spelling(self, kind: str, name: str) -> list[Registered]:
         wanted = spelling(name)

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from benchmarker.contracts.settings import Preparation, Split
 from benchmarker.contracts.tasks import Task
 
-
-class Options(BaseModel):
-    """Base of every plugin's options: unknown names are refused, and nothing changes once it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+if TYPE_CHECKING:
+    from benchmarker.contracts.settings import Preparation, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +88,10 @@ class Dataset:
         The published files.
     options : str, optional
         ``"package.module:Model"``, a subclass of `Options`.
-    preparation : Preparation
-        Used for what a registry leaves out.
-    split : Split, optional
-        Used where a registry has none.
+    default_preparation : mapping of str to JSON value
+        Used for what a registry leaves out, written as in a registry: ``{"clip_sigma": 3.0, "crop": 150}``.
+    default_split : mapping of str to JSON value, optional
+        Used where a registry has none, written as in a registry: ``{"train": 250, "validation": 100}``.
     summary : str
         One line for `benchmarker list`.
     """
@@ -110,9 +104,24 @@ class Dataset:
     task: Task | None = None
     downloads: tuple[Download, ...] = ()
     options: str | None = None
-    preparation: Preparation = field(default_factory=Preparation)
-    split: Split | None = None
+    default_preparation: Mapping[str, Any] = field(default_factory=dict)
+    default_split: Mapping[str, Any] | None = None
     summary: str = ""
+
+    # The models of settings are built late: registering a dataset must not cost what pydantic costs.
+    @property
+    def preparation(self) -> Preparation:
+        """The validated `default_preparation`."""
+        from benchmarker.contracts.settings import Preparation
+
+        return Preparation.model_validate(dict(self.default_preparation))
+
+    @property
+    def split(self) -> Split | None:
+        """The validated `default_split`."""
+        from benchmarker.contracts.settings import Split
+
+        return None if self.default_split is None else Split.model_validate(dict(self.default_split))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

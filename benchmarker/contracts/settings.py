@@ -17,6 +17,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class Options(Settings):
+    """Base of every plugin's options: unknown names are refused, and nothing changes once it is read."""
+
+
 class Preparation(Settings):
     """How an image becomes the input of a network; applied in the order of the fields."""
 
