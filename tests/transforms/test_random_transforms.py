@@ -1,0 +1,106 @@
+"""The transforms `flips`, `shifts` and `quarter-turns`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from benchmarker import ConfigurationError, Stream
+from benchmarker_transforms.flips import FlipOptions, flip
+from benchmarker_transforms.quarter_turns import turn
+from benchmarker_transforms.shifts import ShiftOptions, shift
+
+Transform = Callable[[NDArray[np.float32], NDArray[np.float64], Any], NDArray[np.float32]]
+TRANSFORMS: list[tuple[Transform, int]] = [(flip, 2), (shift, 2), (turn, 1)]
+
+
+def images_and_draws(n: int, size: int, draws: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    generator = Stream("test", n=n, size=size).generator()
+    return generator.random((n, size, size, 2), dtype=np.float32), generator.random((n, draws))
+
+
+@pytest.mark.parametrize(("transform", "draws_per_image"), TRANSFORMS)
+def test_image_k_depends_on_row_k_alone(transform: Transform, draws_per_image: int) -> None:
+    images, draws = images_and_draws(24, 20, draws_per_image)
+    together = transform(images, draws, None)
+    assert together.shape == images.shape
+    assert together.dtype == np.float32
+    assert not np.array_equal(together, images)
+    for k in range(len(images)):
+        np.testing.assert_array_equal(transform(images[k : k + 1], draws[k : k + 1], None)[0], together[k])
+    np.testing.assert_array_equal(transform(images[::-1], draws[::-1], None), together[::-1])
+
+
+@pytest.mark.parametrize(("transform", "draws_per_image"), TRANSFORMS)
+def test_images_handed_in_stay_as_they_are(transform: Transform, draws_per_image: int) -> None:
+    images, draws = images_and_draws(8, 10, draws_per_image)
+    before = images.copy()
+    images.setflags(write=False)
+    transform(images, draws, None)[:] = -1
+    np.testing.assert_array_equal(images, before)
+
+
+def test_flips_follow_the_draws() -> None:
+    images, _ = images_and_draws(4, 5, 2)
+    draws = np.array([[0.4, 0.4], [0.4, 0.6], [0.6, 0.4], [0.5, 0.5]])
+    flipped = flip(images, draws)
+    np.testing.assert_array_equal(flipped[0], images[0, ::-1, ::-1])
+    np.testing.assert_array_equal(flipped[1], images[1, :, ::-1])
+    np.testing.assert_array_equal(flipped[2], images[2, ::-1])
+    np.testing.assert_array_equal(flipped[3], images[3])
+
+
+def test_each_flip_can_be_switched_off() -> None:
+    images, _ = images_and_draws(1, 5, 2)
+    both = np.zeros((1, 2))
+    np.testing.assert_array_equal(flip(images, both, FlipOptions(vertical=False)), images[:, :, ::-1])
+    np.testing.assert_array_equal(flip(images, both, FlipOptions(horizontal=False)), images[:, ::-1])
+
+
+def test_shifts_move_whole_pixels_and_fill_with_zeros() -> None:
+    images = np.arange(1, 26, dtype=np.float32).reshape(1, 5, 5, 1)
+    reach_of_one = ShiftOptions(fraction=0.2)
+    up_left = shift(images, np.array([[0.0, 0.0]]), reach_of_one)[0, :, :, 0]
+    np.testing.assert_array_equal(up_left[:-1, :-1], images[0, 1:, 1:, 0])
+    assert not up_left[-1].any()
+    assert not up_left[:, -1].any()
+    down = shift(images, np.array([[0.99, 0.5]]), reach_of_one)[0, :, :, 0]
+    np.testing.assert_array_equal(down[1:], images[0, :-1, :, 0])
+    assert not down[0].any()
+
+
+def test_all_shifts_are_equally_frequent() -> None:
+    """A reach of one pixel gives three places along each axis."""
+    images = np.zeros((900, 5, 5, 1), np.float32)
+    images[:, 2, 2] = 1
+    grid = (np.arange(30) + 0.5) / 30
+    draws = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
+    np.testing.assert_array_equal(shift(images, draws, ShiftOptions(fraction=0.2)).sum(axis=0)[1:4, 1:4, 0], 100)
+
+
+def test_no_shift_below_one_pixel() -> None:
+    images, draws = images_and_draws(3, 8, 2)
+    np.testing.assert_array_equal(shift(images, draws, ShiftOptions(fraction=0.1)), images)
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1, float("nan")])
+def test_impossible_fractions_are_refused(fraction: float) -> None:
+    with pytest.raises(ValidationError, match="fraction"):
+        ShiftOptions(fraction=fraction)
+
+
+def test_quarter_turns_are_exact_and_counter_clockwise() -> None:
+    images, _ = images_and_draws(4, 6, 1)
+    turned = turn(images, np.array([[0.0], [0.25], [0.5], [0.999]]))
+    for quarter in range(4):
+        np.testing.assert_array_equal(turned[quarter], np.rot90(images[quarter], quarter))
+
+
+def test_quarter_turns_refuse_oblong_images() -> None:
+    with pytest.raises(ConfigurationError, match="4 x 6 pixels"):
+        turn(np.zeros((1, 4, 6, 1), np.float32), np.zeros((1, 1)))
