@@ -1,1 +1,64 @@
-"""TBD."""
+"""Numerical backends: the only modules that import tensorflow or jax.
+
+Each backend is a module with three functions: ``environment(threads)`` gives the environment variables that a worker
+must be started with, ``configure(threads, seed)`` switches determinism on and asserts that it is, and ``describe()``
+says which devices and versions compute.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+from benchmarker.errors import ConfigurationError
+
+BACKENDS = ("tensorflow",)
+
+
+class Backend(Protocol):
+    """What a module of this package offers."""
+
+    def environment(self, threads: int) -> Mapping[str, str]:
+        """Return the variables that must be set before the backend is imported."""
+
+    def configure(self, threads: int, seed: int) -> None:
+        """Pin threads, switch determinism on, and raise DeterminismError if it is not."""
+
+    def describe(self) -> Mapping[str, object]:
+        """Return versions and devices."""
+
+
+def chosen() -> str:
+    """Return the name of the backend: ``KERAS_BACKEND``, or tensorflow.
+
+    Raises
+    ------
+    ConfigurationError
+        If the benchmarker has no such backend.
+    """
+    name = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if name not in BACKENDS:
+        raise ConfigurationError(f"KERAS_BACKEND must be one of {', '.join(BACKENDS)}. Received: {name!r}")
+    return name
+
+
+def load(name: str) -> Backend:
+    """Import the module of a backend."""
+    return cast(Backend, importlib.import_module(f"benchmarker.backends.{name}_backend"))
+
+
+def worker_environment(name: str, threads: int) -> dict[str, str]:
+    """Return the environment of a worker process.
+
+    Parameters
+    ----------
+    name : str
+        Of the backend.
+    threads : int
+        That one operation may use; the number of cores plays no role.
+    """
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "XLA_", "JAX_"))}
+    pinned = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    return environment | pinned | {"PYTHONHASHSEED": "0", "KERAS_BACKEND": name} | dict(load(name).environment(threads))

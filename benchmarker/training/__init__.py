@@ -1,1 +1,1 @@
-"""TBD."""
+"""Trains one network on one training set, in an order that the harness owns."""

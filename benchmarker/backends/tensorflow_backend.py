@@ -1,0 +1,86 @@
+"""TensorFlow: the reference backend."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping
+
+from benchmarker.errors import DeterminismError
+
+
+def environment(threads: int) -> Mapping[str, str]:
+    """Return the variables that must be set before TensorFlow is imported."""
+    return {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_DETERMINISTIC_OPS": "1",
+        "TF_ENABLE_ONEDNN_OPTS": "1",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+    }
+
+
+def configure(threads: int, seed: int) -> None:
+    """Pin threads and switch determinism on.
+
+    Parameters
+    ----------
+    threads : int
+        That one operation may use.
+    seed : int
+        Of TensorFlow's own generators: determinism demands one, though every layer has a seed of its own.
+
+    Raises
+    ------
+    DeterminismError
+        If TensorFlow was used before, or a switch did not take.
+    """
+    import tensorflow as tf
+    from fwr13y.d9m.tensorflow import enable_determinism
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError as error:
+        raise DeterminismError(f"TensorFlow was used before its threads were pinned: {error}") from error
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a banner
+        enable_determinism()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.random.set_seed(seed)
+    _assert_deterministic(threads)
+
+
+def _assert_deterministic(threads: int) -> None:
+    import tensorflow as tf
+    from tensorflow.python.framework import config
+
+    wrong = [
+        name
+        for name, right in {
+            "op determinism": config.is_op_determinism_enabled(),
+            "TensorFloat-32 off": not tf.config.experimental.tensor_float_32_execution_enabled(),
+            "intra-op threads": tf.config.threading.get_intra_op_parallelism_threads() == threads,
+            "inter-op threads": tf.config.threading.get_inter_op_parallelism_threads() == 1,
+        }.items()
+        if not right
+    ]
+    if wrong:
+        raise DeterminismError(f"TensorFlow ignored: {', '.join(wrong)}; results would not be reproducible")
+
+
+def describe() -> Mapping[str, object]:
+    """Return TensorFlow's version, devices and switches."""
+    import os
+
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return {
+        "version": tf.__version__,
+        "devices": [str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")) for gpu in gpus]
+        or ["CPU"],
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
+        "op_determinism": True,
+        "tensor_float_32": bool(tf.config.experimental.tensor_float_32_execution_enabled()),
+    }

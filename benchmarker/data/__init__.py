@@ -1,0 +1,1 @@
+"""Datasets, prepared once into a cache that all cells share, and their splits by source."""

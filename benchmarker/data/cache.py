@@ -1,0 +1,87 @@
+"""A cache of folders named by the digest of what they were made from.
+
+A folder appears under its name only when it is complete, so a process that is killed half-way leaves nothing that could
+be mistaken for data; a lock lets one process produce while others wait.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarker.digests import digest_json
+from benchmarker.errors import StorageError
+
+ENVIRONMENT_VARIABLE = "BENCHMARKER_CACHE"
+
+
+def cache_folder() -> Path:
+    """Return the folder that holds downloads and prepared data: ``BENCHMARKER_CACHE``, or the user's cache folder."""
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_cache_path("galaxy-benchmarker")
+
+
+def produce(name: str, key: Any, write: Callable[[Path], None], *, root: Path | None = None) -> Path:
+    """Return a cached folder, written by ``write(folder)`` unless it is there already.
+
+    Parameters
+    ----------
+    name : str
+        What the folder holds; becomes part of its name.
+    key : JSON value
+        Everything that the contents depend on.
+    write : callable
+        Fills the empty folder that it is given.
+    root : Path, optional
+        Instead of `cache_folder` ().
+
+    Raises
+    ------
+    StorageError
+        If the cache cannot be written.
+    """
+    import filelock
+
+    root = root or cache_folder()
+    folder = root / name / digest_json(key)[:32]
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder.with_suffix(".lock")):
+            if not folder.is_dir():
+                _write_aside(folder, write)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    return folder
+
+
+def _write_aside(folder: Path, write: Callable[[Path], None]) -> None:
+    aside = folder.with_suffix(".partial")
+    if aside.exists():  # left by a process that was killed: the lock is ours, so nobody writes it now
+        shutil.rmtree(aside)
+    aside.mkdir()
+    try:
+        write(aside)
+        aside.rename(folder)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """Say in words why a file could not be written, and what to do."""
+    place = error.filename or path
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return StorageError(f"{place}: the disk is full; free some space and run the same command again")
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return StorageError(f"{place}: cannot be written ({error.strerror}); choose another folder")
+    return StorageError(f"{place}: {error.strerror or error}")

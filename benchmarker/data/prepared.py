@@ -1,0 +1,185 @@
+"""Prepares a dataset once and opens it memory-mapped ever after.
+
+A prepared folder holds ``images.f32`` (little-endian float32, C order), ``targets.npy`` and ``prepared.json``. Its name
+is the digest of the dataset, its options, the preparation and the loader's signature; the digest of its *contents* is
+what cells are keyed by, so moving or touching a file changes no cell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker.contracts.images import (
+    Attribute,
+    DatasetContents,
+    DatasetContext,
+    ImageRecord,
+    LabelledImages,
+    SkippedImage,
+)
+from benchmarker.contracts.plugins import Dataset
+from benchmarker.contracts.settings import Options, Preparation
+from benchmarker.contracts.tasks import Classification, Task, task_from_json
+from benchmarker.data.cache import produce
+from benchmarker.digests import digest_arrays, digest_json
+from benchmarker.discovery import resolve
+from benchmarker.errors import DataError, PluginError, UnreadableImageError
+from benchmarker.preparation import prepare_image
+
+# Raise when the same input would be prepared into other numbers.
+VERSION = 1
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def prepare(
+    dataset: Dataset,
+    options: Options | None,
+    preparation: Preparation,
+    context: DatasetContext,
+    progress: Progress = lambda _description, _done, _total: None,
+) -> tuple[LabelledImages, Path]:
+    """Return the prepared images of a dataset, and the folder that they are in.
+
+    Parameters
+    ----------
+    dataset, options, preparation
+        What to prepare, and how.
+    context : DatasetContext
+        Where the loader finds its files.
+    progress : callable
+        Called with a description, how many images are done, and how many there are, if known.
+
+    Raises
+    ------
+    DataError
+        If the dataset cannot be read, or no image can be used.
+    """
+    contents: DatasetContents = resolve(dataset.loader)(options, context)
+    key = {
+        "version": VERSION,
+        "dataset": dataset.name,
+        "options": options.model_dump(mode="json") if options else None,
+        "preparation": preparation.model_dump(mode="json"),
+        "signature": contents.signature,
+    }
+
+    def write(folder: Path) -> None:
+        _write(folder, dataset.name, contents, preparation, progress)
+
+    folder = produce("prepared", key, write)
+    return open_prepared(folder), folder
+
+
+@dataclass(slots=True)
+class _Columns:
+    shape: tuple[int, ...] = ()
+    targets: list[Any] = field(default_factory=list)
+    source_ids: list[str] = field(default_factory=list)
+    parts: list[str | None] = field(default_factory=list)
+    attributes: list[dict[str, float]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _write(folder: Path, name: str, contents: DatasetContents, preparation: Preparation, progress: Progress) -> None:
+    columns = _Columns()
+    with (folder / "images.f32").open("wb") as stream:
+        for done, record in enumerate(contents.records()):
+            progress(f"preparing {name}", done, contents.count)
+            if isinstance(record, SkippedImage):
+                columns.skipped.append((record.name, record.reason))
+                continue
+            try:
+                _append(record, contents.task, preparation, columns, stream)
+            except UnreadableImageError as error:
+                columns.skipped.append((record.source_id, error.reason))
+    if not columns.targets:
+        raise DataError(_nothing_left(name, columns.skipped))
+    task = contents.task
+    dtype = np.int64 if isinstance(task, Classification) else np.float64
+    targets = np.array(columns.targets, dtype=dtype)
+    np.save(folder / "targets.npy", targets)
+    description = {
+        "task": task.to_json(),
+        "shape": list(columns.shape),
+        "source_ids": columns.source_ids,
+        "parts": columns.parts,
+        "attributes": {
+            attribute: {
+                "unit": contents.attribute_units.get(attribute, ""),
+                "values": [row.get(attribute) for row in columns.attributes],
+            }
+            for attribute in sorted({key for row in columns.attributes for key in row})
+        },
+        "skipped": columns.skipped,
+    }
+    images: NDArray[Any] = _map_images(folder, len(targets), columns.shape)
+    facts = {key: value for key, value in description.items() if key not in {"shape", "skipped"}}
+    described = {"digest": digest_json([digest_arrays({"images": images, "targets": targets}), facts]), **description}
+    (folder / "prepared.json").write_text(json.dumps(described), encoding="utf-8")
+
+
+def _append(
+    record: ImageRecord, task: Task, preparation: Preparation, columns: _Columns, stream: IO[bytes]
+) -> None:
+    image = prepare_image(record.image, preparation)
+    if not columns.shape:
+        columns.shape = image.shape
+    if image.shape != columns.shape:
+        expected, received = (" x ".join(map(str, shape)) for shape in (columns.shape, image.shape))
+        raise UnreadableImageError(f"its shape is {received}, not {expected} as the first image's")
+    columns.targets.append(_checked_target(record, task))
+    stream.write(np.ascontiguousarray(image, dtype="<f4").data)
+    columns.source_ids.append(record.source_id)
+    columns.parts.append(record.part)
+    columns.attributes.append(dict(record.attributes))
+
+
+def _checked_target(record: ImageRecord, task: Task) -> int | list[float]:
+    if isinstance(task, Classification):
+        if not isinstance(record.target, int | np.integer) or not 0 <= record.target < task.n_outputs:
+            raise PluginError(
+                f"the target of {record.source_id!r} must be a class index from 0 to {task.n_outputs - 1}. "
+                f"Received: {record.target!r}"
+            )
+        return int(record.target)
+    values = [float(value) for value in np.atleast_1d(np.asarray(record.target, dtype=np.float64))]
+    if len(values) != task.n_outputs or not np.isfinite(values).all():
+        raise UnreadableImageError(f"its target is {values}, not {task.n_outputs} finite number(s)")
+    return values
+
+
+def _nothing_left(name: str, skipped: list[tuple[str, str]]) -> str:
+    shown = "\n".join(f"  {image}: {reason}" for image, reason in skipped[:50])
+    more = f"\n  ... and {len(skipped) - 50} more" if len(skipped) > 50 else ""
+    return f"no image of {name!r} can be used; {len(skipped)} were skipped:\n{shown}{more}"
+
+
+def _map_images(folder: Path, n: int, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.float32]]:
+    return np.memmap(folder / "images.f32", dtype="<f4", mode="r", shape=(n, *shape))
+
+
+def open_prepared(folder: Path) -> LabelledImages:
+    """Open a folder that `prepare` wrote; images stay on disk until they are used."""
+    described = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+    targets = np.load(folder / "targets.npy", mmap_mode="r")
+    return LabelledImages(
+        task=task_from_json(described["task"]),
+        images=_map_images(folder, len(targets), tuple(described["shape"])),
+        targets=targets,
+        source_ids=tuple(described["source_ids"]),
+        parts=tuple(described["parts"]),
+        attributes={
+            name: Attribute(values=np.array(column["values"], dtype=np.float64), unit=column["unit"])
+            for name, column in described["attributes"].items()
+        },
+        skipped=tuple(SkippedImage(name=name, reason=reason) for name, reason in described["skipped"]),
+        digest=described["digest"],
+    )

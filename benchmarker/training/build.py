@@ -1,0 +1,82 @@
+"""Builds the network of a cell under a stream of its own."""
+
+from __future__ import annotations
+
+import keras
+
+from benchmarker.contracts.plugins import Architecture
+from benchmarker.contracts.settings import Options
+from benchmarker.contracts.tasks import Task
+from benchmarker.discovery import resolve
+from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
+from benchmarker.randomness import Stream
+
+
+def build_model(
+    architecture: Architecture,
+    options: Options | None,
+    input_shape: tuple[int, int, int],
+    task: Task,
+    seed: int,
+    precision: str = "float32",
+) -> keras.Model:
+    """Build a network; the same arguments always give the same initial weights.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What to build.
+    options : Options or None
+        Of the architecture.
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    task : Task
+        What it shall predict.
+    seed : int
+        The cell's seed.
+    precision : str
+        Keras dtype policy of the layers.
+
+    Raises
+    ------
+    PluginError
+        If the builder fails, or returns something else than a network for the task.
+    """
+    check_size(architecture, input_shape)
+    keras.config.set_dtype_policy(precision)
+    own = Stream("weights", seed=seed, architecture=architecture.name).seed()
+    # A builder that forgets to hand its seed to a layer still gets the same weights every time.
+    keras.utils.set_random_seed(own)
+    build = resolve(architecture.builder)
+    arguments = (input_shape, task, own) if architecture.options is None else (input_shape, task, own, options)
+    try:
+        model = build(*arguments)
+    except BenchmarkerError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"building {architecture.name!r} for images of {input_shape} failed: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(model, keras.Model) or model.output_shape != (None, task.n_outputs):
+        received = model.output_shape if isinstance(model, keras.Model) else type(model).__name__
+        raise PluginError(
+            f"{architecture.builder} must return a keras.Model with outputs of shape (None, {task.n_outputs}). "
+            f"Received: {received}"
+        )
+    return model
+
+
+def check_size(architecture: Architecture, input_shape: tuple[int, int, int]) -> None:
+    """Refuse images that are smaller than a network's minimum, before its layers do.
+
+    Raises
+    ------
+    ConfigurationError
+        If height or width is too small.
+    """
+    smallest = min(input_shape[:2])
+    if smallest < architecture.minimum_size:
+        raise ConfigurationError(
+            f"{architecture.name} needs images of at least {architecture.minimum_size} x {architecture.minimum_size} "
+            f"pixels. Received: {input_shape[0]} x {input_shape[1]}"
+        )

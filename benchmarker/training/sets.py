@@ -1,0 +1,128 @@
+"""Training sets: the images of a part, enlarged by expansions, with transforms on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker.contracts.images import LabelledImages, TrainingSet
+from benchmarker.contracts.plugins import Augmentation
+from benchmarker.contracts.settings import Options
+from benchmarker.contracts.tasks import Task
+from benchmarker.discovery import resolve
+from benchmarker.errors import PluginError
+from benchmarker.randomness import Stream
+
+
+class PartSet:
+    """The images of one part, read from the prepared data when they are asked for.
+
+    Parameters
+    ----------
+    data : LabelledImages
+        All images.
+    indices : ndarray of shape (n,), int64
+        Those of the part.
+    """
+
+    def __init__(self, data: LabelledImages, indices: NDArray[np.int64]) -> None:
+        self._images = data.images
+        self._indices = indices
+        self.task: Task = data.task
+        self.targets: NDArray[Any] = np.asarray(data.targets)[indices]
+        height, width, channels = data.images.shape[1:]
+        self.image_shape: tuple[int, int, int] = (height, width, channels)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the images at ``indices``, ndarray of shape (len(indices), height, width, channels)."""
+        return np.asarray(self._images[self._indices[indices]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedAugmentation:
+    """An augmentation of an arm, with its validated options."""
+
+    augmentation: Augmentation
+    options: Options | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transform:
+    """A transform with the stream of its draws."""
+
+    name: str
+    function: Callable[[NDArray[np.float32], NDArray[np.float64], Options | None], NDArray[np.float32]]
+    options: Options | None
+    draws_per_image: int
+    stream: Stream
+
+    def draws(self, epoch: int, n: int) -> NDArray[np.float64]:
+        """Return the uniform draws of an epoch, ndarray of shape (n, draws_per_image); row k is image k's."""
+        return self.stream.child("epoch", epoch=epoch).generator().random((n, self.draws_per_image))
+
+    def apply(self, images: NDArray[np.float32], draws: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the transformed images, and refuse a transform that changes their shape or type."""
+        changed = self.function(images, draws, self.options)
+        if changed.shape != images.shape or changed.dtype != np.float32:
+            raise PluginError(
+                f"the transform {self.name!r} must return float32 images of shape {images.shape}. "
+                f"Received: {changed.dtype} of shape {changed.shape}"
+            )
+        return changed
+
+
+def expand(base: TrainingSet, applied: Sequence[AppliedAugmentation], seed: int, part: str) -> TrainingSet:
+    """Apply the expansions of an arm, one after the other.
+
+    Parameters
+    ----------
+    base : TrainingSet
+        The real images.
+    applied : sequence of AppliedAugmentation
+        Of the arm; transforms are left out here.
+    seed : int
+        The cell's seed.
+    part : str
+        ``"train"`` or ``"validation"``.
+    """
+    expanded = base
+    for stream, entry in _streams(applied, seed, part):
+        if entry.augmentation.kind == "expansion":
+            expanded = resolve(entry.augmentation.builder)(expanded, entry.options, stream)
+    return expanded
+
+
+def transforms(applied: Sequence[AppliedAugmentation], seed: int) -> tuple[Transform, ...]:
+    """Return the transforms of an arm, in their order."""
+    return tuple(
+        Transform(
+            name=entry.augmentation.name,
+            function=resolve(entry.augmentation.builder),
+            options=entry.options,
+            draws_per_image=entry.augmentation.draws_per_image,
+            stream=stream,
+        )
+        for stream, entry in _streams(applied, seed, "train")
+        if entry.augmentation.kind == "transform"
+    )
+
+
+def _streams(
+    applied: Sequence[AppliedAugmentation], seed: int, part: str
+) -> list[tuple[Stream, AppliedAugmentation]]:
+    """Give each augmentation a stream that does not depend on what else the arm holds, unless it is the same twice."""
+    found: list[tuple[Stream, AppliedAugmentation]] = []
+    seen: dict[str, int] = {}
+    for entry in applied:
+        name = entry.augmentation.name
+        repetition = seen[name] = seen.get(name, -1) + 1
+        stream = Stream("augmentation", seed=seed, name=name, repetition=repetition, part=part)
+        found.append((stream, entry))
+    return found
