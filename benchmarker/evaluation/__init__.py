@@ -1,1 +1,1 @@
-"""TBD."""
+"""What a trained network is worth, and what it costs."""

@@ -8,8 +8,9 @@ from benchmarker.contracts.plugins import Architecture
 from benchmarker.contracts.settings import Options
 from benchmarker.contracts.tasks import Task
 from benchmarker.discovery import resolve
-from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
+from benchmarker.errors import BenchmarkerError, PluginError
 from benchmarker.randomness import Stream
+from benchmarker.training.requirements import check_size
 
 
 def build_model(
@@ -64,19 +65,3 @@ def build_model(
             f"Received: {received}"
         )
     return model
-
-
-def check_size(architecture: Architecture, input_shape: tuple[int, int, int]) -> None:
-    """Refuse images that are smaller than a network's minimum, before its layers do.
-
-    Raises
-    ------
-    ConfigurationError
-        If height or width is too small.
-    """
-    smallest = min(input_shape[:2])
-    if smallest < architecture.minimum_size:
-        raise ConfigurationError(
-            f"{architecture.name} needs images of at least {architecture.minimum_size} x {architecture.minimum_size} "
-            f"pixels. Received: {input_shape[0]} x {input_shape[1]}"
-        )
