@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         UnsafePickleError,
     )
     from benchmarker.hooks import Registrar, hookimpl
+    from benchmarker.preparation.fits import read_fits_image
     from benchmarker.randomness import Stream, layer_seeds
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "digest_json",
     "hookimpl",
     "layer_seeds",
+    "read_fits_image",
 ]
 
 # Where each public name lives; the same names as above.
@@ -89,6 +91,7 @@ _MODULES = {
     "benchmarker.errors": "BenchmarkerError ConfigurationError DataError DownloadError "
     "PluginError UnreadableImageError UnsafeArchiveError UnsafePickleError",
     "benchmarker.hooks": "Registrar hookimpl",
+    "benchmarker.preparation.fits": "read_fits_image",
     "benchmarker.randomness": "Stream layer_seeds",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}

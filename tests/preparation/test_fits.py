@@ -1,0 +1,199 @@
+"""Reading FITS images: every variant that real files come in, and every way in which they are broken."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from benchmarker import Stream, UnreadableImageError, read_fits_image
+
+# File of the edge cases -> shape in pixels and number of NaN, or a part of the reason why it is refused.
+EDGE_CASES: dict[str, tuple[tuple[int, int], int] | str] = {
+    "FIRSTJ124646.7+224554.fits": ((132, 132), 394),
+    "blank.fits": ((1, 1), 1),
+    "checksum_false.fits": "do not match their checksum",
+    "compressed_with_nan.fits": ((12, 12), 1),
+    "first_cutout_server_reply.fits": ((33, 33), 0),
+    "m13_rice.fits": ((300, 300), 0),
+    "nan_012_percent_200_020.485-000.490_0.4364_0052.49.fits": ((300, 300), 10498),
+    "nan_027_percent_210_348.925-000.435_0.0910_0050.37.fits": ((300, 300), 24237),
+    "nan_044_percent_200_003.198+000.788_0.1484_0026.82.fits": ((300, 300), 39244),
+    "nan_100_percent_200_033.655+000.710_0.2900_0030.76.fits": ((300, 300), 90000),
+    "not_a_fits_file.fits": "not a FITS file",
+    "o4sp040b0_raw.fits": ((44, 62), 0),
+    "scale.fits": ((21, 20), 0),
+    "small_3D.fits": ((20, 20), 0),
+    "small_4D.fits": ((20, 20), 0),
+    "small_5D.fits": ((20, 20), 0),
+    "stokes_frequency_axes.fits": ((129, 129), 0),
+    "table.fits": "no image in it, only tables",
+    "test0.fits": ((40, 40), 0),
+    "truncated.fits": "truncated",
+    "zerowidth.fits": "no pixels: axes of shape 0 x 777777701",
+}
+
+
+@pytest.mark.shared
+def test_the_table_names_every_edge_case(shared_data: Path) -> None:
+    assert {path.name for path in (shared_data / "fits_edge_cases").iterdir()} == set(EDGE_CASES)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", sorted(EDGE_CASES))
+def test_edge_case(shared_data: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    path = shared_data / "fits_edge_cases" / name
+    expected = EDGE_CASES[name]
+    if isinstance(expected, str):
+        with pytest.raises(UnreadableImageError, match=expected) as caught:
+            read_fits_image(path)
+        assert len(caught.value.reason) < 120
+    else:
+        image = read_fits_image(path)
+        assert image.shape == expected[0]
+        assert int(np.isnan(image).sum()) == expected[1]
+        assert image.dtype == np.float32
+        assert image.dtype.isnative
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.shared
+def test_scale_is_applied(shared_data: Path) -> None:
+    path = shared_data / "fits_edge_cases" / "scale.fits"
+    with fits.open(path, do_not_scale_image_data=True) as hdus:
+        header, stored = hdus[0].header, hdus[0].data.astype(np.float64)
+    expected = header.get("BZERO", 0.0) + header.get("BSCALE", 1.0) * stored
+    assert np.allclose(read_fits_image(path), expected, rtol=1e-6)
+
+
+def _file(*hdus: Any, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    fits.HDUList(list(hdus)).writeto(stream, **options)
+    return stream.getvalue()
+
+
+def _values(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray[Any, Any]:
+    return (np.arange(np.prod(shape)).reshape(shape) % 113).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "float32", "float64", "uint16", "uint32", "<f4"])
+def test_every_pixel_type(dtype: str) -> None:
+    values = _values((5, 7), dtype)
+    image = read_fits_image(_file(fits.PrimaryHDU(values)))
+    assert image.dtype == np.dtype("=f4")
+    assert np.array_equal(image, values.astype(np.float32))
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (1, 5, 7), (1, 1, 5, 7), (1, 1, 1, 5, 7), (5, 7, 1), (5, 1, 7), (1, 1, 1)])
+def test_axes_of_length_one_are_dropped(shape: tuple[int, ...]) -> None:
+    image = read_fits_image(_file(fits.PrimaryHDU(_values(shape))))
+    assert image.shape == ((5, 7) if 5 in shape else (1, 1))
+    assert np.array_equal(image.ravel(), _values(shape).ravel())
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ((1, 3, 20, 20), "4 axes of shape 1 x 3 x 20 x 20, more than two are longer than 1"),
+        ((2, 5, 7), "3 axes of shape 2 x 5 x 7, more than two are longer than 1"),
+        ((9,), "1 axis: expected 2 to 5"),
+        ((1, 1, 1, 1, 5, 7), "6 axes: expected 2 to 5"),
+        ((5, 0), "no pixels: axes of shape 5 x 0"),
+    ],
+)
+def test_other_axes_are_refused(shape: tuple[int, ...], reason: str) -> None:
+    with pytest.raises(UnreadableImageError) as caught:
+        read_fits_image(_file(fits.PrimaryHDU(_values(shape))))
+    assert caught.value.reason == reason
+
+
+def test_blank_pixels_are_nan() -> None:
+    values = _values((4, 4), "int16")
+    hdu = fits.PrimaryHDU(values)
+    hdu.header["BLANK"] = 3
+    image = read_fits_image(_file(hdu))
+    assert np.array_equal(np.isnan(image), values == 3)
+
+
+def test_first_image_after_empty_primary_and_table() -> None:
+    table = fits.BinTableHDU.from_columns([fits.Column("flux", "E", array=np.ones(3))])
+    first, second = _values((5, 7)), _values((6, 6))
+    data = _file(fits.PrimaryHDU(), table, fits.ImageHDU(first), fits.ImageHDU(second))
+    assert np.array_equal(read_fits_image(data), first)
+
+
+def test_tile_compressed_and_gzip() -> None:
+    values = _values((32, 32), "int16")
+    data = _file(fits.PrimaryHDU(), fits.CompImageHDU(values, compression_type="RICE_1"))
+    assert np.array_equal(read_fits_image(data), values)
+    assert np.array_equal(read_fits_image(gzip.compress(data)), values)
+    with pytest.raises(UnreadableImageError, match="gzip"):
+        read_fits_image(gzip.compress(data)[:-40])
+
+
+def test_datum_checksum_is_verified_but_not_that_of_the_header() -> None:
+    data = _file(fits.PrimaryHDU(_values((5, 7))), checksum=True)
+    header_edited = data.replace(b"HDU checksum updated", b"HDU checksum UPDATED")
+    assert read_fits_image(header_edited).shape == (5, 7)
+    pixels_changed = data[:2880] + bytes([data[2880] ^ 1]) + data[2881:]
+    with pytest.raises(UnreadableImageError, match="DATASUM"):
+        read_fits_image(pixels_changed)
+
+
+@pytest.mark.parametrize("length", [0, 79, 2000, 2880, 2880 + 4096])
+def test_truncated_files_are_refused(length: int) -> None:
+    with pytest.raises(UnreadableImageError, match=r"truncated|empty|damaged"):
+        read_fits_image(_file(fits.PrimaryHDU(_values((64, 64))))[:length])
+
+
+def test_missing_padding_is_harmless() -> None:
+    values = _values((10, 10))
+    assert np.array_equal(read_fits_image(_file(fits.PrimaryHDU(values))[: 2880 + 400]), values)
+
+
+def test_damaged_bytes_never_escape_as_another_error() -> None:
+    generator = Stream("test", purpose="damage").generator()
+    whole = _file(fits.PrimaryHDU(), fits.CompImageHDU(_values((32, 32), "int16"), compression_type="RICE_1"))
+    refused = 0
+    for _ in range(60):
+        data = bytearray(whole)
+        for position in generator.integers(0, len(data), size=8):
+            data[position] = int(generator.integers(48, 58))
+        try:
+            read_fits_image(bytes(data))
+        except UnreadableImageError:
+            refused += 1
+    assert refused > 5
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImageError, match="does not exist"):
+        read_fits_image(tmp_path / "nothing.fits")
+    with pytest.raises(UnreadableImageError, match="cannot be opened"):
+        read_fits_image(tmp_path)
+
+
+def test_a_hostile_header_does_not_fill_the_memory() -> None:
+    data = _file(fits.PrimaryHDU(_values((5, 7))))
+    huge = data.replace(b"NAXIS1  =                    7", b"NAXIS1  =           7777777777")
+    with pytest.raises(UnreadableImageError, match="pixels are more than"):
+        read_fits_image(huge)
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    path.write_bytes(_file(fits.PrimaryHDU(_values((5, 7)))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        read_fits_image(path)
+        gc.collect()
+    handles = Path("/proc/self/fd")
+    if handles.is_dir():
+        assert path not in [link.resolve() for link in handles.iterdir()]
