@@ -1,0 +1,55 @@
+# Everything runs in .venv, which `make install` makes from pyproject.toml and constraints.txt.
+
+# The first Python on the path that TensorFlow supports; `make install PYTHON=/path/to/python` takes another one.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+CODE := benchmarker plugins architectures reports tests benchmarks examples quickstart.py
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test lint bench constraints clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
+
+install: $(INSTALLED) ## Make .venv with everything at the tested versions
+
+# pip learnt --group in 25.1; the pip that comes with Python 3.11 is older.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: none is on the path" >&2; exit 1; }
+	@echo "Installing into .venv (takes a minute or two) ..."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+quickstart: $(INSTALLED) ## Train three networks on the embedded data and print the leaderboard
+	$(BIN)/python quickstart.py -a registries/quickstart.yaml -s 8901
+
+test: $(INSTALLED) ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## Check style, types, imports and spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+bench: $(INSTALLED) ## Measure speed and memory against named rivals
+	$(BIN)/python benchmarks/run.py
+
+constraints: ## Write constraints.txt anew from the ranges in pyproject.toml
+	rm -rf build/constraints
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	build/constraints/bin/python -m pip install --quiet --editable . --group dev
+	{ sed -n '/^#/p' constraints.txt; \
+		build/constraints/bin/python -m pip freeze --all --exclude-editable | grep -vE '^(pip|setuptools)=='; } > build/new.txt
+	mv build/new.txt constraints.txt
+
+clean: ## Remove build products and caches; results and .venv stay
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
