@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from benchmarker.hooks import Registrar, hookimpl
     from benchmarker.preparation.fits import read_fits_image
     from benchmarker.randomness import Stream, layer_seeds
+    from benchmarker.results.labels import MetricLabel, metric_label
+    from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary, write_summary
 
 __all__ = [
     "Architecture",
@@ -52,8 +54,12 @@ __all__ = [
     "DatasetContext",
     "Download",
     "DownloadError",
+    "FailedCell",
     "ImageRecord",
     "LabelledImages",
+    "Leaderboard",
+    "LeaderboardRow",
+    "MetricLabel",
     "Options",
     "PluginError",
     "Preparation",
@@ -64,6 +70,7 @@ __all__ = [
     "SkippedImage",
     "Split",
     "Stream",
+    "Summary",
     "Task",
     "Training",
     "TrainingSet",
@@ -77,7 +84,9 @@ __all__ = [
     "digest_json",
     "hookimpl",
     "layer_seeds",
+    "metric_label",
     "read_fits_image",
+    "write_summary",
 ]
 
 # Where each public name lives; the same names as above.
@@ -93,6 +102,8 @@ _MODULES = {
     "benchmarker.hooks": "Registrar hookimpl",
     "benchmarker.preparation.fits": "read_fits_image",
     "benchmarker.randomness": "Stream layer_seeds",
+    "benchmarker.results.labels": "MetricLabel metric_label",
+    "benchmarker.results.leaderboard": "FailedCell Leaderboard LeaderboardRow Summary write_summary",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 

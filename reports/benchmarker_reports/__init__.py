@@ -1,10 +1,19 @@
-"""Placeholder until this package registers its plugins."""
+"""Formats that leaderboards are shown in; one module for each. The same study gives the same bytes."""
 
 from __future__ import annotations
 
-from benchmarker import Registrar, hookimpl
+from benchmarker import Registrar, Report, hookimpl
 
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register nothing yet."""
+    """Register the formats."""
+    for name, suffix, summary in (
+        ("terminal", ".txt", "a table as wide as the terminal; plain text into a file"),
+        ("csv", ".csv", "one line for each model, arm and checkpoint, with every metric"),
+        ("tidy", ".csv", "one line for each model, arm, checkpoint, seed and metric"),
+        ("json", ".json", "everything, with the value of each seed"),
+        ("markdown", ".md", "tables for a README or an issue"),
+    ):
+        renderer = f"benchmarker_reports.{name}_report:render"
+        registrar.report(Report(name=name, renderer=renderer, suffix=suffix, summary=summary))

@@ -1,0 +1,1 @@
+"""Reads studies back: their run folders become tidy rows, and the rows a leaderboard."""

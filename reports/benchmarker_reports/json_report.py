@@ -1,0 +1,77 @@
+"""Leaderboards as JSON: numbers read back are the numbers that were written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarker import Leaderboard, LeaderboardRow, Summary
+
+FORMAT = 1
+
+
+def render(leaderboard: Leaderboard) -> str:
+    """Return a leaderboard as indented JSON.
+
+    Parameters
+    ----------
+    leaderboard : Leaderboard
+        What to show.
+
+    Returns
+    -------
+    str
+        An object with ``rows``, ``failed``, ``notes`` and the counts ``ok``, ``failed``, ``pending`` and ``planned``.
+    """
+    value = {
+        "format": FORMAT,
+        "title": leaderboard.title,
+        "dataset": {"name": leaderboard.dataset, "images": leaderboard.images, "skipped": leaderboard.skipped},
+        "task": dict(leaderboard.task),
+        "primary": leaderboard.primary,
+        "sort": {"metric": leaderboard.sort, "higher_is_better": leaderboard.higher_is_better},
+        "cells": {
+            "planned": leaderboard.planned,
+            "ok": leaderboard.ok,
+            "failed": len(leaderboard.failed),
+            "pending": leaderboard.pending,
+        },
+        "rows": [_row(row) for row in leaderboard.rows],
+        "failed": [
+            {"model": cell.model, "arm": cell.arm, "seed": cell.seed, "kind": cell.kind, "message": cell.message}
+            for cell in leaderboard.failed
+        ],
+        "notes": list(leaderboard.notes),
+    }
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _row(row: LeaderboardRow) -> dict[str, Any]:
+    return {
+        "rank": row.rank,
+        "model": row.model,
+        "variant": row.variant,
+        "architecture": row.architecture,
+        "arm": row.arm,
+        "checkpoint": row.checkpoint,
+        "backend": row.backend,
+        "precision": row.precision,
+        "n": row.n,
+        "planned": row.planned,
+        "complete": row.complete,
+        "metrics": _summaries(row.metrics),
+        "costs": _summaries(row.costs),
+    }
+
+
+def _summaries(summaries: Mapping[str, Summary]) -> dict[str, Any]:
+    return {
+        name: {
+            "mean": summary.mean,
+            "standard_deviation": summary.standard_deviation,
+            "n": summary.n,
+            "values": {str(seed): value for seed, value in summary.values.items()},
+        }
+        for name, summary in summaries.items()
+    }
