@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UnsafeArchiveError,
         UnsafePickleError,
     )
+    from benchmarker.files import Member, load_plain_pickle, path_signature, read_members
     from benchmarker.hooks import Registrar, hookimpl
     from benchmarker.preparation.fits import read_fits_image
     from benchmarker.randomness import Stream, layer_seeds
@@ -59,6 +60,7 @@ __all__ = [
     "LabelledImages",
     "Leaderboard",
     "LeaderboardRow",
+    "Member",
     "MetricLabel",
     "Options",
     "PluginError",
@@ -84,8 +86,11 @@ __all__ = [
     "digest_json",
     "hookimpl",
     "layer_seeds",
+    "load_plain_pickle",
     "metric_label",
+    "path_signature",
     "read_fits_image",
+    "read_members",
     "write_summary",
 ]
 
@@ -99,6 +104,7 @@ _MODULES = {
     "benchmarker.digests": "canonical_json digest_arrays digest_file digest_json",
     "benchmarker.errors": "BenchmarkerError ConfigurationError DataError DownloadError "
     "PluginError UnreadableImageError UnsafeArchiveError UnsafePickleError",
+    "benchmarker.files": "Member load_plain_pickle path_signature read_members",
     "benchmarker.hooks": "Registrar hookimpl",
     "benchmarker.preparation.fits": "read_fits_image",
     "benchmarker.randomness": "Stream layer_seeds",

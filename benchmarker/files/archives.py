@@ -1,0 +1,366 @@
+"""Reads the files of a folder, a zip or a tar alike, without unpacking anything to disk.
+
+Archives come from the network and are not trusted. Names that lead out of the archive, links, devices and archives
+that unpack without end are refused before the first file is handed out; limits hold for the bytes that really come out
+of the decompressor, whatever the headers say.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+from benchmarker.errors import DataError, UnsafeArchiveError
+
+_log = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 1 << 20
+_DRIVE = re.compile(r"[A-Za-z]:")
+_LINUX_SYSTEMS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One file of a folder or an archive.
+
+    Parameters
+    ----------
+    name : str
+        Relative, with forward slashes.
+    read : callable returning bytes
+        Reads the file; to be called before the next member is asked for.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an archive may unpack to.
+
+    Parameters
+    ----------
+    members : int
+        Entries, folders included.
+    member_bytes, total_bytes : int
+        Of one file and of all files together.
+    held_bytes : int
+        Of all files together in a compressed tar, which has to be held in memory to be sorted.
+    ratio : float
+        Bytes unpacked for each byte of the archive, once more than ``ratio_from`` bytes are unpacked. FITS and HDF5
+        files of empty sky reach 80.
+    ratio_from : int
+        Smaller archives may be compressed as well as they like.
+    """
+
+    members: int = 1_000_000
+    member_bytes: int = 2 << 30
+    total_bytes: int = 64 << 30
+    held_bytes: int = 2 << 30
+    ratio: float = 250.0
+    ratio_from: int = 128 << 20
+
+
+def read_members(path: Path, suffixes: tuple[str, ...] = (), *, limits: Limits | None = None) -> Iterator[Member]:
+    """Yield the files of a folder, a zip or a tar (plain, gz, bz2 or xz), sorted by name.
+
+    Parameters
+    ----------
+    path : Path
+        A folder or an archive; what it is shows from its first bytes, not from its name.
+    suffixes : tuple of str
+        Only files that end so, for example ``(".png",)``; compared without case. All by default.
+    limits : Limits, optional
+        What an archive may unpack to.
+
+    Yields
+    ------
+    Member
+        What macOS leaves behind (``__MACOSX``, ``.DS_Store``, ``._name``) is left out.
+
+    Raises
+    ------
+    UnsafeArchiveError
+        If an archive holds absolute names, ``..``, links or devices, or unpacks beyond the limits.
+    DataError
+        If the archive is damaged, encrypted or no archive at all.
+    """
+    guard = _Guard(path, suffixes, limits or Limits())
+    if path.is_dir():
+        return _folder_members(path, suffixes)
+    kind = _kind(path)
+    if kind == "zip":
+        return _zip_members(guard)
+    if kind == "tar":
+        return _tar_members(guard)
+    return _compressed_tar_members(guard, kind)
+
+
+def list_folder(path: Path, suffixes: tuple[str, ...] = ()) -> list[tuple[str, Path]]:
+    """Return the relative names and paths of the files below a folder, sorted by name.
+
+    A folder is the user's own, so links are followed; a link that leads back to a folder above ends there.
+    """
+    seen: set[tuple[int, int]] = set()
+    found: list[tuple[str, Path]] = []
+    for parent, folders, files in os.walk(path, followlinks=True):
+        status = Path(parent).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        for file in files:
+            full = Path(parent, file)
+            name = full.relative_to(path).as_posix()
+            if not _wanted(name, suffixes):
+                continue
+            if full.is_file():
+                found.append((name, full))
+            else:
+                _log.warning("%s is left out: not a regular file, or a link to nothing", full)
+    return sorted(found)
+
+
+def _folder_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
+    for name, file in list_folder(path, suffixes):
+        yield Member(name=name, read=partial(_read_file, file))
+
+
+def _read_file(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
+    parts = PurePosixPath(name).parts
+    junk = "__MACOSX" in parts or parts[-1] == ".DS_Store" or parts[-1].startswith("._")
+    return not junk and (not suffixes or name.lower().endswith(tuple(suffix.lower() for suffix in suffixes)))
+
+
+def _kind(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(512)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    for magic, kind in ((b"PK\3\4", "zip"), (b"PK\5\6", "zip"), (b"\x1f\x8b", "gz"), (b"BZh", "bz2")):
+        if head.startswith(magic):
+            return kind
+    if head.startswith(b"\xfd7zXZ\0"):
+        return "xz"
+    if head[257:262] == b"ustar":
+        return "tar"
+    raise DataError(
+        f"{path} is neither a folder nor an archive that can be read: expected zip, tar, tar.gz, tar.bz2 or tar.xz"
+    )
+
+
+class _Guard:
+    """Knows one archive and what must not come out of it."""
+
+    def __init__(self, path: Path, suffixes: tuple[str, ...], limits: Limits) -> None:
+        self.path = path
+        self.suffixes = suffixes
+        self.limits = limits
+        self._bytes = max(1, path.stat().st_size)
+        self._entries = 0
+        self._names: set[str] = set()
+
+    def admit(self, raw: str, *, regular: bool) -> str | None:
+        """Return the clean name of an entry, or None if it is not wanted."""
+        self._entries += 1
+        if self._entries > self.limits.members:
+            raise self.unsafe(raw, f"comes after {self.limits.members:,} others, more than an archive may hold")
+        name = raw.replace("\\", "/")
+        if name.startswith("/") or _DRIVE.match(name) or "\0" in name:
+            raise self.unsafe(raw, "is not a relative name")
+        if ".." in name.split("/"):
+            raise self.unsafe(raw, "leads out of the archive")
+        name = PurePosixPath(name).as_posix()
+        if not regular or name == "." or not _wanted(name, self.suffixes):
+            return None
+        if name in self._names:
+            raise DataError(f"{self.path} holds {name!r} twice; unpack it yourself and give the folder instead")
+        self._names.add(name)
+        return name
+
+    def check_size(self, name: str, size: int) -> None:
+        if size < 0:
+            raise self.unsafe(name, "announces a negative size")
+        if size > self.limits.member_bytes:
+            raise self.unsafe(name, f"unpacks to more than {_gigabytes(self.limits.member_bytes)}")
+
+    def check_total(self, name: str, total: int, limit: int | None = None) -> None:
+        """Refuse when ``total`` bytes, the last of them from ``name``, are too many."""
+        if total > self.limits.ratio_from and total > self.limits.ratio * self._bytes:
+            raise self.unsafe(
+                name, f"makes it unpack to {total:,} bytes, more than {self.limits.ratio:g} times its size"
+            )
+        limit = self.limits.total_bytes if limit is None else limit
+        if total > limit:
+            raise self.unsafe(
+                name, f"makes it unpack to more than {_gigabytes(limit)}; if it is yours, unpack it and give the folder"
+            )
+
+    def unsafe(self, name: str, reason: str) -> UnsafeArchiveError:
+        return UnsafeArchiveError(f"{self.path} is refused, and nothing of it was used: its member {name!r} {reason}")
+
+    def read(self, stream: IO[bytes], name: str) -> bytes:
+        """Read a member to its end, but never more than a member may hold."""
+        chunks = io.BytesIO()
+        while chunk := stream.read(_CHUNK_BYTES):
+            chunks.write(chunk)
+            self.check_size(name, chunks.tell())
+        return chunks.getvalue()
+
+    @contextmanager
+    def damage(self) -> Iterator[None]:
+        """Turn what the archive modules raise on damaged files into one message."""
+        import lzma
+        import zlib
+
+        try:
+            yield
+        except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+            raise DataError(f"{self.path} is damaged or not complete: {error}. Fetch it again.") from error
+        except NotImplementedError as error:
+            raise DataError(
+                f"{self.path} is packed in a way that cannot be read: {error}. Unpack it yourself and give the folder."
+            ) from error
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / (1 << 30):.3g} GiB"
+
+
+def _zip_members(guard: _Guard) -> Iterator[Member]:
+    with guard.damage():
+        archive = zipfile.ZipFile(guard.path)
+    with archive:
+        chosen: list[tuple[str, zipfile.ZipInfo]] = []
+        total = 0
+        for info in archive.infolist():
+            mode = info.external_attr >> 16 if info.create_system == _LINUX_SYSTEMS else 0
+            if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+                raise guard.unsafe(info.filename, "is a link or a device")
+            name = guard.admit(info.filename, regular=not info.is_dir())
+            if name is None:
+                continue
+            if info.flag_bits & 1:
+                raise DataError(f"{guard.path} is encrypted; unpack it yourself and give the folder instead")
+            # zipfile never hands out more than the header announces, so these hold for what is unpacked too.
+            total += info.file_size
+            guard.check_size(name, info.file_size)
+            guard.check_total(name, total)
+            chosen.append((name, info))
+        for name, info in sorted(chosen, key=lambda entry: entry[0]):
+            yield Member(name=name, read=partial(_read_zipped, guard, archive, info, name))
+
+
+def _read_zipped(guard: _Guard, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bytes:
+    with guard.damage(), archive.open(info) as stream:
+        data = guard.read(stream, name)
+    if len(data) != info.file_size:
+        raise DataError(f"{guard.path} is damaged: {name!r} holds {len(data)} bytes instead of {info.file_size}")
+    return data
+
+
+def _admit_tarred(guard: _Guard, entry: tarfile.TarInfo) -> str | None:
+    if not (entry.isreg() or entry.isdir()):
+        raise guard.unsafe(entry.name, "is a link or a device")
+    if entry.issparse():
+        raise guard.unsafe(entry.name, "is a sparse file, which can announce any size")
+    return guard.admit(entry.name, regular=entry.isreg())
+
+
+def _tar_members(guard: _Guard) -> Iterator[Member]:
+    """Read a plain tar: members are found again by their offset, so nothing is held."""
+    with guard.damage():
+        archive = tarfile.open(guard.path, mode="r:")  # noqa: SIM115  closed by the with below
+    with archive:
+        chosen: list[tuple[str, tarfile.TarInfo]] = []
+        with guard.damage():
+            for entry in archive:
+                name = _admit_tarred(guard, entry)
+                if name is not None:
+                    guard.check_size(name, entry.size)
+                    chosen.append((name, entry))
+        for name, entry in sorted(chosen, key=lambda pair: pair[0]):
+            yield Member(name=name, read=partial(_read_tarred, guard, archive, entry, name))
+
+
+def _read_tarred(guard: _Guard, archive: tarfile.TarFile, entry: tarfile.TarInfo, name: str) -> bytes:
+    with guard.damage():
+        stream = archive.extractfile(entry)
+        data = b"" if stream is None else guard.read(stream, name)
+    if len(data) != entry.size:
+        raise DataError(f"{guard.path} is damaged or not complete: {name!r} ends early. Fetch it again.")
+    return data
+
+
+def _compressed_tar_members(guard: _Guard, kind: str) -> Iterator[Member]:
+    """Read a compressed tar once from start to end; seeking in it would unpack it anew for every member."""
+    held: dict[str, bytes] = {}
+    total = 0
+    with (
+        guard.damage(),
+        _decompressor(guard.path, kind) as raw,
+        _Metered(raw, guard) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as archive,
+    ):
+        for entry in archive:
+            stream.member = entry.name
+            name = _admit_tarred(guard, entry)
+            if name is None:
+                continue
+            guard.check_size(name, entry.size)
+            total += entry.size
+            guard.check_total(name, total, guard.limits.held_bytes)
+            held[name] = _read_tarred(guard, archive, entry, name)
+    for name in sorted(held):
+        data = held.pop(name)
+        yield Member(name=name, read=partial(bytes, data))
+
+
+def _decompressor(path: Path, kind: str) -> IO[bytes]:
+    import bz2
+    import gzip
+    import lzma
+
+    if kind == "gz":
+        return cast("IO[bytes]", gzip.open(path))
+    return cast("IO[bytes]", bz2.open(path) if kind == "bz2" else lzma.open(path))
+
+
+class _Metered(io.RawIOBase):
+    """Counts what comes out of a decompressor, padding and headers included, and stops it in time."""
+
+    def __init__(self, stream: IO[bytes], guard: _Guard) -> None:
+        self._stream = stream
+        self._guard = guard
+        self._count = 0
+        self.member = "(first)"
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(min(size, _CHUNK_BYTES) if size >= 0 else _CHUNK_BYTES)
+        self._count += len(data)
+        self._guard.check_total(self.member, self._count)
+        return data

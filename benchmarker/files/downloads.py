@@ -1,0 +1,300 @@
+"""Downloads published files once, verifies them, and takes the user's own copies instead.
+
+pooch fetches and verifies; what it lacks is added here: mirrors, going on where an interrupted download stopped, two
+processes that ask at once, and a message that says how to do it by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarker._version import __version__
+from benchmarker.contracts.plugins import Download
+from benchmarker.errors import DataError, DownloadError
+
+if TYPE_CHECKING:
+    from requests import Response
+    from rich.progress import Progress, TaskID
+
+_log = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 1 << 16
+_TIMEOUT_SECONDS = (10, 30)
+_ATTEMPTS = 5
+_PARTIAL = 206
+_RANGE_NOT_SATISFIABLE = 416
+
+
+def fetch(download: Download, folder: Path, *, offline: bool = False, progress: bool = True) -> Path:
+    """Return a published file, downloaded once into a folder and verified.
+
+    Parameters
+    ----------
+    download : Download
+        Name, addresses and checksum.
+    folder : Path
+        The cache; made where it is missing. A file put there by hand is as good as a download.
+    offline : bool
+        Never use the network.
+    progress : bool
+        Show a progress bar if standard error is a terminal.
+
+    Returns
+    -------
+    Path
+        The verified file. Under this name there is never anything but the complete file.
+
+    Raises
+    ------
+    DownloadError
+        If no address gives the right file; names every address with its reason, and how to do it by hand.
+    """
+    path = folder / download.filename
+    if _verified(path, download.checksum):
+        return path
+    if offline:
+        raise DownloadError(
+            f"{download.filename} is {_state(path)}, and must not be downloaded (--offline).\n"
+            f"{_by_hand(download, folder)}"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder, download):
+            # Another process may have fetched it while this one waited.
+            if _verified(path, download.checksum):
+                return path
+            return _from_mirrors(download, folder, progress=progress)
+    except OSError as error:
+        reason = error.strerror or error
+        raise DownloadError(
+            f"{download.filename} cannot be written to {folder}: {reason}.\n{_by_hand(download, folder)}"
+        ) from error
+
+
+def user_file(download: Download, path: Path) -> Path:
+    """Return what a user gave instead of a download.
+
+    Parameters
+    ----------
+    download : Download
+        The published file.
+    path : Path
+        The user's file, or a folder.
+
+    Returns
+    -------
+    Path
+        The file itself; the file of the published name, if the folder holds it; else the folder, which then holds the
+        unpacked data. A checksum other than the published one is logged, not refused.
+
+    Raises
+    ------
+    DataError
+        If there is no such file or folder.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist; give a file or a folder that does")
+    file = path / download.filename if path.is_dir() else path
+    if not file.is_file():
+        return path
+    if not _verified(file, download.checksum):
+        _log.warning("%s is not the published file: its checksum is not %s; used all the same", file, download.checksum)
+    return file
+
+
+def _from_mirrors(download: Download, folder: Path, *, progress: bool) -> Path:
+    import pooch
+
+    # pooch reports to standard error through a logger of its own; this module says the same through `logging`.
+    pooch.get_logger().setLevel(logging.WARNING)
+    reasons: list[str] = []
+    for url in download.urls:
+        _log.info("downloading %s", url)
+        reason = _from_mirror(url, download, folder, progress=progress)
+        if reason is None:
+            return folder / download.filename
+        reasons.append(f"  {url}\n    {reason}")
+        _log.warning("%s: %s", url, reason)
+    raise DownloadError(
+        "\n".join([f"{download.filename} could not be downloaded:", *reasons, _by_hand(download, folder)])
+    )
+
+
+def _from_mirror(url: str, download: Download, folder: Path, *, progress: bool) -> str | None:
+    """Download from one address; return why it failed, or None."""
+    import pooch
+    import requests
+
+    # The checksum in its name keeps the beginnings of two versions of a file apart.
+    part = folder / f".{download.filename}.{download.checksum.rpartition(':')[2][:8]}.part"
+    reason = None
+    for _ in range(_ATTEMPTS):
+        before = _size(part)
+        try:
+            pooch.retrieve(
+                url,
+                known_hash=download.checksum,
+                fname=download.filename,
+                path=folder,
+                downloader=_Resuming(part, download.filename, progress=progress),
+            )
+        except requests.RequestException as error:
+            reason = _short(error)
+            # Worth another attempt as long as each one brings the file further.
+            if _size(part) <= before:
+                return reason
+        except ValueError:
+            reason = f"the file there has another checksum than {download.checksum}"
+            # The beginning may have come from somewhere else: once more from the start.
+            if not before:
+                return reason
+        else:
+            return None
+    return reason
+
+
+class _Resuming:
+    """A pooch downloader that goes on where an interrupted download stopped.
+
+    Parameters
+    ----------
+    part : Path
+        Where bytes are kept until the file is complete; pooch deletes its own temporary file after any failure.
+    name : str
+        Shown beside the progress bar.
+    progress : bool
+        Show one if standard error is a terminal.
+    """
+
+    def __init__(self, part: Path, name: str, *, progress: bool) -> None:
+        self.part = part
+        self.name = name
+        self.progress = progress
+
+    def __call__(self, url: str, output_file: str | Path, pooch: object, check_only: bool = False) -> None:
+        """Download ``url`` to ``output_file``, as pooch asks for it."""
+        del pooch, check_only
+        import requests
+
+        # Compressed transfer would make positions in the file and in the transfer differ.
+        headers = {"Accept-Encoding": "identity", "User-Agent": f"galaxy-benchmarker/{__version__}"}
+        start = _size(self.part)
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+            if response.status_code == _RANGE_NOT_SATISFIABLE and start:
+                if _total(response) != start:
+                    self.part.unlink()
+                    raise requests.RequestException("what was downloaded before does not belong to this file")
+            else:
+                response.raise_for_status()
+                if not (response.status_code == _PARTIAL and _first(response) == start):
+                    start = 0
+                self._receive(response, start)
+        self.part.replace(output_file)
+
+    def _receive(self, response: Response, start: int) -> None:
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length and length.isdigit() else None
+        with (
+            self.part.open("ab" if start else "wb") as stream,
+            _bar(self.name, start, total, show=self.progress) as bar,
+        ):
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                stream.write(chunk)
+                bar.advance(len(chunk))
+
+
+class _Bar:
+    """A progress bar, or none."""
+
+    def __init__(self, progress: Progress | None = None, task: TaskID | None = None) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, amount: int) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, amount)
+
+
+@contextmanager
+def _bar(name: str, start: int, total: int | None, *, show: bool) -> Iterator[_Bar]:
+    if not (show and sys.stderr.isatty()):
+        yield _Bar()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress, progress.add_task(f"downloading {name}", total=total, completed=start))
+
+
+def _first(response: Response) -> int | None:
+    """Return the position in the file at which a partial answer starts."""
+    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
+
+
+def _total(response: Response) -> int | None:
+    """Return the size of the whole file, where a refused range tells it."""
+    found = re.match(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
+
+
+@contextmanager
+def _lock(folder: Path, download: Download) -> Iterator[None]:
+    from filelock import FileLock
+
+    with FileLock(folder / f".{download.filename}.lock"):
+        yield
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _verified(path: Path, checksum: str) -> bool:
+    if not path.is_file():
+        return False
+    algorithm, _, expected = checksum.rpartition(":")
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, algorithm or "sha256").hexdigest()
+    return found == expected.lower()
+
+
+def _state(path: Path) -> str:
+    return f"in {path.parent} with a wrong checksum" if path.is_file() else f"not in {path.parent}"
+
+
+def _short(error: Exception) -> str:
+    """Return the reason of a failed request in one line, without the address, which stands beside it."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP {response.status_code} {response.reason}"
+    cause: BaseException = error
+    while cause.args and isinstance(cause.args[0], BaseException):
+        cause = cause.args[0]
+    text = str(getattr(cause, "reason", None) or cause)
+    return f"{type(error).__name__}: {text}".splitlines()[0][:200]
+
+
+def _by_hand(download: Download, folder: Path) -> str:
+    urls = "".join(f"  {url}\n" for url in download.urls)
+    return (
+        f"To do it by hand, download it from\n{urls}to {folder / download.filename}\n(checksum {download.checksum}), "
+        "or give your own file or folder with -d or as `path` of the dataset in the registry."
+    )
