@@ -46,7 +46,7 @@ def chosen() -> str:
 
 def load(name: str) -> Backend:
     """Import the module of a backend."""
-    return cast(Backend, importlib.import_module(f"benchmarker.backends.{name}_backend"))
+    return cast("Backend", importlib.import_module(f"benchmarker.backends.{name}_backend"))
 
 
 def worker_environment(name: str, threads: int) -> dict[str, str]:

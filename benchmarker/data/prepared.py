@@ -126,9 +126,7 @@ def _write(folder: Path, name: str, contents: DatasetContents, preparation: Prep
     (folder / "prepared.json").write_text(json.dumps(described), encoding="utf-8")
 
 
-def _append(
-    record: ImageRecord, task: Task, preparation: Preparation, columns: _Columns, stream: IO[bytes]
-) -> None:
+def _append(record: ImageRecord, task: Task, preparation: Preparation, columns: _Columns, stream: IO[bytes]) -> None:
     image = prepare_image(record.image, preparation)
     if not columns.shape:
         columns.shape = image.shape

@@ -87,7 +87,9 @@ def _published(data: LabelledImages, split: Split, seed: int) -> tuple[Indices, 
             found[part].add(source)
     for required in ("train", "test"):
         if not found[required]:
-            raise SplitError(f"the published split has no {required} part; give split.train and split.validation instead")
+            raise SplitError(
+                f"the published split has no {required} part; give split.train and split.validation instead"
+            )
     train = _images_of(data, found["train"] - found["validation"] - found["test"], "train")
     if found["validation"]:
         validation = _images_of(data, found["validation"] - found["test"], "validation")

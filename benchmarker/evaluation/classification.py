@@ -12,13 +12,11 @@ from benchmarker.contracts.tasks import Classification
 _SMALLEST_PROBABILITY = 1e-7  # as in Keras, so that losses compare
 
 
-def scores(task: Classification, targets: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
+def scores(targets: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
     """Return accuracy, its mean over classes, macro-averaged precision, recall and F1, and the cross-entropy.
 
     Parameters
     ----------
-    task : Classification
-        Names the classes.
     targets : ndarray of shape (n,), int64
         Index of the true class.
     probabilities : ndarray of shape (n, n_classes), float64

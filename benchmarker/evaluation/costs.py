@@ -68,7 +68,7 @@ def _flops_of(layer: keras.layers.Layer) -> int:
         return 0
     kernels = sum(math.prod(weight.shape) for weight in layer.weights if "kernel" in weight.name)
     biases = math.prod(layer.output.shape[1:]) if getattr(layer, "use_bias", False) else 0
-    return 2 * positions * kernels + biases
+    return int(2 * positions * kernels + biases)
 
 
 def peak_memory_bytes() -> int:

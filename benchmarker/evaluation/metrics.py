@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,21 +9,6 @@ from numpy.typing import NDArray
 
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.evaluation import classification, regression
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrimaryMetric:
-    """The metric that leaderboards are sorted by."""
-
-    name: str
-    higher_is_better: bool
-
-
-def primary_metric(task: Task) -> PrimaryMetric:
-    """Return the metric that leaderboards of a task are sorted by."""
-    if isinstance(task, Classification):
-        return PrimaryMetric(name="mean_per_class_accuracy", higher_is_better=True)
-    return PrimaryMetric(name="mean_absolute_error", higher_is_better=False)
 
 
 def scores(task: Task, targets: NDArray[Any], predictions: NDArray[np.float64]) -> dict[str, float]:
@@ -40,7 +24,7 @@ def scores(task: Task, targets: NDArray[Any], predictions: NDArray[np.float64]) 
         Probabilities, or numbers in the units of the task.
     """
     if isinstance(task, Classification):
-        return classification.scores(task, targets, predictions)
+        return classification.scores(targets, predictions)
     return regression.scores(targets, predictions)
 
 
@@ -70,5 +54,3 @@ def prediction_rows(task: Task, targets: NDArray[Any], predictions: NDArray[np.f
         [repr(float(value)) for pair in zip(true, row, strict=True) for value in pair]
         for true, row in zip(targets, predictions, strict=True)
     ]
-
-

@@ -1,1 +1,8 @@
-"""TBD."""
+"""Runs a study: plan first, then each cell in a fresh process, each finished by an atomic rename."""
+
+from __future__ import annotations
+
+from benchmarker.run.observer import CellOutcome, CellView, DataSummary, Observer
+from benchmarker.run.study import StudyOutcome, run_study
+
+__all__ = ["CellOutcome", "CellView", "DataSummary", "Observer", "StudyOutcome", "run_study"]

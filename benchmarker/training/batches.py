@@ -1,11 +1,12 @@
 """Batches in an order that the harness owns.
 
-Keras is given one sequence over *all* epochs, in which batch ``g`` is a pure function of ``g``. It may fetch ahead, also
-across the end of an epoch, without ever seeing the order of the wrong epoch.
+Keras is given one sequence over *all* epochs, in which batch ``g`` is a pure function of ``g``. It may fetch ahead,
+also across the end of an epoch, without ever seeing the order of the wrong epoch.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,7 +38,8 @@ def encode_targets(task: Task, targets: NDArray[Any]) -> NDArray[np.float32]:
         One-hot vectors, or numbers mapped from the range of each target to [-1, 1].
     """
     if isinstance(task, Classification):
-        return np.eye(task.n_outputs, dtype=np.float32)[targets]
+        encoded: NDArray[np.float32] = np.eye(task.n_outputs, dtype=np.float32)[targets]
+        return encoded
     low, high = _ranges(task)
     return (2 * (targets - low) / (high - low) - 1).astype(np.float32)
 
@@ -127,7 +129,7 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     @property
     def steps_per_epoch(self) -> int:
         """Gradient steps in an epoch; the last batch may be smaller."""
-        return -(-len(self._images) // self._batch_size)
+        return math.ceil(len(self._images) / self._batch_size)
 
     def __len__(self) -> int:
         return self.steps_per_epoch * self._epochs
@@ -172,7 +174,7 @@ class FixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._batch_size = batch_size
 
     def __len__(self) -> int:
-        return -(-len(self._images) // self._batch_size)
+        return math.ceil(len(self._images) / self._batch_size)
 
     def __getitem__(self, index: int) -> Batch:
         start = index * self._batch_size

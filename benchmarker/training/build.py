@@ -18,6 +18,7 @@ def build_model(
     options: Options | None,
     input_shape: tuple[int, int, int],
     task: Task,
+    *,
     seed: int,
     precision: str = "float32",
 ) -> keras.Model:

@@ -114,9 +114,7 @@ def transforms(applied: Sequence[AppliedAugmentation], seed: int) -> tuple[Trans
     )
 
 
-def _streams(
-    applied: Sequence[AppliedAugmentation], seed: int, part: str
-) -> list[tuple[Stream, AppliedAugmentation]]:
+def _streams(applied: Sequence[AppliedAugmentation], seed: int, part: str) -> list[tuple[Stream, AppliedAugmentation]]:
     """Give each augmentation a stream that does not depend on what else the arm holds, unless it is the same twice."""
     found: list[tuple[Stream, AppliedAugmentation]] = []
     seen: dict[str, int] = {}

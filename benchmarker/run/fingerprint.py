@@ -1,0 +1,59 @@
+"""The fingerprint: what of the environment may change bits."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from benchmarker import backends
+from benchmarker._version import __version__
+
+_PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "numpy", "scipy", "scikit-learn", "astropy", "pillow")
+# Instruction sets that numerical libraries choose their kernels by.
+_ISA = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
+
+
+def fingerprint(backend: str, threads: int, precision: str, plugins: dict[str, str]) -> dict[str, Any]:
+    """Return what of this process's environment may change bits.
+
+    Parameters
+    ----------
+    backend : str
+        Loaded and configured.
+    threads, precision
+        As pinned by the registry.
+    plugins : dict of str to str
+        The distribution of each plugin that the cell uses.
+    """
+    return {
+        "benchmarker": __version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "isa": _instruction_sets(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "plugins": plugins,
+        "backend": {"name": backend, **backends.load(backend).describe()},
+        "threads": threads,
+        "precision": precision,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _instruction_sets() -> list[str]:
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return []
+    for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, flags = line.partition(":")
+        if name.strip() in {"flags", "Features"}:
+            return [flag for flag in _ISA if flag in flags.split()]
+    return []

@@ -1,0 +1,192 @@
+"""The plan of a study: every model x arm x seed, written before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarker.contracts.plugins import Dataset
+from benchmarker.contracts.settings import Split
+from benchmarker.digests import digest_json
+from benchmarker.discovery import Plugins
+from benchmarker.errors import StorageError
+from benchmarker.registry import Registry, validated_options
+from benchmarker.registry.models import ArmEntry, ModelEntry
+from benchmarker.run.files import write_json
+from benchmarker.run.observer import CellView
+
+FORMAT = 1
+PLAN_FILE = "plan.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One model x arm x seed on one dataset.
+
+    Parameters
+    ----------
+    key : str
+        SHA-256 of ``spec``: everything that may change the result.
+    configuration : str
+        SHA-256 of ``spec`` without the seed: cells that may be averaged share it.
+    model, architecture, arm : str
+        Names for tables; they change no result.
+    seed : int
+        Of all its streams.
+    line : int
+        Of the model in the registry; 0 where unknown.
+    spec : mapping
+        What the worker needs to know.
+    """
+
+    key: str
+    configuration: str
+    model: str
+    architecture: str
+    arm: str
+    seed: int
+    line: int
+    spec: Mapping[str, Any]
+
+    @property
+    def run_name(self) -> str:
+        """Name of the folder of the cell's run."""
+        return self.key[:16]
+
+    @property
+    def view(self) -> CellView:
+        """The cell, as people know it."""
+        return CellView(key=self.key, model=self.model, architecture=self.architecture, arm=self.arm, seed=self.seed)
+
+
+def make_cells(
+    registry: Registry,
+    plugins: Plugins,
+    *,
+    dataset: Dataset,
+    data_digest: str,
+    backend: str,
+    lines: Mapping[int, int],
+) -> list[Cell]:
+    """Return the cells of a registry: seed by seed, arm by arm, model by model.
+
+    Parameters
+    ----------
+    registry : Registry
+        Validated.
+    plugins : Plugins
+        To look names up in.
+    dataset : Dataset
+        Brings the split where the registry has none.
+    data_digest : str
+        Of the prepared images.
+    backend : str
+        Part of what a result depends on.
+    lines : mapping of int to int
+        Line of each model in the registry.
+    """
+    split = registry.dataset.split or dataset.split or Split()
+    common = {
+        "format": FORMAT,
+        "backend": backend,
+        "dataset": {"name": dataset.name, "digest": data_digest},
+        "split": split.model_dump(mode="json"),
+        "training": registry.training.model_dump(mode="json"),
+    }
+    return [
+        _cell(
+            {**common, "arm": _arm_spec(arm, plugins), "model": _model_spec(entry, plugins), "seed": seed},
+            entry=entry,
+            arm=arm,
+            line=lines.get(position, 0),
+        )
+        for seed in registry.seeds
+        for arm in registry.arms
+        for position, entry in enumerate(registry.models)
+    ]
+
+
+def _cell(spec: Mapping[str, Any], *, entry: ModelEntry, arm: ArmEntry, line: int) -> Cell:
+    return Cell(
+        key=digest_json(spec),
+        configuration=digest_json({key: value for key, value in spec.items() if key != "seed"}),
+        model=entry.label,
+        architecture=spec["model"]["architecture"],
+        arm=arm.name,
+        seed=spec["seed"],
+        line=line,
+        spec=spec,
+    )
+
+
+def _model_spec(entry: ModelEntry, plugins: Plugins) -> dict[str, Any]:
+    architecture = plugins.architecture(entry.architecture)
+    options = validated_options(architecture, entry.options)
+    return {
+        "architecture": architecture.name,
+        "options": options.model_dump(mode="json") if options else {},
+        "learning_rate": entry.learning_rate,
+        "epochs": entry.epochs,
+    }
+
+
+def _arm_spec(arm: ArmEntry, plugins: Plugins) -> dict[str, Any]:
+    augmentations = []
+    for entry in arm.augmentations:
+        augmentation = plugins.augmentation(entry.name)
+        options = validated_options(augmentation, entry.options)
+        augmentations.append({"name": augmentation.name, "options": options.model_dump(mode="json") if options else {}})
+    return {"augmentations": augmentations, "augment_validation": arm.augment_validation and bool(augmentations)}
+
+
+def merge_cells(planned: Iterable[Cell], earlier: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """Join a new plan with the one that a study has, so that its denominator never shrinks.
+
+    Parameters
+    ----------
+    planned, earlier : iterable of Cell
+        Of the registry now, and of the study's plan so far.
+
+    Returns
+    -------
+    merged, superseded : list of Cell
+        Earlier cells stay, unless a model of the same name now means something else in the same arm.
+    """
+    merged = list(planned)
+    keys = {cell.key for cell in merged}
+    configurations = {(cell.model, cell.arm): cell.configuration for cell in merged}
+    superseded = []
+    for cell in earlier:
+        if cell.key in keys:
+            continue
+        if configurations.get((cell.model, cell.arm), cell.configuration) == cell.configuration:
+            merged.append(cell)
+        else:
+            superseded.append(cell)
+    return merged, superseded
+
+
+def write_plan(study: Path, header: Mapping[str, Any], cells: Iterable[Cell]) -> None:
+    """Write ``plan.json`` atomically."""
+    write_json(study / PLAN_FILE, {"format": FORMAT, **header, "cells": [asdict(cell) for cell in cells]})
+
+
+def read_cells(study: Path) -> list[Cell]:
+    """Return the cells of a study's plan; none where it has no plan yet.
+
+    Raises
+    ------
+    StorageError
+        If the plan cannot be read.
+    """
+    path = study / PLAN_FILE
+    if not path.exists():
+        return []
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        return [Cell(**cell) for cell in plan["cells"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{path}: is not a plan of this program ({error}); choose another results folder") from error

@@ -1,0 +1,119 @@
+"""A worker process: does one cell, tells its parent how it goes, and finishes with an atomic rename.
+
+Started by `benchmarker.run.launcher` as ``python -m benchmarker.run.worker`` with the job as JSON on standard input.
+Events go to standard output, one JSON object a line; everything that libraries print goes to standard error, which the
+parent keeps as ``log.txt``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from benchmarker.data.cache import storage_error
+from benchmarker.errors import BenchmarkerError
+from benchmarker.run.files import write_json
+
+FORMAT = 1
+MANIFEST_FILE = "manifest.json"
+
+
+class _Reporter:
+    """Writes events for the parent, and into the run folder."""
+
+    def __init__(self, pipe: IO[str], file: IO[str]) -> None:
+        self._streams = (pipe, file)
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        line = json.dumps(event) + "\n"
+        for stream in self._streams if event["event"] != "step" else self._streams[:1]:
+            stream.write(line)
+            stream.flush()
+
+
+def failure_kind(error: BaseException) -> str:
+    """Return the kind of failure that an exception stands for."""
+    if isinstance(error, BenchmarkerError):
+        return error.kind
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "out-of-memory"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "crashed"
+
+
+def now() -> str:
+    """Return the time in ISO 8601, UTC."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def main() -> int:
+    """Do the job on standard input, and return the exit code."""
+    pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what plugins and libraries print must not end up among the events
+    job = json.loads(sys.stdin.read())
+    folder = Path(job["folder"])
+    cell = {name: job["cell"][name] for name in ("key", "configuration", "model", "architecture", "arm", "seed")}
+    manifest: dict[str, Any] = {"format": FORMAT, **cell, "started": now()}
+    with (folder / "events.jsonl").open("a", encoding="utf-8") as events:
+        report = _Reporter(pipe, events)
+        try:
+            _work(job, folder, manifest, report)
+        except Exception as error:  # noqa: BLE001 - whatever a network or plugin raises ends this cell, not the study
+            if isinstance(error, OSError):
+                error = storage_error(error, folder)
+            manifest |= {"status": "failed", "kind": failure_kind(error), "message": str(error) or repr(error)}
+            manifest |= {"traceback": traceback.format_exc(), "finished": now()}
+            report({"event": "failed", "kind": manifest["kind"], "message": manifest["message"]})
+            traceback.print_exc()
+            finish(folder, Path(job["failed"]), manifest)
+            return 1
+    finish(folder, Path(job["finished"]), manifest)
+    return 0
+
+
+def _work(job: Mapping[str, Any], folder: Path, manifest: dict[str, Any], report: _Reporter) -> None:
+    from benchmarker.run.cell import set_up, test_cell, train_cell
+
+    place = set_up(job["cell"]["spec"], Path(job["prepared"]))
+    report({"event": "built", "digests": place.digests})
+    if job["weights"] is None:
+        train_cell(place, folder, report)
+    else:
+        test_cell(place, folder, job["weights"], report)
+    manifest |= {
+        "status": "ok",
+        "trained": job["weights"] is None,
+        "fingerprint": place.fingerprint,
+        "digests": place.digests,
+        "finished": now(),
+    }
+    report({"event": "finished"})
+
+
+def finish(folder: Path, final: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest and give the folder its final name; an older folder of that name goes.
+
+    Parameters
+    ----------
+    folder, final : Path
+        Beside each other.
+    manifest : mapping
+        Written last, so that a folder with one is complete.
+    """
+    write_json(folder / MANIFEST_FILE, manifest)
+    replaced = final.with_name(f".{final.name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if final.exists():
+        final.rename(replaced)
+    folder.rename(final)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
