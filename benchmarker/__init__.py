@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DatasetContext,
         ImageRecord,
         LabelledImages,
+        Part,
         SkippedImage,
         TrainingSet,
     )
@@ -63,6 +64,7 @@ __all__ = [
     "Member",
     "MetricLabel",
     "Options",
+    "Part",
     "PluginError",
     "Preparation",
     "Registrar",
@@ -97,7 +99,7 @@ __all__ = [
 # Where each public name lives; the same names as above.
 _MODULES = {
     "benchmarker.contracts.images": "Attribute DatasetContents DatasetContext "
-    "ImageRecord LabelledImages SkippedImage TrainingSet",
+    "ImageRecord LabelledImages Part SkippedImage TrainingSet",
     "benchmarker.contracts.plugins": "Architecture Augmentation Dataset Download Report",
     "benchmarker.contracts.settings": "Options Preparation Split Training",
     "benchmarker.contracts.tasks": "Classification Regression RegressionTarget Task",

@@ -13,12 +13,13 @@ import os
 import re
 import stat
 import tarfile
+import weakref
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, cast
 
 from benchmarker.errors import DataError, UnsafeArchiveError
@@ -39,7 +40,7 @@ class Member:
     name : str
         Relative, with forward slashes.
     read : callable returning bytes
-        Reads the file; to be called before the next member is asked for.
+        Reads the file, anew in each call.
     """
 
     name: str
@@ -147,7 +148,7 @@ def _read_file(file: Path) -> bytes:
 
 
 def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
-    parts = PurePosixPath(name).parts
+    parts = name.split("/")
     junk = "__MACOSX" in parts or parts[-1] == ".DS_Store" or parts[-1].startswith("._")
     return not junk and (not suffixes or name.lower().endswith(tuple(suffix.lower() for suffix in suffixes)))
 
@@ -191,8 +192,8 @@ class _Guard:
             raise self.unsafe(raw, "is not a relative name")
         if ".." in name.split("/"):
             raise self.unsafe(raw, "leads out of the archive")
-        name = PurePosixPath(name).as_posix()
-        if not regular or name == "." or not _wanted(name, self.suffixes):
+        name = "/".join(part for part in name.split("/") if part not in {"", "."})
+        if not regular or not name or not _wanted(name, self.suffixes):
             return None
         if name in self._names:
             raise DataError(f"{self.path} holds {name!r} twice; unpack it yourself and give the folder instead")
@@ -250,26 +251,26 @@ def _gigabytes(size: int) -> str:
 
 def _zip_members(guard: _Guard) -> Iterator[Member]:
     with guard.damage():
+        # Closed with the last member that refers to it, so that members can be read whenever the caller likes.
         archive = zipfile.ZipFile(guard.path)
-    with archive:
-        chosen: list[tuple[str, zipfile.ZipInfo]] = []
-        total = 0
-        for info in archive.infolist():
-            mode = info.external_attr >> 16 if info.create_system == _LINUX_SYSTEMS else 0
-            if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-                raise guard.unsafe(info.filename, "is a link or a device")
-            name = guard.admit(info.filename, regular=not info.is_dir())
-            if name is None:
-                continue
-            if info.flag_bits & 1:
-                raise DataError(f"{guard.path} is encrypted; unpack it yourself and give the folder instead")
-            # zipfile never hands out more than the header announces, so these hold for what is unpacked too.
-            total += info.file_size
-            guard.check_size(name, info.file_size)
-            guard.check_total(name, total)
-            chosen.append((name, info))
-        for name, info in sorted(chosen, key=lambda entry: entry[0]):
-            yield Member(name=name, read=partial(_read_zipped, guard, archive, info, name))
+    chosen: list[tuple[str, zipfile.ZipInfo]] = []
+    total = 0
+    for info in archive.infolist():
+        mode = info.external_attr >> 16 if info.create_system == _LINUX_SYSTEMS else 0
+        if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+            raise guard.unsafe(info.filename, "is a link or a device")
+        name = guard.admit(info.filename, regular=not info.is_dir())
+        if name is None:
+            continue
+        if info.flag_bits & 1:
+            raise DataError(f"{guard.path} is encrypted; unpack it yourself and give the folder instead")
+        # zipfile never hands out more than the header announces, so these hold for what is unpacked too.
+        total += info.file_size
+        guard.check_size(name, info.file_size)
+        guard.check_total(name, total)
+        chosen.append((name, info))
+    for name, info in sorted(chosen, key=lambda entry: entry[0]):
+        yield Member(name=name, read=partial(_read_zipped, guard, archive, info, name))
 
 
 def _read_zipped(guard: _Guard, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bytes:
@@ -291,17 +292,18 @@ def _admit_tarred(guard: _Guard, entry: tarfile.TarInfo) -> str | None:
 def _tar_members(guard: _Guard) -> Iterator[Member]:
     """Read a plain tar: members are found again by their offset, so nothing is held."""
     with guard.damage():
-        archive = tarfile.open(guard.path, mode="r:")  # noqa: SIM115  closed by the with below
-    with archive:
-        chosen: list[tuple[str, tarfile.TarInfo]] = []
-        with guard.damage():
-            for entry in archive:
-                name = _admit_tarred(guard, entry)
-                if name is not None:
-                    guard.check_size(name, entry.size)
-                    chosen.append((name, entry))
-        for name, entry in sorted(chosen, key=lambda pair: pair[0]):
-            yield Member(name=name, read=partial(_read_tarred, guard, archive, entry, name))
+        stream = guard.path.open("rb")
+        archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115  closed with the last member that refers to it
+    weakref.finalize(archive, stream.close)
+    chosen: list[tuple[str, tarfile.TarInfo]] = []
+    with guard.damage():
+        for entry in archive:
+            name = _admit_tarred(guard, entry)
+            if name is not None:
+                guard.check_size(name, entry.size)
+                chosen.append((name, entry))
+    for name, entry in sorted(chosen, key=lambda pair: pair[0]):
+        yield Member(name=name, read=partial(_read_tarred, guard, archive, entry, name))
 
 
 def _read_tarred(guard: _Guard, archive: tarfile.TarFile, entry: tarfile.TarInfo, name: str) -> bytes:

@@ -1,10 +1,13 @@
-"""Placeholder until this package registers its plugins."""
+"""Radio galaxies: public sets, a user's own FITS and synthetic ones."""
 
 from __future__ import annotations
 
 from benchmarker import Registrar, hookimpl
+from benchmarker_radio.published import PUBLISHED
 
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register nothing yet."""
+    """Register the datasets."""
+    for dataset in PUBLISHED:
+        registrar.dataset(dataset)

@@ -1,0 +1,100 @@
+"""Handwritten digits in the layout of Keras: one npz with ``x_train``, ``y_train``, ``x_test`` and ``y_test``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from benchmarker import (
+    Classification,
+    DataError,
+    DatasetContents,
+    DatasetContext,
+    ImageRecord,
+    Options,
+    Part,
+    path_signature,
+    read_members,
+)
+from benchmarker_mnist.published import MNIST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CLASSES = tuple(str(digit) for digit in range(10))
+
+_PARTS: tuple[Part, ...] = ("train", "test")
+
+
+class MnistOptions(Options):
+    """How much of the set is used."""
+
+    limit: Annotated[int, Field(strict=True, gt=0)] | None = None
+    """Use the first so many images of each digit in the training part and in the test part; all by default."""
+
+
+def load(options: MnistOptions, context: DatasetContext) -> DatasetContents:
+    """Read 70,000 images of 28 x 28 pixels, uint8, with the published test part of 10,000.
+
+    Parameters
+    ----------
+    options : MnistOptions
+        How much of the set is used.
+    context : DatasetContext
+        The user's path, or the download.
+
+    Returns
+    -------
+    DatasetContents
+        Sources are numbered within their part: ``train/0``, ...
+
+    Raises
+    ------
+    DataError
+        If the user's path is no such npz.
+    """
+    path = context.fetch(MNIST)
+    if not path.is_file():
+        raise DataError(f"{path} holds no {MNIST.filename}; give the file, or the folder that it is in")
+    return DatasetContents(
+        task=Classification(classes=CLASSES),
+        records=lambda: _records(path, options.limit),
+        signature={"mnist": 1, "files": path_signature(path), "options": options.model_dump()},
+        count=70_000 if context.path is None and options.limit is None else None,
+    )
+
+
+def _records(path: Path, limit: int | None) -> Iterator[ImageRecord]:
+    for part in _PARTS:
+        images, labels = _arrays(path, part)
+        taken = dict.fromkeys(range(len(CLASSES)), 0)
+        for index, label in enumerate(labels.tolist()):
+            if limit is None or taken[label] < limit:
+                taken[label] += 1
+                yield ImageRecord(image=images[index], target=label, source_id=f"{part}/{index}", part=part)
+
+
+def _arrays(path: Path, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
+    import numpy as np
+
+    found: dict[str, NDArray[Any]] = {}
+    try:
+        # An npz is a zip of arrays: read as one, it cannot unpack without end, and without pickles it runs nothing.
+        for member in read_members(path, (".npy",)):
+            if member.name in {f"x_{part}.npy", f"y_{part}.npy"}:
+                found[member.name[0]] = np.load(io.BytesIO(member.read()), allow_pickle=False)
+        images, labels = found["x"], found["y"]
+    except (DataError, KeyError, ValueError, OSError, EOFError, MemoryError) as error:
+        raise DataError(f"{path} should be an npz with x_train, y_train, x_test and y_test: {error}") from error
+    if images.ndim not in {3, 4} or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: x_{part} should hold images and y_{part} a whole number for each. Received: {images.shape} and "
+            f"{labels.shape} {labels.dtype}"
+        )
+    if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < len(CLASSES):
+        raise DataError(f"{path}: y_{part} should hold digits. Received: {labels.min()} to {labels.max()}")
+    return images, labels

@@ -1,0 +1,274 @@
+"""Radio galaxies published as pickled batches in the style of CIFAR: FR-DEEP-F and MiraBest.
+
+A batch is a mapping with ``data`` (an array or a list of flattened square images, uint8), ``labels``, ``filenames`` and
+``batch_label``; ``batches.meta`` names the labels in their order. The pickles are read by an unpickler that admits
+numpy arrays and nothing else. The images were published clipped and scaled to 0...255, so the default preparation
+only scales them to [0, 1].
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmarker import (
+    Classification,
+    DataError,
+    DatasetContents,
+    DatasetContext,
+    ImageRecord,
+    Options,
+    Part,
+    SkippedImage,
+    load_plain_pickle,
+    path_signature,
+    read_members,
+)
+from benchmarker_radio.published import FR_DEEP, MIRABEST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+
+FR_DEEP_CLASSES = ("FRI", "FRII")
+
+# Hundreds: 1 FRI, 2 FRII, 3 hybrid. Tens: 0 certain, 1 uncertain. Units: 0 standard, 1 double-double, 2 wide-angle
+# tail, 4 head-tail. In the order of the published labels 0 to 9.
+MIRABEST_CODES = ("100", "102", "104", "110", "112", "200", "201", "210", "300", "310")
+
+_BATCH = re.compile(r"data_batch_\d+|test_batch")
+_META = "batches.meta"
+_MIRABEST_POSITION = re.compile(r"(?P<ra>\d{3}\.\d{3})(?P<dec>[+-]\d{3}\.\d{3})")
+
+
+class MiraBestOptions(Options):
+    """Which of the ten sub-classes are used, and how they are put together."""
+
+    classes: Literal["binary", "morphology", "all"] = "binary"
+    """`binary`: FRI and FRII, hybrids left out; `morphology`: FRI, FRII and hybrid; `all`: the ten sub-classes."""
+
+    confidence: Literal["all", "certain"] = "all"
+    """`certain` leaves out the sources whose class the catalogue calls uncertain (110, 112, 210, 310)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """One image of a batch with its label."""
+
+    batch: str
+    name: str
+    label: int
+    pixels: NDArray[Any]
+
+
+@dataclass(slots=True)
+class _Batches:
+    rows: list[_Row] = field(default_factory=list)
+    label_names: tuple[str, ...] | None = None
+
+
+def load_fr_deep(options: None, context: DatasetContext) -> DatasetContents:
+    """Read FR-DEEP-F: 600 FIRST images of 150 x 150 pixels, FRI and FRII (doi:10.1093/mnras/stz1883).
+
+    Parameters
+    ----------
+    options : None
+        The dataset has none.
+    context : DatasetContext
+        The user's path, or the download.
+
+    Returns
+    -------
+    DatasetContents
+        Eleven training batches and one test batch of 50 images each; one image is all zero, and one is there twice
+        under two names, which count as one source.
+    """
+    del options
+    path = context.fetch(FR_DEEP)
+    return DatasetContents(
+        task=Classification(classes=FR_DEEP_CLASSES),
+        records=lambda: _fr_deep_records(path),
+        signature={"fr-deep": 1, "files": path_signature(path)},
+        count=600 if context.path is None else None,
+    )
+
+
+def load_mirabest(options: MiraBestOptions, context: DatasetContext) -> DatasetContents:
+    """Read MiraBest: 1,256 FIRST images of 150 x 150 pixels in ten sub-classes (arXiv:2305.11108).
+
+    Parameters
+    ----------
+    options : MiraBestOptions
+        Which sub-classes are used.
+    context : DatasetContext
+        The user's path, or the download.
+
+    Returns
+    -------
+    DatasetContents
+        The published training batches and test batch, with the attributes ``ra`` and ``dec`` in degrees.
+    """
+    path = context.fetch(MIRABEST)
+    class_of = mirabest_classes(options)
+    classes = tuple(dict.fromkeys(class_of.values()))
+    return DatasetContents(
+        task=Classification(classes=classes),
+        records=lambda: _mirabest_records(path, class_of, classes),
+        signature={"mirabest": 1, "files": path_signature(path), "options": options.model_dump()},
+        attribute_units={"ra": "deg", "dec": "deg"},
+    )
+
+
+def mirabest_classes(options: MiraBestOptions) -> dict[str, str]:
+    """Return the class of each sub-class that is used, in the order of the sub-classes."""
+    morphology = {"1": "FRI", "2": "FRII", "3": "Hybrid"}
+    chosen: dict[str, str] = {}
+    for code in MIRABEST_CODES:
+        if options.confidence == "certain" and code[1] != "0":
+            continue
+        if options.classes == "binary" and code[0] == "3":
+            continue
+        chosen[code] = code if options.classes == "all" else morphology[code[0]]
+    return chosen
+
+
+def _fr_deep_records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
+    batches = _read(path)
+    names = batches.label_names or FR_DEEP_CLASSES
+    if set(names) != set(FR_DEEP_CLASSES):
+        raise DataError(f"{path}: {_META} should name the labels FRI and FRII. Received: {', '.join(names)}")
+    # Numbers in file names start anew in each class.
+    keys = [f"{_label_name(names, row)}/{PurePosixPath(row.name).stem}" for row in batches.rows]
+    for row, source in zip(batches.rows, _sources(batches.rows, keys), strict=True):
+        yield _record(row, FR_DEEP_CLASSES.index(_label_name(names, row)), source)
+
+
+def _mirabest_records(
+    path: Path, class_of: Mapping[str, str], classes: Sequence[str]
+) -> Iterator[ImageRecord | SkippedImage]:
+    batches = _read(path)
+    codes = _mirabest_codes(path, batches.label_names)
+    rows = [row for row in batches.rows if _label_name(codes, row) in class_of]
+    positions = [_MIRABEST_POSITION.search(row.name) for row in rows]
+    keys = [
+        position.group() if position else PurePosixPath(row.name).stem
+        for row, position in zip(rows, positions, strict=True)
+    ]
+    for row, position, source in zip(rows, positions, _sources(rows, keys), strict=True):
+        attributes = {axis: float(position[axis]) for axis in ("ra", "dec")} if position else {}
+        yield _record(row, classes.index(class_of[_label_name(codes, row)]), source, attributes)
+
+
+def _mirabest_codes(path: Path, label_names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the sub-class of each label: as ``batches.meta`` gives it, else in the published order."""
+    if label_names is None:
+        return MIRABEST_CODES
+    found = tuple(code for name in label_names for code in re.findall(r"(?<!\d)\d{3}(?!\d)", name)[:1])
+    if len(found) == len(label_names) and set(found) <= set(MIRABEST_CODES):
+        return found
+    if len(label_names) == len(MIRABEST_CODES) and not found:
+        _log.warning("%s: %s names no sub-classes; the published order is taken", path, _META)
+        return MIRABEST_CODES
+    raise DataError(
+        f"{path}: {_META} should name the sub-classes {', '.join(MIRABEST_CODES)}. Received: {', '.join(label_names)}"
+    )
+
+
+def _label_name(names: Sequence[str], row: _Row) -> str:
+    if not 0 <= row.label < len(names):
+        raise DataError(f"{row.batch}: {row.name} has the label {row.label}, and there are {len(names)} labels")
+    return names[row.label]
+
+
+def _record(
+    row: _Row, target: int, source: str, attributes: Mapping[str, float] | None = None
+) -> ImageRecord | SkippedImage:
+    side = math.isqrt(row.pixels.size)
+    if row.pixels.ndim != 1 or side * side != row.pixels.size or row.pixels.dtype.kind not in "biuf":
+        shape = " x ".join(map(str, row.pixels.shape))
+        return SkippedImage(
+            name=f"{row.batch}/{row.name}", reason=f"{shape} values of {row.pixels.dtype} are no square image"
+        )
+    part: Part = "test" if row.batch == "test_batch" else "train"
+    return ImageRecord(
+        image=row.pixels.reshape(side, side), target=target, source_id=source, part=part, attributes=attributes or {}
+    )
+
+
+def _sources(rows: Sequence[_Row], keys: Sequence[str]) -> list[str]:
+    """Return one name for all images that share a name or all pixels, so that no source is divided by a split."""
+    parent: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            key = parent[key]
+        return key
+
+    for row, key in zip(rows, keys, strict=True):
+        root(key)
+        # Blank images look alike whatever they should show.
+        if row.pixels.any():
+            pixels = "pixels " + hashlib.sha256(row.pixels.tobytes()).hexdigest()
+            first, second = sorted((root(key), root(pixels)), key=lambda name: (name.startswith("pixels "), name))
+            parent[second] = first
+    return [root(key) for key in keys]
+
+
+def _read(path: Path) -> _Batches:
+    batches = _Batches()
+    for member in read_members(path):
+        name = PurePosixPath(member.name).name
+        if name == _META:
+            batches.label_names = _label_names(_mapping(member.read(), f"{path}: {member.name}"), path)
+        elif _BATCH.fullmatch(name):
+            batches.rows += _rows(_mapping(member.read(), f"{path}: {member.name}"), name, path)
+    if not batches.rows:
+        raise DataError(f"{path} holds no batches: expected files data_batch_1, ..., test_batch and {_META}")
+    if batches.label_names is None:
+        _log.warning("%s holds no %s; the labels are taken in their published order", path, _META)
+    return batches
+
+
+def _mapping(data: bytes, name: str) -> dict[str, Any]:
+    value = load_plain_pickle(data, name)
+    if not isinstance(value, dict):
+        raise DataError(f"{name} should hold a mapping. Received: {type(value).__name__}")
+    return {_text(key): entry for key, entry in value.items()}
+
+
+def _label_names(meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    names = meta.get("label_names", meta.get("fine_label_names"))
+    if not isinstance(names, list | tuple):
+        raise DataError(f"{path}: {_META} should hold a list label_names. Received: {type(names).__name__}")
+    return tuple(map(_text, names))
+
+
+def _rows(batch: Mapping[str, Any], name: str, path: Path) -> list[_Row]:
+    import numpy as np
+
+    try:
+        data = [np.asarray(image) for image in batch["data"]]
+        labels = [int(label) for label in batch.get("labels", batch.get("fine_labels"))]
+        names = [_text(filename) for filename in batch["filenames"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: {name} should hold data, labels and filenames: {error}") from error
+    if not len(data) == len(labels) == len(names):
+        raise DataError(
+            f"{path}: {name} holds {len(data)} images, {len(labels)} labels and {len(names)} file names, which should "
+            "be equally many"
+        )
+    return [
+        _Row(batch=name, name=filename, label=label, pixels=pixels)
+        for pixels, label, filename in zip(data, labels, names, strict=True)
+    ]
+
+
+def _text(value: object) -> str:
+    return value.decode("latin1") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,167 @@
+"""FIRST radio galaxies of four classes with their published split (doi:10.1016/j.dib.2023.108974).
+
+The archive holds every image twice: in ``galaxy_data/all`` and again in one of ``train``, ``valid`` and ``test``. Only
+the latter are read. File names are ``RA_Dec_label_catalogue.png``, in degrees.
+
+The pixels were published clipped (what lies below three times the local noise has that value) and scaled to 0...255,
+so that 91 to 100 per cent of each image are zero. Clipping once more at mean + 3 sigma of the image would take half of
+what is left, the faint lobes and tails; the default preparation therefore only scales to [0, 1].
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from benchmarker import (
+    Classification,
+    DataError,
+    DatasetContents,
+    DatasetContext,
+    ImageRecord,
+    Member,
+    Part,
+    SkippedImage,
+    path_signature,
+    read_members,
+)
+from benchmarker_radio.published import FIRST_RADIO_GALAXIES
+
+# In the order of the published labels 0 to 3.
+CLASSES = ("FRI", "FRII", "Compact", "Bent")
+
+_PARTS: Mapping[str, Part] = {"train": "train", "valid": "validation", "validation": "validation", "test": "test"}
+_LABELS = {name.lower(): label for label, name in enumerate(CLASSES)}
+_POSITION = re.compile(r"(?P<ra>\d+(?:\.\d+)?)_(?P<dec>-?\d+(?:\.\d+)?)(?:_|$)")
+_HDF5_SUFFIXES = (".h5", ".hdf5")
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_MOST_PIXELS = 1 << 24
+
+
+def load(options: None, context: DatasetContext) -> DatasetContents:
+    """Read the published zip, the same unpacked, or the published HDF5.
+
+    Parameters
+    ----------
+    options : None
+        The dataset has none.
+    context : DatasetContext
+        The user's path, or the download.
+
+    Returns
+    -------
+    DatasetContents
+        2,158 images of 300 x 300 pixels, uint8, 1.8 arcsec per pixel, with the attributes ``ra`` and ``dec`` in
+        degrees; one of them, in the validation part, is all zero.
+
+    Raises
+    ------
+    DataError
+        If the user's file or folder is of another kind.
+    """
+    del options
+    path = context.fetch(FIRST_RADIO_GALAXIES)
+    hdf5 = _is_hdf5(path)
+    if not hdf5 and not path.is_file() and not _images(path):
+        raise DataError(_nothing_found(path))
+    return DatasetContents(
+        task=Classification(classes=CLASSES),
+        records=lambda: _hdf5_records(path) if hdf5 else _records(path),
+        signature={"first-radio-galaxies": 1, "files": path_signature(path, (".png",))},
+        count=None if hdf5 or not (path.is_dir() or zipfile.is_zipfile(path)) else len(_images(path)),
+        attribute_units={} if hdf5 else {"ra": "deg", "dec": "deg"},
+    )
+
+
+def _records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
+    wanted = _images(path)
+    if not wanted:
+        raise DataError(_nothing_found(path))
+    for member in read_members(path, (".png",)):
+        if member.name in wanted:
+            part, label = wanted[member.name]
+            yield _record(member, part, label)
+
+
+def _images(path: Path) -> dict[str, tuple[Part | None, int]]:
+    """Return part and label of each image that counts, by its name."""
+    split: dict[str, tuple[Part | None, int]] = {}
+    unsplit: dict[str, tuple[Part | None, int]] = {}
+    for member in read_members(path, (".png",)):
+        *_, part, label, _name = "", "", *member.name.lower().split("/")
+        if label not in _LABELS:
+            continue
+        if part in _PARTS:
+            split[member.name] = (_PARTS[part], _LABELS[label])
+        else:
+            unsplit[member.name] = (None, _LABELS[label])
+    # The folder `all` repeats the images of the parts; it counts only where somebody kept nothing else.
+    return split or unsplit
+
+
+def _record(member: Member, part: Part | None, label: int) -> ImageRecord | SkippedImage:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(member.read()), formats=("PNG",)) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return SkippedImage(name=member.name, reason=f"{image.width} x {image.height} pixels are too many")
+            import numpy as np
+
+            grey = image.convert("L") if image.mode in {"1", "P", "LA", "PA", "RGB", "RGBA"} else image
+            pixels = np.array(grey)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Pillow's messages name the stream, which has no name; the kind of error says enough.
+        return SkippedImage(name=member.name, reason=f"not a readable PNG ({type(error).__name__})")
+    stem = PurePosixPath(member.name).stem
+    position = _POSITION.match(stem)
+    return ImageRecord(
+        image=pixels,
+        target=label,
+        source_id=f"{position['ra']}_{position['dec']}" if position else stem,
+        part=part,
+        attributes={axis: float(position[axis]) for axis in ("ra", "dec")} if position else {},
+    )
+
+
+def _nothing_found(path: Path) -> str:
+    return (
+        f"{path} holds no PNG images in folders train, valid and test with folders {', '.join(CLASSES)} in each; give "
+        f"{FIRST_RADIO_GALAXIES.filename}, or the folder that it was unpacked to"
+    )
+
+
+def _is_hdf5(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        if stream.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC:
+            return True
+    return zipfile.is_zipfile(path) and any(True for _ in read_members(path, _HDF5_SUFFIXES))
+
+
+def _hdf5_records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
+    """Read the published HDF5: a group ``data_<n>`` for each source, without its position."""
+    import h5py
+
+    source: Any = path
+    if zipfile.is_zipfile(path):
+        source = io.BytesIO(next(read_members(path, _HDF5_SUFFIXES)).read())
+    with h5py.File(source, "r") as file:
+        for name in file:
+            group = file[name]
+            try:
+                label = int(group["Label_literature"][()])
+                part = _PARTS[group["Split_literature"].asstr()[()]]
+                image = group["Img"][()]
+            except (KeyError, TypeError, ValueError, OSError) as error:
+                yield SkippedImage(name=name, reason=f"no Img, Label_literature and Split_literature in it: {error}")
+                continue
+            if not 0 <= label < len(CLASSES):
+                yield SkippedImage(name=name, reason=f"no class has the label {label}")
+                continue
+            yield ImageRecord(image=image, target=label, source_id=name, part=part)

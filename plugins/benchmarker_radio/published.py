@@ -1,0 +1,65 @@
+"""The public radio sets: where they are published, and under which terms and checksums."""
+
+from __future__ import annotations
+
+from benchmarker import Classification, Dataset, Download
+
+FIRST_RADIO_GALAXIES = Download(
+    filename="galaxy_data.zip",
+    urls=(
+        "https://zenodo.org/records/7689127/files/galaxy_data.zip?download=1",
+        "https://zenodo.org/api/records/7689127/files/galaxy_data.zip/content",
+    ),
+    checksum="md5:79bc5dfae745fce0186a7e686e99dac8",
+)
+
+FR_DEEP = Download(
+    filename="FIRST_PNG_dataset.tar.gz",
+    urls=(
+        "https://www.jb.man.ac.uk/research/ascaife/FIRST_PNG_dataset.tar.gz",
+        "http://www.jb.man.ac.uk/research/ascaife/FIRST_PNG_dataset.tar.gz",
+    ),
+    checksum="md5:2f39461e6c62fb45289559915106013a",
+)
+
+MIRABEST = Download(
+    filename="MiraBest_F_batches.tar.gz",
+    urls=(
+        "https://www.jb.man.ac.uk/research/MiraBest/MiraBest_F/MiraBest_F_batches.tar.gz",
+        "http://www.jb.man.ac.uk/research/MiraBest/MiraBest_F/MiraBest_F_batches.tar.gz",
+    ),
+    checksum="md5:7d4e3a623d29db7204bce81676ee8ce2",
+)
+
+PUBLISHED = (
+    Dataset(
+        name="first-radio-galaxies",
+        loader="benchmarker_radio.first_radio_galaxies:load",
+        licence="MIT; FIRST images for scholarly, educational and non-commercial use",
+        citation="doi:10.1016/j.dib.2023.108974",
+        homepage="https://doi.org/10.5281/zenodo.7120632",
+        task=Classification(classes=("FRI", "FRII", "Compact", "Bent")),
+        downloads=(FIRST_RADIO_GALAXIES,),
+        summary="2,158 FIRST images of 300 x 300 pixels in four classes, with the published split",
+    ),
+    Dataset(
+        name="fr-deep",
+        loader="benchmarker_radio.batches:load_fr_deep",
+        licence="none given",
+        citation="doi:10.1093/mnras/stz1883",
+        homepage="https://www.jb.man.ac.uk/research/ascaife/",
+        task=Classification(classes=("FRI", "FRII")),
+        downloads=(FR_DEEP,),
+        summary="FR-DEEP-F: 600 FIRST images of 150 x 150 pixels, FRI and FRII, with the published test part",
+    ),
+    Dataset(
+        name="mirabest",
+        loader="benchmarker_radio.batches:load_mirabest",
+        licence="none given with the batches; see the homepage",
+        citation="arXiv:2305.11108",
+        homepage="https://doi.org/10.5281/zenodo.4288837",
+        downloads=(MIRABEST,),
+        options="benchmarker_radio.batches:MiraBestOptions",
+        summary="MiraBest F: 1,256 FIRST images of 150 x 150 pixels in ten sub-classes, with the published test part",
+    ),
+)
