@@ -87,8 +87,7 @@ def build_leaderboard(
 
 
 def _primary(study: Study) -> tuple[str, bool]:
-    for cell in study.cells:
-        value = cell.metrics.get("primary")
+    for value in (study.plan.get("primary"), *(cell.metrics.get("primary") for cell in study.cells)):
         if isinstance(value, dict) and isinstance(value.get("name"), str):
             return value["name"], bool(value.get("higher_is_better", True))
     name = _PRIMARY.get(str(study.task.get("kind")), "mean_per_class_accuracy")
@@ -123,7 +122,10 @@ def _settings(cell: CellRecord, study: Study) -> dict[str, str]:
     """Return everything that seeds of one row must share, flat."""
     spec = {name: value for name, value in cell.spec.items() if name != "seed"}
     settings = _flat(spec)
-    settings["backend"] = str(cell.fingerprint.get("backend") or study.plan.get("backend") or "")
+    backend = cell.fingerprint.get("backend")
+    if isinstance(backend, dict):
+        backend = backend.get("name")
+    settings["backend"] = str(backend or settings.get("backend") or study.plan.get("backend") or "")
     precision = cell.fingerprint.get("precision")
     if precision:
         settings["precision"] = str(precision)
@@ -176,7 +178,7 @@ def _row(group: _Group, checkpoint: str) -> LeaderboardRow:
         precision=group.settings.get("precision", ""),
         n=len(group.finished),
         planned=planned,
-        metrics=_summaries({cell.seed: cell.evaluations[checkpoint] for cell in group.finished}, planned),
+        metrics=_summaries({cell.seed: cell.evaluations.get(checkpoint, {}) for cell in group.finished}, planned),
         costs=_summaries({cell.seed: cell.cost_values for cell in group.finished}, planned),
     )
 

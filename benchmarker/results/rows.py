@@ -36,14 +36,16 @@ def evaluation_rows(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     Raises
     ------
     MalformedError
-        If a checkpoint or its test metrics are missing.
+        If there is no checkpoint, or one without test metrics. (A test of saved weights may have one only.)
     """
     rows = {}
-    for checkpoint in CHECKPOINTS:
-        evaluation = metrics.get(checkpoint)
+    for checkpoint in (name for name in CHECKPOINTS if name in metrics):
+        evaluation = metrics[checkpoint]
         if not isinstance(evaluation, dict) or not isinstance(evaluation.get("test"), dict):
             raise MalformedError(f"metrics.json holds no test metrics of the {checkpoint} checkpoint")
         rows[checkpoint] = {name: value for name, value in _flat(evaluation) if math.isfinite(value)}
+    if not rows:
+        raise MalformedError("metrics.json holds neither a best nor a final checkpoint")
     return rows
 
 

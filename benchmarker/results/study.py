@@ -159,8 +159,7 @@ def _read_plan(folder: Path) -> dict[str, Any]:
         plan = _read_json(path)
     except (MalformedError, OSError) as error:
         raise StorageError(
-            f"{path}: {error}. The plan cannot be read; run the same registry with -p {folder} again: "
-            "it writes the plan anew and keeps finished runs."
+            f"{path}: {error}. Restore the plan from a copy, or run the registry into another folder (-p)."
         ) from error
     if plan.get("format") != FORMAT:
         raise StorageError(
@@ -196,7 +195,7 @@ def _planned(folder: Path, plan: Mapping[str, Any]) -> Iterator[CellRecord]:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StorageError(
                 f"{folder / 'plan.json'}: cell {number + 1} is incomplete ({type(error).__name__}: {error}). "
-                "Run the same registry again: it writes the plan anew and keeps finished runs."
+                "Restore the plan from a copy, or run the registry into another folder (-p)."
             ) from error
 
 
@@ -281,7 +280,8 @@ def _foreign_runs(folder: Path, cells: tuple[CellRecord, ...]) -> list[str]:
     )
     if not foreign:
         return []
-    return [f"{len(foreign)} run(s) belong to no cell of the plan and are not counted: {', '.join(foreign[:3])} ..."]
+    names = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
+    return [f"{len(foreign)} run(s) in runs/ belong to no cell of the plan and are not counted: {names}"]
 
 
 def _is_run(name: str) -> bool:

@@ -1,0 +1,109 @@
+"""What the commands share: loading on demand, the look of help, and consoles."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from click import Command, Context
+    from rich.console import Console, RenderableType
+
+INTERRUPTED = 130
+# Logs are read in editors and on the web; a fixed width also makes the same study give the same bytes.
+PLAIN_WIDTH = 100
+
+
+def settings() -> dict[str, Any]:
+    """Return the context settings of every command: ``-h``, and help without boxes that logs cannot show."""
+    return {"help_option_names": ["-h", "--help"], "rich_help_config": {"theme": "cargo-slim", "max_width": 100}}
+
+
+def examples(*commands: str) -> str:
+    """Return the end of a command's help: commands as they are typed."""
+    return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
+
+
+class LazyGroup(click.RichGroup):
+    """A group that imports the module of a sub-command when it is asked for.
+
+    Parameters
+    ----------
+    commands_from : mapping of str to str
+        ``"package.module:command"`` for each name, in the order in which help shows them.
+    """
+
+    def __init__(self, *args: Any, commands_from: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands_from = commands_from
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the name is part of click's interface
+        """Return the names of the sub-commands."""
+        return list(self.commands_from)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - as above
+        """Import a sub-command."""
+        reference = self.commands_from.get(cmd_name)
+        if reference is None:
+            return None
+        module, _, name = reference.partition(":")
+        return cast("Command", getattr(importlib.import_module(module), name))
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Find a sub-command; suggest one for a name that is misspelt."""
+        if args and args[0] not in self.commands_from and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], self.commands_from, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(self.commands_from)}."
+            raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def on_terminal() -> bool:
+    """Tell whether people watch standard output as it appears."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def console() -> Console:
+    """Return a console for standard output: the terminal, or plain text of a fixed width."""
+    from rich.console import Console
+
+    if on_terminal():
+        return Console(highlight=False, markup=False, emoji=False)
+    return Console(
+        file=sys.stdout,
+        width=PLAIN_WIDTH,
+        force_terminal=False,
+        color_system=None,
+        no_color=True,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def plain_text(renderable: RenderableType) -> str:
+    """Return what a file is given: no escape codes, no trailing blanks, a fixed width."""
+    import io
+
+    from rich.console import Console
+
+    stream = io.StringIO()
+    Console(
+        file=stream, width=PLAIN_WIDTH, force_terminal=False, color_system=None, highlight=False, emoji=False
+    ).print(renderable, markup=False)
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+
+
+def show_renderable(renderable: RenderableType) -> None:
+    """Print a rich renderable on the terminal, or as plain text into a file."""
+    if on_terminal():
+        console().print(renderable)
+    else:
+        click.echo(plain_text(renderable), nl=False)

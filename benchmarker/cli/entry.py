@@ -1,0 +1,107 @@
+"""Entry points: run a command, and turn errors into one clear message and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from benchmarker.cli.base import INTERRUPTED, LazyGroup, examples, settings
+from benchmarker.errors import BenchmarkerError, ConfigurationError
+
+if TYPE_CHECKING:
+    from click import Command
+
+FAILED = 1
+MISUSED = 2
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_from={
+        "run": "benchmarker.cli.run_command:run",
+        "list": "benchmarker.cli.list_command:list_plugins",
+        "validate": "benchmarker.cli.validate_command:validate",
+        "leaderboard": "benchmarker.cli.leaderboard_command:leaderboard",
+        "show": "benchmarker.cli.show_command:show",
+        "schema": "benchmarker.cli.schema_command:schema",
+    },
+    epilog=examples(
+        "benchmarker run registries/quickstart.yaml -s 8901",
+        "benchmarker list architectures",
+        "benchmarker validate registries/*.yaml",
+        "benchmarker leaderboard results/quickstart --format markdown",
+        "benchmarker show results/quickstart convxpress/real/8901",
+    ),
+    context_settings=settings(),
+)
+@click.version_option(package_name="galaxy-benchmarker", prog_name="benchmarker")
+@click.option("--debug", is_flag=True, help="Show tracebacks and what the program logs.")
+def cli(debug: bool) -> None:
+    """Compare galaxy networks: train a registry of models under fixed seeds, and rank them."""
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the ``benchmarker`` command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if something failed, 2 if what the user wrote cannot be done, 130 after Ctrl-C.
+    """
+    return _run(cli, "benchmarker", sys.argv[1:] if arguments is None else list(arguments))
+
+
+def quickstart(arguments: Sequence[str] | None = None) -> int:
+    """Run ``quickstart.py``: ``benchmarker run`` with the options of the radio framework."""
+    from benchmarker.cli.run_command import quickstart_command
+
+    return _run(quickstart_command, "quickstart.py", sys.argv[1:] if arguments is None else list(arguments))
+
+
+def _run(command: Command, name: str, arguments: list[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        # A sign that a terminal does not know must not end a run of hours.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    debug = "--debug" in arguments
+    try:
+        result = command.main(args=arguments, prog_name=name, standalone_mode=False)
+    except click.ClickException as error:
+        return _misused(error)
+    except click.Abort:
+        return _say("interrupted", INTERRUPTED)
+    except BenchmarkerError as error:
+        if debug:
+            raise
+        return _say(f"error: {error}", MISUSED if isinstance(error, ConfigurationError) else FAILED)
+    except Exception as error:
+        # The last line of defence: a mistake of ours, or of a plugin, is told in one line; --debug shows where.
+        if debug:
+            raise
+        return _say(
+            f"internal error: {type(error).__name__}: {error}\nPlease report it with what --debug shows.", FAILED
+        )
+    return result if isinstance(result, int) else 0
+
+
+def _misused(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    hint = f"\nTry: {context.command_path} --help" if context else ""
+    return _say(f"error: {error.format_message()}{hint}", MISUSED)
+
+
+def _say(text: str, code: int) -> int:
+    sys.stdout.flush()
+    click.echo(text, err=True)
+    return code

@@ -1,0 +1,139 @@
+"""``benchmarker list``: everything that is installed.
+
+This command is measured: it must start as fast as its libraries allow, so it draws its tables itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from benchmarker.cli.base import examples, on_terminal, settings
+
+if TYPE_CHECKING:
+    from benchmarker.discovery import BrokenPlugin, Plugins
+
+SECTIONS = ("architectures", "datasets", "augmentations", "reports", "registries")
+_GAP = "  "
+_NARROWEST_SUMMARY = 20
+
+
+@click.command(
+    name="list",
+    epilog=examples(
+        "benchmarker list",
+        "benchmarker list architectures datasets",
+        "benchmarker list -v --strict",
+    ),
+    context_settings=settings(),
+)
+@click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
+@click.option("-v", "--verbose", is_flag=True, help="Show summaries in full, other spellings and tracebacks.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any plugin is broken.")
+def list_plugins(sections: tuple[str, ...], verbose: bool, strict: bool) -> int:
+    """List installed architectures, datasets, augmentations, reports and registries.
+
+    Without an argument all of them. Broken plugins are listed with the distribution that brings them.
+    """
+    from benchmarker.discovery import installed
+
+    plugins = installed()
+    for section in sections or SECTIONS:
+        head, rows = _section(section, plugins, verbose=verbose)
+        click.echo(_bold(f"{section.capitalize()} ({len(rows)})"))
+        for line in _table(head, rows):
+            click.echo(line)
+        click.echo()
+    _list_broken(plugins.broken, verbose=verbose)
+    return 1 if strict and plugins.broken else 0
+
+
+def _section(section: str, plugins: Plugins, *, verbose: bool) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    if section == "registries":
+        from benchmarker.cli.registries import shipped_registries
+
+        return ("name", "file"), [(path.stem, str(path)) for path in shipped_registries()]
+    found = plugins.all(section.removesuffix("s"))
+    heads = {
+        "architectures": ("name", "from px", "citation"),
+        "datasets": ("name", "task", "citation"),
+        "augmentations": ("name", "kind", "citation"),
+        "reports": ("name", "file"),
+    }
+    return (*heads[section], "distribution", "summary"), [
+        (*_facts(section, entry.plugin), entry.distribution, _summary(entry.plugin, verbose=verbose)) for entry in found
+    ]
+
+
+def _facts(section: str, plugin: Any) -> tuple[str, ...]:
+    if section == "architectures":
+        return plugin.name, str(plugin.minimum_size), plugin.citation or "-"
+    if section == "datasets":
+        return plugin.name, plugin.task.kind if plugin.task else "by options", plugin.citation or "-"
+    if section == "augmentations":
+        return plugin.name, plugin.kind, plugin.citation or "-"
+    return plugin.name, plugin.suffix
+
+
+def _summary(plugin: Any, *, verbose: bool) -> str:
+    aliases = getattr(plugin, "aliases", ())
+    also = f" (also: {', '.join(aliases)})" if verbose and aliases else ""
+    return f"{plugin.summary}{also}".strip()
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    if not rows:
+        yield f"{_GAP}none"
+        return
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    yield _dim(_line(head, widths))
+    for row in rows:
+        yield from _wrapped(row, widths)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    return (_GAP + _GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True))).rstrip()
+
+
+def _wrapped(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """Put the last column under the others where the terminal is too narrow for it."""
+    line = _line(row, widths)
+    width = shutil.get_terminal_size().columns if on_terminal() else len(line)
+    if len(line) <= width:
+        yield line
+        return
+    import textwrap
+
+    start = len(_line(["x" * size for size in widths[:-1]], widths[:-1])) + len(_GAP)
+    first = _line(row[:-1], widths[:-1])
+    if width - start >= _NARROWEST_SUMMARY:
+        pieces = textwrap.wrap(row[-1], width - start)
+        yield first.ljust(start) + pieces[0]
+        yield from (" " * start + piece for piece in pieces[1:])
+    else:
+        yield first
+        yield from textwrap.wrap(row[-1], width, initial_indent=_GAP * 3, subsequent_indent=_GAP * 3)
+
+
+def _list_broken(broken: Sequence[BrokenPlugin], *, verbose: bool) -> None:
+    if not broken:
+        return
+    click.echo(_bold(f"Broken plugins ({len(broken)})"))
+    for plugin in broken:
+        click.echo(f"{_GAP}{plugin.name} from {plugin.distribution}: {plugin.error}")
+        if verbose and plugin.traceback:
+            click.echo("".join(f"{_GAP * 2}{line}\n" for line in plugin.traceback.splitlines()), nl=False)
+    if not verbose and any(plugin.traceback for plugin in broken):
+        click.echo(f"{_GAP}Tracebacks: benchmarker list -v")
+
+
+def _bold(text: str) -> str:
+    return text if "NO_COLOR" in os.environ else click.style(text, bold=True)
+
+
+def _dim(text: str) -> str:
+    return text if "NO_COLOR" in os.environ else click.style(text, dim=True)

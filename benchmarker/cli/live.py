@@ -1,0 +1,150 @@
+"""Progress on a terminal: cells, epochs, losses, images per second and the time that is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from benchmarker.cli.base import console
+from benchmarker.cli.progress import (
+    SHOWN_ON_TERMINAL,
+    cell_name,
+    data_line,
+    epoch_text,
+    outcome_text,
+    plan_line,
+    skipped_lines,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from benchmarker.run.observer import CellOutcome, CellView, DataSummary
+
+_REFRESHES_PER_SECOND = 4
+
+
+class RichObserver:
+    """Draws two bars and a line under them; what is done scrolls away above.
+
+    Parameters
+    ----------
+    study : Path
+        The study's folder, for hints.
+    console : rich.console.Console, optional
+        Where to draw; standard output by default.
+    """
+
+    def __init__(self, study: Path, console_: Console | None = None) -> None:
+        self._study = study
+        self._console = console_ or console()
+        self._progress = Progress(
+            TextColumn("{task.description}", style="bold"),
+            BarColumn(bar_width=24, complete_style="cyan", finished_style="cyan"),
+            TextColumn("{task.fields[count]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            auto_refresh=False,
+        )
+        self._details = ""
+        self._live = Live(
+            self, console=self._console, refresh_per_second=_REFRESHES_PER_SECOND, transient=True, redirect_stderr=True
+        )
+        self._data: TaskID | None = None
+        self._cells: TaskID | None = None
+        self._epochs: TaskID | None = None
+        self._total = 0
+        self._done = 0
+        self._epoch_count: int | None = None
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the bars and the line under them."""
+        yield self._progress
+        if self._details:
+            yield Text(self._details, style="dim", no_wrap=True, overflow="ellipsis")
+
+    def data_progress(self, description: str, done: int, total: int | None) -> None:
+        """Move the bar of the data."""
+        if self._data is None:
+            self._data = self._progress.add_task(description, total=total, count="")
+        count = f"{done:,}/{total:,}" if total else f"{done:,}"
+        self._progress.update(self._data, description=description, completed=done, total=total, count=count)
+
+    def data_ready(self, summary: DataSummary) -> None:
+        """Say what the data hold, and which images were left out."""
+        if self._data is not None:
+            self._progress.remove_task(self._data)
+            self._data = None
+        self._print(data_line(summary))
+        for line in skipped_lines(summary.skipped, SHOWN_ON_TERMINAL, f"benchmarker show {self._study}"):
+            self._print(line)
+
+    def study_started(self, cells: Sequence[CellView], finished: int) -> None:
+        """Start the bar of the cells."""
+        self._total = len(cells)
+        self._print(plan_line(len(cells), finished))
+        self._cells = self._progress.add_task("all cells", total=len(cells) - finished, count=f"0/{len(cells)}")
+
+    def cell_started(self, cell: CellView) -> None:
+        """Start the bar of a cell's epochs."""
+        self._started = time.monotonic()
+        self._epoch_count = None
+        self._details = "starting a fresh process ..."
+        self._epochs = self._progress.add_task(cell_name(cell), total=None, count="")
+
+    def cell_step(self, cell: CellView, epoch: int, done: int, total: int) -> None:  # noqa: ARG002 - one cell at a time
+        """Move on within an epoch."""
+        self._advance(epoch - 1 + done / max(total, 1), f"step {done}/{total}")
+
+    def cell_epoch(self, cell: CellView, epoch: int, epochs: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
+        """Move on to the next epoch."""
+        self._epoch_count = epochs
+        self._details = epoch_text(values)
+        self._advance(epoch, f"epoch {epoch}/{epochs}")
+
+    def cell_finished(self, cell: CellView, outcome: CellOutcome) -> None:
+        """Say how a cell ended, and move on to the next."""
+        if self._epochs is not None:
+            self._progress.remove_task(self._epochs)
+            self._epochs = None
+        self._done += 1
+        self._details = ""
+        seconds = None if outcome.reused else time.monotonic() - self._started
+        style = "" if outcome.status == "ok" else "bold"
+        self._print(f"[{self._done}/{self._total}] {cell_name(cell)}: {outcome_text(outcome, seconds)}", style)
+        if self._cells is not None:
+            self._progress.update(self._cells, advance=0 if outcome.reused else 1, count=f"{self._done}/{self._total}")
+
+    def message(self, text: str) -> None:
+        """Say what the user should know."""
+        self._print(f"note: {text}", "bold")
+
+    def _advance(self, epochs_done: float, step: str) -> None:
+        if self._epochs is None:
+            return
+        if self._epoch_count is None:
+            # How many epochs there will be is known after the first; until then steps are all there is to show.
+            self._progress.update(self._epochs, count=step)
+            return
+        count = f"epoch {int(epochs_done) + (epochs_done % 1 > 0)}/{self._epoch_count}"
+        self._progress.update(self._epochs, total=self._epoch_count, completed=epochs_done, count=count)
+
+    def _print(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style=style))

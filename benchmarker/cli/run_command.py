@@ -1,0 +1,137 @@
+"""``benchmarker run`` and ``quickstart.py``: train what is not finished yet, and show the leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from benchmarker.cli.base import INTERRUPTED, examples, on_terminal, settings, show_renderable
+from benchmarker.cli.run_options import run_options
+from benchmarker.errors import PluginError
+
+if TYPE_CHECKING:
+    from benchmarker.discovery import Plugins
+    from benchmarker.registry import LoadedRegistry
+    from benchmarker.run import StudyOutcome
+
+DEFAULT_REGISTRY = Path("registries/quickstart.yaml")
+RESULTS = Path("results")
+
+
+@click.command(
+    epilog=examples(
+        "benchmarker run registries/quickstart.yaml -s 8901",
+        "benchmarker run becker2021 -d FIRST/ -f manifest.csv -p results/mine",
+        "benchmarker run list.txt -d images/ -i 150 -t 10 -v 5 -s 8901,1826,4915",
+    ),
+    context_settings=settings(),
+)
+@click.argument("registry", required=False, type=click.Path(path_type=Path))
+@click.option("-a", "--architectures", type=click.Path(path_type=Path), metavar="LIST",
+              help="The registry, as quickstart.py takes it.")  # fmt: skip
+@run_options
+def run(registry: Path | None, architectures: Path | None, **options: Any) -> int:
+    """Train and test every cell of a registry that is not finished yet, and print the leaderboard.
+
+    REGISTRY is a YAML file, a text list of the radio framework or the name of a shipped registry. The same command
+    again finds what is finished; after Ctrl-C it goes on with the rest. Exits with 1 if any cell failed.
+    """
+    if registry is not None and architectures is not None:
+        raise click.UsageError("give the registry once: as REGISTRY or by -a.", click.get_current_context())
+    return execute(registry or architectures or DEFAULT_REGISTRY, **options)
+
+
+@click.command(
+    epilog=examples(
+        "python quickstart.py",
+        "python quickstart.py -a registries/quickstart.yaml -s 8901",
+        "python quickstart.py -a list.txt -d images/ -f manifest.csv -i 150 -s 8901 >> log.txt",
+    ),
+    context_settings=settings(),
+)
+@click.option("-a", "--architectures", type=click.Path(path_type=Path), metavar="LIST", default=DEFAULT_REGISTRY,
+              show_default=True, help="Registry (YAML), or text list of network, rate and epochs.")  # fmt: skip
+@run_options
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def quickstart_command(architectures: Path, debug: bool, **options: Any) -> int:  # noqa: ARG001 - main() reads --debug
+    """Train networks deterministically on galaxy images, and rank them.
+
+    The results stand in the last lines of the output. The same command again finds what is finished.
+    """
+    return execute(architectures, **options)
+
+
+def execute(
+    path: Path,
+    *,
+    results_path: Path | None,
+    model_path: Path | None,
+    only_test: bool,
+    force: bool,
+    offline: bool,
+    strict: bool,
+    seeds: tuple[tuple[int, ...], ...],
+    **overridden: Any,
+) -> int:
+    """Run a registry with the options of the command line; return the exit code."""
+    from benchmarker.cli.progress import observer
+    from benchmarker.discovery import installed
+    from benchmarker.registry import Overrides, load_registry
+    from benchmarker.run import run_study
+
+    plugins = installed()
+    if strict:
+        _refuse_broken(plugins)
+    overrides = Overrides(seeds=tuple(seed for some in seeds for seed in some), **overridden)
+    loaded = load_registry(path, overrides)
+    results = results_path or RESULTS / loaded.path.stem
+    try:
+        with observer(results) as watching:
+            outcome = run_study(
+                loaded,
+                results,
+                observer=watching,
+                plugins=plugins,
+                force=force,
+                offline=offline,
+                test_only=only_test,
+                models_folder=model_path,
+            )
+    except KeyboardInterrupt:
+        click.echo(
+            "interrupted: what has finished is kept, the rest is pending; the same command goes on with it", err=True
+        )
+        return INTERRUPTED
+    _conclude(results, loaded, outcome)
+    return 1 if outcome.failed else 0
+
+
+def _refuse_broken(plugins: Plugins) -> None:
+    if plugins.broken:
+        lines = "\n".join(f"  {plugin.name} from {plugin.distribution}: {plugin.error}" for plugin in plugins.broken)
+        raise PluginError(f"--strict refuses to run with broken plugins:\n{lines}\nTracebacks: benchmarker list -v")
+
+
+def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> None:
+    """Show the leaderboard; into a file it comes last, where the readers of logs look for it."""
+    from benchmarker.cli.leaderboard_command import render
+    from benchmarker.results.ranking import build_leaderboard
+    from benchmarker.results.study import read_study
+
+    rendered = render(build_leaderboard(read_study(results)), "terminal")
+    reused = f" ({outcome.reused} found finished, not repeated)" if outcome.reused else ""
+    hints = (
+        f"{loaded.path.name}: {outcome.ok} of {outcome.ok + outcome.failed + outcome.pending} cells ok{reused}",
+        f"Results:  {results}",
+        f"More:     benchmarker leaderboard {results} --sort macro_f1",
+        f"          benchmarker show {results}",
+    )
+    if on_terminal():
+        click.echo()
+        show_renderable(rendered)
+        click.echo("\n" + "\n".join(hints))
+    else:
+        click.echo("\n" + "\n".join(hints) + "\n")
+        show_renderable(rendered)

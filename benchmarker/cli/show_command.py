@@ -1,0 +1,64 @@
+"""``benchmarker show``: a study's plan with the status of each cell, or one run in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from benchmarker.cli.base import examples, settings, show_renderable
+from benchmarker.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from benchmarker.results.study import CellRecord, Study
+
+
+@click.command(
+    epilog=examples(
+        "benchmarker show results/quickstart",
+        "benchmarker show results/quickstart convxpress/real/8901",
+        "benchmarker show results/quickstart 3fa9c1",
+    ),
+    context_settings=settings(),
+)
+@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("cell", required=False)
+def show(study: Path, cell: str | None) -> None:
+    """Show a study's plan and what became of each cell, or one run in full.
+
+    CELL is a model, model/arm, model/arm/seed or the beginning of a key.
+    """
+    from benchmarker.cli import show_views
+    from benchmarker.results.study import read_study
+
+    found = read_study(study)
+    if cell is None:
+        show_renderable(show_views.study_view(found))
+        return
+    show_renderable(show_views.run_view(found, find_cell(found, cell)))
+
+
+def find_cell(study: Study, wanted: str) -> CellRecord:
+    """Return the one cell that is meant.
+
+    Raises
+    ------
+    ConfigurationError
+        If none or several are.
+    """
+    found = [
+        cell
+        for cell in study.cells
+        if wanted in {cell.name, f"{cell.model}/{cell.arm}", cell.model} or cell.key.startswith(wanted.lower())
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(f"{cell.name} ({cell.key[:8]})" for cell in found[:8])
+        raise ConfigurationError(f"{wanted!r} may be {len(found)} cells: {names}{' ...' if len(found) > 8 else ''}")
+    import difflib
+
+    names = ", ".join(difflib.get_close_matches(wanted, [cell.name for cell in study.cells], n=3, cutoff=0.4))
+    hint = f"did you mean {names}?" if names else f"benchmarker show {study.folder} lists them."
+    raise ConfigurationError(f"{study.folder} has no cell {wanted!r}: {hint}")
