@@ -8,7 +8,7 @@ from pydantic import Field
 
 from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Preparation, Settings, Split, Training
 
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=100)]
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 PluginOptions = dict[str, Any]
 
@@ -22,7 +22,7 @@ class DatasetEntry(Settings):
     path: str | None = None
     """Your own file or folder instead of a download; a relative path starts at the registry's folder."""
 
-    options: PluginOptions = {}
+    options: PluginOptions = Field(default_factory=dict)
     """Options of the dataset."""
 
     preparation: Preparation | None = None
@@ -38,7 +38,7 @@ class AugmentationEntry(Settings):
     name: Name
     """An augmentation that a plugin registered; see `benchmarker list`."""
 
-    options: PluginOptions = {}
+    options: PluginOptions = Field(default_factory=dict)
     """Options of the augmentation."""
 
 
@@ -49,7 +49,7 @@ class ArmEntry(Settings):
     """How tables call the arm."""
 
     augmentations: tuple[AugmentationEntry, ...] = ()
-    """Applied one after the other: expansions first, in this order, then transforms."""
+    """Applied one after the other: expansions first, in this order, then transforms, in this order."""
 
     augment_validation: bool = False
     """Expand the validation part too, as the radio paper did."""
@@ -70,7 +70,7 @@ class ModelEntry(Settings):
     name: Name | None = None
     """How tables call the network; its architecture's name by default."""
 
-    options: PluginOptions = {}
+    options: PluginOptions = Field(default_factory=dict)
     """Options of the architecture."""
 
     @property
@@ -102,3 +102,11 @@ class Registry(Settings):
 
     models: Annotated[tuple[ModelEntry, ...], Field(min_length=1)]
     """The networks."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain data, the same for every order of seeds, arms and models."""
+        value = self.model_dump(mode="json")
+        value["seeds"] = sorted(value["seeds"])
+        value["arms"] = sorted(value["arms"], key=lambda arm: str(arm["name"]))
+        value["models"] = sorted(value["models"], key=lambda model: str(model["name"] or model["architecture"]))
+        return value

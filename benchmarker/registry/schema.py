@@ -1,0 +1,120 @@
+"""The JSON Schema of registries, for editors that complete and check YAML while it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic.errors import PydanticUserError
+
+from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset
+from benchmarker.discovery import Plugins, options_model
+from benchmarker.errors import PluginError
+from benchmarker.registry.models import Registry
+
+IDENTIFIER = "urn:galaxy-benchmarker:registry:1"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, Any]
+
+# Where a registry names a plugin: definition, key, kind of plugin.
+_NAMED = (
+    ("DatasetEntry", "name", "dataset"),
+    ("AugmentationEntry", "name", "augmentation"),
+    ("ModelEntry", "architecture", "architecture"),
+)
+
+
+def registry_schema(plugins: Plugins | None = None) -> Schema:
+    """Return the JSON Schema (draft 2020-12) of a registry.
+
+    Parameters
+    ----------
+    plugins : Plugins, optional
+        What is installed: editors then complete the names of plugins, and check the options of those that they know.
+        Any other name is accepted too, because a registry may be written for another machine.
+
+    Returns
+    -------
+    dict
+        Accepts the short forms too; what no schema can say (equal models, unknown plugins) is left to
+        ``benchmarker validate``.
+    """
+    schema = Registry.model_json_schema()
+    definitions: Schema = schema["$defs"]
+    schema["properties"]["seeds"]["uniqueItems"] = True
+    definitions["Training"]["properties"]["optimizer"] = {
+        **definitions["Training"]["properties"]["optimiser"],
+        "description": "The American spelling of 'optimiser'.",
+    }
+    for definition, key, kind in _NAMED:
+        registered = [each.plugin for each in plugins.all(kind)] if plugins else []
+        _name_plugins(definitions, definition, key, (p for p in registered if not hasattr(p, "renderer")))
+    _accept_short_forms(schema)
+    return {"$schema": DIALECT, "$id": IDENTIFIER, **schema, "title": "Registry of the galaxy benchmarker"}
+
+
+def _accept_short_forms(schema: Schema) -> None:
+    """Let a bare name stand for a dataset, an arm or an augmentation."""
+    definitions = schema["$defs"]
+    name = {
+        kind: {"anyOf": _names(definitions[entry]["properties"]["name"])}
+        for kind, entry in (("dataset", "DatasetEntry"), ("augmentation", "AugmentationEntry"))
+    }
+    dataset = schema["properties"]["dataset"]
+    schema["properties"]["dataset"] = {
+        "anyOf": [name["dataset"], {"$ref": "#/$defs/DatasetEntry"}],
+        "description": dataset.get("description", ""),
+    }
+    augmentations = definitions["ArmEntry"]["properties"]["augmentations"]
+    augmentations["items"] = {"anyOf": [name["augmentation"], {"$ref": "#/$defs/AugmentationEntry"}]}
+    arm = {
+        "anyOf": [{"const": "real"}, *name["augmentation"]["anyOf"]],
+        "description": "An arm of this name with the augmentation of this name; 'real' has none.",
+    }
+    schema["properties"]["arms"]["items"] = {"anyOf": [arm, {"$ref": "#/$defs/ArmEntry"}]}
+
+
+def _names(name: Schema) -> list[Schema]:
+    constraints = ("type", "minLength", "maxLength", "pattern")
+    return [*name["anyOf"]] if "anyOf" in name else [{key: name[key] for key in constraints if key in name}]
+
+
+def _name_plugins(definitions: Schema, definition: str, key: str, plugins: Iterable[Any]) -> None:
+    """Let editors complete the names of plugins, and check the options of each."""
+    found: list[Architecture | Augmentation | Dataset] = list(plugins)
+    if not found:
+        return
+    entry = definitions[definition]
+    described = entry["properties"][key]
+    free = _names(described)
+    entry["properties"][key] = {
+        "anyOf": [*({"const": plugin.name, "description": plugin.summary} for plugin in found), *free],
+        "title": described["title"],
+        "description": described["description"],
+        "examples": [plugin.name for plugin in found],
+    }
+    entry["allOf"] = [
+        {
+            "if": {"properties": {key: {"const": plugin.name}}, "required": [key]},
+            "then": {"properties": {"options": _options(definitions, plugin)}},
+        }
+        for plugin in found
+    ]
+
+
+def _options(definitions: Schema, plugin: Architecture | Augmentation | Dataset) -> Schema:
+    """Return the schema of a plugin's options; definitions that several plugins share are kept once."""
+    try:
+        model = options_model(plugin)
+        if model is None:
+            return {"type": "object", "maxProperties": 0, "description": f"{plugin.name} takes no options."}
+        prefix = f"{model.__module__}.{model.__qualname__}"
+        schema = model.model_json_schema(ref_template=f"#/$defs/{prefix}.{{model}}")
+    except (PluginError, PydanticUserError):
+        # The name is still worth completing where a plugin's options cannot be described.
+        return {"type": "object"}
+    for name, nested in schema.pop("$defs", {}).items():
+        definitions[f"{prefix}.{name}"] = nested
+    definitions[prefix] = schema
+    return {"$ref": f"#/$defs/{prefix}"}

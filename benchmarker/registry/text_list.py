@@ -1,0 +1,99 @@
+"""The text lists of the radio framework: ``convXpress,1e-4,16`` per line, ``#`` comments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarker.discovery import spelling
+from benchmarker.registry.places import Position, Problem
+from benchmarker.registry.yaml_loader import Document, MalformedYamlError, scalar
+
+_FIELDS = ("architecture", "learning_rate", "epochs")
+_EXAMPLE = "'network,learning rate,epochs', for example convXpress,1e-4,16"
+
+
+def read_text_list(text: str) -> Document:
+    """Read the models of a text list.
+
+    Parameters
+    ----------
+    text : str
+        One network per line; blank lines and comments (whole lines, or after a network) are left out.
+
+    Returns
+    -------
+    Document
+        With ``data["models"]`` alone.
+
+    Raises
+    ------
+    MalformedYamlError
+        If it names no network.
+    """
+    document = Document(data={"models": []}, values={(): (1, 1), ("models",): (1, 1)})
+    for number, line in enumerate(text.splitlines(), start=1):
+        content = line.split("#", 1)[0]
+        if content.strip():
+            _read_line(content, number, document)
+    models = document.data["models"]
+    if not models:
+        raise MalformedYamlError(f"the list names no network; each line is {_EXAMPLE}")
+    _name_repeated(models)
+    return document
+
+
+def text_list_data(models: list[dict[str, Any]], *, own_data: bool) -> dict[str, Any]:
+    """Return registry data for the models of a text list, with everything else as in the radio framework.
+
+    Parameters
+    ----------
+    models : list of dict
+        Entries of a registry.
+    own_data : bool
+        FITS images of the user are read; without, the embedded synthetic images are drawn and split by their default.
+    """
+    dataset: dict[str, Any] = {"name": "synthetic-radio"}
+    if own_data:
+        dataset = {"name": "fits-manifest", "split": {"published": False, "train": 250, "validation": 100}}
+    dataset["preparation"] = {"normalise": True, "clip_sigma": 3}
+    rotations = {"name": "rotations", "options": {"step": 15}}
+    return {
+        "dataset": dataset,
+        "arms": [{"name": "rotations", "augmentations": [rotations], "augment_validation": True}],
+        "models": models,
+    }
+
+
+def _read_line(content: str, number: int, document: Document) -> None:
+    path = ("models", len(document.data["models"]))
+    start: Position = (number, len(content) - len(content.lstrip()) + 1)
+    document.values[path] = document.keys[path] = start
+    fields = content.split(",")
+    if len(fields) != len(_FIELDS):
+        document.problems.append(Problem(path=path, text=f"expected {_EXAMPLE}. Received: {content.strip()!r}"))
+        document.data["models"].append(None)
+        return
+    entry: dict[str, Any] = {}
+    column = 1
+    for name, written in zip(_FIELDS, fields, strict=True):
+        position = (number, column + len(written) - len(written.lstrip()))
+        document.values[*path, name] = document.keys[*path, name] = position
+        column += len(written) + 1
+        entry[name] = written.strip() if name == "architecture" else _value(written.strip())
+    document.data["models"].append(entry)
+
+
+def _value(text: str) -> Any:
+    try:
+        return scalar(text)
+    except ValueError:
+        return text
+
+
+def _name_repeated(models: list[dict[str, Any] | None]) -> None:
+    """Name networks that are listed with several rates or epochs after those: a text list has no other place for it."""
+    entries = [entry for entry in models if entry is not None]
+    spellings = [spelling(entry["architecture"]) for entry in entries]
+    for entry in entries:
+        if spellings.count(spelling(entry["architecture"])) > 1:
+            entry["name"] = f"{entry['architecture']}-{entry['learning_rate']}-{entry['epochs']}"
