@@ -137,6 +137,13 @@ def _stop(worker: subprocess.Popen[bytes]) -> None:
         worker.wait()
 
 
+def record_failure(study: Path, cell: Cell, outcome: CellOutcome) -> None:
+    """Write down that a cell failed before a worker could be started."""
+    paths = run_paths(study, cell)
+    make_folder(paths.working)
+    _finish_failed(cell, paths, outcome.kind, outcome.message)
+
+
 def _record_death(cell: Cell, paths: RunPaths, code: int) -> None:
     if code < 0:
         name = signal.Signals(-code).name
@@ -144,6 +151,10 @@ def _record_death(cell: Cell, paths: RunPaths, code: int) -> None:
         message = f"its process was ended by {name}"
     else:
         kind, message = "crashed", f"its process ended with code {code}"
+    _finish_failed(cell, paths, kind, f"{message}; the end of its output is in {paths.failed / 'log.txt'}")
+
+
+def _finish_failed(cell: Cell, paths: RunPaths, kind: str, message: str) -> None:
     manifest = {
         "format": FORMAT,
         "key": cell.key,
@@ -151,7 +162,7 @@ def _record_death(cell: Cell, paths: RunPaths, code: int) -> None:
         **{name: getattr(cell, name) for name in ("model", "architecture", "arm", "seed")},
         "status": "failed",
         "kind": kind,
-        "message": f"{message}; the end of its output is in {paths.failed / 'log.txt'}",
+        "message": message,
         "traceback": "",
         "finished": now(),
     }

@@ -13,8 +13,7 @@ from benchmarker.contracts.settings import Split
 from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins
 from benchmarker.errors import StorageError
-from benchmarker.registry import Registry, validated_options
-from benchmarker.registry.models import ArmEntry, ModelEntry
+from benchmarker.registry import ArmEntry, CellProblem, ModelEntry, Registry, validated_options
 from benchmarker.run.files import write_json
 from benchmarker.run.observer import CellView
 
@@ -70,7 +69,8 @@ def make_cells(
     data_digest: str,
     backend: str,
     lines: Mapping[int, int],
-) -> list[Cell]:
+    unusable: Iterable[CellProblem] = (),
+) -> list[tuple[Cell, CellProblem | None]]:
     """Return the cells of a registry: seed by seed, arm by arm, model by model.
 
     Parameters
@@ -87,7 +87,17 @@ def make_cells(
         Part of what a result depends on.
     lines : mapping of int to int
         Line of each model in the registry.
+    unusable : iterable of CellProblem
+        Models and arms that a broken plugin keeps from working.
+
+    Returns
+    -------
+    list of (Cell, CellProblem or None)
+        Cells that cannot run stay in the plan, each with its problem.
     """
+    problems = {(problem.part, problem.index): problem for problem in unusable}
+    models = [_model_spec(entry, plugins, ("model", k) in problems) for k, entry in enumerate(registry.models)]
+    arms = [_arm_spec(arm, plugins, ("arm", k) in problems) for k, arm in enumerate(registry.arms)]
     split = registry.dataset.split or dataset.split or Split()
     common = {
         "format": FORMAT,
@@ -97,15 +107,18 @@ def make_cells(
         "training": registry.training.model_dump(mode="json"),
     }
     return [
-        _cell(
-            {**common, "arm": _arm_spec(arm, plugins), "model": _model_spec(entry, plugins), "seed": seed},
-            entry=entry,
-            arm=arm,
-            line=lines.get(position, 0),
+        (
+            _cell(
+                {**common, "arm": arms[a], "model": models[m], "seed": seed},
+                entry=entry,
+                arm=arm,
+                line=lines.get(m, 0),
+            ),
+            problems.get(("model", m)) or problems.get(("arm", a)),
         )
         for seed in registry.seeds
-        for arm in registry.arms
-        for position, entry in enumerate(registry.models)
+        for a, arm in enumerate(registry.arms)
+        for m, entry in enumerate(registry.models)
     ]
 
 
@@ -122,7 +135,9 @@ def _cell(spec: Mapping[str, Any], *, entry: ModelEntry, arm: ArmEntry, line: in
     )
 
 
-def _model_spec(entry: ModelEntry, plugins: Plugins) -> dict[str, Any]:
+def _model_spec(entry: ModelEntry, plugins: Plugins, unusable: bool) -> dict[str, Any]:
+    if unusable:
+        return {**entry.model_dump(mode="json", exclude={"name"}), "unusable": True}
     architecture = plugins.architecture(entry.architecture)
     options = validated_options(architecture, entry.options)
     return {
@@ -133,7 +148,9 @@ def _model_spec(entry: ModelEntry, plugins: Plugins) -> dict[str, Any]:
     }
 
 
-def _arm_spec(arm: ArmEntry, plugins: Plugins) -> dict[str, Any]:
+def _arm_spec(arm: ArmEntry, plugins: Plugins, unusable: bool) -> dict[str, Any]:
+    if unusable:
+        return {**arm.model_dump(mode="json", exclude={"name"}), "unusable": True}
     augmentations = []
     for entry in arm.augmentations:
         augmentation = plugins.augmentation(entry.name)

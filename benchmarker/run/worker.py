@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import BenchmarkerError
-from benchmarker.run.files import write_json
+from benchmarker.run.files import read_json, write_json
 
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
@@ -73,6 +73,10 @@ def main() -> int:
             traceback.print_exc()
             finish(folder, Path(job["failed"]), manifest)
             return 1
+        if job["weights"] is not None and Path(job["finished"]).exists():
+            report({"event": "message", "text": _compare(manifest, Path(job["finished"]))})
+            shutil.rmtree(folder)
+            return 0
     finish(folder, Path(job["finished"]), manifest)
     return 0
 
@@ -94,6 +98,18 @@ def _work(job: Mapping[str, Any], folder: Path, manifest: dict[str, Any], report
         "finished": now(),
     }
     report({"event": "finished"})
+
+
+def _compare(tested: Mapping[str, Any], finished: Path) -> str:
+    """Say whether testing saved weights again gave what the finished run holds."""
+    earlier = read_json(finished / MANIFEST_FILE)["digests"]
+    differing = [name for name, digest in tested["digests"].items() if earlier.get(name) != digest]
+    name = f"{tested['model']} / {tested['arm']} / seed {tested['seed']}"
+    if not differing:
+        return f"{name}: the saved weights give the same predictions as the finished run, bit for bit"
+    return (
+        f"{name}: {', '.join(differing)} differ from the finished run, which stays as it is; choose another -p for both"
+    )
 
 
 def finish(folder: Path, final: Path, manifest: Mapping[str, Any]) -> None:

@@ -1,0 +1,179 @@
+"""Gets a study ready: data prepared, splits tried, plan written; nothing is trained before that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarker import backends
+from benchmarker.contracts.images import LabelledImages
+from benchmarker.contracts.plugins import Dataset
+from benchmarker.data.context import Context
+from benchmarker.data.prepared import prepare
+from benchmarker.data.splits import Parts, split_sources
+from benchmarker.discovery import Plugins
+from benchmarker.errors import ConfigurationError
+from benchmarker.evaluation.primary import primary_metric
+from benchmarker.registry import (
+    CellProblem,
+    LoadedRegistry,
+    Registry,
+    canonical,
+    check_registry,
+    merged_preparation,
+    validated_options,
+)
+from benchmarker.run.files import RUNS_FOLDER, write_text
+from benchmarker.run.observer import DataSummary, Observer
+from benchmarker.run.plan import Cell, make_cells, merge_cells, read_cells, write_plan
+from benchmarker.training.requirements import check_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyStudy:
+    """A study whose data are prepared and whose plan is written.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study.
+    prepared : Path
+        Folder of the prepared data.
+    cells : sequence of Cell
+        Of the registry that is run; the plan may hold more.
+    problems : mapping of str to CellProblem
+        Why a cell cannot run, by its key.
+    """
+
+    folder: Path
+    prepared: Path
+    cells: Sequence[Cell]
+    problems: Mapping[str, CellProblem]
+
+
+def get_ready(
+    loaded: LoadedRegistry, study: Path, *, observer: Observer, plugins: Plugins, offline: bool
+) -> ReadyStudy:
+    """Check a registry, prepare its data and write the plan.
+
+    Parameters
+    ----------
+    loaded : LoadedRegistry
+        What to run.
+    study : Path
+        Folder of the study, which exists.
+    observer : Observer
+        Told about the data.
+    plugins : Plugins
+        Where names are looked up.
+    offline : bool
+        Never use the network.
+
+    Raises
+    ------
+    ConfigurationError, DataError, StorageError
+        With nothing trained and nothing lost.
+    """
+    unusable = check_registry(loaded, plugins)
+    loaded = canonical(loaded, plugins)
+    registry = loaded.registry
+    dataset = plugins.dataset(registry.dataset.name)
+    data, prepared = prepare(
+        dataset,
+        validated_options(dataset, registry.dataset.options),
+        merged_preparation(dataset, registry.dataset.preparation),
+        Context(dataset=dataset.name, path=_own_path(loaded), offline=offline),
+        observer.data_progress,
+    )
+    _check_sizes(registry, plugins, data, unusable)
+    splits = [split_sources(data, registry.dataset.split or dataset.split, seed) for seed in registry.seeds]
+    parts = splits[0]  # its sizes stand for all; the others were drawn to find out now whether they can be
+    _tell(observer, dataset, data, parts)
+    planned = make_cells(
+        registry,
+        plugins,
+        dataset=dataset,
+        data_digest=data.digest,
+        backend=backends.chosen(),
+        lines=loaded.lines,
+        unusable=unusable,
+    )
+    cells = [cell for cell, _ in planned]
+    merged, superseded = merge_cells(cells, read_cells(study))
+    if superseded:
+        observer.message(
+            f"{len(superseded)} cell(s) of an earlier plan have the names of networks now trained differently: "
+            f"they leave the plan, their runs stay in {study / RUNS_FOLDER}"
+        )
+    write_plan(study, _header(loaded, dataset, data, parts), merged)
+    write_text(study / f"registry{loaded.path.suffix}", loaded.text)
+    problems = {cell.key: problem for cell, problem in planned if problem is not None}
+    return ReadyStudy(folder=study, prepared=prepared, cells=cells, problems=problems)
+
+
+def _own_path(loaded: LoadedRegistry) -> Path | None:
+    path = loaded.data_path
+    if path is not None and not path.exists():
+        raise ConfigurationError(f"{path}: there is no such file or folder; correct dataset.path (or -d)")
+    return path
+
+
+def _check_sizes(registry: Registry, plugins: Plugins, data: LabelledImages, unusable: Sequence[CellProblem]) -> None:
+    """Refuse networks that the images are too small for, all of them at once."""
+    broken = {problem.index for problem in unusable if problem.part == "model"}
+    height, width, channels = data.images.shape[1:]
+    problems = []
+    for index, entry in enumerate(registry.models):
+        if index in broken:
+            continue
+        try:
+            check_size(plugins.architecture(entry.architecture), (height, width, channels))
+        except ConfigurationError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+
+
+def _tell(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Parts) -> None:
+    height, width, channels = data.images.shape[1:]
+    observer.data_ready(
+        DataSummary(
+            name=dataset.name,
+            n_images=len(data),
+            shape=(height, width, channels),
+            skipped=data.skipped,
+            parts=_sizes(parts),
+        )
+    )
+    if parts.shared_sources:
+        observer.message(
+            f"{len(parts.shared_sources)} source(s) are in more than one part of the published split; "
+            "they are kept where they are tested and not trained on"
+        )
+
+
+def _sizes(parts: Parts) -> dict[str, int]:
+    return {name: len(getattr(parts, name)) for name in ("train", "validation", "test")}
+
+
+def _header(loaded: LoadedRegistry, dataset: Dataset, data: LabelledImages, parts: Parts) -> dict[str, Any]:
+    primary = primary_metric(data.task)
+    return {
+        "title": loaded.registry.title,
+        "registry": {"name": loaded.path.name, "sha256": loaded.digest},
+        "dataset": {
+            "name": dataset.name,
+            "digest": data.digest,
+            "task": data.task.to_json(),
+            "images": len(data),
+            "shape": list(data.images.shape[1:]),
+            "parts": _sizes(parts),
+            "skipped": [{"name": image.name, "reason": image.reason} for image in data.skipped],
+            "licence": dataset.licence,
+            "citation": dataset.citation,
+        },
+        "backend": backends.chosen(),
+        "primary": {"name": primary.name, "higher_is_better": primary.higher_is_better},
+    }

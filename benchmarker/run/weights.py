@@ -1,0 +1,67 @@
+"""Saved weights: where a cell's are, for testing without training, and copies for the user."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from benchmarker.data.cache import storage_error
+from benchmarker.errors import ConfigurationError
+from benchmarker.run.files import make_folder
+from benchmarker.run.launcher import run_paths
+from benchmarker.run.plan import Cell
+
+CHECKPOINTS = ("best", "final")
+
+
+def _names(cell: Cell) -> dict[str, str]:
+    stem = f"{cell.model}-{cell.arm}-{cell.seed}".replace("/", "_")
+    return {checkpoint: f"{stem}-{checkpoint}.weights.h5" for checkpoint in CHECKPOINTS}
+
+
+def find_weights(study: Path, cell: Cell, models_folder: Path | None) -> dict[str, str]:
+    """Return the files of a cell's saved weights, by checkpoint.
+
+    Parameters
+    ----------
+    study : Path
+        Whose run folders are looked in without ``models_folder``.
+    cell : Cell
+        Whose weights are wanted.
+    models_folder : Path or None
+        Where the user keeps copies.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are none.
+    """
+    if models_folder is not None:
+        found = {checkpoint: models_folder / name for checkpoint, name in _names(cell).items()}
+    else:
+        folder = run_paths(study, cell).finished
+        found = {checkpoint: folder / f"weights_{checkpoint}.weights.h5" for checkpoint in CHECKPOINTS}
+    missing = [str(path) for path in found.values() if not path.exists()]
+    if missing:
+        raise ConfigurationError(
+            f"there are no saved weights to test, {' and '.join(missing)} missing: train first, or give their folder "
+            "by -m"
+        )
+    return {checkpoint: str(path.absolute()) for checkpoint, path in found.items()}
+
+
+def copy_weights(study: Path, cell: Cell, models_folder: Path) -> None:
+    """Copy the weights of a finished run to the user's folder.
+
+    Raises
+    ------
+    StorageError
+        If that is not possible.
+    """
+    make_folder(models_folder)
+    finished = run_paths(study, cell).finished
+    for checkpoint, name in _names(cell).items():
+        try:
+            shutil.copyfile(finished / f"weights_{checkpoint}.weights.h5", models_folder / name)
+        except OSError as error:
+            raise storage_error(error, models_folder / name) from error
