@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
@@ -175,7 +175,14 @@ def installed() -> Plugins:
 
 
 def _distribution(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown distribution"
+    return _described(entry.dist) if entry.dist else "unknown distribution"
+
+
+# Name and version are each parsed from the whole of a distribution's metadata whenever they are asked for.
+@lru_cache(maxsize=32)
+def _described(distribution: Distribution) -> str:
+    metadata = distribution.metadata
+    return f"{metadata['Name']} {metadata['Version']}"
 
 
 def _register(entry: EntryPoint) -> list[tuple[str, Plugin]]:

@@ -26,7 +26,8 @@ def settings() -> dict[str, Any]:
 
 def examples(*commands: str) -> str:
     """Return the end of a command's help: commands as they are typed."""
-    return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
+    # Help joins lines, but keeps paragraphs apart.
+    return "\n\n".join(("Examples:", *(f"$ {command}" for command in commands)))
 
 
 class LazyGroup(click.RichGroup):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -43,6 +42,8 @@ MISUSED = 2
 def cli(debug: bool) -> None:
     """Compare galaxy networks: train a registry of models under fixed seeds, and rank them."""
     if debug:
+        import logging
+
         logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
 
 

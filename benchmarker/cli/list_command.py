@@ -6,7 +6,6 @@ This command is measured: it must start as fast as its libraries allow, so it dr
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +101,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 def _wrapped(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     """Put the last column under the others where the terminal is too narrow for it."""
     line = _line(row, widths)
-    width = shutil.get_terminal_size().columns if on_terminal() else len(line)
+    width = _terminal_width() if on_terminal() else len(line)
     if len(line) <= width:
         yield line
         return
@@ -117,6 +116,12 @@ def _wrapped(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     else:
         yield first
         yield from textwrap.wrap(row[-1], width, initial_indent=_GAP * 3, subsequent_indent=_GAP * 3)
+
+
+def _terminal_width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def _list_broken(broken: Sequence[BrokenPlugin], *, verbose: bool) -> None:
