@@ -1,0 +1,131 @@
+"""The check for architectures catches each promise that a network breaks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from benchmarker import Architecture, PluginError, Task, layer_seeds
+from benchmarker.testing import check_architecture
+
+Shape = tuple[int, int, int]
+Check = Callable[..., None]
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch) -> Check:
+    """Check a builder as if a package brought it."""
+
+    def run(builder: Callable[..., Any], minimum_size: int = 3) -> None:
+        module = ModuleType("somebodys_networks")
+        vars(module)["network"] = builder
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        check_architecture(
+            Architecture(
+                name="theirs", builder="somebodys_networks:network", citation="their paper", minimum_size=minimum_size
+            )
+        )
+
+    return run
+
+
+def network(
+    shape: Shape, task: Task, seed: int, *, middle: Any = (), seeds: Any = None, last: str | None = None, **output: Any
+) -> Any:
+    """Build a small network that keeps all promises, but for what the caller changes."""
+    import keras
+    from keras import initializers, layers
+
+    seeds = layer_seeds(seed) if seeds is None else seeds
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Conv2D(4, 3, activation="relu", kernel_initializer=initializers.HeNormal(seed=next(seeds))),
+            *middle,
+            layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.5, seed=next(seeds)),
+            layers.Dense(
+                output.get("units", task.n_outputs),
+                activation=last or task.output_activation,
+                dtype=output.get("dtype", "float32"),
+                kernel_initializer=initializers.GlorotUniform(seed=next(seeds)),
+            ),
+        ]
+    )
+
+
+def test_a_good_network_passes(check: Check) -> None:
+    check(network)
+
+
+def test_something_else_than_a_model(check: Check) -> None:
+    with pytest.raises(PluginError, match=r"'theirs'.*must return a keras.Model. Received: str"):
+        check(lambda *_: "a network")
+
+
+def test_wrong_number_of_outputs(check: Check) -> None:
+    with pytest.raises(PluginError, match=r"shape \(8, 3\). Received: \(8, 7\)"):
+        check(lambda *given: network(*given, units=7))
+
+
+def test_outputs_that_are_no_probabilities(check: Check) -> None:
+    with pytest.raises(PluginError, match="probabilities"):
+        check(lambda *given: network(*given, last="log_softmax"))
+
+
+def test_layers_without_a_seed(check: Check) -> None:
+    from keras import layers
+
+    with pytest.raises(PluginError, match=r"gives wild\.kernel_initializer\.config no seed"):
+        check(lambda *given: network(*given, middle=[layers.Conv2D(4, 1, name="wild", kernel_initializer="he_normal")]))
+
+
+def test_one_seed_for_two_layers(check: Check) -> None:
+    from itertools import repeat
+
+    with pytest.raises(PluginError, match=r"gives dropout\S* the seed of conv2d"):
+        check(lambda shape, task, seed: network(shape, task, seed, seeds=repeat(seed)))
+
+
+def test_weights_that_ignore_the_seed(check: Check) -> None:
+    with pytest.raises(PluginError, match="same weights whatever its seed"):
+        check(lambda shape, task, _: network(shape, task, 1))
+
+
+def test_weights_that_change_from_build_to_build(check: Check) -> None:
+    builds = iter(range(9))
+    with pytest.raises(PluginError, match="other weights when it is built again"):
+        check(lambda shape, task, _: network(shape, task, next(builds)))
+
+
+def test_weights_without_a_gradient(check: Check) -> None:
+    from keras import initializers, layers
+
+    def dead(shape: Shape, task: Task, seed: int) -> Any:
+        start = initializers.HeNormal(seed=1)
+        shut = layers.Conv2D(
+            4, 1, activation="relu", kernel_initializer=start, bias_initializer=initializers.Constant(-1e6)
+        )
+        return network(shape, task, seed, middle=[shut])
+
+    with pytest.raises(PluginError, match=r"passes no gradient to: .*conv2d"):
+        check(dead)
+
+
+def test_half_precision_outputs(check: Check) -> None:
+    with pytest.raises(PluginError, match="gives bfloat16 under mixed precision"):
+        check(lambda *given: network(*given, dtype=None))
+
+
+def test_a_minimum_that_is_too_large(check: Check) -> None:
+    with pytest.raises(PluginError, match="minimum_size of 4, but can be built for 3 px"):
+        check(network, minimum_size=4)
+
+
+def test_a_minimum_that_is_too_small(check: Check) -> None:
+    with pytest.raises(PluginError, match="minimum_size of 2, but cannot be built for that"):
+        check(network, minimum_size=2)
