@@ -147,8 +147,8 @@ def _from_mirror(url: str, download: Download, folder: Path, *, progress: bool) 
             )
         except requests.RequestException as error:
             reason = _short(error)
-            # Worth another attempt as long as each one brings the file further.
-            if _size(part) <= before:
+            # Worth another attempt as long as each one brings the file further, or drops a wrong beginning.
+            if _size(part) == before:
                 return reason
         except ValueError:
             reason = f"the file there has another checksum than {download.checksum}"

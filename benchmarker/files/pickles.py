@@ -33,6 +33,7 @@ _DAMAGE = (
     TypeError,
     ValueError,
 )
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _REFUSED_OPCODES = {"EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER"}
 
 
@@ -73,11 +74,22 @@ def _inspect(data: bytes) -> None:
 
     Reading the opcodes runs nothing. It also finds lengths that go beyond the end.
     """
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+    stream = io.BytesIO(data)
+    count = 0
+    while code := stream.read(1):
+        opcode = _OPCODES[code.decode("latin1")]
         if opcode.name in _REFUSED_OPCODES:
             raise UnsafePickleError(f"it refers to something outside of it ({opcode.name})")
-        if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"} and int(argument or 0) > count:
-            raise UnsafePickleError(f"it numbers an object {argument} where it has read {count}")
+        if opcode.name == "STRING":
+            # pickletools reads the text of Python 2 as ASCII alone.
+            stream.readline()
+        elif opcode.arg is not None:
+            argument = opcode.arg.reader(stream)
+            if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"} and argument > count:
+                raise UnsafePickleError(f"it numbers an object {argument} where it has read {count}")
+        count += 1
+        if opcode.name == "STOP":
+            break
 
 
 class _Dtype:
@@ -145,6 +157,8 @@ class _Name:
 class _Reconstruct(_Name):
     """Stands for ``numpy.core.multiarray._reconstruct``, which makes an empty array to be filled."""
 
+    __slots__ = ()
+
     def __call__(self, kind: object, shape: object, dtype: object) -> NDArray[Any]:
         if kind is not _NDARRAY or shape != (0,) or dtype not in (b"b", "b"):
             raise UnsafePickleError("an array starts in an unknown way")
@@ -153,6 +167,8 @@ class _Reconstruct(_Name):
 
 class _Scalar(_Name):
     """Stands for ``numpy.core.multiarray.scalar``."""
+
+    __slots__ = ()
 
     def __call__(self, dtype: object, raw: object = b"") -> object:
         if isinstance(dtype, _Dtype) and raw in (b"", "") and dtype.resolve().itemsize == 0:
@@ -164,6 +180,8 @@ class _Scalar(_Name):
 class _FromBuffer(_Name):
     """Stands for ``numpy.core.numeric._frombuffer``, which protocol 5 writes."""
 
+    __slots__ = ()
+
     def __call__(self, raw: object, dtype: object, shape: Any, order: object, axes: Any = None) -> NDArray[Any]:
         resolved, content = _checked(dtype, shape, raw)
         array = np.frombuffer(content, resolved).reshape(shape, order="F" if order == "F" else "C")
@@ -173,6 +191,8 @@ class _FromBuffer(_Name):
 class _MakeDtype(_Name):
     """Stands for ``numpy.dtype``."""
 
+    __slots__ = ()
+
     def __call__(self, code: object, align: object = False, copy: object = False) -> _Dtype:
         del align, copy
         return _Dtype(code)
@@ -180,6 +200,8 @@ class _MakeDtype(_Name):
 
 class _Encode(_Name):
     """Stands for ``_codecs.encode``, with which Python 3 writes bytes so that Python 2 can read them."""
+
+    __slots__ = ()
 
     def __call__(self, text: object, encoding: object = "latin1") -> bytes:
         if not isinstance(text, str) or encoding not in {"latin1", "latin-1"}:
@@ -189,6 +211,8 @@ class _Encode(_Name):
 
 class _NoBytes(_Name):
     """Stands for ``bytes()``, with which Python 3 writes empty bytes for Python 2."""
+
+    __slots__ = ()
 
     def __call__(self) -> bytes:
         return b""
