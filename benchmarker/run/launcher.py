@@ -17,9 +17,9 @@ from typing import Any
 from benchmarker.backends import worker_environment
 from benchmarker.data.cache import storage_error
 from benchmarker.run.files import RUNS_FOLDER, make_folder, read_json
+from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, finish, now
 from benchmarker.run.observer import CellOutcome
 from benchmarker.run.plan import Cell
-from benchmarker.run.worker import FORMAT, MANIFEST_FILE, finish, now
 
 _GRACE_SECONDS = 1.0
 

@@ -7,7 +7,6 @@ parent keeps as ``log.txt``.
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import shutil
@@ -19,10 +18,8 @@ from typing import IO, Any
 
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import BenchmarkerError
-from benchmarker.run.files import read_json, write_json
-
-FORMAT = 1
-MANIFEST_FILE = "manifest.json"
+from benchmarker.run.files import read_json
+from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, finish, now
 
 
 class _Reporter:
@@ -45,11 +42,6 @@ def failure_kind(error: BaseException) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "out-of-memory"
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "crashed"
-
-
-def now() -> str:
-    """Return the time in ISO 8601, UTC."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def main() -> int:
@@ -110,25 +102,6 @@ def _compare(tested: Mapping[str, Any], finished: Path) -> str:
     return (
         f"{name}: {', '.join(differing)} differ from the finished run, which stays as it is; choose another -p for both"
     )
-
-
-def finish(folder: Path, final: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest and give the folder its final name; an older folder of that name goes.
-
-    Parameters
-    ----------
-    folder, final : Path
-        Beside each other.
-    manifest : mapping
-        Written last, so that a folder with one is complete.
-    """
-    write_json(folder / MANIFEST_FILE, manifest)
-    replaced = final.with_name(f".{final.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if final.exists():
-        final.rename(replaced)
-    folder.rename(final)
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 if __name__ == "__main__":
