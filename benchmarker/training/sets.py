@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from mmap import MADV_DONTNEED, mmap
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from benchmarker.contracts.tasks import Task
 from benchmarker.discovery import resolve
 from benchmarker.errors import PluginError
 from benchmarker.randomness import Stream
+
+_MAPPED_BYTES = 64 << 20
+"""Mapped pages that may stay in memory; the system's own cache of the file is not touched by letting them go."""
 
 
 class PartSet:
@@ -36,13 +40,25 @@ class PartSet:
         self.targets: NDArray[Any] = np.asarray(data.targets)[indices]
         height, width, channels = data.images.shape[1:]
         self.image_shape: tuple[int, int, int] = (height, width, channels)
+        base: object = data.images.base  # of a memory-mapped array, the mapping
+        self._mapping = base if isinstance(base, mmap) else None
+        self._read_bytes = 0
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the images at ``indices``, ndarray of shape (len(indices), height, width, channels)."""
-        return np.asarray(self._images[self._indices[indices]])
+        images = np.asarray(self._images[self._indices[indices]])
+        self._let_go(images.nbytes)
+        return images
+
+    def _let_go(self, read_bytes: int) -> None:
+        """Unmap pages now and then: else all of a large set would come to count as this process's memory."""
+        self._read_bytes += read_bytes
+        if self._mapping is not None and self._read_bytes > _MAPPED_BYTES:
+            self._mapping.madvise(MADV_DONTNEED)
+            self._read_bytes = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
