@@ -39,7 +39,7 @@ lint: $(INSTALLED) ## Check style, types, imports and spelling
 	$(BIN)/codespell
 
 bench: $(INSTALLED) ## Measure speed and memory against named rivals
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 constraints: ## Write constraints.txt anew from the ranges in pyproject.toml
 	rm -rf build/constraints

@@ -1,0 +1,78 @@
+"""Opening prepared data, against decoding the FITS again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarker import Dataset, DatasetContents, DatasetContext, ImageRecord, Preparation, Stream, read_fits_image
+from benchmarker.data.context import Context
+from benchmarker.data.prepared import prepare
+from benchmarker.preparation import prepare_image
+from benchmarks.material import TASK
+from benchmarks.measure import Figure, alternate, hand_over
+
+SIZE = 150
+IMAGES = 400
+REPEATS = 5
+PREPARATION = Preparation(clip_sigma=3)
+FITS_FOLDER = Dataset(name="benchmark", loader="benchmarks.opening:load", licence="", citation="")
+
+
+def load(_options: None, context: DatasetContext) -> DatasetContents:
+    """Read a folder of FITS; its signature is made of names, sizes and times, as those of the shipped datasets are."""
+    folder = context.path or Path()
+    files = sorted(folder.glob("*.fits"))
+
+    def records() -> Iterator[ImageRecord]:
+        for k, file in enumerate(files):
+            yield ImageRecord(image=read_fits_image(file), target=k % len(TASK.classes), source_id=file.name)
+
+    signature = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    return DatasetContents(task=TASK, records=records, signature=signature, count=len(files))
+
+
+def write_fits(folder: Path) -> None:
+    """Write noise as surveys publish it: big-endian float32."""
+    from astropy.io import fits
+
+    generator = Stream("benchmark images").generator()
+    for k in range(IMAGES):
+        fits.writeto(folder / f"{k:04}.fits", generator.standard_normal((SIZE, SIZE)).astype(">f4"))
+
+
+def main() -> None:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "fits"
+        folder.mkdir()
+        os.environ["BENCHMARKER_CACHE"] = str(Path(name) / "cache")
+        write_fits(folder)
+        context = Context(dataset=FITS_FOLDER.name, path=folder)
+
+        def ours() -> None:
+            data, _ = prepare(FITS_FOLDER, None, PREPARATION, context)
+            np.array(data.images)  # every pixel, though training reads them as it goes
+
+        def theirs() -> None:
+            for file in sorted(folder.glob("*.fits")):
+                prepare_image(read_fits_image(file), PREPARATION)
+
+        opening, decoding = alternate(ours, theirs, REPEATS)
+    figure = Figure(
+        name=f"opening prepared data and reading every pixel, {IMAGES} images of {SIZE} px / decoding",
+        rival="decoding and preparing the same FITS with astropy",
+        ratio=decoding / opening,
+        bound="at least",
+        limit=20,
+        measured={"opening_seconds": opening, "decoding_seconds": decoding},
+    )
+    hand_over([figure])
+
+
+if __name__ == "__main__":
+    main()

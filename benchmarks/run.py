@@ -1,0 +1,80 @@
+"""Runs every benchmark in a process of its own; fails if a limit is missed.
+
+``python -m benchmarks.run [name ...]`` in the checkout; without names, all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarker.backends import chosen, worker_environment
+from benchmarks.measure import Figure
+
+THREADS = 2
+BENCHMARKS = ("startup", "opening", "rotated_images", "memory", "epoch")
+RESULTS = Path("build") / "benchmarks.json"
+
+
+def run(name: str) -> list[Figure]:
+    """Run one benchmark in the environment that the harness gives its workers."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}"],
+        env=worker_environment(chosen(), THREADS),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"failed\n{done.stderr}")
+    return [Figure(**figure) for figure in json.loads(done.stdout.splitlines()[-1])]
+
+
+def table(figures: list[Figure]) -> Table:
+    """Return the figures as a table."""
+    shown = Table("benchmark", "rival", "ratio", "limit", "", title="Ratios within one run")
+    for figure in figures:
+        verdict = "[green]kept[/]" if figure.kept else "[red]MISSED[/]"
+        shown.add_row(figure.name, figure.rival, f"{figure.ratio:.2f}", f"{figure.bound} {figure.limit:g}", verdict)
+    return shown
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on."""
+    return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": sys.version}
+
+
+def main() -> int:
+    """Run the benchmarks that are asked for."""
+    parser = argparse.ArgumentParser(description="Measure speed and memory against named rivals.")
+    parser.add_argument("names", nargs="*", help=f"which of {', '.join(BENCHMARKS)}; all of them by default")
+    names = parser.parse_args().names or BENCHMARKS
+    if unknown := sorted(set(names) - set(BENCHMARKS)):
+        parser.error(f"no such benchmark: {', '.join(unknown)}")
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    figures: list[Figure] = []
+    for name in names:
+        started = time.perf_counter()
+        console.print(f"{name} ...", end=" ")
+        figures += run(name)
+        console.print(f"{time.perf_counter() - started:.0f} s")
+    RESULTS.parent.mkdir(exist_ok=True)
+    result = {"machine": machine(), "figures": [figure.to_json() for figure in figures]}
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    console.print(table(figures))
+    console.print(f"written to {RESULTS}")
+    return 0 if all(figure.kept for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
