@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import tarfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from benchmarker import (
+    Classification,
+    DataError,
+    DatasetContents,
+    ImageRecord,
+    SkippedImage,
+    UnsafePickleError,
+)
+from benchmarker.data.context import Context
+from benchmarker_radio.batches import MIRABEST_CODES, MiraBestOptions, load_fr_deep, load_mirabest, mirabest_classes
+
+SIDE = 6
+
+
+def image(value: int) -> Any:
+    pixels = np.zeros(SIDE * SIDE, np.uint8)
+    pixels[value % pixels.size] = 255
+    pixels[-1] = value
+    return pixels
+
+
+def batch(labels: list[int], names: list[str], images: Any, key: str = "labels") -> bytes:
+    return pickle.dumps({"batch_label": "a batch", key: labels, "data": images, "filenames": names}, protocol=2)
+
+
+def packed(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(f"F_batches/{name}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def mirabest_name(label: int, number: int = 0) -> str:
+    return f"{MIRABEST_CODES[label]}_{number:03d}.485-000.490_0.0{label}64_0052.49.png"
+
+
+def mirabest(path: Path, **changes: bytes) -> Path:
+    labels = list(range(10))
+    files = {
+        "batches.meta": pickle.dumps({"label_names": list(MIRABEST_CODES), "num_vis": SIDE * SIDE}),
+        "data_batch_1": batch(labels, [mirabest_name(k, 1) for k in labels], [image(k) for k in labels]),
+        # numpy's own text, whole arrays and the key of CIFAR-100 are all about.
+        "data_batch_2": batch(
+            labels,
+            [np.str_(mirabest_name(k, 2)) for k in labels],
+            np.stack([image(k + 10) for k in labels]),
+            "fine_labels",
+        ),
+        "test_batch": batch(labels, [mirabest_name(k, 3) for k in labels], [image(k + 20) for k in labels]),
+    }
+    return packed(path, {**files, **changes})
+
+
+def load(path: Path, **options: Any) -> DatasetContents:
+    return load_mirabest(MiraBestOptions(**options), Context(dataset="mirabest", path=path))
+
+
+def fr_deep(path: Path) -> DatasetContents:
+    return load_fr_deep(None, Context(dataset="fr-deep", path=path))
+
+
+def images_of(contents: DatasetContents) -> list[ImageRecord]:
+    return [record for record in contents.records() if isinstance(record, ImageRecord)]
+
+
+def counts(contents: DatasetContents) -> dict[str, int]:
+    assert isinstance(contents.task, Classification)
+    names = [contents.task.classes[int(record.target)] for record in images_of(contents)]  # type: ignore[arg-type]
+    return dict(Counter(names))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, {"FRI": 15, "FRII": 9}),
+        ({"confidence": "certain"}, {"FRI": 9, "FRII": 6}),
+        ({"classes": "morphology"}, {"FRI": 15, "FRII": 9, "Hybrid": 6}),
+        ({"classes": "morphology", "confidence": "certain"}, {"FRI": 9, "FRII": 6, "Hybrid": 3}),
+        ({"classes": "all"}, dict.fromkeys(MIRABEST_CODES, 3)),
+        ({"classes": "all", "confidence": "certain"}, dict.fromkeys(("100", "102", "104", "200", "201", "300"), 3)),
+    ],
+)
+def test_mirabest_classes_follow_the_options(options: dict[str, str], expected: dict[str, int], tmp_path: Path) -> None:
+    contents = load(mirabest(tmp_path / "MiraBest_F_batches.tar.gz"), **options)
+    assert isinstance(contents.task, Classification)
+    assert contents.task.classes == tuple(expected)
+    assert counts(contents) == expected
+
+
+def test_mirabest_records_hold_parts_positions_and_pixels(tmp_path: Path) -> None:
+    found = images_of(load(mirabest(tmp_path / "mine.tar.gz"), classes="all"))
+    assert [record.part for record in found] == ["train"] * 20 + ["test"] * 10
+    assert found[13].source_id == "002.485-000.490"
+    assert dict(found[13].attributes) == {"ra": 2.485, "dec": -0.49}
+    np.testing.assert_array_equal(found[13].image, image(13).reshape(SIDE, SIDE), strict=True)
+
+
+def test_mirabest_labels_come_from_the_meta_file(tmp_path: Path) -> None:
+    turned = pickle.dumps({"label_names": [f"{code} - a class" for code in reversed(MIRABEST_CODES)]})
+    found = images_of(load(mirabest(tmp_path / "a.tar.gz", **{"batches.meta": turned}), classes="all"))
+    assert [record.target for record in found[:10]] == list(range(9, -1, -1))
+
+
+@pytest.mark.parametrize("names", [["100", "999"], ["FRI", "FRII"]])
+def test_a_meta_file_of_another_set_is_refused(names: list[str], tmp_path: Path) -> None:
+    path = mirabest(tmp_path / "a.tar.gz", **{"batches.meta": pickle.dumps({"label_names": names})})
+    with pytest.raises(DataError, match=f"batches.meta should name the sub-classes.*Received: {', '.join(names)}"):
+        list(load(path).records())
+
+
+def test_misspelt_options_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        MiraBestOptions(classes="binry")
+    assert set(mirabest_classes(MiraBestOptions())) == {"100", "102", "104", "110", "112", "200", "201", "210"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "folder with the archive"])
+def test_folders_give_the_same_as_the_archive(kind: str, tmp_path: Path) -> None:
+    path = mirabest(tmp_path / "MiraBest_F_batches.tar.gz")
+    expected = [(record.source_id, record.target, record.part) for record in images_of(load(path))]
+    if kind == "folder":
+        with tarfile.open(path) as archive:
+            archive.extractall(tmp_path / "unpacked", filter="data")
+        found = load(tmp_path / "unpacked")
+    else:
+        found = load(tmp_path)
+    assert [(record.source_id, record.target, record.part) for record in images_of(found)] == expected
+
+
+def test_images_alike_or_of_one_position_are_one_source(tmp_path: Path) -> None:
+    names = ["100_001.000+001.000_x.png", "200_002.000+002.000_x.png", "300_001.000+001.000_y.png", "odd.png"]
+    same = image(3)
+    path = mirabest(
+        tmp_path / "a.tar.gz",
+        data_batch_1=batch([0, 5, 8, 1], names, [image(1), same, image(2), same]),
+        data_batch_2=batch([2, 2], ["blank_1.png", "blank_2.png"], [np.zeros(4, np.uint8)] * 2),
+        test_batch=batch([0], ["200_002.000+002.000_z.png"], [image(9)]),
+    )
+    sources = [record.source_id for record in images_of(load(path, classes="all"))]
+    assert sources == [
+        "001.000+001.000",
+        "002.000+002.000",
+        "001.000+001.000",
+        "002.000+002.000",
+        "blank_1",
+        "blank_2",
+        "002.000+002.000",
+    ]
+
+
+def test_an_image_that_is_not_square_is_named_and_not_fatal(tmp_path: Path) -> None:
+    broken = batch([0, 0], ["a.png", "b.png"], [image(1), image(1)[:-1]])
+    found = list(load(mirabest(tmp_path / "a.tar.gz", data_batch_1=broken)).records())
+    skipped = [record for record in found if isinstance(record, SkippedImage)]
+    assert [(record.name, record.reason) for record in skipped] == [
+        ("data_batch_1/b.png", "35 values of uint8 are no square image")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (pickle.dumps([1]), "should hold a mapping. Received: list"),
+        (pickle.dumps({"data": []}), "should hold data, labels and filenames"),
+        (batch([0], ["a", "b"], [image(1)]), "1 images, 1 labels and 2 file names"),
+        (batch([10], ["a.png"], [image(1)]), "a.png has the label 10, and there are 10 labels"),
+        (b"not a pickle", "damaged or not a pickle"),
+    ],
+)
+def test_a_broken_batch_is_named(broken: bytes, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        list(load(mirabest(tmp_path / "a.tar.gz", data_batch_1=broken)).records())
+    assert "data_batch_1" in str(caught.value)
+
+
+def test_a_batch_that_calls_os_system_is_refused_by_name(tmp_path: Path) -> None:
+    witness = tmp_path / "was_here"
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return os.system, (f"touch {witness}",)
+
+    path = mirabest(tmp_path / "a.tar.gz", data_batch_2=pickle.dumps({"data": [Evil()]}))
+    with pytest.raises(UnsafePickleError, match=r"a\.tar\.gz: F_batches/data_batch_2 is refused.*posix\.system"):
+        list(load(path).records())
+    assert not witness.exists()
+
+
+def test_a_folder_without_batches_says_what_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no batches: expected files data_batch_1"):
+        list(load(tmp_path).records())
+
+
+def test_fr_deep_numbers_start_anew_in_each_class(tmp_path: Path) -> None:
+    files = {
+        "batches.meta": pickle.dumps({"label_names": ["FRII", "FRI"]}),
+        "data_batch_1": batch([0, 1], ["1_example.png", "1_example.png"], [image(1), image(2)]),
+        "test_batch": batch([1], ["2_example.png"], [image(3)]),
+    }
+    found = images_of(fr_deep(packed(tmp_path / "FIRST_PNG_dataset.tar.gz", files)))
+    assert [(record.source_id, record.target, record.part) for record in found] == [
+        ("FRII/1_example", 1, "train"),
+        ("FRI/1_example", 0, "train"),
+        ("FRI/2_example", 0, "test"),
+    ]
+    other = packed(tmp_path / "other.tar.gz", {**files, "batches.meta": pickle.dumps({"label_names": ["cat", "dog"]})})
+    with pytest.raises(DataError, match=r"should name the labels FRI and FRII\. Received: cat, dog"):
+        list(fr_deep(other).records())
+
+
+@pytest.mark.shared
+def test_fr_deep_is_complete(shared_data: Path) -> None:
+    contents = fr_deep(shared_data / "fr_deep")
+    found = images_of(contents)
+    assert Counter((record.part, record.target) for record in found) == {
+        ("train", 0): 242,
+        ("train", 1): 308,
+        ("test", 0): 22,
+        ("test", 1): 28,
+    }
+    assert {record.image.shape for record in found} == {(150, 150)}
+    assert [record.source_id for record in found if not record.image.any()] == ["FRI/13_FRICAT_FR1_example"]
+    twice = [source for source, n in Counter(record.source_id for record in found).items() if n > 1]
+    assert twice == ["FRII/134_example"]
+    assert len({record.source_id for record in found}) == 599

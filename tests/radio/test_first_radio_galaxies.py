@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarker import DataError, DatasetContents, ImageRecord, SkippedImage, UnsafeArchiveError
+from benchmarker.data.context import Context
+from benchmarker_radio import first_radio_galaxies
+from benchmarker_radio.first_radio_galaxies import CLASSES
+
+PUBLISHED = {
+    ("train", "FRI"): 395,
+    ("train", "FRII"): 824,
+    ("train", "Compact"): 291,
+    ("train", "Bent"): 248,
+    **{(part, name): 50 for part in ("validation", "test") for name in CLASSES},
+}
+
+
+def png(value: int = 200, mode: str = "L", size: int = 4) -> bytes:
+    stream = io.BytesIO()
+    pixels = np.zeros((size, size), np.uint8)
+    pixels[1, 2] = value
+    Image.fromarray(pixels).convert(mode).save(stream, "PNG")
+    return stream.getvalue()
+
+
+SMALL = {
+    "galaxy_data/train/FRI/10.5_-1.25_0_MiraBest.png": png(1),
+    "galaxy_data/all/FRI/10.5_-1.25_0_MiraBest.png": png(1),
+    "galaxy_data/valid/FRII/11_2.5_1_Gendre.png": png(2),
+    "galaxy_data/test/Compact/12.0_3_2_Baldi2018.png": png(3),
+    "galaxy_data/test/Bent/13.0_4_3_Proctor_Tab1.png": png(4, "RGB"),
+    "galaxy_data/test/Bent/unnamed.png": png(5),
+    "galaxy_data/test/Bent/readme.txt": b"text",
+    "__MACOSX/galaxy_data/test/Bent/._13.0_4_3_Proctor_Tab1.png": b"junk",
+}
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def unpacked(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def load(path: Path) -> DatasetContents:
+    return first_radio_galaxies.load(None, Context(dataset="first-radio-galaxies", path=path))
+
+
+def records(path: Path) -> list[ImageRecord]:
+    found = list(load(path).records())
+    assert all(isinstance(record, ImageRecord) for record in found)
+    return [record for record in found if isinstance(record, ImageRecord)]
+
+
+@pytest.mark.parametrize("kind", ["zip", "unpacked", "inner folder", "folder with the zip"])
+def test_zip_and_folder_give_the_same_records(kind: str, tmp_path: Path) -> None:
+    if kind == "zip":
+        path = zipped(tmp_path / "mine.zip", SMALL)
+    elif kind == "folder with the zip":
+        path = zipped(tmp_path / "galaxy_data.zip", SMALL).parent
+    else:
+        path = unpacked(tmp_path, SMALL) / ("galaxy_data" if kind == "inner folder" else "")
+    contents = load(path)
+    found = records(path)
+    described = [(r.source_id, r.part, CLASSES[int(r.target)], int(r.image[1, 2])) for r in found]  # type: ignore[arg-type]
+    assert described == [
+        ("13.0_4", "test", "Bent", 4),
+        ("unnamed", "test", "Bent", 5),
+        ("12.0_3", "test", "Compact", 3),
+        ("10.5_-1.25", "train", "FRI", 1),
+        ("11_2.5", "validation", "FRII", 2),
+    ]
+    assert contents.count == len(found)
+    assert [dict(record.attributes) for record in found[:2]] == [{"ra": 13.0, "dec": 4.0}, {}]
+    assert contents.attribute_units == {"ra": "deg", "dec": "deg"}
+    assert all(record.image.shape == (4, 4) and record.image.dtype == np.uint8 for record in found)
+
+
+def test_the_folder_all_counts_only_alone(tmp_path: Path) -> None:
+    only_all = {name: data for name, data in SMALL.items() if "/all/" in name}
+    assert [(r.source_id, r.part) for r in records(zipped(tmp_path / "all.zip", only_all))] == [("10.5_-1.25", None)]
+
+
+def test_an_image_that_cannot_be_read_is_named_and_not_fatal(tmp_path: Path) -> None:
+    name = "galaxy_data/train/FRI/99_9_0_MiraBest.png"
+    path = zipped(tmp_path / "mine.zip", {**SMALL, name: png()[:50]})
+    skipped = [record for record in load(path).records() if isinstance(record, SkippedImage)]
+    assert [record.name for record in skipped] == [name]
+    assert "not a readable PNG" in skipped[0].reason
+
+
+def test_a_huge_image_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_radio_galaxies, "_MOST_PIXELS", 15)
+    (record, *_) = load(zipped(tmp_path / "mine.zip", SMALL)).records()
+    assert isinstance(record, SkippedImage)
+    assert record.reason == "4 x 4 pixels are too many"
+
+
+def test_an_unsafe_zip_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "evil.zip", {**SMALL, "galaxy_data/../../evil.png": png()})
+    with pytest.raises(UnsafeArchiveError, match=r"evil\.png.*leads out"):
+        list(load(path).records())
+
+
+@pytest.mark.parametrize("files", [{}, {"images/FRX/a.png": png()}])
+def test_another_folder_says_what_is_expected(files: dict[str, bytes], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"train, valid and test.*galaxy_data\.zip"):
+        load(unpacked(tmp_path, files))
+    with pytest.raises(DataError, match=r"train, valid and test.*galaxy_data\.zip"):
+        list(load(zipped(tmp_path / "other.zip", files)).records())
+
+
+def test_the_signature_follows_the_content(tmp_path: Path) -> None:
+    first = load(zipped(tmp_path / "a.zip", SMALL)).signature
+    assert load(zipped(tmp_path / "a.zip", {**SMALL, "galaxy_data/train/FRI/1_1_0_x.png": png()})).signature != first
+    assert str(tmp_path) not in str(first)
+
+
+@pytest.mark.shared
+def test_the_published_set_is_complete(shared_data: Path) -> None:
+    found = records(shared_data / "first_radio_galaxies" / "galaxy_data.zip")
+    assert Counter((record.part, CLASSES[int(record.target)]) for record in found) == PUBLISHED  # type: ignore[arg-type]
+    assert len({record.source_id for record in found}) == 2158, "each source is there once"
+    assert {record.image.shape for record in found} == {(300, 300)}
+    assert len({record.image.tobytes() for record in found}) == 2158, "each image is there once"
+    blank = [(record.source_id, record.part) for record in found if not record.image.any()]
+    assert blank == [("22.446_0.776", "validation")]
+    assert all(-12 < record.attributes["dec"] < 65 and 0 <= record.attributes["ra"] < 360 for record in found)
+
+
+@pytest.mark.shared
+def test_the_hdf5_holds_the_same_images_in_the_same_parts(shared_data: Path) -> None:
+    folder = shared_data / "first_radio_galaxies"
+    png_set, hdf5_set = (
+        Counter((record.part, record.target, record.image.tobytes()) for record in records(folder / name))
+        for name in ("galaxy_data.zip", "galaxy_data_h5.zip")
+    )
+    assert hdf5_set == png_set
