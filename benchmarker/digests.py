@@ -68,6 +68,8 @@ def _update(state: hashlib._Hash, name: str, array: NDArray[Any]) -> None:
 
     little: np.dtype[Any] = array.dtype.newbyteorder("<")
     state.update(canonical_json([name, little.str, list(array.shape)]) + b"\n")
+    if array.size == 0:  # a view without elements has no buffer to read
+        return
     rows = array.reshape(1) if array.ndim == 0 else array
     step = max(1, _CHUNK_BYTES // max(1, rows[:1].nbytes))
     for start in range(0, len(rows), step):
