@@ -111,7 +111,8 @@ class _Explainer:
                 continue
             if each.path in deeper and each.path == each.union:
                 continue
-            if each.kind == "too_short" and any(e.path[:-1] == each.path for e in errors if e is not each):
+            beneath = (e.path for e in errors if len(e.path) > len(each.path))
+            if each.kind == "too_short" and any(path[: len(each.path)] == each.path for path in beneath):
                 # pydantic counts only the valid entries; the invalid ones are told about already.
                 continue
             problem = self._problem(each)

@@ -155,7 +155,8 @@ class _Composer:
             for event in yaml.parse(text, Loader=_PARSER):
                 self._take(event)
         except yaml.MarkedYAMLError as error:
-            raise MalformedYamlError(_grammar(error), _position(error.problem_mark or error.context_mark)) from error
+            position = _position(error.problem_mark or error.context_mark)
+            raise MalformedYamlError(_grammar(error, text, position), position) from error
         except yaml.reader.ReaderError as error:
             before = text[: error.position]
             position = (before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -226,12 +227,12 @@ def _position(mark: Any) -> Position:
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
-def _grammar(error: yaml.MarkedYAMLError) -> str:
-    problem = str(error.problem or error)
-    if "'\\t'" in problem or "tab character" in problem:
+def _grammar(error: yaml.MarkedYAMLError, text: str, position: Position) -> str:
+    line = text.split("\n")[position[0] - 1] if position[0] <= text.count("\n") + 1 else ""
+    if line[position[1] - 1 : position[1]] == "\t":
         return "not valid YAML: a tab; indent with spaces"
     context = f"{error.context}, " if error.context else ""
-    return f"not valid YAML: {context}{problem}"
+    return f"not valid YAML: {context}{error.problem or error}"
 
 
 class _Builder:
