@@ -207,8 +207,8 @@ def resolve(reference: str) -> Any:
     module_name, _, name = reference.partition(":")
     try:
         return getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"{reference!r} cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:  # importing runs somebody else's code
+        raise PluginError(f"{reference!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def options_model(plugin: Architecture | Dataset | Augmentation) -> type[Options] | None:
