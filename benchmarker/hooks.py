@@ -52,6 +52,8 @@ class Registrar:
     def _add(self, kind: str, plugin: Plugin, expected: type[Plugin]) -> None:
         if not isinstance(plugin, expected):
             raise PluginError(f"registrar.{kind}() expects a {expected.__name__}. Received: {plugin!r}")
+        if not isinstance(plugin.name, str) or not plugin.name.strip():
+            raise PluginError(f"the name of the {kind} must be a text that is not empty. Received: {plugin.name!r}")
         if any(kind == other and plugin.name == registered.name for other, registered in self.registered):
             raise PluginError(f"the plugin registers the {kind} {plugin.name!r} twice")
         self.registered.append((kind, plugin))
