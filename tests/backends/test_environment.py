@@ -1,0 +1,67 @@
+"""What a worker process is started with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarker import ConfigurationError
+from benchmarker.backends import chosen, worker_environment
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_are_those_of_the_registry(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        monkeypatch.setenv(name, "64")
+    environment = worker_environment("tensorflow", threads)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        assert environment[name] == str(threads)
+    assert environment["TF_NUM_INTEROP_THREADS"] == "1"
+
+
+def test_switches_of_the_users_shell_do_not_reach_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "0")
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    monkeypatch.setenv("PYTHONHASHSEED", "random")
+    monkeypatch.setenv("HOME_OF_GALAXIES", "kept")
+    environment = worker_environment("tensorflow", 2)
+    assert environment["TF_ENABLE_ONEDNN_OPTS"] == "1"
+    assert environment["TF_DETERMINISTIC_OPS"] == "1"
+    assert not {"TF_XLA_FLAGS", "XLA_FLAGS"} & environment.keys()
+    assert environment["PYTHONHASHSEED"] == "0"
+    assert environment["KERAS_BACKEND"] == "tensorflow"
+    assert environment["HOME_OF_GALAXIES"] == "kept"
+
+
+def test_the_environment_of_this_process_is_left_alone() -> None:
+    before = dict(os.environ)
+    worker_environment("tensorflow", 7)
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("given", [None, "", "tensorflow"])
+def test_tensorflow_is_the_default(given: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if given is None:
+        monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    else:
+        monkeypatch.setenv("KERAS_BACKEND", given)
+    assert chosen() == "tensorflow"
+
+
+def test_an_unknown_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with pytest.raises(ConfigurationError, match=r"KERAS_BACKEND must be one of tensorflow.*'torch'"):
+        chosen()
+
+
+def test_making_an_environment_imports_no_tensorflow() -> None:
+    script = (
+        "import sys; from benchmarker.backends import worker_environment; worker_environment('tensorflow', 2); "
+        "sys.exit(sorted({'tensorflow', 'keras'} & sys.modules.keys()) or 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
