@@ -75,8 +75,10 @@ def test_manifest(folder: Path) -> None:
     text = "convXpress,1e-4,16\n"
     assert load(text, "list.txt", data=folder, manifest="m.csv").registry.dataset.options == {"manifest": "m.csv"}
     assert problems(text, "list.txt", manifest="m.csv") == [
-        "-f/--manifest: only the dataset 'fits-manifest' reads a manifest, and the dataset here is 'synthetic-radio'; "
-        "give your images with -d/--data too"
+        (
+            "-f/--manifest: only the dataset 'fits-manifest' reads a manifest, and the dataset here is 'synthetic-radio'; "
+            "give your images with -d/--data too"
+        )
     ]
     assert problems(REGISTRY.replace("fits-manifest", "mirabest"), manifest="m.csv") == [
         "-f/--manifest: only the dataset 'fits-manifest' reads a manifest, and the dataset here is 'mirabest'"
@@ -146,7 +148,7 @@ def test_an_arm_without_its_rotations_is_real() -> None:
 
 
 def test_rotation_that_nothing_uses_or_that_is_none() -> None:
-    real = REGISTRY.split("arms:")[0] + "models:" + REGISTRY.split("models:")[1]
+    real = REGISTRY.split("arms:", maxsplit=1)[0] + "models:" + REGISTRY.split("models:")[1]
     assert problems(real, rotation=15) == ["-r/--rotation: no arm of the registry uses the augmentation 'rotations'"]
     assert steps(load(real, rotation=0)) == {"real": []}
     assert problems(rotation=-5) == ["-r/--rotation: must be a number of degrees from 0 to 360. Received: -5"]

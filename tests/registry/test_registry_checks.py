@@ -103,7 +103,10 @@ def model(name: str = "convxpress", more: str = "") -> str:
 
 
 def test_a_registry_that_fits() -> None:
-    assert check(model(more=", options: {dropout: 0, widths: [4]}"), head="dataset: my-images\narms: [real, flips]\n") == ()
+    assert (
+        check(model(more=", options: {dropout: 0, widths: [4]}"), head="dataset: my-images\narms: [real, flips]\n")
+        == ()
+    )
 
 
 def test_unknown_names_come_with_suggestions_and_all_at_once() -> None:
@@ -111,7 +114,7 @@ def test_unknown_names_come_with_suggestions_and_all_at_once() -> None:
     assert problems(model("convexpress") + model("zzz"), head=head) == [
         "mine.yaml:1:10: no dataset is called 'my-image': did you mean 'my-images'?",
         "mine.yaml:2:8: no augmentation is called 'rotatons': did you mean 'rotations'?",
-        "mine.yaml:2:60: no augmentation is called 'flisp': did you mean 'flips'?",
+        "mine.yaml:2:58: no augmentation is called 'flisp': did you mean 'flips'?",
         "mine.yaml:4:20: no architecture is called 'convexpress': did you mean 'convxpress'?",
         "mine.yaml:5:20: no architecture is called 'zzz': known are: alexnet, convxpress, late, odd, plain.",
     ]
@@ -142,7 +145,7 @@ def test_options_where_there_are_none() -> None:
     assert problems(model("plain", ", options: {dropout: 0.5}"), head=head) == [
         "mine.yaml:1:37: the dataset 'my-images' takes no options. Received: 'size'",
         "mine.yaml:2:57: the augmentation 'flips' takes no options. Received: 'p'",
-        "mine.yaml:4:70: the architecture 'plain' takes no options. Received: 'dropout'",
+        "mine.yaml:4:69: the architecture 'plain' takes no options. Received: 'dropout'",
     ]
 
 
@@ -215,7 +218,9 @@ def test_equal_models_are_seen_through_aliases_and_defaults(other: str) -> None:
 
 
 def test_equal_arms_are_seen_through_defaults() -> None:
-    head = "dataset: my-images\narms: [rotations, {name: b, augmentations: [{name: rotations, options: {deep: false}}]}]\n"
+    head = (
+        "dataset: my-images\narms: [rotations, {name: b, augmentations: [{name: rotations, options: {deep: false}}]}]\n"
+    )
     assert problems(model(), head=head) == [
         "mine.yaml:2:19: this arm is the same as the one at line 2, column 8, only written otherwise"
     ]
@@ -227,9 +232,7 @@ def test_splits_that_cannot_be() -> None:
         "mine.yaml:1:47: 'published' cannot be true while 'train' is given: leave one of them out"
     ]
     full = "dataset: {name: my-images, split: {train: 0.8, validation: 0.2}}\n"
-    assert problems(model(), head=full) == [
-        "mine.yaml:1:35: 'train' and 'validation' leave nothing for the test part"
-    ]
+    assert problems(model(), head=full) == ["mine.yaml:1:35: 'train' and 'validation' leave nothing for the test part"]
 
 
 def test_missing_data(folder: Path) -> None:

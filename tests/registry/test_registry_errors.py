@@ -165,17 +165,23 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
         "  - conv8\n"
     )
     assert told == [
-        "mine.yaml:2:39: 'train' must be a whole number greater than 0 or a number between 0 and 1, both excluded. "
-        "Received: 0",
-        "mine.yaml:3:25: the arm 'rotations' augments as an arm before it does: leave one of them out; "
-        "the first is at line 3, column 14",
+        (
+            "mine.yaml:2:39: 'train' must be a whole number greater than 0 or a number between 0 and 1, both excluded. "
+            "Received: 0"
+        ),
+        (
+            "mine.yaml:3:25: the arm 'rotations' augments as an arm before it does: leave one of them out; "
+            "the first is at line 3, column 14"
+        ),
         "mine.yaml:5:15: 'batch_size' must be a whole number greater than 0. Received: '32'; write it without quotes",
         "mine.yaml:6:3: unknown key 'thread'; did you mean 'threads'?",
         "mine.yaml:8:5: unknown key 'learning_rat'; did you mean 'learning_rate'?",
         "mine.yaml:10:13: 'epochs' must be a whole number greater than 0. Received: 0",
         "mine.yaml:11:5: the key 'epochs' stands here a second time; the first is at line 10, column 5",
-        "mine.yaml:12:69: tags are not allowed: a registry holds texts, numbers, lists and mappings. "
-        "Received: !!python/name:os.system",
+        (
+            "mine.yaml:12:69: tags are not allowed: a registry holds texts, numbers, lists and mappings. "
+            "Received: !!python/name:os.system"
+        ),
         "mine.yaml:13:5: entry 3 of 'models' must be a mapping of keys and values. Received: 'conv8'",
     ]
 
@@ -185,8 +191,10 @@ SECOND = "  - {architecture: mcrgnet, learning_rate: 0.0001, epochs: 16}\n"
 
 def test_equal_models_are_refused_with_both_places() -> None:
     assert problems(GOOD + SECOND.replace("}", ", name: other}")) == [
-        "mine.yaml:7:5: this model is the same as one before it in architecture, rate, epochs and options; "
-        "the first is at line 4, column 5"
+        (
+            "mine.yaml:7:5: this model is the same as one before it in architecture, rate, epochs and options; "
+            "the first is at line 4, column 5"
+        )
     ]
 
 
@@ -197,8 +205,10 @@ def test_equal_models_are_seen_through_spelling() -> None:
 
 def test_equal_labels_are_refused() -> None:
     assert problems(GOOD + SECOND.replace("16", "30")) == [
-        "mine.yaml:7:5: two models are called 'mcrgnet': give one of them a 'name' of its own; "
-        "the first is at line 4, column 5"
+        (
+            "mine.yaml:7:5: two models are called 'mcrgnet': give one of them a 'name' of its own; "
+            "the first is at line 4, column 5"
+        )
     ]
     assert len(load(GOOD + SECOND.replace("16", "30, name: longer")).registry.models) == 2
 
@@ -232,7 +242,10 @@ def test_both_spellings_at_once_are_refused() -> None:
 
 
 def test_canonical_json_does_not_depend_on_the_order_of_lists() -> None:
-    models = ["  - {architecture: a, learning_rate: 1, epochs: 1}\n", "  - {architecture: b, learning_rate: 1, epochs: 1}\n"]
+    models = [
+        "  - {architecture: a, learning_rate: 1, epochs: 1}\n",
+        "  - {architecture: b, learning_rate: 1, epochs: 1}\n",
+    ]
     one = load(f"dataset: mnist\nseeds: [3, 1]\narms: [real, flips]\nmodels:\n{''.join(models)}").registry
     two = load(f"arms: [flips, real]\ndataset: mnist\nseeds: [1, 3]\nmodels:\n{''.join(models[::-1])}").registry
     assert one != two
@@ -264,7 +277,10 @@ def test_byte_order_marks_are_skipped() -> None:
 
 
 def test_files_that_do_not_exist() -> None:
-    for name, hint in (("quickstar.yaml", "did you mean 'quickstart'?"), ("xyz/mine.yaml", "shipped are: becker2021, ")):
+    for name, hint in (
+        ("quickstar.yaml", "did you mean 'quickstart'?"),
+        ("xyz/mine.yaml", "shipped are: becker2021, "),
+    ):
         with pytest.raises(RegistryError) as caught:
             load_registry(Path(name))
         assert str(caught.value).startswith(f"{name}: no such registry; {hint}")

@@ -61,9 +61,7 @@ def test_what_the_loader_takes_fits(changes: dict[str, Any], validator: jsonsche
         ({"arms": [3]}, "$.arms[0]"),
     ],
 )
-def test_what_is_wrong_does_not(
-    changes: dict[str, Any], path: str, validator: jsonschema.Draft202012Validator
-) -> None:
+def test_what_is_wrong_does_not(changes: dict[str, Any], path: str, validator: jsonschema.Draft202012Validator) -> None:
     errors = list(validator.iter_errors(registry(**changes)))
     assert path in [error.json_path for error in errors]
 

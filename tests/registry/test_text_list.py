@@ -79,13 +79,17 @@ def test_the_rest_is_as_in_the_radio_framework(folder: Path) -> None:
 
 def test_all_problems_come_at_once() -> None:
     assert problems("convXpress,1e-4\n\n  AlexNet,fast,16\nVGG,-1e-4,0\nconv4;1e-4;3\n,1e-4,16\nconv8,1e-4,1.5\n") == [
-        "list.txt:1:1: expected 'network,learning rate,epochs', for example convXpress,1e-4,16. "
-        "Received: 'convXpress,1e-4'",
+        (
+            "list.txt:1:1: expected 'network,learning rate,epochs', for example convXpress,1e-4,16. "
+            "Received: 'convXpress,1e-4'"
+        ),
         "list.txt:3:11: 'learning_rate' must be a number greater than 0. Received: 'fast'",
         "list.txt:4:5: 'learning_rate' must be a number greater than 0. Received: -0.0001",
         "list.txt:4:11: 'epochs' must be a whole number greater than 0. Received: 0",
-        "list.txt:5:1: expected 'network,learning rate,epochs', for example convXpress,1e-4,16. "
-        "Received: 'conv4;1e-4;3'",
+        (
+            "list.txt:5:1: expected 'network,learning rate,epochs', for example convXpress,1e-4,16. "
+            "Received: 'conv4;1e-4;3'"
+        ),
         "list.txt:6:1: 'architecture' must be a text of 1 to 100 characters. Received: ''",
         "list.txt:7:12: 'epochs' must be a whole number greater than 0. Received: 1.5",
     ]
@@ -98,15 +102,19 @@ def test_a_list_of_wrong_lines_alone_has_no_further_problem() -> None:
 @pytest.mark.parametrize("text", ["# convXpress,1e-4,16\n", "\n# a\n\n"])
 def test_lists_without_networks(text: str) -> None:
     assert problems(text) == [
-        "list.txt:1:1: the list names no network; each line is 'network,learning rate,epochs', "
-        "for example convXpress,1e-4,16"
+        (
+            "list.txt:1:1: the list names no network; each line is 'network,learning rate,epochs', "
+            "for example convXpress,1e-4,16"
+        )
     ]
 
 
 def test_equal_lines_are_refused_with_both_places() -> None:
     assert problems("convXpress,1e-4,16\nAlexNet,1e-5,16\nConv_Xpress, 0.0001, 16\n") == [
-        "list.txt:3:1: this model is the same as one before it in architecture, rate, epochs and options; "
-        "the first is at line 1, column 1"
+        (
+            "list.txt:3:1: this model is the same as one before it in architecture, rate, epochs and options; "
+            "the first is at line 1, column 1"
+        )
     ]
 
 

@@ -65,7 +65,8 @@ def test_scalars_follow_yaml_1_2(text: str, expected: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["no", "yes", "on", "off", "NO", "y", "1:30", "12:30:45", "2026-01-02", "1_000", "0b11", "1e", "e5", "+", "."]
+    "text",
+    ["no", "yes", "on", "off", "NO", "y", "1:30", "12:30:45", "2026-01-02", "1_000", "0b11", "1e", "e5", "+", "."],
 )
 def test_what_yaml_1_1_converts_stays_text(text: str) -> None:
     assert value(text) == text
