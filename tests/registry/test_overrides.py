@@ -76,8 +76,8 @@ def test_manifest(folder: Path) -> None:
     assert load(text, "list.txt", data=folder, manifest="m.csv").registry.dataset.options == {"manifest": "m.csv"}
     assert problems(text, "list.txt", manifest="m.csv") == [
         (
-            "-f/--manifest: only the dataset 'fits-manifest' reads a manifest, and the dataset here is 'synthetic-radio'; "
-            "give your images with -d/--data too"
+            "-f/--manifest: only the dataset 'fits-manifest' reads a manifest, "
+            "and the dataset here is 'synthetic-radio'; give your images with -d/--data too"
         )
     ]
     assert problems(REGISTRY.replace("fits-manifest", "mirabest"), manifest="m.csv") == [

@@ -110,11 +110,11 @@ def test_a_registry_that_fits() -> None:
 
 
 def test_unknown_names_come_with_suggestions_and_all_at_once() -> None:
-    head = "dataset: my-image\narms: [rotatons, {name: x, augmentations: [flips, {name: flisp}]}]\n"
+    head = "dataset: my-image\narms: [rotationz, {name: x, augmentations: [flips, {name: flisp}]}]\n"
     assert problems(model("convexpress") + model("zzz"), head=head) == [
         "mine.yaml:1:10: no dataset is called 'my-image': did you mean 'my-images'?",
-        "mine.yaml:2:8: no augmentation is called 'rotatons': did you mean 'rotations'?",
-        "mine.yaml:2:58: no augmentation is called 'flisp': did you mean 'flips'?",
+        "mine.yaml:2:8: no augmentation is called 'rotationz': did you mean 'rotations'?",
+        "mine.yaml:2:59: no augmentation is called 'flisp': did you mean 'flips'?",
         "mine.yaml:4:20: no architecture is called 'convexpress': did you mean 'convxpress'?",
         "mine.yaml:5:20: no architecture is called 'zzz': known are: alexnet, convxpress, late, odd, plain.",
     ]
@@ -141,7 +141,8 @@ def test_options_are_checked_with_positions() -> None:
 
 
 def test_options_where_there_are_none() -> None:
-    head = "dataset: {name: my-images, options: {size: 3}}\narms: [{name: a, augmentations: [{name: flips, options: {p: 1}}]}]\n"
+    arms = "arms: [{name: a, augmentations: [{name: flips, options: {p: 1}}]}]\n"
+    head = "dataset: {name: my-images, options: {size: 3}}\n" + arms
     assert problems(model("plain", ", options: {dropout: 0.5}"), head=head) == [
         "mine.yaml:1:37: the dataset 'my-images' takes no options. Received: 'size'",
         "mine.yaml:2:57: the augmentation 'flips' takes no options. Received: 'p'",

@@ -35,7 +35,8 @@ def test_the_short_and_the_long_form_are_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        Registry, DatasetEntry, ArmEntry, AugmentationEntry, ModelEntry, Training, Plateau, EarlyStopping, Split, Preparation,
+        Registry, DatasetEntry, ArmEntry, AugmentationEntry, ModelEntry,
+        Training, Plateau, EarlyStopping, Split, Preparation,
     ],
 )  # fmt: skip
 def test_every_setting_is_described(model: type[Settings]) -> None:
