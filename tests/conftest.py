@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,3 +45,130 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs real images: {folder} is not there; set BENCHMARKER_TEST_DATA to their folder")
     return folder
+
+
+CLASSES = ["COMP", "FRI", "FRII", "BENT"]
+
+
+class StudyFiles:
+    """Writes the files of a study by hand, so that what reads them is tested without training."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cells: list[dict[str, Any]] = []
+        self.plan: dict[str, Any] = {
+            "format": 1,
+            "title": "A study of four classes",
+            "registry": {"name": "mine.yaml", "sha256": "0" * 64},
+            "dataset": {
+                "name": "synthetic-radio",
+                "digest": "1" * 64,
+                "task": {"kind": "classification", "classes": CLASSES},
+                "images": 480,
+                "shape": [64, 64, 1],
+                "parts": {"train": 240, "validation": 80, "test": 160},
+                "skipped": [{"name": "blank.fits", "reason": "every pixel is NaN"}],
+            },
+            "backend": "tensorflow",
+            "primary": {"name": "mean_per_class_accuracy", "higher_is_better": True},
+        }
+
+    def cell(self, model: str, seed: int, *, arm: str = "real", **model_settings: Any) -> dict[str, Any]:
+        """Plan a cell."""
+        spec = {
+            "backend": "tensorflow",
+            "model": {"architecture": model, "epochs": 16, **model_settings},
+            "arm": arm,
+            "training": {"precision": "float32"},
+            "seed": seed,
+        }
+        key = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+        cell = {"key": key, "model": model, "architecture": model, "arm": arm, "seed": seed, "line": 7, "spec": spec}
+        self.cells.append(cell)
+        self.write_plan()
+        return cell
+
+    def write_plan(self) -> None:
+        """Write the plan as it is now."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "plan.json").write_text(json.dumps({**self.plan, "cells": self.cells}), encoding="utf-8")
+
+    def run_folder(self, cell: Mapping[str, Any], suffix: str = "") -> Path:
+        """Return the folder of a cell's run, made if need be."""
+        folder = self.folder / "runs" / f"{cell['key'][:16]}{suffix}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def finish(
+        self,
+        cell: Mapping[str, Any],
+        best: float,
+        final: float | None = None,
+        *,
+        fingerprint: Mapping[str, Any] | None = None,
+        costs: Mapping[str, Any] | None = None,
+    ) -> Path:
+        """Write a finished run with a mean per-class accuracy in percent at each checkpoint."""
+        folder = self.run_folder(cell)
+        manifest = self._manifest(cell) | {
+            "status": "ok",
+            "fingerprint": {"backend": {"name": "tensorflow"}, "precision": "float32", **(fingerprint or {})},
+            "digests": {"data": "1" * 64, "initial_weights": "2" * 64},
+        }
+        metrics = {
+            "primary": self.plan["primary"],
+            "best": self._evaluation(best, 5),
+            "final": self._evaluation(best if final is None else final, 16),
+        }
+        written = {
+            "parameters": {"total": 4_300_000, "trainable": 4_300_000, "convolutional": 1_300_000, "dense": 3_000_000},
+            "flops": 2_400_000_000,
+            "peak_memory_bytes": 900_000_000,
+            "training_seconds": 61.5,
+            "training_images_per_second": 310.25,
+            "inference_seconds": [0.5, 0.5, 0.5, 0.5, 0.5],
+            "inference_images_per_second": 1234.5,
+            **(costs or {}),
+        }
+        for name, value in (("manifest", manifest), ("metrics", metrics), ("costs", written)):
+            (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+        (folder / "history.csv").write_text("epoch,loss\n1,0.5\n", encoding="utf-8")
+        return folder
+
+    def fail(self, cell: Mapping[str, Any], kind: str, message: str) -> Path:
+        """Write a failed run."""
+        folder = self.run_folder(cell, ".failed")
+        manifest = self._manifest(cell) | {"status": "failed", "kind": kind, "message": message, "traceback": "Trace\n"}
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        return folder
+
+    def _manifest(self, cell: Mapping[str, Any]) -> dict[str, Any]:
+        named = {name: cell[name] for name in ("key", "model", "architecture", "arm", "seed")}
+        times = {"started": "2026-01-02T03:04:05+00:00", "finished": "2026-01-02T03:05:35+00:00"}
+        return {"format": 1, **named, **times}
+
+    def _evaluation(self, accuracy: float, epoch: int) -> dict[str, Any]:
+        scores = {
+            "mean_per_class_accuracy": accuracy,
+            "accuracy": accuracy / 100,
+            "macro_f1": accuracy / 100 - 0.01,
+            "macro_precision": accuracy / 100,
+            "macro_recall": accuracy / 100,
+            "loss": 1 - accuracy / 100,
+        }
+        counts = {"precision": 0.9, "recall": 0.8, "f1": 0.85, "support": 40}
+        return {
+            "epoch": epoch,
+            "test": scores,
+            "validation": scores,
+            "train": scores,
+            "ratios": {"loss": 1.25, "accuracy": 0.9},
+            "per_class": dict.fromkeys(CLASSES, counts),
+            "confusion_matrix": [[32, 4, 2, 2], [3, 33, 2, 2], [1, 5, 34, 0], [0, 1, 1, 38]],
+        }
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyFiles:
+    """An empty study, to be filled by the test."""
+    return StudyFiles(tmp_path / "study")

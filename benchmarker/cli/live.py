@@ -47,7 +47,7 @@ class RichObserver:
         self._console = console_ or console()
         self._progress = Progress(
             TextColumn("{task.description}", style="bold"),
-            BarColumn(bar_width=24, complete_style="cyan", finished_style="cyan"),
+            BarColumn(bar_width=20, complete_style="cyan", finished_style="cyan"),
             TextColumn("{task.fields[count]}"),
             TimeRemainingColumn(),
             console=self._console,
@@ -62,6 +62,7 @@ class RichObserver:
         self._epochs: TaskID | None = None
         self._total = 0
         self._done = 0
+        self._trained = 0
         self._epoch_count: int | None = None
         self._started = time.monotonic()
 
@@ -111,7 +112,7 @@ class RichObserver:
 
     def cell_step(self, cell: CellView, epoch: int, done: int, total: int) -> None:  # noqa: ARG002 - one cell at a time
         """Move on within an epoch."""
-        self._advance(epoch - 1 + done / max(total, 1), f"step {done}/{total}")
+        self._advance(epoch - 1 + done / max(total, 1), f"epoch {epoch}, step {done}/{total}")
 
     def cell_epoch(self, cell: CellView, epoch: int, epochs: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
         """Move on to the next epoch."""
@@ -129,8 +130,9 @@ class RichObserver:
         seconds = None if outcome.reused else time.monotonic() - self._started
         style = "" if outcome.status == "ok" else "bold"
         self._print(f"[{self._done}/{self._total}] {cell_name(cell)}: {outcome_text(outcome, seconds)}", style)
+        self._trained += not outcome.reused
         if self._cells is not None:
-            self._progress.update(self._cells, advance=0 if outcome.reused else 1, count=f"{self._done}/{self._total}")
+            self._progress.update(self._cells, completed=self._trained, count=f"{self._done}/{self._total}")
 
     def message(self, text: str) -> None:
         """Say what the user should know."""
@@ -145,6 +147,9 @@ class RichObserver:
             return
         count = f"epoch {int(epochs_done) + (epochs_done % 1 > 0)}/{self._epoch_count}"
         self._progress.update(self._epochs, total=self._epoch_count, completed=epochs_done, count=count)
+        if self._cells is not None:
+            # Parts of a cell count too: otherwise nothing is known of the time left before the second cell.
+            self._progress.update(self._cells, completed=self._trained + epochs_done / self._epoch_count)
 
     def _print(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style))

@@ -154,9 +154,9 @@ def outcome_text(outcome: CellOutcome, seconds: float | None) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time as people say it."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"

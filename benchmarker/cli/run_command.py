@@ -86,7 +86,7 @@ def execute(
         _refuse_broken(plugins)
     overrides = Overrides(seeds=tuple(seed for some in seeds for seed in some), **overridden)
     loaded = load_registry(path, overrides)
-    results = results_path or RESULTS / loaded.path.stem
+    results = results_path or default_results(loaded.path, mnist=overrides.mnist)
     try:
         with observer(results) as watching:
             outcome = run_study(
@@ -106,6 +106,11 @@ def execute(
         return INTERRUPTED
     _conclude(results, loaded, outcome)
     return 1 if outcome.failed else 0
+
+
+def default_results(registry: Path, *, mnist: bool) -> Path:
+    """Return the study's folder where none is given; digits and galaxies are two studies."""
+    return RESULTS / f"{registry.stem}{'-mnist' if mnist else ''}"
 
 
 def _refuse_broken(plugins: Plugins) -> None:

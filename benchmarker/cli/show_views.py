@@ -50,9 +50,10 @@ def _study_parts(study: Study) -> Iterator[RenderableType]:
     yield Text()
     for cell in study.cells:
         if cell.status in {"failed", "unreadable"}:
-            yield Text.assemble((f"{cell.status} ({cell.kind}): ", "bold"), f"{cell.name}: {cell.message}")
+            yield Text.assemble((f"failed ({cell.kind}): ", "bold"), f"{cell.name}: {cell.message}")
     if study.skipped:
-        yield Text(f"{len(study.skipped):,} images of the dataset were skipped:", style="bold")
+        plural = "s" if len(study.skipped) > 1 else ""
+        yield Text(f"skipped {len(study.skipped):,} image{plural} of the dataset:", style="bold")
         yield from (Text(f"  {name}: {reason}") for name, reason in study.skipped)
     for note in study.notes:
         yield Text.assemble(("note: ", "bold"), note)
@@ -73,11 +74,11 @@ def _dataset_line(dataset: Mapping[str, Any]) -> str:
 def _cells(study: Study) -> Table:
     primary = _primary(study.cells)
     label = metric_label(primary).short
-    table = _table("model", "arm", "seed", "status", f"{label}\nbest", f"{label}\nfinal", "run", right=(2, 4, 5))
+    table = _table("model", "arm", "seed", "status", f"{label}\nbest", f"{label}\nfinal", "key", right=(2, 4, 5))
     for cell in study.cells:
         scores = [_written(primary, cell.evaluations.get(checkpoint, {}).get(primary)) for checkpoint in CHECKPOINTS]
         style = {"ok": "", "pending": "dim"}.get(cell.status, "bold")
-        table.add_row(cell.model, cell.arm, str(cell.seed), cell.status, *scores, cell.key[:16], style=style)
+        table.add_row(cell.model, cell.arm, str(cell.seed), cell.status, *scores, cell.key[:8], style=style)
     return table
 
 
@@ -173,7 +174,7 @@ def _is_matrix(value: object, size: int) -> bool:
 
 def _table(*heads: str, right: Sequence[int] = ()) -> Table:
     table = Table(
-        box=_BOX, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), collapse_padding=True, header_style="bold"
+        box=_BOX, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True, header_style="bold"
     )
     for number, head in enumerate(heads):
         table.add_column(head, justify="right" if number in right else "left", overflow="fold")

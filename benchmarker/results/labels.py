@@ -26,7 +26,7 @@ class MetricLabel:
 
     def write(self, value: float) -> str:
         """Return a number as this metric's tables show it."""
-        return _count(value) if self.digits < 0 else f"{value:.{self.digits}f}"
+        return _count(value) if self.digits < 0 else f"{value:,.{self.digits}f}"
 
 
 _LABELS = {

@@ -1,14 +1,14 @@
 """Reads a study's folder: the plan, and what became of each of its cells.
 
 The run folders are the truth and may come from anywhere, half copied or edited by hand. Whatever is wrong with one of
-them makes its cell *unreadable* and adds a note; it never hides the other cells.
+them makes its cell *unreadable*, says why, and never hides the other cells.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,13 +140,11 @@ def read_study(folder: Path) -> Study:
     Raises
     ------
     StorageError
-        If there is no readable plan. Damaged runs raise nothing; they are in the notes.
+        If there is no readable plan. Damaged runs raise nothing; their cells are unreadable.
     """
     plan = _read_plan(folder)
-    notes: list[str] = []
-    cells = tuple(_read_cell(folder, cell, notes) for cell in _planned(folder, plan))
-    notes.extend(_foreign_runs(folder, cells))
-    return Study(folder=folder, plan=plan, cells=cells, notes=tuple(notes))
+    cells = tuple(_read_cell(folder, cell) for cell in _planned(folder, plan))
+    return Study(folder=folder, plan=plan, cells=cells, notes=tuple(_foreign_runs(folder, cells)))
 
 
 def _read_plan(folder: Path) -> dict[str, Any]:
@@ -199,7 +197,7 @@ def _planned(folder: Path, plan: Mapping[str, Any]) -> Iterator[CellRecord]:
             ) from error
 
 
-def _read_cell(study: Path, cell: CellRecord, notes: list[str]) -> CellRecord:
+def _read_cell(study: Path, cell: CellRecord) -> CellRecord:
     name = cell.key[:RUN_NAME_LENGTH]
     finished, failed = study / "runs" / name, study / "runs" / f"{name}.failed"
     folder = finished if finished.is_dir() else failed
@@ -208,8 +206,8 @@ def _read_cell(study: Path, cell: CellRecord, notes: list[str]) -> CellRecord:
     try:
         return _finished(cell, folder) if folder == finished else _failed(cell, folder)
     except (MalformedError, OSError) as error:
-        notes.append(f"{cell.name}: runs/{folder.name} cannot be read: {error}; the cell is not counted")
-        return _with(cell, status="unreadable", kind="unreadable", message=str(error), folder=folder)
+        message = f"runs/{folder.name}: {error}"
+        return _with(cell, status="unreadable", kind="unreadable", message=message, folder=folder)
 
 
 def _finished(cell: CellRecord, folder: Path) -> CellRecord:
@@ -251,8 +249,6 @@ def _manifest(cell: CellRecord, folder: Path) -> dict[str, Any]:
 
 
 def _with(cell: CellRecord, **changes: Any) -> CellRecord:
-    from dataclasses import replace
-
     return replace(cell, **changes)
 
 

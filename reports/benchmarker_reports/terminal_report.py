@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _GAP = 2
-_NARROWEST_MODEL = 14
+_NARROWEST_MODEL = 8
 
 
 def render(leaderboard: Leaderboard) -> LeaderboardView:
@@ -75,7 +75,7 @@ class LeaderboardView:
             box=box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True) if plain else box.SIMPLE_HEAD,
             show_edge=False,
             pad_edge=False,
-            padding=(0, _GAP, 0, 0),
+            padding=(0, _GAP - 1, 0, 0),  # the box adds one
             collapse_padding=True,
             header_style="bold",
         )

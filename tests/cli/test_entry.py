@@ -1,0 +1,141 @@
+"""The command as a whole: help, errors, exit codes and what is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarker.cli import main, quickstart
+from benchmarker.cli.entry import cli
+from benchmarker.errors import ConfigurationError, StorageError
+
+COMMANDS = ("run", "list", "validate", "leaderboard", "show", "schema")
+HEAVY = ("keras", "tensorflow", "matplotlib", "pandas", "astropy")
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help_shows_examples(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*([name] if name else []), "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "Examples:" in out
+    assert f"$ benchmarker {name or 'run'}" in out
+    assert "\x1b" not in out
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["-h"])
+    out = capsys.readouterr().out
+    assert all(f"\n  {name} " in out for name in COMMANDS)
+    assert tuple(cli.commands_from) == COMMANDS
+
+
+def test_quickstart_keeps_the_options_of_the_radio_framework(capsys: pytest.CaptureFixture[str]) -> None:
+    assert quickstart(["--help"]) == 0
+    out = capsys.readouterr().out
+    for option in (
+        "-a  --architectures", "-s  --seed", "-d  --data", "-f  --manifest", "-i  --image-size", "-m  --model-path",
+        "-o  --only-test", "-p  --results-path", "-r  --rotation", "-t  --train-size", "-v  --validation-size",
+        "-X  --mnist", "--force", "--offline", "--strict",
+    ):  # fmt: skip
+        assert option in out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmarker import __version__
+
+    assert main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["leaderbord"], "did you mean 'leaderboard'?"),
+        (["list", "--strickt"], "--strict"),
+        (["run", "--seed", "one"], "a whole number from 0"),
+        (["run", "--seed", "1,,2"], "Received: ''"),
+        (["run", "--seed", "4294967296"], "4294967295"),
+        (["run", "--train-size", "0"], "x>=1"),
+        (["run", "a.yaml", "-a", "b.yaml"], "give the registry once"),
+        (["validate"], "REGISTRY"),
+        (["run", "quikstart"], "did you mean 'quickstart'?"),
+    ],
+)
+def test_misuse_is_one_message_and_exit_2(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert complaint in captured.err
+    assert captured.err.startswith("error: ")
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (ConfigurationError("cannot be done"), 2, "error: cannot be done\n"),
+        (StorageError("disk full"), 1, "error: disk full\n"),
+        (KeyError("oops"), 1, "internal error: KeyError: 'oops'\nPlease report it with what --debug shows.\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_errors_become_one_message_and_a_code(
+    error: BaseException, code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("benchmarker.discovery.installed", fail)
+    assert main(["list"]) == code
+    assert capsys.readouterr().err.lstrip("\n") == told
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise StorageError("disk full")
+
+    monkeypatch.setattr("benchmarker.discovery.installed", fail)
+    with pytest.raises(StorageError):
+        main(["--debug", "list"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["run", "--help"], ["validate", "quickstart", "becker2021"]], ids=" ".join
+)
+def test_no_heavy_library_is_imported(arguments: list[str]) -> None:
+    code = (
+        "import sys; from benchmarker.cli import main; code = main(sys.argv[1:]);"
+        f"print('LOADED', code, [name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED 0 []", done.stderr
+
+
+def test_list_imports_no_pydantic_and_no_rich() -> None:
+    code = (
+        "import sys; from benchmarker.cli import main; main(['list']);"
+        "print('LOADED', [n for n in ('pydantic', 'numpy', 'rich', 'yaml') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_module_and_quickstart_are_the_command(checkout: Path, tmp_path: Path) -> None:
+    for command in ([sys.executable, "-m", "benchmarker"], [sys.executable, str(checkout / "quickstart.py")]):
+        done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert "Examples:" in done.stdout
+
+
+def test_quickstart_without_installation_says_what_to_do(checkout: Path, tmp_path: Path) -> None:
+    script = tmp_path / "quickstart.py"
+    script.write_text((checkout / "quickstart.py").read_text(encoding="utf-8"), encoding="utf-8")
+    # -S leaves out what is installed.
+    done = subprocess.run([sys.executable, "-S", "-E", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "No module named 'benchmarker': run `make install`, then use .venv/bin/python\n"
+    assert len(script.read_text(encoding="utf-8").splitlines()) < 40

@@ -1,0 +1,67 @@
+"""``benchmarker list``."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarker import Architecture
+from benchmarker.cli import main
+from benchmarker.cli.list_command import _table
+from benchmarker.cli.registries import shipped_registries
+from benchmarker.contracts.plugins import KINDS
+from benchmarker.discovery import BrokenPlugin, Plugins, Registered
+from benchmarker.registry import shipped
+
+
+def broken() -> Plugins:
+    tiny = Architecture(name="tiny", builder="a:b", citation="2021MNRAS.503.1828B", minimum_size=9, aliases=("small",))
+    registered = {kind: {} for kind in KINDS} | {
+        "architecture": {"tiny": [Registered(plugin=tiny, distribution="x 1")]}
+    }
+    failed = BrokenPlugin(name="bad", distribution="bad-plugin 0.2", error="ImportError: no", traceback="Traceback 1\n")
+    return Plugins(registered, [failed])
+
+
+def test_sections_with_citations_sizes_and_distributions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    for heading in ("Architectures (", "Datasets (", "Augmentations (", "Reports (", "Registries ("):
+        assert heading in out
+    (line,) = [line for line in out.splitlines() if line.startswith("  alexnet ")]
+    assert line.split()[:3] == ["alexnet", "195", "doi:10.1145/3065386"]
+    assert "galaxy-benchmarker" in line
+    assert "\x1b" not in out
+
+
+def test_one_section(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "reports"]) == 0
+    out = capsys.readouterr().out
+    assert "terminal" in out
+    assert "Architectures" not in out
+
+
+def test_broken_plugins(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("benchmarker.discovery.installed", broken)
+    assert main(["list", "architectures"]) == 0
+    out = capsys.readouterr().out
+    assert "bad from bad-plugin 0.2: ImportError: no" in out
+    assert "Traceback 1" not in out
+    assert "benchmarker list -v" in out
+    assert main(["list", "-v", "--strict"]) == 1
+    out = capsys.readouterr().out
+    assert "Traceback 1" in out
+    assert "(also: small)" in out
+
+
+def test_a_narrow_terminal_puts_summaries_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarker.cli.list_command.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [("convxpress", "galaxy-benchmarker 0.1.0", "eleven convolutions with early strides, fast for its size")]
+    lines = list(_table(("name", "distribution", "summary"), rows))[1:]
+    assert max(map(len, lines)) <= 40
+    assert "".join(lines).count("strides") == 1
+
+
+def test_shipped_registries_are_those_of_the_registry_package() -> None:
+    assert {path.parent for path in shipped_registries()} == {shipped()}
+    assert "quickstart" in {path.stem for path in shipped_registries()}

@@ -1,0 +1,15 @@
+"""The command line's documentation is what ``--help`` says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarker.cli.reference import reference
+
+
+def test_docs_are_generated(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "61")
+    written = (checkout / "docs" / "command_line.md").read_text(encoding="utf-8")
+    assert written == reference(), "run: python -m benchmarker.cli.reference > docs/command_line.md"

@@ -1,0 +1,140 @@
+"""``benchmarker run``: options, exit codes and what stands at the end; training itself is tested elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarker.cli import main, quickstart
+from benchmarker.discovery import BrokenPlugin, Plugins, installed
+from benchmarker.registry import LoadedRegistry
+from benchmarker.run import StudyOutcome
+
+if TYPE_CHECKING:
+    from tests.conftest import StudyFiles
+
+
+class FakeRun:
+    """Stands in for `benchmarker.run.run_study`, and remembers what it was asked."""
+
+    def __init__(self, study: StudyFiles) -> None:
+        self.study = study
+        self.outcome = StudyOutcome(ok=2, failed=0, pending=0, reused=1)
+        self.error: BaseException | None = None
+        self.loaded: LoadedRegistry
+        self.results: Path
+        self.options: dict[str, Any] = {}
+
+    def __call__(self, loaded: LoadedRegistry, results: Path, **options: Any) -> StudyOutcome:
+        self.loaded, self.results, self.options = loaded, results, options
+        options["observer"].message("working")
+        if self.error is not None:
+            raise self.error
+        self.study.folder = results
+        for seed in (1, 2):
+            self.study.finish(self.study.cell("convxpress", seed), 90 + seed)
+        return self.outcome
+
+
+@pytest.fixture
+def run(study: StudyFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    fake = FakeRun(study)
+    monkeypatch.setattr("benchmarker.run.run_study", fake)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(
+        "dataset: mnist\n"
+        "arms: [real, {name: turned, augmentations: [rotations]}]\n"
+        "models:\n  - {architecture: convxpress, learning_rate: 1e-4, epochs: 2}\n"
+    )
+    return fake
+
+
+@pytest.mark.usefixtures("run")
+def test_the_leaderboard_is_the_end_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "mine.yaml"]) == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0] == "note: working"
+    assert "mine.yaml: 2 of 2 cells ok (1 found finished, not repeated)" in lines
+    assert "Results:  results/mine" in lines
+    assert lines[-1] == "2 of 2 cells finished."
+    assert out.index("Results:") < out.index("MPCA %")
+    assert "\x1b" not in out
+
+
+def test_options_reach_the_registry_and_the_run(run: FakeRun, tmp_path: Path) -> None:
+    data = tmp_path / "images"
+    data.mkdir()
+    arguments = ["-s", "8901", "-s", "1826,4915", "-i", "20", "-r", "90", "-t", "10", "-v", "5", "-d", str(data)]
+    folders = ["-m", "weights", "-p", "elsewhere/study"]
+    assert quickstart(["-a", "mine.yaml", *arguments, *folders, "-o", "--force", "--offline"]) == 0
+    registry = run.loaded.registry
+    assert registry.seeds == (8901, 1826, 4915)
+    assert registry.dataset.preparation is not None
+    assert registry.dataset.preparation.crop == 20
+    assert registry.dataset.split is not None
+    assert (registry.dataset.split.train, registry.dataset.split.validation) == (10, 5)
+    assert registry.arms[1].augmentations[0].options == {"step": 90}
+    assert registry.dataset.path == str(data)
+    assert run.results == Path("elsewhere/study")
+    asked = {name: run.options[name] for name in ("force", "offline", "test_only", "models_folder")}
+    assert asked == {"force": True, "offline": True, "test_only": True, "models_folder": Path("weights")}
+
+
+def test_quickstart_runs_the_shipped_registry_by_default(run: FakeRun) -> None:
+    assert quickstart([]) == 0
+    assert run.loaded.path.name == "quickstart.yaml"
+    assert run.results == Path("results/quickstart")
+    assert not run.options["force"]
+
+
+def test_mnist_gets_a_study_of_its_own(run: FakeRun) -> None:
+    assert quickstart(["-X"]) == 0
+    assert run.loaded.registry.dataset.name == "mnist"
+    assert run.results == Path("results/quickstart-mnist")
+
+
+def test_old_text_lists(run: FakeRun, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("# the paper's\nconvXpress,1e-4,16\n")
+    assert quickstart(["-a", "list.txt"]) == 0
+    (entry,) = run.loaded.registry.models
+    assert (entry.learning_rate, entry.epochs) == (1e-4, 16)
+    assert run.results == Path("results/list")
+
+
+def test_failed_cells_exit_with_1(run: FakeRun) -> None:
+    run.outcome = StudyOutcome(ok=1, failed=1, pending=0, reused=0)
+    assert main(["run", "mine.yaml"]) == 1
+
+
+def test_ctrl_c_is_one_line_and_130(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run.error = KeyboardInterrupt()
+    assert main(["run", "mine.yaml"]) == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "interrupted: what has finished is kept, the rest is pending; the same command goes on with it"
+    ]
+
+
+def test_a_seed_twice_is_refused(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "mine.yaml", "-s", "8901,8901"]) == 2
+    assert "-s/--seed" in capsys.readouterr().err
+    assert not run.options
+
+
+def test_strict_refuses_broken_plugins(
+    run: FakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    working = installed()
+    monkeypatch.setattr(
+        "benchmarker.discovery.installed",
+        lambda: Plugins(
+            {kind: {e.plugin.name: [e] for e in working.all(kind)} for kind in working._registered},
+            [BrokenPlugin(name="bad", distribution="bad-plugin 0.2", error="ImportError: no")],
+        ),
+    )
+    assert main(["run", "mine.yaml", "--strict"]) == 1
+    assert "bad from bad-plugin 0.2: ImportError: no" in capsys.readouterr().err
+    assert not run.options
+    assert main(["run", "mine.yaml"]) == 0

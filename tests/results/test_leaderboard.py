@@ -1,0 +1,173 @@
+"""Averages over seeds, the denominator, and ranks."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarker import Leaderboard, LeaderboardRow, Summary, metric_label, write_summary
+from benchmarker.errors import ConfigurationError
+from benchmarker.results.labels import higher_is_better
+from benchmarker.results.ranking import build_leaderboard
+from benchmarker.results.study import read_study
+
+if TYPE_CHECKING:
+    from tests.conftest import StudyFiles
+
+SEEDS = (8901, 1826, 4915)
+
+
+def board(study: StudyFiles, **options: Any) -> Leaderboard:
+    return build_leaderboard(read_study(study.folder), **options)
+
+
+def best(study: StudyFiles, **options: Any) -> list[LeaderboardRow]:
+    return list(board(study, checkpoints=("best",), **options).rows)
+
+
+def test_mean_and_sample_deviation_over_seeds(study: StudyFiles) -> None:
+    values = {8901: 91.25, 1826: 88.5, 4915: 90.0}
+    for seed, value in values.items():
+        study.finish(study.cell("convxpress", seed), value, value - 1)
+    first, final = board(study).rows
+    summary = first.metrics["mean_per_class_accuracy"]
+    assert summary.mean == pytest.approx(statistics.mean(values.values()), abs=1e-12)
+    assert summary.standard_deviation == pytest.approx(statistics.stdev(values.values()), abs=1e-12)
+    assert (summary.n, summary.planned) == (3, 3)
+    assert dict(summary.values) == dict(sorted(values.items()))
+    assert (first.checkpoint, final.checkpoint) == ("best", "final")
+    assert final.metrics["mean_per_class_accuracy"].mean == pytest.approx(summary.mean - 1)
+    assert first.costs["flops"].mean == 2.4e9
+
+
+def test_one_seed_has_no_deviation(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 8901), 90)
+    (row,) = best(study)
+    assert row.metrics["mean_per_class_accuracy"].standard_deviation is None
+    assert write_summary("mean_per_class_accuracy", row.metrics["mean_per_class_accuracy"]) == "90.0"
+
+
+def test_the_order_of_seeds_changes_no_bit() -> None:
+    values = {1: 0.1, 2: 0.2, 3: 0.3, 4: 1e16}
+    assert Summary.of(values, planned=4) == Summary.of(dict(reversed(values.items())), planned=4)
+
+
+def test_rows_with_fewer_seeds_than_planned_are_not_ranked(study: StudyFiles) -> None:
+    for seed in SEEDS:
+        study.finish(study.cell("mcrgnet", seed), 80)
+    lucky = [study.cell("convxpress", seed) for seed in SEEDS]
+    study.finish(lucky[0], 99)
+    study.fail(lucky[1], "diverged", "the loss is not finite")
+    table = board(study, checkpoints=("best",))
+    assert [(row.model, row.rank, row.n, row.planned) for row in table.rows] == [
+        ("mcrgnet", 1, 3, 3),
+        ("convxpress", None, 1, 3),
+    ]
+    assert table.denominator == "4 of 6 cells finished, 1 failed, 1 pending"
+    assert [(cell.model, cell.seed, cell.kind) for cell in table.failed] == [("convxpress", 1826, "diverged")]
+    asked = best(study, include_incomplete=True)
+    assert [(row.model, row.rank) for row in asked] == [("convxpress", 1), ("mcrgnet", 2)]
+    assert not asked[0].complete
+
+
+def test_a_model_without_any_result_stays_in_the_table(study: StudyFiles) -> None:
+    study.finish(study.cell("mcrgnet", 8901), 80)
+    study.fail(study.cell("alexnet", 8901), "configuration", "needs 195 pixels")
+    assert [(row.model, row.rank, row.n) for row in best(study, include_incomplete=True)] == [
+        ("mcrgnet", 1, 1),
+        ("alexnet", None, 0),
+    ]
+
+
+def test_an_unreadable_run_is_not_counted(study: StudyFiles) -> None:
+    (study.finish(study.cell("convxpress", 8901), 90) / "costs.json").write_text("{")
+    table = board(study)
+    assert (table.ok, table.planned, table.pending) == (0, 1, 0)
+    assert table.failed[0].kind == "unreadable"
+
+
+def test_ties_are_broken_by_name(study: StudyFiles) -> None:
+    for model in ("b", "c", "a"):
+        study.finish(study.cell(model, 8901), 90)
+    assert [row.model for row in best(study)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("mean_per_class_accuracy", "big"), ("loss", "big"), ("flops", "small"), ("inference_images_per_second", "small")],
+)
+def test_sorting_by_any_metric(study: StudyFiles, metric: str, expected: str) -> None:
+    study.finish(study.cell("big", 8901), 95)
+    study.finish(study.cell("small", 8901), 85, costs={"flops": 10, "inference_images_per_second": 9000.0})
+    assert best(study, sort=metric)[0].model == expected
+
+
+def test_an_unknown_metric_gets_a_suggestion(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 8901), 95)
+    with pytest.raises(ConfigurationError, match=r"'macro_f2'.*did you mean 'macro_f1'"):
+        board(study, sort="macro_f2")
+
+
+def test_backends_are_never_averaged(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 1), 90)
+    study.finish(study.cell("convxpress", 2), 80, fingerprint={"backend": {"name": "jax"}})
+    rows = best(study)
+    assert [(row.backend, row.n, row.planned) for row in rows] == [("tensorflow", 1, 1), ("jax", 1, 1)]
+    assert [row.label for row in rows] == ["convxpress (backend=tensorflow)", "convxpress (backend=jax)"]
+
+
+def test_precisions_are_never_averaged(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 1), 90)
+    study.finish(study.cell("convxpress", 2), 80, fingerprint={"precision": "mixed_bfloat16"})
+    assert [row.variant for row in best(study)] == ["precision=float32", "precision=mixed_bfloat16"]
+
+
+def test_cells_that_differ_in_more_than_the_seed_are_never_averaged(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 1), 90)
+    study.finish(study.cell("convxpress", 2, epochs=30), 95)
+    assert [row.label for row in best(study)] == ["convxpress (epochs=30)", "convxpress (epochs=16)"]
+
+
+def test_other_differences_of_the_environment_are_noted(study: StudyFiles) -> None:
+    for seed, version in ((1, "3.15.0"), (2, "3.15.1")):
+        study.finish(study.cell("convxpress", seed), 90, fingerprint={"packages": {"keras": version}})
+    table = board(study)
+    assert table.rows[0].n == 2
+    (note,) = table.notes
+    assert "packages.keras (3.15.0 / 3.15.1)" in note
+
+
+def test_regressions_are_better_with_smaller_errors(study: StudyFiles) -> None:
+    target = {"name": "inclination", "unit": "deg", "minimum": 45, "maximum": 90}
+    study.plan["dataset"]["task"] = {"kind": "regression", "targets": [target]}
+    study.plan["primary"] = {"name": "mean_absolute_error", "higher_is_better": False}
+    for model, error in (("good", 2.1), ("bad", 5.0)):
+        folder = study.finish(study.cell(model, 1), 90)
+        text = (
+            (folder / "metrics.json")
+            .read_text()
+            .replace('"mean_per_class_accuracy": 90', f'"mean_absolute_error": {error}')
+        )
+        (folder / "metrics.json").write_text(text)
+    table = board(study)
+    assert [row.model for row in table.at("best")] == ["good", "bad"]
+    assert (table.primary, table.higher_is_better, table.unit(table.primary)) == ("mean_absolute_error", False, "deg")
+
+
+def test_directions_by_name() -> None:
+    assert higher_is_better("recall_FRI")
+    assert higher_is_better("training_images_per_second")
+    assert not higher_is_better("validation_loss")
+    assert not higher_is_better("root_mean_squared_error")
+    assert not higher_is_better("trainable_parameters")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(876, "876"), (9_999, "9999"), (10_000, "10.0 k"), (999_960, "1.0 M"), (4_300_000, "4.3 M"), (2.44e9, "2.4 G"),
+     (138_357_544, "138 M"), (15.4e12, "15400 G")],
+)  # fmt: skip
+def test_counts_are_written_with_prefixes(value: float, text: str) -> None:
+    assert metric_label("parameters").write(value) == text
