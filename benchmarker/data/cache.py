@@ -80,7 +80,8 @@ def _write_aside(folder: Path, write: Callable[[Path], None]) -> None:
 def storage_error(error: OSError, path: Path) -> StorageError:
     """Say in words why a file could not be written, and what to do."""
     place = error.filename or path
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+    cut_short = error.errno is None and " requested and " in str(error)  # how numpy says that it could not write all
+    if cut_short or error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return StorageError(f"{place}: the disk is full; free some space and run the same command again")
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         return StorageError(f"{place}: cannot be written ({error.strerror}); choose another folder")
