@@ -17,7 +17,8 @@ from benchmarker.registry.places import Path, Places, Position, Problem
 from benchmarker.registry.shipped import find_registry, not_found
 from benchmarker.registry.shorthand import british, duplicates, expand
 from benchmarker.registry.text_list import read_text_list, text_list_data
-from benchmarker.registry.yaml_loader import MalformedYamlError, load_yaml
+from benchmarker.registry.yaml_loader import load_yaml
+from benchmarker.registry.yaml_nodes import MalformedYamlError
 
 MAXIMUM_BYTES = 1 << 20
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from benchmarker.discovery import spelling
 from benchmarker.registry.places import Position, Problem
-from benchmarker.registry.yaml_loader import Document, MalformedYamlError, scalar
+from benchmarker.registry.yaml_loader import Document, scalar
+from benchmarker.registry.yaml_nodes import MalformedYamlError
 
 _FIELDS = ("architecture", "learning_rate", "epochs")
 _EXAMPLE = "'network,learning rate,epochs', for example convXpress,1e-4,16"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarker.registry import yaml_loader
-from benchmarker.registry.yaml_loader import MAXIMUM_DEPTH, MalformedYamlError, load_yaml
+from benchmarker.registry import yaml_nodes
+from benchmarker.registry.yaml_loader import load_yaml
+from benchmarker.registry.yaml_nodes import MAXIMUM_DEPTH, MalformedYamlError
 
 
 @pytest.fixture(params=["C", "Python"], autouse=True)
@@ -16,7 +17,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param == "C" and not yaml.__with_libyaml__:
         pytest.skip("PyYAML is installed without libyaml")
     loader = yaml.SafeLoader if request.param == "Python" else yaml.CSafeLoader
-    monkeypatch.setattr(yaml_loader, "_PARSER", loader)
+    monkeypatch.setattr(yaml_nodes, "_PARSER", loader)
 
 
 def value(text: str) -> Any:
@@ -190,7 +191,7 @@ def test_merges_are_weighed() -> None:
 
 
 def test_size_without_aliases_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_loader, "MAXIMUM_WEIGHT", 1000)
+    monkeypatch.setattr(yaml_nodes, "MAXIMUM_WEIGHT", 1000)
     message, position = malformed(f"a: [{'1,' * 1001}]")
     assert message == "the registry is too large: it comes to more than 1,000 entries"
     # The mapping, its key and the list weigh three.
