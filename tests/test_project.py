@@ -1,0 +1,263 @@
+"""What holds for the project as a whole: façade, packaging, documents, and rules that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import benchmarker
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SOURCE_ROOTS = [CHECKOUT / name for name in ("benchmarker", "plugins", "architectures", "reports")]
+SOURCES = sorted(path for root in SOURCE_ROOTS for path in root.rglob("*.py"))
+DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md"), *(CHECKOUT / "examples").rglob("*.md")])
+DECISIONS = sorted((CHECKOUT / "docs" / "decisions").glob("*.md"))
+BACKENDS = CHECKOUT / "benchmarker" / "backends"
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(CHECKOUT).as_posix()
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a document in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+# The façade ----------------------------------------------------------------------------------------------------------
+
+
+def test_public_names_are_sorted_and_unique() -> None:
+    assert list(benchmarker.__all__) == sorted(set(benchmarker.__all__))
+    assert set(benchmarker.__all__) <= set(dir(benchmarker))
+
+
+@pytest.mark.parametrize("name", benchmarker.__all__)
+def test_public_names_can_be_imported_and_are_described(name: str) -> None:
+    public = getattr(benchmarker, name)
+    if not (inspect.isfunction(public) or inspect.isclass(public)):
+        return
+    description = inspect.getdoc(public) or ""
+    assert description, f"{name} has no docstring"
+    assert not description.startswith(f"{name}("), f"{name} has the docstring that dataclasses make up"
+    if inspect.isclass(public):
+        for method, function in inspect.getmembers(public, inspect.isfunction):
+            if not method.startswith("_") and function.__module__.startswith("benchmarker"):
+                assert inspect.getdoc(function), f"{name}.{method} has no docstring"
+
+
+def test_importing_the_facade_imports_no_numerics() -> None:
+    code = "import sys, benchmarker; print(sorted({'numpy', 'keras', 'tensorflow', 'astropy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# Packaging -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The names of the files in a wheel built from the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        return archive.namelist()
+
+
+def test_the_wheel_holds_our_packages_and_nothing_else(wheel: list[str]) -> None:
+    tops = {name.split("/")[0] for name in wheel}
+    folders = {path.parent for path in SOURCES if path.name == "__init__.py" and path.parent.parent in SOURCE_ROOTS[1:]}
+    packages = {folder.name for folder in folders} | {"benchmarker"}
+    assert all(package.startswith("benchmarker") for package in packages)
+    assert tops == packages | {f"galaxy_benchmarker-{benchmarker.__version__}.dist-info"}
+    assert "benchmarker/py.typed" in wheel
+    assert not [name for name in wheel if "test" in Path(name).name and name != "benchmarker/testing.py"]
+
+
+def test_the_wheel_holds_every_source_file_and_registry(wheel: list[str]) -> None:
+    modules = {path.relative_to(root if root.name != "benchmarker" else CHECKOUT) for root in SOURCE_ROOTS
+               for path in root.rglob("*.py")}  # fmt: skip
+    assert {path.as_posix() for path in modules} <= set(wheel)
+    registries = {f"benchmarker/registries/{path.name}" for path in (CHECKOUT / "registries").glob("*.yaml")}
+    assert registries
+    assert registries <= set(wheel)
+
+
+def test_constraints_are_exact_and_name_no_place() -> None:
+    lines = (CHECKOUT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert len(pins) > 50
+    assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", pin)] == []
+    names = {pin.split("==")[0].lower() for pin in pins}
+    assert {"keras", "tensorflow", "numpy", "pytest", "ruff", "mypy"} <= names
+
+
+def targets() -> set[str]:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+
+def make(*arguments: str) -> list[str]:
+    """Return the lines that make prints."""
+    command = ["make", "--no-print-directory", *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_make_has_the_promised_targets() -> None:
+    assert {"help", "install", "quickstart", "test", "lint", "bench", "constraints", "clean"} <= targets()
+    assert {line.split()[1] for line in make()} == targets()
+
+
+def test_make_quickstart_runs_the_promised_command() -> None:
+    assert make("-n", "quickstart")[-1] == ".venv/bin/python quickstart.py -a registries/quickstart.yaml -s 8901"
+
+
+def test_continuous_integration_runs_tests_and_then_the_quickstart() -> None:
+    script = CHECKOUT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    calls = [line for line in script.read_text(encoding="utf-8").splitlines() if re.search(r"\bmake\b", line)]
+    assert [call for call in calls if not call.startswith("#")] == ["step make test", "step make quickstart"]
+
+
+# Documents -----------------------------------------------------------------------------------------------------------
+
+
+def test_decisions_are_numbered_and_complete() -> None:
+    assert [path.name[:5] for path in DECISIONS] == [f"{k:04}-" for k in range(1, len(DECISIONS) + 1)]
+    for number, path in enumerate(DECISIONS, start=1):
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(f"# {number}. "), name_of(path)
+        assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"], name_of(path)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_lead_to_files(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
+        if not re.match(r"[a-z]+:", target):
+            assert (path.parent / target).exists(), f"{name_of(path)} links to {target}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (CHECKOUT / "docs" / "index.md").read_text(encoding="utf-8")
+    for path in (CHECKOUT / "docs").glob("*.md"):
+        assert path.name == "index.md" or f"]({path.name})" in index, path.name
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_commands_in_documents_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    console = "\n".join(blocks(path, "console"))
+    for called in re.findall(r"^\$ make (.*)$", console, re.MULTILINE):
+        assert set(called.split()) <= targets()
+    for file in re.findall(r"\b((?:registries|examples|benchmarks|docs)/[\w./-]+\.\w+)", text):
+        assert (CHECKOUT / file).exists() or (path.parent / file).exists(), f"{name_of(path)} names {file}"
+    if console and "quickstart.py" in console:
+        known = set(re.findall(r"(?<![\w-])-\w\b", (CHECKOUT / "docs" / "command_line.md").read_text(encoding="utf-8")))
+        for line in re.findall(r"^\$ python quickstart\.py (.*)$", console, re.MULTILINE):
+            assert set(re.findall(r"(?<!\S)-\w(?=\s|$)", line)) <= known, line
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if blocks(path, "python")], ids=name_of)
+def test_python_in_documents_runs(path: Path) -> None:
+    for number, block in enumerate(blocks(path, "python")):
+        name = f"{name_of(path)}[{number}]"
+        if ">>>" in block:
+            example = doctest.DocTestParser().get_doctest(block, {}, name, name_of(path), 0)
+            assert doctest.DocTestRunner().run(example).failed == 0, name
+        else:
+            exec(compile(block, name, "exec"), {"__name__": "document"})  # noqa: S102 - our own documents
+
+
+def test_the_network_in_the_readme_is_the_example() -> None:
+    example = CHECKOUT / "examples" / "benchmarker_tinynet" / "benchmarker_tinynet.py"
+    assert blocks(CHECKOUT / "README.md", "python") == [example.read_text(encoding="utf-8")]
+
+
+def test_registries_in_the_readme_are_valid(tmp_path: Path) -> None:
+    from benchmarker.discovery import installed
+    from benchmarker.registry import check_registry, load_registry
+
+    (tmp_path / "my_images").mkdir()
+    for number, block in enumerate(blocks(CHECKOUT / "README.md", "yaml")):
+        path = tmp_path / f"registry{number}.yaml"
+        path.write_text(block, encoding="utf-8")
+        assert not check_registry(load_registry(path), installed())
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if ">>>" in path.read_text(encoding="utf-8")], ids=name_of)
+def test_examples_in_docstrings_run(path: Path) -> None:
+    root = next(root for root in SOURCE_ROOTS if path.is_relative_to(root))
+    relative = path.relative_to(CHECKOUT if root.name == "benchmarker" else root).with_suffix("")
+    result = doctest.testmod(importlib.import_module(".".join(relative.parts)))
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+# Rules that no linter knows ------------------------------------------------------------------------------------------
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the full names that a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def dotted(node: ast.expr) -> str:
+    """Return ``a.b.c`` as text; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        inner = dotted(node.value)
+        return f"{inner}.{node.attr}" if inner else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_only_backends_import_tensorflow_or_jax(path: Path) -> None:
+    if not path.is_relative_to(BACKENDS):
+        found = {name.split(".")[0] for name in imports(ast.parse(path.read_bytes()))}
+        assert not found & {"tensorflow", "jax", "jaxlib", "fwr13y", "torch"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_nobody_uses_a_global_generator(path: Path) -> None:
+    tree = ast.parse(path.read_bytes())
+    assert not [name for name in imports(tree) if name.split(".")[0] in {"random", "secrets"}]
+    used = {dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    generators = {name for name in used if re.match(r"(np|numpy)\.random\.", name)}
+    allowed = {"np.random.Generator", "np.random.Philox"} if path.name == "randomness.py" else set()
+    assert generators <= allowed
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_the_core_does_not_import_its_own_facade(path: Path) -> None:
+    if path.is_relative_to(CHECKOUT / "benchmarker"):
+        public = {f"benchmarker.{name}" for name in benchmarker.__all__ if name != "__version__"}
+        assert not public & set(imports(ast.parse(path.read_bytes())))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_files_and_functions_stay_readable(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            described = ast.get_docstring(node, clean=False) or ""
+            length = (node.end_lineno or node.lineno) - node.lineno + 1 - described.count("\n")
+            assert length <= 60, f"{node.name} has {length} lines"
