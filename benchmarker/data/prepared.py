@@ -8,6 +8,7 @@ what cells are keyed by, so moving or touching a file changes no cell.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.contracts.tasks import Classification, Task, task_from_json
 from benchmarker.data.cache import produce
-from benchmarker.digests import digest_arrays, digest_json
+from benchmarker.digests import canonical_json, digest_arrays, digest_json
 from benchmarker.discovery import resolve
 from benchmarker.errors import DataError, PluginError, UnreadableImageError
 from benchmarker.preparation import prepare_image
@@ -61,8 +62,10 @@ def prepare(
     ------
     DataError
         If the dataset cannot be read, or no image can be used.
+    PluginError
+        If the loader returns something else than it should.
     """
-    contents: DatasetContents = resolve(dataset.loader)(options, context)
+    contents = _load(dataset, options, context)
     key = {
         "version": VERSION,
         "dataset": dataset.name,
@@ -78,13 +81,24 @@ def prepare(
     return open_prepared(folder), folder
 
 
+def _load(dataset: Dataset, options: Options | None, context: DatasetContext) -> DatasetContents:
+    contents = resolve(dataset.loader)(options, context)
+    if not isinstance(contents, DatasetContents):
+        raise PluginError(f"{dataset.loader} must return DatasetContents. Received: {type(contents).__name__}")
+    try:
+        canonical_json(contents.signature)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{dataset.loader}: its signature cannot be written as JSON: {error}") from error
+    return contents
+
+
 @dataclass(slots=True)
 class _Columns:
     shape: tuple[int, ...] = ()
     targets: list[Any] = field(default_factory=list)
     source_ids: list[str] = field(default_factory=list)
     parts: list[str | None] = field(default_factory=list)
-    attributes: list[dict[str, float]] = field(default_factory=list)
+    attributes: list[dict[str, float | None]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -137,7 +151,9 @@ def _append(record: ImageRecord, task: Task, preparation: Preparation, columns: 
     stream.write(np.ascontiguousarray(image, dtype="<f4").data)
     columns.source_ids.append(record.source_id)
     columns.parts.append(record.part)
-    columns.attributes.append(dict(record.attributes))
+    # JSON has no NaN: what is unknown is null there, and NaN again when it is opened.
+    known = {name: float(value) for name, value in record.attributes.items()}
+    columns.attributes.append({name: value if math.isfinite(value) else None for name, value in known.items()})
 
 
 def _checked_target(record: ImageRecord, task: Task) -> int | list[float]:
