@@ -1,0 +1,197 @@
+"""The cache survives two processes at once, a kill half-way and a full disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarker import BenchmarkerError
+from benchmarker.data.cache import cache_folder, produce, storage_error
+from benchmarker.errors import StorageError
+
+PRODUCE = """
+import sys, time
+from pathlib import Path
+from benchmarker.data.cache import produce
+root, diary, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+def write(folder):
+    (folder / "first").write_text("half")
+    with diary.open("a") as lines:
+        lines.write("begun\\n")
+    time.sleep(seconds)
+    (folder / "second").write_text("done")
+print("ready", flush=True)
+sys.stdin.readline()
+print(produce("sky", {"seed": 1}, write, root=root))
+"""
+
+
+def _start(root: Path, diary: Path, seconds: float) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PRODUCE, str(root), str(diary), str(seconds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def _write(folder: Path) -> None:
+    assert list(folder.iterdir()) == []
+    (folder / "image").write_bytes(b"pixels")
+
+
+def _never(_folder: Path) -> None:
+    raise AssertionError("it is there already")
+
+
+def test_a_folder_is_written_once(tmp_path: Path) -> None:
+    folder = produce("sky", {"a": 1, "b": 2}, _write, root=tmp_path)
+    assert (folder / "image").read_bytes() == b"pixels"
+    assert folder.parent == tmp_path / "sky"
+    assert produce("sky", {"b": 2, "a": 1}, _never, root=tmp_path) == folder
+
+
+def test_another_key_or_name_is_another_folder(tmp_path: Path) -> None:
+    folders = {
+        produce("sky", {"a": 1}, _write, root=tmp_path),
+        produce("sky", {"a": 2}, _write, root=tmp_path),
+        produce("sea", {"a": 1}, _write, root=tmp_path),
+    }
+    assert len(folders) == 3
+
+
+def test_the_users_choice_of_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARKER_CACHE", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+    assert produce("sky", 1, _write).is_relative_to(tmp_path / "mine")
+    monkeypatch.setenv("BENCHMARKER_CACHE", "")
+    assert cache_folder().name == "galaxy-benchmarker"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCHMARKER_CACHE", "relative")
+    assert cache_folder() == tmp_path / "relative"
+
+
+def test_two_processes_at_once_produce_once(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    processes = [_start(tmp_path, diary, 0.4) for _ in range(2)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    folders = {process.communicate(timeout=30)[0].strip() for process in processes}
+    assert [process.returncode for process in processes] == [0, 0]
+    assert len(folders) == 1
+    assert diary.read_text() == "begun\n"
+    assert (Path(folders.pop()) / "second").read_text() == "done"
+
+
+def test_a_process_killed_half_way_leaves_nothing_that_looks_like_data(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    process = _start(tmp_path, diary, 60)
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    deadline = time.monotonic() + 30
+    while not diary.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert list(tmp_path.glob("sky/*/first"))  # the kill came half-way
+    folder = produce("sky", {"seed": 1}, _write, root=tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["image"]
+    assert [path for path in folder.parent.iterdir() if path.is_dir()] == [folder]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_write_that_fails_leaves_nothing(error: type[BaseException], tmp_path: Path) -> None:
+    def write(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise error("half-way")
+
+    with pytest.raises(error, match="half-way"):
+        produce("sky", 1, write, root=tmp_path)
+    assert [path for path in (tmp_path / "sky").iterdir() if path.is_dir()] == []
+    assert [path.name for path in produce("sky", 1, _write, root=tmp_path).iterdir()] == ["image"]
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from benchmarker.data.cache import produce
+from benchmarker.errors import StorageError
+def write(folder):
+    with (folder / "small").open("wb") as stream:
+        stream.write(b"fits")
+    {write}
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    produce("sky", 1, write, root=Path(sys.argv[1]))
+except StorageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "(folder / 'large').write_bytes(bytes(5000))",
+        "stream = (folder / 'large').open('wb'); stream.write(bytes(500)); stream.write(bytes(5000)); stream.close()",
+        "np.save(folder / 'large.npy', np.zeros(1000))",
+    ],
+    ids=["at once", "in pieces", "numpy"],
+)
+def test_a_full_disk_is_named_and_leaves_nothing(write: str, tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", FULL_DISK.format(write=write), str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert "the disk is full; free some space and run the same command again" in found.stdout
+    assert str(tmp_path) in found.stdout
+    assert list(tmp_path.glob("sky/*/*")) == []
+
+
+def test_a_cache_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageError, match="file"):
+        produce("sky", 1, _write, root=tmp_path / "file" / "cache")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_cache_is_a_storage_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StorageError, match="cannot be written"):
+            produce("sky", 1, _write, root=tmp_path)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "the disk is full"),
+        (errno.EFBIG, "the disk is full"),
+        (errno.EROFS, "cannot be written (Read-only file system); choose another folder"),
+        (errno.EACCES, "cannot be written (Permission denied); choose another folder"),
+        (errno.ENOTDIR, "Not a directory"),
+    ],
+)
+def test_each_failure_is_said_in_words(code: int, words: str) -> None:
+    error = storage_error(OSError(code, os.strerror(code)), Path("somewhere"))
+    assert isinstance(error, BenchmarkerError)
+    assert str(error).startswith("somewhere: ")
+    assert words in str(error)
+    named = storage_error(OSError(code, os.strerror(code), "the/very/file"), Path("somewhere"))
+    assert str(named).startswith("the/very/file: ")

@@ -1,0 +1,305 @@
+"""A dataset is prepared once, every image that is left out is named, and its digest depends on its contents alone."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarker import (
+    Classification,
+    DataError,
+    Dataset,
+    DatasetContents,
+    DatasetContext,
+    ImageRecord,
+    LabelledImages,
+    Options,
+    PluginError,
+    Preparation,
+    Regression,
+    RegressionTarget,
+    SkippedImage,
+    Stream,
+    Task,
+)
+from benchmarker.data.context import Context
+from benchmarker.data.prepared import open_prepared, prepare
+
+TASK = Classification(classes=("compact", "FRI"))
+INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
+SKY = Dataset(name="sky", loader="fake_sky:load", licence="CC0", citation="nobody")
+pytestmark = pytest.mark.usefixtures("isolated_cache")
+
+
+def _image(number: int, size: int = 16) -> Any:
+    return Stream("test", number=number).generator().random((size, size))
+
+
+def _record(number: int, **more: Any) -> ImageRecord:
+    given = {"image": _image(number), "target": number % 2, "source_id": f"J{number:04d}"} | more
+    return ImageRecord(**given)
+
+
+@dataclass
+class Sky:
+    """A dataset whose loader hands out what a test puts here."""
+
+    records: list[ImageRecord | SkippedImage] = field(default_factory=lambda: [_record(k) for k in range(6)])
+    signature: Any = "one"
+    task: Task = TASK
+    units: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
+    received: tuple[Options | None, DatasetContext] | None = None
+
+    def load(self, options: Options | None, context: DatasetContext) -> DatasetContents:
+        self.received = (options, context)
+
+        def records() -> Iterable[ImageRecord | SkippedImage]:
+            self.asked += 1
+            yield from self.records
+
+        return DatasetContents(
+            task=self.task,
+            records=records,
+            signature=self.signature,
+            count=len(self.records),
+            attribute_units=self.units,
+        )
+
+
+@pytest.fixture
+def sky(monkeypatch: pytest.MonkeyPatch) -> Sky:
+    made = Sky()
+    module = types.ModuleType("fake_sky")
+    vars(module)["load"] = made.load
+    monkeypatch.setitem(sys.modules, "fake_sky", module)
+    return made
+
+
+def _prepare(options: Options | None = None, preparation: Preparation | None = None) -> LabelledImages:
+    return prepare(SKY, options, preparation or Preparation(), Context(dataset="sky"))[0]
+
+
+def test_images_targets_and_sources_come_out_in_order(sky: Sky) -> None:
+    sky.records[2] = _record(2, part="test")
+    data = _prepare()
+    assert len(data) == 6
+    assert data.task == TASK
+    assert data.images.shape == (6, 16, 16, 1)
+    assert data.images.dtype == np.float32
+    assert data.targets.dtype == np.int64
+    assert data.targets.tolist() == [0, 1, 0, 1, 0, 1]
+    assert data.source_ids == ("J0000", "J0001", "J0002", "J0003", "J0004", "J0005")
+    assert data.parts == (None, None, "test", None, None, None)
+    assert data.skipped == ()
+    for number in range(6):
+        raw = _image(number)
+        scaled = ((raw - raw.min()) / (raw.max() - raw.min())).astype(np.float32)
+        np.testing.assert_array_equal(data.images[number, :, :, 0], scaled)
+
+
+def test_images_stay_on_disk_and_cannot_be_changed(sky: Sky) -> None:
+    data = _prepare()
+    assert sky.asked == 1
+    assert isinstance(data.images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        data.images[0, 0, 0, 0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        data.targets[0] = 1
+
+
+def test_the_second_time_nothing_is_read_again(sky: Sky) -> None:
+    first = _prepare()
+    second = _prepare()
+    assert sky.asked == 1
+    assert second.digest == first.digest
+    np.testing.assert_array_equal(second.images, first.images)
+    assert (second.source_ids, second.parts, second.skipped) == (first.source_ids, first.parts, first.skipped)
+
+
+class SkyOptions(Options):
+    """Options of the fake dataset."""
+
+    depth: int = 1
+    """How deep."""
+
+
+@pytest.mark.parametrize("change", ["options", "preparation", "signature", "dataset"])
+def test_what_the_contents_may_depend_on_is_prepared_anew(change: str, sky: Sky) -> None:
+    _prepare(SkyOptions())
+    _prepare(SkyOptions())
+    assert sky.asked == 1
+    if change == "options":
+        _prepare(SkyOptions(depth=2))
+    elif change == "preparation":
+        _prepare(SkyOptions(), Preparation(crop=8))
+    elif change == "signature":
+        sky.signature = "two"
+        _prepare(SkyOptions())
+    else:
+        prepare(replace(SKY, name="sea"), SkyOptions(), Preparation(), Context(dataset="sea"))
+    assert sky.asked == 2
+
+
+def test_the_loader_gets_options_and_context(sky: Sky) -> None:
+    context = Context(dataset="sky", offline=True)
+    prepare(SKY, SkyOptions(depth=7), Preparation(), context)
+    assert sky.received == (SkyOptions(depth=7), context)
+
+
+def test_every_image_that_is_left_out_is_named_with_its_reason(sky: Sky) -> None:
+    sky.records[1] = SkippedImage(name="truncated.fits", reason="the file ends early")
+    sky.records[3] = _record(3, image=np.full((16, 16), np.nan))
+    sky.records[4] = _record(4, image=_image(4, size=15))
+    data = _prepare()
+    assert data.source_ids == ("J0000", "J0002", "J0005")
+    assert data.images.shape == (3, 16, 16, 1)
+    assert [(skipped.name, skipped.reason) for skipped in data.skipped] == [
+        ("truncated.fits", "the file ends early"),
+        ("J0003", "every pixel is NaN"),
+        ("J0004", "its shape is 15 x 15 x 1, not 16 x 16 x 1 as the first image's"),
+    ]
+    raw = _image(5)
+    scaled = ((raw - raw.min()) / (raw.max() - raw.min())).astype(np.float32)
+    np.testing.assert_array_equal(data.images[2, :, :, 0], scaled)
+
+
+def test_no_usable_image_is_an_error_that_names_them(sky: Sky) -> None:
+    sky.records = [_record(k, image=np.zeros((16, 16))) for k in range(60)]
+    with pytest.raises(DataError) as caught:
+        _prepare()
+    message = str(caught.value)
+    assert message.startswith("no image of 'sky' can be used; 60 were skipped:\n  J0000: every pixel has the same")
+    assert "J0049" in message
+    assert "J0050" not in message
+    assert message.endswith("... and 10 more")
+    with pytest.raises(DataError):  # nothing was cached
+        _prepare()
+    assert sky.asked == 2
+
+
+def test_an_empty_dataset_is_an_error(sky: Sky) -> None:
+    sky.records = []
+    with pytest.raises(DataError, match="no image of 'sky' can be used; 0 were skipped"):
+        _prepare()
+
+
+@pytest.mark.parametrize("target", [2, -1, 0.5, "FRI", None])
+def test_a_target_that_is_no_class_is_the_plugins_fault(target: Any, sky: Sky) -> None:
+    sky.records[1] = _record(1, target=target)
+    with pytest.raises(PluginError, match=r"'J0001' must be a class index from 0 to 1\. Received: "):
+        _prepare()
+
+
+def test_numpy_indices_are_class_indices(sky: Sky) -> None:
+    sky.records[0] = _record(0, target=np.int32(1))
+    assert _prepare().targets[0] == 1
+
+
+def test_regression_targets_keep_their_numbers(sky: Sky) -> None:
+    sky.task = INCLINATION
+    sky.records = [_record(0, target=[50.5]), _record(1, target=(np.nan,)), _record(2, target=[61, 2]), _record(3)]
+    data = _prepare()
+    assert data.targets.dtype == np.float64
+    assert data.targets.tolist() == [[50.5], [1.0]]
+    assert [skipped.name for skipped in data.skipped] == ["J0001", "J0002"]
+    assert data.skipped[1].reason == "its target is [61.0, 2.0], not 1 finite number(s)"
+
+
+def test_attributes_keep_their_units_and_gaps(sky: Sky) -> None:
+    sky.units = {"redshift": "", "flux": "mJy"}
+    sky.records = [
+        _record(0, attributes={"redshift": 0.25, "flux": 3.0}),
+        _record(1, attributes={"redshift": float("nan")}),
+        _record(2, attributes={"redshift": np.float32(0.5)}),
+    ]
+    data = _prepare()
+    assert {name: attribute.unit for name, attribute in data.attributes.items()} == {"redshift": "", "flux": "mJy"}
+    np.testing.assert_array_equal(data.attributes["redshift"].values, [0.25, np.nan, 0.5])
+    np.testing.assert_array_equal(data.attributes["flux"].values, [3.0, np.nan, np.nan])
+
+
+def _digest_of(sky: Sky, signature: str) -> str:
+    sky.signature = signature  # another folder in the cache
+    return _prepare().digest
+
+
+def test_the_same_contents_in_another_place_have_the_same_digest(sky: Sky, tmp_path: Path) -> None:
+    first, folder = prepare(SKY, None, Preparation(), Context(dataset="sky"))
+    sky.signature = "touched"
+    second, other = prepare(SKY, None, Preparation(), Context(dataset="sky", path=tmp_path))
+    assert folder != other
+    assert sky.asked == 2
+    assert second.digest == first.digest
+    assert open_prepared(folder.rename(tmp_path / "moved")).digest == first.digest
+
+
+def test_what_was_skipped_is_not_part_of_the_digest(sky: Sky) -> None:
+    before = _digest_of(sky, "before")
+    sky.records.insert(3, SkippedImage(name="bad.fits", reason="bad"))
+    assert _digest_of(sky, "after") == before
+
+
+def test_every_change_of_the_contents_changes_the_digest(sky: Sky) -> None:
+    pixels = _image(1)
+    pixels[3, 4] += 1e-3
+    original = list(sky.records)
+    changes: dict[str, list[ImageRecord | SkippedImage]] = {
+        "original": original,
+        "pixel": [original[0], _record(1, image=pixels), *original[2:]],
+        "target": [original[0], _record(1, target=0), *original[2:]],
+        "source": [original[0], _record(1, source_id="J9999"), *original[2:]],
+        "part": [original[0], _record(1, part="test"), *original[2:]],
+        "attribute": [original[0], _record(1, attributes={"redshift": 0.1}), *original[2:]],
+        "order": [original[1], original[0], *original[2:]],
+        "fewer": original[1:],
+    }
+    digests = {}
+    for name, records in changes.items():
+        sky.records = records
+        digests[name] = _digest_of(sky, name)
+    sky.records, sky.task = original, Classification(classes=("compact", "FRII"))
+    digests["class"] = _digest_of(sky, "class")
+    assert len(set(digests.values())) == len(digests)
+
+
+def test_progress_is_told_how_many_there_are(sky: Sky) -> None:
+    told: list[tuple[str, int, int | None]] = []
+
+    def progress(description: str, done: int, total: int | None) -> None:
+        told.append((description, done, total))
+
+    prepare(SKY, None, Preparation(), Context(dataset="sky"), progress)
+    assert sky.asked == 1
+    assert told[0] == ("preparing sky", 0, 6)
+    assert [done for _, done, _ in told] == list(range(len(told)))
+    assert len(told) >= 6
+
+
+@pytest.mark.usefixtures("sky")
+def test_a_loader_that_is_not_there_is_the_plugins_fault() -> None:
+    with pytest.raises(PluginError, match="fake_sky:gone"):
+        prepare(replace(SKY, loader="fake_sky:gone"), None, Preparation(), Context(dataset="sky"))
+
+
+@pytest.mark.parametrize("returned", [None, "contents", []])
+def test_a_loader_that_returns_something_else_is_the_plugins_fault(
+    returned: Any, sky: Sky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["fake_sky"], "load", lambda _options, _context: returned)
+    with pytest.raises(PluginError, match=r"fake_sky:load must return DatasetContents\. Received: "):
+        _prepare()
+    assert sky.asked == 0
+
+
+def test_a_signature_that_cannot_be_written_down_is_the_plugins_fault(sky: Sky) -> None:
+    sky.signature = {"when": float("nan")}
+    with pytest.raises(PluginError, match="signature"):
+        _prepare()
