@@ -1,9 +1,9 @@
 """A safe YAML loader that reads YAML 1.2 scalars and remembers where everything stands.
 
 PyYAML follows YAML 1.1: ``1e-4`` is a string there, ``no`` is False, ``1:30`` is 90, and of two equal keys the last one
-stays without a word. Only its parser is used. This module builds plain strings, numbers, booleans, lists and mappings by
-the core schema of YAML 1.2, and nothing else: no tag constructs anything. Anchors are allowed, but `yaml_nodes` weighs
-what they expand to before it is expanded.
+stays without a word. Only its parser is used. This module builds plain strings, numbers, booleans, lists and mappings
+by the core schema of YAML 1.2, and nothing else: no tag constructs anything. Anchors are allowed, but
+`yaml_nodes` weighs what they expand to before it is expanded.
 """
 
 from __future__ import annotations
