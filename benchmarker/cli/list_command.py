@@ -31,7 +31,7 @@ _NARROWEST_SUMMARY = 20
     context_settings=settings(),
 )
 @click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
-@click.option("-v", "--verbose", is_flag=True, help="Show summaries in full, other spellings and tracebacks.")
+@click.option("-v", "--verbose", is_flag=True, help="Show other spellings and tracebacks.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any plugin is broken.")
 def list_plugins(sections: tuple[str, ...], verbose: bool, strict: bool) -> int:
     """List installed architectures, datasets, augmentations, reports and registries.
@@ -89,33 +89,40 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"{_GAP}none"
         return
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    yield _dim(_line(head, widths))
+    available = _terminal_width() if on_terminal() else None
+    if available is None or _indented(widths) <= available:
+        yield _dim(_line(head, widths))
+        for row in rows:
+            yield _line(row, widths)
+        return
+    import textwrap
+
+    start = _indented(widths[:-1]) + len(_GAP)
+    if available - start >= _NARROWEST_SUMMARY:
+        # The last column is wrapped beside the others.
+        yield _dim(_line(head, widths))
+        for row in rows:
+            pieces = textwrap.wrap(row[-1], available - start) or [""]
+            yield _line((*row[:-1], pieces[0]), widths)
+            yield from (" " * start + piece for piece in pieces[1:])
+        return
+    beside = list(range(len(head) - 1))
+    while len(beside) > 1 and _indented([widths[column] for column in beside]) > available:
+        beside.remove(max(beside[1:], key=lambda column: widths[column]))
+    below = [column for column in range(len(head)) if column not in beside]
+    yield _dim(_line([head[column] for column in beside], [widths[column] for column in beside]))
     for row in rows:
-        yield from _wrapped(row, widths)
+        yield _line([row[column] for column in beside], [widths[column] for column in beside])
+        for column in below:
+            yield from textwrap.wrap(row[column], available, initial_indent=_GAP * 3, subsequent_indent=_GAP * 3)
+
+
+def _indented(widths: Sequence[int]) -> int:
+    return sum(width + len(_GAP) for width in widths)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     return (_GAP + _GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True))).rstrip()
-
-
-def _wrapped(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    """Put the last column under the others where the terminal is too narrow for it."""
-    line = _line(row, widths)
-    width = _terminal_width() if on_terminal() else len(line)
-    if len(line) <= width:
-        yield line
-        return
-    import textwrap
-
-    start = len(_line(["x" * size for size in widths[:-1]], widths[:-1])) + len(_GAP)
-    first = _line(row[:-1], widths[:-1])
-    if width - start >= _NARROWEST_SUMMARY:
-        pieces = textwrap.wrap(row[-1], width - start)
-        yield first.ljust(start) + pieces[0]
-        yield from (" " * start + piece for piece in pieces[1:])
-    else:
-        yield first
-        yield from textwrap.wrap(row[-1], width, initial_indent=_GAP * 3, subsequent_indent=_GAP * 3)
 
 
 def _terminal_width() -> int:

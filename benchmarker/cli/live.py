@@ -117,7 +117,7 @@ class RichObserver:
     def cell_epoch(self, cell: CellView, epoch: int, epochs: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
         """Move on to the next epoch."""
         self._epoch_count = epochs
-        self._details = epoch_text(values)
+        self._details = epoch_text(values) + ("; testing ..." if epoch == epochs else "")
         self._advance(epoch, f"epoch {epoch}/{epochs}")
 
     def cell_finished(self, cell: CellView, outcome: CellOutcome) -> None:

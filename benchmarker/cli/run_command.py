@@ -130,7 +130,7 @@ def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> N
     hints = (
         f"{loaded.path.name}: {outcome.ok} of {outcome.ok + outcome.failed + outcome.pending} cells ok{reused}",
         f"Results:  {results}",
-        f"More:     benchmarker leaderboard {results} --sort macro_f1",
+        f"More:     benchmarker leaderboard {results} --format csv",
         f"          benchmarker show {results}",
     )
     if on_terminal():

@@ -123,6 +123,10 @@ def _results(cell: CellRecord) -> Iterator[RenderableType]:
     yield _facts({metric_label(name).long: metric_label(name).write(value) for name, value in cell.cost_values.items()})
     for checkpoint in cell.evaluations:
         evaluation = cell.metrics[checkpoint]
+        per_target = evaluation.get("per_target")
+        if isinstance(per_target, dict):
+            yield _heading(f"Test part by target, {checkpoint} weights")
+            yield _per_target(per_target)
         per_class = evaluation.get("per_class")
         matrix = evaluation.get("confusion_matrix")
         if isinstance(per_class, dict):
@@ -152,6 +156,17 @@ def _per_class(per_class: Mapping[str, Any]) -> Table:
         numbers = _numbers(scores)
         values = [f"{numbers[column]:.3f}" if column in numbers else "-" for column in columns[:3]]
         table.add_row(str(name), *values, f"{numbers.get('support', 0):.0f}")
+    return table
+
+
+def _per_target(per_target: Mapping[str, Any]) -> Table:
+    names = list(dict.fromkeys(name for errors in per_target.values() for name in _numbers(errors)))
+    heads = [metric_label(name).short for name in names]
+    table = _table("target", "unit", *heads, right=tuple(range(2, len(names) + 2)))
+    for target, errors in per_target.items():
+        numbers = _numbers(errors)
+        unit = str(errors.get("unit", "")) if isinstance(errors, dict) else ""
+        table.add_row(str(target), unit, *(_written(name, numbers.get(name)) for name in names))
     return table
 
 

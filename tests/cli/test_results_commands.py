@@ -113,3 +113,14 @@ def test_show_ambiguous_and_unknown_cells(filled: StudyFiles, capsys: pytest.Cap
     assert "may be 2 cells: convxpress/real/8901" in capsys.readouterr().err
     assert main(["show", str(filled.folder), "convxpress/real/8902"]) == 2
     assert "did you mean convxpress/real/8901" in capsys.readouterr().err
+
+
+def test_show_run_of_a_regression(study: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = study.finish(study.cell("inclinet", 1), 90)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for checkpoint in ("best", "final"):
+        del metrics[checkpoint]["per_class"], metrics[checkpoint]["confusion_matrix"]
+        metrics[checkpoint]["per_target"] = {"inclination": {"unit": "deg", "mean_absolute_error": 2.12, "bias": -0.5}}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    assert main(["show", str(study.folder), "inclinet"]) == 0
+    assert ["inclination", "deg", "2.120", "-0.500"] in [line.split() for line in capsys.readouterr().out.splitlines()]
