@@ -58,7 +58,7 @@ class Split(Settings):
     """Sources of each class to validate on: a number, or a fraction. The rest is the test part."""
 
     bagging: Fraction | None = None
-    """Draw this fraction of the training sources anew for each seed."""
+    """Draw this fraction of the training sources of each class anew for each seed."""
 
 
 class Plateau(Settings):

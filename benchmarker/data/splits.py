@@ -95,13 +95,19 @@ def _published(data: LabelledImages, split: Split, seed: int) -> tuple[Indices, 
         validation = _images_of(data, found["validation"] - found["test"], "validation")
     else:
         drawn: list[str] = []
+        problems: list[str] = []
         for label, sources in _by_class(data, {data.source_ids[k] for k in train}).items():
             n = _count(split.validation or DEFAULT_VALIDATION_OF_PUBLISHED, len(sources))
             if not 1 <= n < len(sources):
-                raise SplitError(f"{label} has {len(sources)} sources to train on; {n} of them cannot validate")
+                problems.append(f"{label} has {len(sources)} sources to train on; {n} of them cannot validate")
             drawn += _shuffled(sources, seed, label)[:n]
+        if problems:
+            raise SplitError("the published split leaves too few images: " + "; ".join(problems))
         validation = _images_of(data, drawn, "train")
         train = np.setdiff1d(train, validation)
+    for name, indices in (("train", train), ("validation", validation)):
+        if not len(indices):
+            raise SplitError(f"the published {name} part holds no source that is not also validated or tested on")
     return train, validation, _images_of(data, found["test"], "test")
 
 
@@ -155,10 +161,12 @@ def _shuffled(sources: Sequence[str], seed: int, label: str) -> list[str]:
 
 
 def _bag(data: LabelledImages, train: Indices, fraction: float, seed: int) -> Indices:
-    ordered = sorted({data.source_ids[k] for k in train})
-    n = max(1, round(fraction * len(ordered)))
-    chosen = Stream("bagging", seed=seed).generator().permutation(len(ordered))[:n]
-    return np.intersect1d(train, _images_of(data, [ordered[k] for k in chosen]))
+    chosen: list[str] = []
+    for label, sources in _by_class(data, {data.source_ids[k] for k in train}).items():
+        n = max(1, round(fraction * len(sources)))
+        order = Stream("bagging", seed=seed, group=label).generator().permutation(len(sources))
+        chosen += [sources[k] for k in order[:n]]
+    return np.intersect1d(train, _images_of(data, chosen))
 
 
 def _images_of(data: LabelledImages, sources: Iterable[str], part: str | None = None) -> Indices:
