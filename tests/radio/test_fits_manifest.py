@@ -1,0 +1,253 @@
+"""A user's own folder of FITS images: manifests as people write them, and files as they come."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from benchmarker import Classification, ConfigurationError, DataError, DatasetContents, ImageRecord, SkippedImage
+from benchmarker.data.context import Context
+from benchmarker_radio.fits_manifest import FitsManifestOptions, load
+
+
+def _load(folder: Path | None, **options: object) -> DatasetContents:
+    return load(FitsManifestOptions.model_validate(options), Context(dataset="fits-manifest", path=folder))
+
+
+def _image(path: Path, value: float = 1.0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream = io.BytesIO()
+    fits.PrimaryHDU(np.full((4, 4), value, dtype="float32")).writeto(stream)
+    path.write_bytes(stream.getvalue())
+
+
+def _classes(contents: DatasetContents) -> tuple[str, ...]:
+    assert isinstance(contents.task, Classification)
+    return contents.task.classes
+
+
+def _read(contents: DatasetContents) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the class of each source, and the reason for each file or source that is skipped."""
+    used, skipped = {}, {}
+    for record in contents.records():
+        if isinstance(record, SkippedImage):
+            assert record.name not in skipped
+            skipped[record.name] = record.reason
+        else:
+            assert isinstance(record.target, int)
+            used[record.source_id] = _classes(contents)[record.target]
+    return used, skipped
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two FRI and two FRII with a manifest."""
+    for value, name in enumerate(("FRI/a", "FRI/b.1", "FRII/c+1", "FRII/d")):
+        _image(tmp_path / f"{name}.fits", value)
+    (tmp_path / "manifest.csv").write_text("Name,Type\na,2\nb.1,2\nc+1,3\nd,3\n")
+    return tmp_path
+
+
+@pytest.mark.shared
+def test_the_forty_real_images(shared_data: Path) -> None:
+    contents = _load(shared_data / "first_fits")
+    records = list(contents.records())
+    assert contents.count == len(records) == 40
+    assert _classes(contents) == ("FRI", "FRII")
+    images = [record for record in records if isinstance(record, ImageRecord)]
+    assert len(images) == 40
+    assert {record.image.shape for record in images} == {(150, 150)}
+    rows = (shared_data / "first_fits" / "manifest.csv").read_text().splitlines()[1:]
+    expected = {name: {"2": 0, "3": 1}[kind] for name, kind in (row.split(",") for row in rows)}
+    assert {record.source_id: record.target for record in images} == expected
+
+
+@pytest.mark.shared
+def test_edge_cases_in_class_folders_are_named_with_their_reasons(shared_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(shared_data / "first_fits", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "manifest.csv").chmod(0o644)
+    (tmp_path / "FRI").chmod(0o755)
+    edge_cases = sorted((shared_data / "fits_edge_cases").iterdir())
+    for path in edge_cases:
+        shutil.copy(path, tmp_path / "FRI" / path.name)
+    listed = ("truncated", "not_a_fits_file", "table", "zerowidth", "checksum_false", "small_4D")
+    with (tmp_path / "manifest.csv").open("a") as stream:
+        stream.writelines(f"{name},2\n" for name in listed)
+    used, skipped = _read(_load(tmp_path))
+    assert len(used) == 41
+    assert used["small_4D"] == "FRI"
+    assert set(skipped) == {f"FRI/{path.name}" for path in edge_cases if path.stem != "small_4D"}
+    assert skipped["FRI/scale.fits"] == "not in the manifest"
+    assert skipped["FRI/not_a_fits_file.fits"] == "not a FITS file"
+    assert skipped["FRI/table.fits"] == "no image in it, only tables"
+    assert skipped["FRI/zerowidth.fits"].startswith("no pixels")
+    assert skipped["FRI/truncated.fits"].startswith("truncated")
+    assert "DATASUM" in skipped["FRI/checksum_false.fits"]
+
+
+@pytest.mark.shared
+def test_a_folder_of_loose_files_names_every_one(shared_data: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        _load(shared_data / "fits_edge_cases")
+    lines = str(caught.value).splitlines()
+    names = [path.name for path in sorted((shared_data / "fits_edge_cases").iterdir())]
+    assert [line.split(": ")[0].strip() for line in lines[1:]] == names
+    assert "sub-folder for each class" in lines[0]
+    reasons = dict(line.strip().split(": ", 1) for line in lines[1:])
+    assert reasons["small_3D.fits"].startswith("no class")
+    assert reasons["blank.fits"] == "every pixel is NaN"
+    assert reasons["not_a_fits_file.fits"] == "not a FITS file"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name,Type\r\na,2\r\nb.1,2\r\nc+1,3\r\nd,3\r\n",
+        "\ufeffname,Type-Lit\nd,3\n\nc+1,3\nb.1,2\na,2",
+        "TYPE-MAN , NAME\n 2,a\n2, b.1\n 3 ,c+1\n3,d\n",
+        '"Name","ra","Type"\n"a",1,2.0\n"b.1",1,2.0\n"c+1",1,3.0\n"d",1,3.0\n',
+        "Name,class\na.fits,FRI\nb.1.fits,FR I\nc+1,FR-II\nd,fr2\n",
+        "Name,Type\na,2\na,2\nb.1,2\nc+1,3\nd,3\nd,3\n",
+    ],
+)
+def test_manifests_as_people_write_them(folder: Path, text: str) -> None:
+    (folder / "manifest.csv").write_bytes(text.encode())
+    contents = _load(folder)
+    assert _classes(contents) == ("FRI", "FRII")
+    assert _read(contents) == ({"a": "FRI", "b.1": "FRI", "c+1": "FRII", "d": "FRII"}, {})
+
+
+def test_rows_that_cannot_be_used_are_named(folder: Path) -> None:
+    text = "Name,Type\na,2\nb.1,1F\nc+1,3\nd,3\nd,2\ne,4\nf,9\n,2\n"
+    (folder / "manifest.csv").write_text(text)
+    contents = _load(folder)
+    used, skipped = _read(contents)
+    assert used == {"a": "FRI", "c+1": "FRII"}
+    assert skipped == {
+        "b.1": "sub-class 1F (FR0) is left out",
+        "d": "the manifest gives it the types 2 and 3",
+        "e": "in the manifest (type 4), but there is no file BENT/e.fits",
+        "f": "line 8 of the manifest: expected a name and a type. Received: 'f,9'",
+        "line 9": "line 9 of the manifest: expected a name and a type. Received: ',2'",
+    }
+    assert contents.count == 7
+
+
+def test_files_beside_the_manifest_are_named(folder: Path) -> None:
+    for name in ("FRI/extra.fits", "loose.fits", "other/x.fits.gz"):
+        _image(folder / name)
+    (folder / "FRII" / "notes.txt").write_text("seen by eye")
+    (folder / "README.md").write_text("mine")
+    used, skipped = _read(_load(folder))
+    assert len(used) == 4
+    assert skipped == {
+        "FRI/extra.fits": "not in the manifest",
+        "loose.fits": "not in the manifest",
+        "other/x.fits.gz": "not in the manifest",
+        "FRII/notes.txt": "not a FITS file by its name",
+    }
+
+
+def test_folders_and_files_in_other_spellings(tmp_path: Path) -> None:
+    for name in ("Compact/a.fit", "fr1/b.FITS", "FR-II/c.fits.gz", "wat/d.fts", "e.fits"):
+        _image(tmp_path / name)
+    (tmp_path / "manifest.csv").write_text("Name,Type\na,1\nb,2\nc,3\nd,4\ne,4\n")
+    used, skipped = _read(_load(tmp_path))
+    assert used == {"a": "COMP", "b": "FRI", "c": "FRII", "d": "BENT", "e": "BENT"}
+    assert not skipped
+
+
+def test_a_source_in_the_folder_of_another_class_is_not_found(folder: Path) -> None:
+    (folder / "FRI" / "a.fits").rename(folder / "FRII" / "a.fits")
+    used, skipped = _read(_load(folder))
+    assert "a" not in used
+    assert skipped == {
+        "a": "in the manifest (type 2), but there is no file FRI/a.fits",
+        "FRII/a.fits": "not in the manifest",
+    }
+
+
+def test_without_a_manifest_folders_are_classes(folder: Path) -> None:
+    (folder / "manifest.csv").unlink()
+    _image(folder / "X-shaped" / "x.fits")
+    _image(folder / "loose.fits")
+    (folder / "broken.fits").write_text("nothing")
+    _image(folder / "FRI" / "d.fits")
+    contents = _load(folder)
+    assert _classes(contents) == ("FRI", "FRII", "X-shaped")
+    used, skipped = _read(contents)
+    assert used == {"a": "FRI", "b.1": "FRI", "c+1": "FRII", "x": "X-shaped"}
+    assert skipped == {
+        "loose.fits": "no class: neither in the folder of a class nor in a manifest",
+        "broken.fits": "not a FITS file",
+        "FRI/d.fits": "the same source twice: FRI/d.fits and FRII/d.fits",
+        "FRII/d.fits": "the same source twice: FRI/d.fits and FRII/d.fits",
+    }
+
+
+def test_options(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("lists") / "mine.csv"
+    elsewhere.write_text("Name,Type\na,x\nc+1,y\n")
+    contents = _load(folder, manifest=str(elsewhere), classes={"y": "FRII", "x": "FRI"})
+    assert _classes(contents) == ("FRII", "FRI")
+    assert _read(contents)[0] == {"a": "FRI", "c+1": "FRII"}
+    (folder / "FRI" / "a.fits").rename(folder / "FRI" / "a.img")
+    used, skipped = _read(_load(folder, extension="img"))
+    assert used == {"a": "FRI"}
+    assert {"b.1", "c+1", "d"} < set(skipped)
+
+
+def test_no_folder_is_a_clear_message(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="give `-d FOLDER`"):
+        _load(None)
+    (tmp_path / "a.csv").write_text("")
+    with pytest.raises(ConfigurationError, match="is not a folder"):
+        _load(tmp_path / "a.csv")
+    with pytest.raises(DataError, match="holds no FITS files"):
+        _load(tmp_path)
+
+
+def test_a_manifest_that_cannot_be_read(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no manifest .*list\.csv"):
+        _load(folder, manifest="list.csv")
+    for text, message in (
+        (b"", "Received: an empty file"),
+        (b"a,2\nb,3\n", "expected a header with the columns Name and Type. Received: a,2"),
+        (b"Name,Type\n", "names no source"),
+        (b"Name,Type\n\xff\xfe,2\n", "UTF-8"),
+        (b"Name,Type\na,1F\n", "lists no source that can be used"),
+    ):
+        (folder / "manifest.csv").write_bytes(text)
+        with pytest.raises(DataError, match=message):
+            _load(folder)
+
+
+def test_all_files_missing_is_an_error_that_names_the_folder(folder: Path) -> None:
+    (folder / "manifest.csv").write_text("Name,Type\nx,2\ny,3\n")
+    with pytest.raises(DataError, match=r"none of the 2 sources .* expected for example FRI/x.fits") as caught:
+        _load(folder)
+    assert str(folder) in str(caught.value)
+
+
+def test_the_signature_follows_files_and_manifest_but_not_the_place(folder: Path, tmp_path: Path) -> None:
+    first = _load(folder).signature
+    assert str(tmp_path) not in str(first)
+    _image(folder / "FRI" / "extra.fits")
+    second = _load(folder).signature
+    (folder / "manifest.csv").write_text("Name,Type\na,2\nb.1,2\nc+1,3\n")
+    third = _load(folder).signature
+    assert first != second != third
+    copied = tmp_path / "copy"
+    shutil.copytree(folder, copied, ignore=shutil.ignore_patterns("copy"))
+    assert _load(copied).signature == third
+
+
+def test_records_come_in_the_same_order_whatever_the_order_of_rows(folder: Path) -> None:
+    before = [record.source_id for record in _load(folder).records() if isinstance(record, ImageRecord)]
+    (folder / "manifest.csv").write_text("Name,Type\nd,3\nb.1,2\nc+1,3\na,2\n")
+    assert [r.source_id for r in _load(folder).records() if isinstance(r, ImageRecord)] == before
