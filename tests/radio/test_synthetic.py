@@ -65,7 +65,7 @@ def test_a_path_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"images_per_class": 0}, {"size": 16}, {"signal_to_noise": 1}, {"seed": -1}, {"sise": 64}]
+    "options", [{"images_per_class": 0}, {"size": 16}, {"signal_to_noise": 1}, {"seed": -1}, {"pixels": 64}]
 )
 def test_bad_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
