@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker.contracts.settings import Training

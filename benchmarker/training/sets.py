@@ -86,10 +86,11 @@ class Transform:
     def apply(self, images: NDArray[np.float32], draws: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the transformed images, and refuse a transform that changes their shape or type."""
         changed = self.function(images, draws, self.options)
-        if changed.shape != images.shape or changed.dtype != np.float32:
+        is_array = isinstance(changed, np.ndarray)
+        received = f"{changed.dtype} of shape {changed.shape}" if is_array else type(changed).__name__
+        if received != f"float32 of shape {images.shape}":
             raise PluginError(
-                f"the transform {self.name!r} must return float32 images of shape {images.shape}. "
-                f"Received: {changed.dtype} of shape {changed.shape}"
+                f"the transform {self.name!r} must return float32 images of shape {images.shape}. Received: {received}"
             )
         return changed
 
