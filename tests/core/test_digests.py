@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarker import canonical_json, digest_arrays, digest_file, digest_json
 from benchmarker.digests import _CHUNK_BYTES
@@ -42,8 +43,8 @@ def test_digest_file_reads_every_byte(tmp_path: Path) -> None:
 
 
 def test_digest_of_arrays_by_hand() -> None:
-    images = np.array([[1.0, -2.0]], dtype=np.float32)
-    targets = np.array([3], dtype=np.int64)
+    images: NDArray[Any] = np.array([[1.0, -2.0]], dtype=np.float32)
+    targets: NDArray[Any] = np.array([3], dtype=np.int64)
     expected = _sha256(
         b'["images","<f4",[1,2]]\n',
         b"\x00\x00\x80\x3f\x00\x00\x00\xc0",
@@ -67,7 +68,7 @@ def test_digest_depends_on_name_type_shape_and_every_value() -> None:
     array = np.arange(6, dtype=np.float32)
     changed = array.copy()
     changed[-1] = np.nextafter(changed[-1], 7, dtype=np.float32)
-    variants = [
+    variants: list[dict[str, NDArray[Any]]] = [
         {"a": array},
         {"b": array},
         {"a": array.astype(np.float64)},

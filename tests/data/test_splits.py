@@ -1,0 +1,294 @@
+"""Sources are divided by seed, never images, and the order of the images plays no role."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarker import Classification, LabelledImages, Part, Regression, RegressionTarget, Split, Stream
+from benchmarker.data.splits import Parts, split_sources
+from benchmarker.errors import SplitError
+
+CLASSES = ("compact", "FRI", "FRII")
+INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
+Row = tuple[str, Any, Part | None]
+
+
+def _labelled(rows: Sequence[Row], task: Classification | Regression | None = None) -> LabelledImages:
+    return LabelledImages(
+        task=task or Classification(classes=CLASSES),
+        images=np.zeros((len(rows), 1, 1, 1), dtype=np.float32),
+        targets=np.array([target for _, target, _ in rows]),
+        source_ids=tuple(source for source, _, _ in rows),
+        parts=tuple(part for _, _, part in rows),
+        attributes={},
+        skipped=(),
+        digest="",
+    )
+
+
+def _rows(per_class: int = 20, *, images: int = 1) -> list[Row]:
+    return [(f"J{label}{k:03d}", label, None) for label in range(3) for k in range(per_class) for _ in range(images)]
+
+
+def _sources(data: LabelledImages, parts: Parts) -> dict[str, list[str]]:
+    indices = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    return {name: sorted(data.source_ids[k] for k in chosen) for name, chosen in indices.items()}
+
+
+def _per_class(data: LabelledImages, indices: Any) -> list[int]:
+    return [int(count) for count in np.bincount(data.targets[indices], minlength=3)]
+
+
+def test_every_image_is_in_exactly_one_part() -> None:
+    data = _labelled(_rows(images=2))
+    parts = split_sources(data, None, 8901)
+    everything = np.concatenate([parts.train, parts.validation, parts.test])
+    assert sorted(everything.tolist()) == list(range(len(data)))
+    for chosen in (parts.train, parts.validation, parts.test):
+        assert chosen.dtype == np.int64
+        assert chosen.tolist() == sorted(chosen.tolist())
+
+
+def test_images_of_a_source_stay_together_even_when_their_labels_differ() -> None:
+    rows = _rows(images=3)
+    rows[1] = (rows[1][0], 2, None)
+    data = _labelled(rows)
+    for seed in range(5):
+        sources = _sources(data, split_sources(data, None, seed))
+        owners = Counter(source for chosen in sources.values() for source in set(chosen))
+        assert set(owners.values()) == {1}
+        assert all(count == 3 for chosen in sources.values() for count in Counter(chosen).values())
+
+
+def test_seventy_and_fifteen_per_cent_by_default() -> None:
+    data = _labelled(_rows(20))
+    parts = split_sources(data, None, 1)
+    assert [_per_class(data, part) for part in (parts.train, parts.validation, parts.test)] == [
+        [14, 14, 14],
+        [3, 3, 3],
+        [3, 3, 3],
+    ]
+
+
+def test_counts_are_sources_of_each_class_and_the_rest_tests() -> None:
+    data = _labelled([*_rows(20, images=2), *((f"K{k}", 1, None) for k in range(7))])
+    parts = split_sources(data, Split(train=10, validation=4), 1)
+    sources = {name: Counter(source[:2] for source in set(chosen)) for name, chosen in _sources(data, parts).items()}
+    assert sum(sources["train"].values()) == 30
+    assert sources["train"]["J0"] == sources["train"]["J2"] == 10
+    assert sources["validation"]["J0"] == sources["validation"]["J2"] == 4
+    assert sources["train"]["J1"] + sum(sources["train"][f"K{k}"] for k in range(7)) == 10
+    assert sources["test"]["J0"] == sources["test"]["J2"] == 6
+    assert sum(sources["test"].values()) == 6 + 6 + 13
+
+
+def test_fractions_are_of_each_class() -> None:
+    data = _labelled([*_rows(10), *((f"K{k}", 0, None) for k in range(30))])
+    parts = split_sources(data, Split(train=0.5, validation=0.2), 1)
+    assert _per_class(data, parts.train) == [20, 5, 5]
+    assert _per_class(data, parts.validation) == [8, 2, 2]
+    assert _per_class(data, parts.test) == [12, 3, 3]
+
+
+def test_the_order_of_the_images_plays_no_role() -> None:
+    rows = _rows(images=2)
+    shuffled = [rows[k] for k in Stream("shuffle").generator().permutation(len(rows))]
+    one, other = _labelled(rows), _labelled(shuffled)
+    first, second = split_sources(one, None, 8901), split_sources(other, None, 8901)
+    assert _sources(one, first) == _sources(other, second)
+    assert first.digest == second.digest
+    assert not np.array_equal(first.train, second.train)
+
+
+def test_a_seed_gives_the_same_split_and_another_seed_another() -> None:
+    data = _labelled(_rows())
+    splits = [split_sources(data, None, seed) for seed in (8901, 8901, 1826, 4915)]
+    assert splits[0].digest == splits[1].digest
+    assert len({parts.digest for parts in splits}) == 3
+    assert _sources(data, splits[0])["test"] != _sources(data, splits[2])["test"]
+
+
+def test_a_class_is_split_the_same_whatever_other_classes_there_are() -> None:
+    both = _labelled(_rows())
+    one = _labelled([row for row in _rows() if row[1] != 2], Classification(classes=CLASSES[:2]))
+    all_sources, fewer = (_sources(data, split_sources(data, Split(train=9, validation=3), 1)) for data in (both, one))
+    with_two = {part: [source for source in chosen if source[1] != "2"] for part, chosen in all_sources.items()}
+    assert with_two == fewer
+
+
+@pytest.mark.parametrize(
+    ("split", "described"),
+    [
+        (Split(train=4, validation=1), "FRI has 5 sources: 4 to train on and 1 to validate leave 0 to test"),
+        (Split(train=9, validation=9), "FRI has 5 sources: 9 to train on and 9 to validate leave 0 to test"),
+        (Split(train=0.05, validation=0.2), "FRI has 5 sources: 0 to train on and 1 to validate leave 4 to test"),
+    ],
+)
+def test_too_few_sources_names_every_class(split: Split, described: str) -> None:
+    rows = [row for row in _rows(20) if row[1] == 0 or row[0][2:] < "005"]
+    with pytest.raises(SplitError) as caught:
+        split_sources(_labelled(rows), split, 1)
+    message = str(caught.value)
+    assert described in message
+    assert described.replace("FRI", "FRII") in message
+    assert "compact" not in message
+    assert "-t and -v" in message
+
+
+def test_a_class_without_any_source_is_named() -> None:
+    with pytest.raises(SplitError, match="FRII has 0 sources"):
+        split_sources(_labelled([row for row in _rows() if row[1] != 2]), None, 1)
+
+
+def _published(validation: bool = True) -> list[Row]:
+    last: Part = "validation" if validation else "train"
+    first: Part = "train"
+    parts: list[Part] = [*[first] * 6, last, last, "test", "test"]
+    return [(f"J{label}{k:03d}", label, parts[k]) for label in range(3) for k in range(10)]
+
+
+def test_a_published_split_is_kept_for_every_seed() -> None:
+    rows = _published()
+    for seed in (1, 2):
+        parts = split_sources(_labelled(rows), None, seed)
+        for name, chosen in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
+            assert chosen.tolist() == [k for k, (_, _, part) in enumerate(rows) if part == name]
+        assert parts.shared_sources == ()
+
+
+def test_a_source_of_the_published_test_part_is_never_trained_on() -> None:
+    rows: list[Row] = [
+        *_published(),
+        ("J0009", 0, "train"),
+        ("J0007", 0, "train"),
+        ("J0008", 0, "validation"),
+        ("J0000", 0, "train"),
+    ]
+    data = _labelled(rows)
+    parts = split_sources(data, None, 1)
+    published_test = [k for k, (_, _, part) in enumerate(rows) if part == "test"]
+    assert parts.test.tolist() == published_test
+    assert 30 not in parts.train  # tested
+    assert 31 not in parts.train  # validated
+    assert 32 not in parts.validation  # tested
+    assert 33 in parts.train  # a second image of a source of the same part
+    sources = {name: set(chosen) for name, chosen in _sources(data, parts).items()}
+    assert not sources["train"] & (sources["validation"] | sources["test"])
+    assert not sources["validation"] & sources["test"]
+    assert parts.shared_sources == ("J0007", "J0008", "J0009")
+
+
+def test_validation_is_carved_out_of_a_published_training_part() -> None:
+    rows = _published(validation=False)
+    data = _labelled(rows)
+    first, again, other = (split_sources(data, None, seed) for seed in (1, 1, 2))
+    assert _per_class(data, first.train) == [6, 6, 6]  # a fifth of eight is two
+    assert _per_class(data, first.validation) == [2, 2, 2]
+    assert first.test.tolist() == [k for k, (_, _, part) in enumerate(rows) if part == "test"]
+    assert all(data.parts[k] == "train" for k in [*first.train, *first.validation])
+    assert not set(first.train.tolist()) & set(first.validation.tolist())
+    assert first.digest == again.digest != other.digest
+    counted = split_sources(data, Split(validation=3), 1)
+    assert _per_class(data, counted.validation) == [3, 3, 3]
+    assert _per_class(data, counted.train) == [5, 5, 5]
+
+
+def test_carving_keeps_the_images_of_a_source_together() -> None:
+    rows = [row for row in _published(validation=False) for _ in range(2)]
+    data = _labelled(rows)
+    sources = _sources(data, split_sources(data, None, 1))
+    assert not set(sources["train"]) & set(sources["validation"])
+    assert all(count == 2 for chosen in sources.values() for count in Counter(chosen).values())
+
+
+def test_counts_replace_a_published_split_unless_it_is_asked_for() -> None:
+    data = _labelled(_published())
+    drawn = split_sources(data, Split(train=5, validation=2), 1)
+    assert _per_class(data, drawn.test) == [3, 3, 3]
+    kept = split_sources(data, Split(published=True), 1)
+    assert _per_class(data, kept.test) == [2, 2, 2]
+    ignored = split_sources(data, Split(published=False), 1)
+    assert _per_class(data, ignored.train) == [7, 7, 7]
+
+
+def test_images_that_a_published_split_leaves_out_are_not_used() -> None:
+    rows: list[Row] = [*_published(), ("J0100", 0, None)]
+    parts = split_sources(_labelled(rows), None, 1)
+    assert 30 not in np.concatenate([parts.train, parts.validation, parts.test])
+
+
+@pytest.mark.parametrize("missing", ["train", "test"])
+def test_a_published_split_needs_both_ends(missing: str) -> None:
+    rows = [row for row in _published() if row[2] != missing]
+    with pytest.raises(SplitError, match=f"no {missing} part"):
+        split_sources(_labelled(rows), None, 1)
+
+
+def test_a_published_split_cannot_be_asked_for_where_there_is_none() -> None:
+    with pytest.raises(SplitError, match="no published split"):
+        split_sources(_labelled(_rows()), Split(published=True), 1)
+
+
+@pytest.mark.parametrize("leaking", ["train", "validation"])
+def test_a_published_part_that_holds_nothing_but_leaks_is_refused(leaking: Part) -> None:
+    test_sources = [row for row in _published() if row[2] == "test"]
+    rows = [row for row in _published() if row[2] != leaking]
+    rows += [(source, label, leaking) for source, label, _ in test_sources]
+    with pytest.raises(SplitError, match=leaking):
+        split_sources(_labelled(rows), None, 1)
+
+
+def test_too_few_to_carve_from_names_every_class() -> None:
+    rows = [row for row in _published(validation=False) if row[1] == 0 or row[2] == "test" or row[0].endswith("0")]
+    with pytest.raises(SplitError) as caught:
+        split_sources(_labelled(rows), None, 1)
+    assert "FRI has 1 source" in str(caught.value)
+    assert "FRII has 1 source" in str(caught.value)
+
+
+def test_bagging_draws_a_fraction_of_the_training_sources_anew_for_each_seed() -> None:
+    data = _labelled(_published())
+    whole = set(split_sources(data, None, 1).train.tolist())
+    bags = [split_sources(data, Split(bagging=0.5), seed) for seed in (1, 1, 2)]
+    for bag in bags:
+        assert len(bag.train) == 9
+        assert set(bag.train.tolist()) < whole
+    assert bags[0].train.tolist() == bags[1].train.tolist() != bags[2].train.tolist()
+    assert bags[0].test.tolist() == bags[2].test.tolist()
+    assert bags[0].validation.tolist() == bags[2].validation.tolist()
+
+
+def test_bagging_keeps_some_of_every_class() -> None:
+    rows: list[Row] = [(f"J0{k:03d}", 0, None) for k in range(100)]
+    rows += [(f"J{label}{k:03d}", label, None) for label in (1, 2) for k in range(7)]
+    data = _labelled(rows)
+    for seed in range(10):
+        assert min(_per_class(data, split_sources(data, Split(bagging=0.2), seed).train)) >= 1
+
+
+def test_bagging_keeps_images_of_a_source_together() -> None:
+    data = _labelled(_rows(10, images=3))
+    train = _sources(data, split_sources(data, Split(bagging=0.5), 1))["train"]
+    assert set(Counter(train).values()) == {3}
+
+
+def test_regression_is_split_as_one_group() -> None:
+    rows: list[Row] = [(f"J{k // 2:03d}", [45.0 + k], None) for k in range(40)]
+    data = _labelled(rows, INCLINATION)
+    parts = split_sources(data, Split(train=12, validation=3), 1)
+    sources = _sources(data, parts)
+    assert [len(set(chosen)) for chosen in sources.values()] == [12, 3, 5]
+    assert [len(chosen) for chosen in sources.values()] == [24, 6, 10]
+    with pytest.raises(SplitError, match="all has 20 sources"):
+        split_sources(data, Split(train=18, validation=2), 1)
+
+
+def test_the_digest_names_who_is_in_which_part() -> None:
+    data = _labelled(_rows())
+    digests = {split_sources(data, split, 1).digest for split in (None, Split(train=13), Split(bagging=0.9))}
+    assert len(digests) == 3

@@ -1,0 +1,224 @@
+"""Training sets: the images of a part, expansions chained, transforms with streams of their own."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarker import (
+    Augmentation,
+    Classification,
+    LabelledImages,
+    Options,
+    PluginError,
+    Regression,
+    RegressionTarget,
+    Stream,
+    Task,
+    TrainingSet,
+)
+from benchmarker.training.sets import AppliedAugmentation, PartSet, Transform, expand, transforms
+
+TASK = Classification(classes=("compact", "FRI"))
+INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
+
+
+def _labelled(images: NDArray[np.float32], task: Task = TASK) -> LabelledImages:
+    n = len(images)
+    targets = np.arange(n) % 2 if task is TASK else 45.0 + np.arange(n)[:, None]
+    return LabelledImages(
+        task=task,
+        images=images,
+        targets=targets,
+        source_ids=tuple(map(str, range(n))),
+        parts=(None,) * n,
+        attributes={},
+        skipped=(),
+        digest="",
+    )
+
+
+def _numbered(n: int, size: int = 4) -> NDArray[np.float32]:
+    """Images that say who they are: every pixel of image k is k."""
+    return np.tile(np.arange(n, dtype=np.float32)[:, None, None, None], (1, size, size, 1))
+
+
+class Brighter(Options):
+    """Options of the expansion below."""
+
+    by: float = 100.0
+    """Added to every pixel."""
+
+
+class Doubled:
+    """A set and a brighter copy of it, with the stream that made it."""
+
+    def __init__(self, base: TrainingSet, options: Brighter | None, stream: Stream) -> None:
+        self.base = base
+        self.stream = stream
+        self.task = base.task
+        self.targets = np.concatenate([base.targets, base.targets])
+        self.image_shape = base.image_shape
+        self._by = options.by if options else 100.0
+
+    def __len__(self) -> int:
+        return 2 * len(self.base)
+
+    def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        copy, index = np.divmod(indices, len(self.base))
+        return (self.base.batch(index) + np.float32(self._by) * copy[:, None, None, None]).astype(np.float32)
+
+
+def _same(images: Any, _draws: Any, _options: Any) -> Any:
+    return images
+
+
+@pytest.fixture(autouse=True)
+def _plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("fake_augmentations")
+    vars(module).update(double=Doubled, same=_same)
+    monkeypatch.setitem(sys.modules, "fake_augmentations", module)
+
+
+def _expansion(name: str, options: Options | None = None) -> AppliedAugmentation:
+    augmentation = Augmentation(name=name, kind="expansion", builder="fake_augmentations:double")
+    return AppliedAugmentation(augmentation=augmentation, options=options)
+
+
+def _transform(name: str, draws: int = 1, options: Options | None = None) -> AppliedAugmentation:
+    augmentation = Augmentation(name=name, kind="transform", builder="fake_augmentations:same", draws_per_image=draws)
+    return AppliedAugmentation(augmentation=augmentation, options=options)
+
+
+def test_a_part_holds_its_own_images_and_targets() -> None:
+    part = PartSet(_labelled(_numbered(10)), np.array([7, 2, 5]))
+    assert len(part) == 3
+    assert part.task == TASK
+    assert part.image_shape == (4, 4, 1)
+    assert part.targets.tolist() == [1, 0, 1]
+    assert part.batch(np.array([2, 0, 0]))[:, 0, 0, 0].tolist() == [5, 7, 7]
+
+
+def test_a_part_of_a_regression_keeps_the_axis_of_targets() -> None:
+    part = PartSet(_labelled(_numbered(10), INCLINATION), np.array([7, 2]))
+    assert part.targets.tolist() == [[52.0], [47.0]]
+
+
+def test_a_batch_is_fresh_and_the_data_stay_as_they_are() -> None:
+    data = _labelled(_numbered(4))
+    part = PartSet(data, np.arange(4))
+    part.batch(np.array([1]))[:] = 99
+    assert data.images[1].max() == 1
+    assert part.batch(np.array([1])).max() == 1
+
+
+def test_a_memory_mapped_part_reads_the_same_after_its_pages_were_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarker.training.sets._MAPPED_BYTES", 1000)
+    images = _numbered(64, size=8)
+    images.tofile(tmp_path / "images.f32")
+    mapped = np.memmap(tmp_path / "images.f32", dtype="<f4", mode="r", shape=images.shape)
+    part = PartSet(_labelled(mapped), np.arange(64))
+    kept = []
+    for _ in range(3):
+        for start in range(0, 64, 16):
+            batch = part.batch(np.arange(start, start + 16))
+            assert batch.flags.writeable
+            assert not isinstance(batch, np.memmap)
+            kept.append((start, batch))
+    for start, batch in kept:  # also those from before
+        np.testing.assert_array_equal(batch, images[start : start + 16])
+
+
+def test_without_expansions_the_set_is_itself() -> None:
+    base = PartSet(_labelled(_numbered(4)), np.arange(4))
+    assert expand(base, [_transform("flips")], 1, "train") is base
+
+
+def test_expansions_are_chained_in_their_order() -> None:
+    base = PartSet(_labelled(_numbered(3)), np.arange(3))
+    applied = [_expansion("first", Brighter(by=10)), _transform("flips"), _expansion("second", Brighter(by=100))]
+    expanded = expand(base, applied, 1, "train")
+    assert len(expanded) == 12
+    pixels = expanded.batch(np.arange(12))[:, 0, 0, 0].tolist()
+    assert pixels == [0, 1, 2, 10, 11, 12, 100, 101, 102, 110, 111, 112]
+    assert expanded.targets.tolist() == [0, 1, 0] * 4
+
+
+def _streams(applied: list[AppliedAugmentation], seed: int = 1, part: str = "train") -> list[str]:
+    """Return the keys of the streams that expansions were given, outermost last."""
+    expanded: Any = expand(PartSet(_labelled(_numbered(2)), np.arange(2)), applied, seed, part)
+    keys: list[str] = []
+    while isinstance(expanded, Doubled):
+        keys.insert(0, expanded.stream.key())
+        expanded = expanded.base
+    return keys
+
+
+def test_the_stream_of_an_augmentation_depends_on_nothing_else_in_the_arm() -> None:
+    (alone,) = _streams([_expansion("gan")])
+    assert _streams([_expansion("rotations"), _expansion("gan")])[1] == alone
+    assert _streams([_transform("flips"), _expansion("gan"), _expansion("rotations")])[0] == alone
+
+
+def test_streams_differ_by_name_seed_part_and_repetition() -> None:
+    keys = [
+        *_streams([_expansion("gan"), _expansion("gan"), _expansion("rotations")]),
+        *_streams([_expansion("gan")], seed=2),
+        *_streams([_expansion("gan")], part="validation"),
+    ]
+    assert len(set(keys)) == 5
+
+
+def test_the_stream_of_a_transform_depends_on_nothing_else_in_the_arm() -> None:
+    (alone,) = transforms([_transform("flips")], 1)
+    both = transforms([_transform("shifts"), _expansion("gan"), _transform("flips")], 1)
+    assert [transform.name for transform in both] == ["shifts", "flips"]
+    assert both[1].stream.key() == alone.stream.key() != both[0].stream.key()
+    assert transforms([_transform("flips")], 2)[0].stream.key() != alone.stream.key()
+
+
+def test_draws_are_uniform_and_anew_in_every_epoch() -> None:
+    (transform,) = transforms([_transform("flips", draws=2)], 1)
+    first = transform.draws(0, 500)
+    assert first.shape == (500, 2)
+    assert first.min() >= 0
+    assert first.max() < 1
+    assert abs(first.mean() - 0.5) < 0.05
+    assert np.array_equal(first, transform.draws(0, 500))
+    assert not np.array_equal(first, transform.draws(1, 500))
+
+
+def _made(function: Any, options: Options | None = None) -> Transform:
+    return Transform(name="mine", function=function, options=options, draws_per_image=1, stream=Stream("test"))
+
+
+def test_a_transform_gets_images_draws_and_options() -> None:
+    options = Brighter(by=7)
+    images, draws = _numbered(2), np.array([[0.5], [0.25]])
+    changed = _made(lambda i, d, o: (i + d[:, :, None, None] + o.by).astype(np.float32), options).apply(images, draws)
+    assert changed[:, 0, 0, 0].tolist() == [7.5, 8.25]
+
+
+@pytest.mark.parametrize(
+    ("function", "received"),
+    [
+        (lambda images, _draws, _options: images[:, ::2], "float32 of shape (2, 2, 4, 1)"),
+        (lambda images, _draws, _options: images[0], "float32 of shape (4, 4, 1)"),
+        (lambda images, _draws, _options: images.astype(np.float64), "float64 of shape (2, 4, 4, 1)"),
+        (lambda images, _draws, _options: images.tolist(), "list"),
+        (lambda _images, _draws, _options: None, "NoneType"),
+    ],
+)
+def test_a_transform_that_returns_something_else_is_refused(function: Any, received: str) -> None:
+    with pytest.raises(PluginError) as caught:
+        _made(function).apply(_numbered(2), np.zeros((2, 1)))
+    assert str(caught.value).startswith("the transform 'mine' must return float32 images of shape (2, 4, 4, 1)")
+    assert str(caught.value).endswith(f"Received: {received}")
