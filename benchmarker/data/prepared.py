@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ from benchmarker.preparation import prepare_image
 
 # Raise when the same input would be prepared into other numbers.
 VERSION = 1
+_IMAGES_FILE = "images.f32"
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -94,7 +96,7 @@ def _load(dataset: Dataset, options: Options | None, context: DatasetContext) ->
 
 @dataclass(slots=True)
 class _Columns:
-    shape: tuple[int, ...] = ()
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
     targets: list[Any] = field(default_factory=list)
     source_ids: list[str] = field(default_factory=list)
     parts: list[str | None] = field(default_factory=list)
@@ -104,7 +106,7 @@ class _Columns:
 
 def _write(folder: Path, name: str, contents: DatasetContents, preparation: Preparation, progress: Progress) -> None:
     columns = _Columns()
-    with (folder / "images.f32").open("wb") as stream:
+    with (folder / _IMAGES_FILE).open("wb") as stream:
         for done, record in enumerate(contents.records()):
             progress(f"preparing {name}", done, contents.count)
             if isinstance(record, SkippedImage):
@@ -116,13 +118,14 @@ def _write(folder: Path, name: str, contents: DatasetContents, preparation: Prep
                 columns.skipped.append((record.source_id, error.reason))
     if not columns.targets:
         raise DataError(_nothing_left(name, columns.skipped))
+    _keep_one_shape(folder, columns)
     task = contents.task
     dtype = np.int64 if isinstance(task, Classification) else np.float64
     targets = np.array(columns.targets, dtype=dtype)
     np.save(folder / "targets.npy", targets)
     description = {
         "task": task.to_json(),
-        "shape": list(columns.shape),
+        "shape": list(columns.shapes[0]),
         "source_ids": columns.source_ids,
         "parts": columns.parts,
         "attributes": {
@@ -134,7 +137,7 @@ def _write(folder: Path, name: str, contents: DatasetContents, preparation: Prep
         },
         "skipped": columns.skipped,
     }
-    images: NDArray[Any] = _map_images(folder, len(targets), columns.shape)
+    images: NDArray[Any] = _map_images(folder, len(targets), columns.shapes[0])
     facts = {key: value for key, value in description.items() if key not in {"shape", "skipped"}}
     described = {"digest": digest_json([digest_arrays({"images": images, "targets": targets}), facts]), **description}
     (folder / "prepared.json").write_text(json.dumps(described), encoding="utf-8")
@@ -142,18 +145,37 @@ def _write(folder: Path, name: str, contents: DatasetContents, preparation: Prep
 
 def _append(record: ImageRecord, task: Task, preparation: Preparation, columns: _Columns, stream: IO[bytes]) -> None:
     image = prepare_image(record.image, preparation)
-    if not columns.shape:
-        columns.shape = image.shape
-    if image.shape != columns.shape:
-        expected, received = (" x ".join(map(str, shape)) for shape in (columns.shape, image.shape))
-        raise UnreadableImageError(f"its shape is {received}, not {expected} as the first image's")
     columns.targets.append(_checked_target(record, task))
+    columns.shapes.append(image.shape)
     stream.write(np.ascontiguousarray(image, dtype="<f4").data)
     columns.source_ids.append(record.source_id)
     columns.parts.append(record.part)
     # JSON has no NaN: what is unknown is null there, and NaN again when it is opened.
     known = {name: float(value) for name, value in record.attributes.items()}
     columns.attributes.append({name: value if math.isfinite(value) else None for name, value in known.items()})
+
+
+def _keep_one_shape(folder: Path, columns: _Columns) -> None:
+    """Skip images whose shape is not the most frequent one, the first of several."""
+    counts = Counter(columns.shapes)
+    if len(counts) == 1:
+        return
+    expected = max(counts, key=lambda shape: (counts[shape], -columns.shapes.index(shape)))
+    kept = [k for k, shape in enumerate(columns.shapes) if shape == expected]
+    everything, selected = folder / _IMAGES_FILE, folder / "selected.f32"
+    with everything.open("rb") as source, selected.open("wb") as target:
+        for k, shape in enumerate(columns.shapes):
+            pixels = source.read(4 * math.prod(shape))
+            if shape == expected:
+                target.write(pixels)
+                continue
+            given, wanted = (" x ".join(map(str, each)) for each in (shape, expected))
+            columns.skipped.append(
+                (columns.source_ids[k], f"its shape is {given}, not {wanted} as that of most images")
+            )
+    selected.replace(everything)
+    for name in ("shapes", "targets", "source_ids", "parts", "attributes"):
+        setattr(columns, name, [getattr(columns, name)[k] for k in kept])
 
 
 def _checked_target(record: ImageRecord, task: Task) -> int | list[float]:
@@ -177,7 +199,7 @@ def _nothing_left(name: str, skipped: list[tuple[str, str]]) -> str:
 
 
 def _map_images(folder: Path, n: int, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.float32]]:
-    return np.memmap(folder / "images.f32", dtype="<f4", mode="r", shape=(n, *shape))
+    return np.memmap(folder / _IMAGES_FILE, dtype="<f4", mode="r", shape=(n, *shape))
 
 
 def open_prepared(folder: Path) -> LabelledImages:

@@ -26,7 +26,7 @@ from benchmarker.evaluation import costs, metrics
 from benchmarker.evaluation.primary import primary_metric
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
-from benchmarker.run.files import write_csv, write_json
+from benchmarker.run.files import reserve, write_csv, write_json
 from benchmarker.run.fingerprint import fingerprint
 from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights, decode_outputs
 from benchmarker.training.build import build_model
@@ -37,6 +37,7 @@ CHECKPOINTS = ("best", "final")
 # Inference is timed on at most this many test images, so that a slow network spends no more on it than on training.
 TIMED_IMAGES = 256
 _STEP_INTERVAL_SECONDS = 0.25
+_WEIGHTS_OVERHEAD_BYTES = 1 << 19  # names and groups of an HDF5 file
 
 Emit = Callable[[Mapping[str, Any]], None]
 
@@ -123,6 +124,7 @@ def train_cell(place: Workplace, folder: Path, emit: Emit) -> None:
         validation = expand(validation, place.applied, place.seed, "validation")
     fitted = _fit(place, train, validation, emit)
     _write_history(folder, fitted)
+    reserve(folder, len(CHECKPOINTS) * (sum(array.nbytes for array in fitted.final) + _WEIGHTS_OVERHEAD_BYTES))
     for checkpoint in CHECKPOINTS:
         place.model.set_weights(getattr(fitted, checkpoint))
         place.model.save_weights(folder / f"weights_{checkpoint}.weights.h5")

@@ -60,6 +60,26 @@ def read_json(path: Path) -> Any:
         raise StorageError(f"{path}: cannot be read: {error}") from error
 
 
+def reserve(folder: Path, n_bytes: int) -> None:
+    """Make sure that a folder's disk takes so many bytes more.
+
+    For libraries that do not survive a full disk: HDF5 ends the process when it cannot close a file.
+
+    Raises
+    ------
+    StorageError
+        If it does not.
+    """
+    probe = folder / ".space"
+    try:
+        with probe.open("wb") as stream:
+            os.posix_fallocate(stream.fileno(), 0, n_bytes)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    finally:
+        probe.unlink(missing_ok=True)
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a CSV file with line feeds alone at line ends, so that its bytes are the same everywhere."""
     with path.open("w", encoding="utf-8", newline="") as stream:

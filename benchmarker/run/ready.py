@@ -76,7 +76,7 @@ def get_ready(
     ConfigurationError, DataError, StorageError
         With nothing trained and nothing lost.
     """
-    unusable = check_registry(loaded, plugins)
+    unusable = check_registry(loaded, plugins, too_small="fail")
     loaded = canonical(loaded, plugins)
     registry = loaded.registry
     dataset = plugins.dataset(registry.dataset.name)
@@ -87,7 +87,11 @@ def get_ready(
         Context(dataset=dataset.name, path=_own_path(loaded), offline=offline),
         observer.data_progress,
     )
-    _check_sizes(registry, plugins, data, unusable)
+    unusable = (*unusable, *_too_small(registry, plugins, data, unusable))
+    for problem in unusable:
+        observer.message(problem.message)
+    if {problem.index for problem in unusable if problem.part == "model"} == set(range(len(registry.models))):
+        raise ConfigurationError("no network of the registry can be trained on these images")
     splits = [split_sources(data, registry.dataset.split or dataset.split, seed) for seed in registry.seeds]
     parts = splits[0]  # its sizes stand for all; the others were drawn to find out now whether they can be
     _tell(observer, dataset, data, parts)
@@ -120,20 +124,21 @@ def _own_path(loaded: LoadedRegistry) -> Path | None:
     return path
 
 
-def _check_sizes(registry: Registry, plugins: Plugins, data: LabelledImages, unusable: Sequence[CellProblem]) -> None:
-    """Refuse networks that the images are too small for, all of them at once."""
-    broken = {problem.index for problem in unusable if problem.part == "model"}
+def _too_small(
+    registry: Registry, plugins: Plugins, data: LabelledImages, unusable: Sequence[CellProblem]
+) -> list[CellProblem]:
+    """Return the networks that the prepared images are too small for, where the registry alone did not tell."""
+    known = {problem.index for problem in unusable if problem.part == "model"}
     height, width, channels = data.images.shape[1:]
-    problems = []
+    found = []
     for index, entry in enumerate(registry.models):
-        if index in broken:
+        if index in known:
             continue
         try:
             check_size(plugins.architecture(entry.architecture), (height, width, channels))
         except ConfigurationError as error:
-            problems.append(str(error))
-    if problems:
-        raise ConfigurationError("\n".join(problems))
+            found.append(CellProblem(part="model", index=index, kind="configuration", message=str(error)))
+    return found
 
 
 def _tell(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Parts) -> None:

@@ -12,6 +12,7 @@ from benchmarker.errors import StorageError
 from benchmarker.registry import LoadedRegistry
 from benchmarker.run.files import RUNS_FOLDER, make_folder, read_json
 from benchmarker.run.launcher import launch, record_failure, run_paths
+from benchmarker.run.manifest import MANIFEST_FILE
 from benchmarker.run.observer import CellOutcome, Observer
 from benchmarker.run.plan import Cell
 from benchmarker.run.ready import ReadyStudy, get_ready
@@ -112,7 +113,16 @@ class _Runner:
         return StudyOutcome(ok=ok, failed=failed, pending=len(cells) - ok - failed, reused=len(done))
 
     def _is_finished(self, cell: Cell) -> bool:
-        return run_paths(self._study, cell).finished.is_dir()
+        folder = run_paths(self._study, cell).finished
+        if not folder.is_dir():
+            return False
+        try:
+            read_json(folder / MANIFEST_FILE)
+            read_json(folder / "metrics.json")
+        except StorageError as error:
+            self._observer.message(f"{error}; the cell is run again")
+            return False
+        return True
 
     def _finish(self, cell: Cell, *, reuse: bool, weights: Mapping[str, str] | None) -> CellOutcome:
         if (problem := self._ready.problems.get(cell.key)) is not None:

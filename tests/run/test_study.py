@@ -1,0 +1,282 @@
+"""Studies from end to end: real processes, real FITS, tiny networks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MODELS = [
+    {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 2},
+    {"architecture": "simple_net", "learning_rate": 0.001, "epochs": 1},
+]
+
+NOISY_PLUGIN = """
+import random
+import numpy
+from benchmarker import Architecture, hookimpl
+
+random.seed(1); random.random(); numpy.random.seed(1); numpy.random.random()
+
+@hookimpl
+def benchmarker_register(registrar):
+    registrar.architecture(Architecture(name="noisy", builder="noisy_plugin:nothing", citation="none"))
+"""
+
+
+def install(folder: Path, name: str, source: str) -> Path:
+    """Write a plugin as an installer would, for PYTHONPATH."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.py").write_text(source)
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[benchmarker]\na_{name} = {name}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, command_line: Any) -> Path:
+    """A study of two networks that has been run once."""
+    folder = tmp_path_factory.mktemp("finished")
+    registry = {
+        "dataset": {
+            "name": "fits-manifest",
+            "path": str(fits_folder),
+            "preparation": {"clip_sigma": None},
+            "split": {"train": 6, "validation": 3},
+        },
+        "arms": [
+            "real",
+            {"name": "turned", "augmentations": ["flips", {"name": "rotations", "options": {"step": 90}}]},
+        ],
+        "seeds": [8901],
+        "training": {"batch_size": 4, "threads": 1},
+        "models": MODELS,
+    }
+    (folder / "tiny.yaml").write_text(json.dumps(registry))
+    done = command_line.run("run", "tiny.yaml", "-p", "study", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_run_folder_holds_everything(finished: Path, command_line: Any) -> None:
+    manifests = command_line.manifests(finished / "study")
+    assert set(manifests) == {(m, a, 8901) for m in ("mcrgnet", "simple_net") for a in ("real", "turned")}
+    assert {each["status"] for each in manifests.values()} == {"ok"}
+    run = finished / "study" / "runs" / manifests["mcrgnet", "real", 8901]["key"][:16]
+    metrics = json.loads((run / "metrics.json").read_text())
+    for checkpoint in ("best", "final"):
+        assert 0 <= metrics[checkpoint]["test"]["mean_per_class_accuracy"] <= 100
+        assert set(metrics[checkpoint]["per_class"]) == {"FRI", "FRII"}
+        assert set(metrics[checkpoint]["ratios"]) <= {"loss", "accuracy"}
+        with (run / f"predictions_{checkpoint}.csv").open() as stream:
+            rows = list(csv.DictReader(stream))
+        assert len(rows) == 6
+        assert all(abs(float(row["p_FRI"]) + float(row["p_FRII"]) - 1) < 1e-6 for row in rows)
+        assert (run / f"weights_{checkpoint}.weights.h5").stat().st_size > 0
+    costs = json.loads((run / "costs.json").read_text())
+    assert len(costs["inference_seconds"]) == 5
+    assert costs["parameters"]["trainable"] > costs["parameters"]["convolutional"] > 0
+    assert costs["flops"] > 0
+    assert costs["peak_memory_bytes"] > 2**20
+    with (run / "history.csv").open() as stream:
+        assert [row["epoch"] for row in csv.DictReader(stream)] == ["1", "2"]
+    assert manifests["mcrgnet", "real", 8901]["fingerprint"]["threads"] == 1
+
+
+def test_arms_share_split_and_initial_weights(finished: Path, command_line: Any) -> None:
+    manifests = command_line.manifests(finished / "study")
+    real, turned = (manifests["mcrgnet", arm, 8901]["digests"] for arm in ("real", "turned"))
+    assert real["split"] == turned["split"]
+    assert real["initial_weights"] == turned["initial_weights"]
+    assert real["final_weights"] != turned["final_weights"]
+    other = manifests["simple_net", "real", 8901]["digests"]
+    assert other["split"] == real["split"]
+
+
+def test_the_same_command_repeats_nothing(finished: Path, command_line: Any) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (finished / "study" / "runs").rglob("*")}
+    started = time.monotonic()
+    again = command_line.run("run", "tiny.yaml", "-p", "study", cwd=finished)
+    assert again.returncode == 0
+    assert time.monotonic() - started < 20
+    assert {path: path.stat().st_mtime_ns for path in (finished / "study" / "runs").rglob("*")} == before
+
+
+def test_order_plugins_and_folder_change_no_digest(finished: Path, tmp_path: Path, command_line: Any) -> None:
+    registry = json.loads((finished / "tiny.yaml").read_text())
+    registry["models"].reverse()
+    registry["arms"].reverse()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "other.yaml").write_text(json.dumps(registry))
+    plugins = install(tmp_path / "site", "noisy_plugin", NOISY_PLUGIN)
+    cache = {"BENCHMARKER_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(plugins)}
+    done = command_line.run("run", "other.yaml", "-p", "study", cwd=elsewhere, env=cache)
+    assert done.returncode == 0, done.stderr
+    listed = command_line.run("list", "architectures", cwd=elsewhere, env=cache)
+    assert "noisy" in listed.stdout
+    one, other = (command_line.manifests(folder / "study") for folder in (finished, elsewhere))
+    for name in ("digests", "key"):
+        assert {cell: each[name] for cell, each in one.items()} == {cell: each[name] for cell, each in other.items()}
+
+
+def test_saved_weights_are_tested_without_training(finished: Path, tmp_path: Path, command_line: Any) -> None:
+    saved = tmp_path / "models"
+    registry = json.loads((finished / "tiny.yaml").read_text()) | {"arms": ["real"], "models": MODELS[:1]}
+    (tmp_path / "one.yaml").write_text(json.dumps(registry))
+    copied = command_line.run("run", tmp_path / "one.yaml", "-p", "study", "-m", saved, cwd=finished)
+    assert copied.returncode == 0, copied.stderr
+    assert (saved / "mcrgnet-real-8901-best.weights.h5").exists()
+    done = command_line.run("run", "one.yaml", "-o", "-m", saved, "-p", "tested", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    trained, tested = (command_line.manifests(folder) for folder in (finished / "study", tmp_path / "tested"))
+    assert list(tested) == [("mcrgnet", "real", 8901)]
+    for cell, each in tested.items():
+        assert each["trained"] is False
+        for name in ("predictions_best", "predictions_final", "best_weights"):
+            assert each["digests"][name] == trained[cell]["digests"][name]
+
+
+def test_only_testing_needs_weights(finished: Path, tmp_path: Path, command_line: Any) -> None:
+    done = command_line.run("run", "tiny.yaml", "-o", "-p", tmp_path / "none", cwd=finished)
+    assert done.returncode == 2
+    assert "no saved weights" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_plugin_fails_its_own_cells_only(
+    registry: Callable[..., Path], tmp_path: Path, command_line: Any
+) -> None:
+    source = """
+from benchmarker import Architecture, hookimpl
+
+def build(input_shape, task, seed):
+    raise RuntimeError("my own mistake")
+
+@hookimpl
+def benchmarker_register(registrar):
+    registrar.architecture(Architecture(name="mistaken", builder="mistaken_plugin:build", citation="none"))
+"""
+    plugins = install(tmp_path / "site", "mistaken_plugin", source)
+    models = [{"architecture": "mistaken", "learning_rate": 0.001, "epochs": 1}, MODELS[1]]
+    done = command_line.run(
+        "run", registry(models=models), "-p", "study", cwd=tmp_path, env={"PYTHONPATH": str(plugins)}
+    )
+    assert done.returncode == 1
+    manifests = command_line.manifests(tmp_path / "study")
+    assert manifests["simple_net", "real", 8901]["status"] == "ok"
+    failed = manifests["mistaken", "real", 8901]
+    assert (failed["status"], failed["kind"]) == ("failed", "plugin")
+    assert "my own mistake" in failed["message"]
+    assert "RuntimeError" in failed["traceback"]
+    assert "my own mistake" in done.stdout + done.stderr
+
+
+def test_a_name_of_two_owners_fails_its_own_cells_only(
+    registry: Callable[..., Path], tmp_path: Path, command_line: Any
+) -> None:
+    source = """
+from benchmarker import Architecture, hookimpl
+
+@hookimpl
+def benchmarker_register(registrar):
+    registrar.architecture(Architecture(name="mcrgnet", builder="thief:build", citation="none"))
+"""
+    plugins = install(tmp_path / "site", "thief", source)
+    done = command_line.run(
+        "run", registry(models=MODELS), "-p", "study", cwd=tmp_path, env={"PYTHONPATH": str(plugins)}
+    )
+    assert done.returncode == 1
+    manifests = command_line.manifests(tmp_path / "study")
+    assert manifests["simple_net", "real", 8901]["status"] == "ok"
+    failed = manifests["mcrgnet", "real", 8901]
+    assert failed["kind"] == "plugin"
+    assert "thief 1.0" in failed["message"]
+    assert "galaxy-benchmarker" in failed["message"]
+
+
+def test_a_diverging_network_is_a_failed_cell(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
+    models = [{"architecture": "mcrgnet", "learning_rate": 1e30, "epochs": 2}]
+    done = command_line.run("run", registry(models=models), "-p", "study", cwd=tmp_path)
+    assert done.returncode == 1
+    (failed,) = command_line.manifests(tmp_path / "study").values()
+    assert failed["kind"] == "diverged"
+    assert "smaller learning rate" in failed["message"]
+
+
+def test_ctrl_c_keeps_what_is_finished(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
+    models = [MODELS[1], {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}]
+    path = registry(models=models)
+    process = command_line.start("run", path, "-p", "study", cwd=tmp_path)
+    for line in process.stdout:
+        if "mcrgnet" in line and "epoch 2/" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - started < 5
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    manifests = command_line.manifests(tmp_path / "study")
+    assert [cell[0] for cell in manifests] == ["simple_net"]
+    assert not list((tmp_path / "study" / "runs").glob(".*"))
+    shown = command_line.run("leaderboard", "study", "--format", "json", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "pending" in command_line.run("show", "study", cwd=tmp_path).stdout
+
+
+def test_a_killed_worker_is_a_failed_cell(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
+    models = [{"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}, MODELS[1]]
+    process = command_line.start("run", registry(models=models), "-p", "study", cwd=tmp_path)
+    for line in process.stdout:
+        if "epoch 1/" in line:
+            break
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode == 1
+    manifests = command_line.manifests(tmp_path / "study")
+    failed = manifests["mcrgnet", "real", 8901]
+    assert failed["kind"] in {"crashed", "out-of-memory"}
+    assert "SIGKILL" in failed["message"]
+    assert manifests["simple_net", "real", 8901]["status"] == "ok"
+
+
+def test_a_full_disk_is_told_and_loses_nothing(finished: Path, tmp_path: Path, command_line: Any) -> None:
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    registry = json.loads((finished / "tiny.yaml").read_text()) | {"arms": ["real"], "models": MODELS[1:]}
+    (finished / "one.yaml").write_text(json.dumps(registry))
+    done = command_line.run("run", "one.yaml", "-p", tmp_path / "full", cwd=finished, preexec_fn=small_files)
+    assert done.returncode == 1
+    assert "disk is full" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    again = command_line.run("run", "one.yaml", "-p", tmp_path / "full", cwd=finished)
+    assert again.returncode == 0, again.stderr
+
+
+def test_two_runs_of_one_study_do_not_meet(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
+    models = [{"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}]
+    path = registry(models=models)
+    process = command_line.start("run", path, "-p", "study", cwd=tmp_path)
+    for line in process.stdout:
+        if "epoch 1/" in line:
+            break
+    second = command_line.run("run", path, "-p", "study", cwd=tmp_path)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert second.returncode == 1
+    assert "another run is working" in second.stderr
