@@ -1,10 +1,8 @@
-"""What a network costs: parameters, floating-point operations, memory and time."""
+"""What a network costs: parameters, floating-point operations and time."""
 
 from __future__ import annotations
 
 import math
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -69,12 +67,6 @@ def _flops_of(layer: keras.layers.Layer) -> int:
     kernels = sum(math.prod(weight.shape) for weight in layer.weights if "kernel" in weight.name)
     biases = math.prod(layer.output.shape[1:]) if getattr(layer, "use_bias", False) else 0
     return int(2 * positions * kernels + biases)
-
-
-def peak_memory_bytes() -> int:
-    """Return the largest resident memory that this process has had, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def inference_seconds(model: keras.Model, images: TrainingSet, batch_size: int) -> list[float]:

@@ -22,7 +22,7 @@ from benchmarker.data.splits import Parts, split_sources
 from benchmarker.digests import digest_file
 from benchmarker.discovery import Plugins, installed
 from benchmarker.errors import StorageError
-from benchmarker.evaluation import costs, metrics
+from benchmarker.evaluation import costs, memory, metrics
 from benchmarker.evaluation.primary import primary_metric
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
@@ -274,7 +274,7 @@ def _write_costs(place: Workplace, folder: Path, training: Mapping[str, float]) 
         {
             "parameters": costs.parameters(place.model),
             "flops": costs.flops(place.model),
-            "peak_memory_bytes": costs.peak_memory_bytes(),
+            "peak_memory_bytes": memory.peak_memory_bytes(),
             **training,
             "inference_seconds": taken,
             "inference_images": len(timed),
