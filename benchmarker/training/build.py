@@ -59,8 +59,10 @@ def build_model(
         raise PluginError(
             f"building {architecture.name!r} for images of {input_shape} failed: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(model, keras.Model) or model.output_shape != (None, task.n_outputs):
-        received = model.output_shape if isinstance(model, keras.Model) else type(model).__name__
+    # A subclassed network that was never called knows no shape, and could neither be measured nor saved.
+    shape = getattr(model, "output_shape", None) if isinstance(model, keras.Model) else None
+    if shape != (None, task.n_outputs):
+        received = shape or type(model).__name__
         raise PluginError(
             f"{architecture.builder} must return a keras.Model with outputs of shape (None, {task.n_outputs}). "
             f"Received: {received}"
