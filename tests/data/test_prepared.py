@@ -164,7 +164,7 @@ def test_every_image_that_is_left_out_is_named_with_its_reason(sky: Sky) -> None
     assert [(skipped.name, skipped.reason) for skipped in data.skipped] == [
         ("truncated.fits", "the file ends early"),
         ("J0003", "every pixel is NaN"),
-        ("J0004", "its shape is 15 x 15 x 1, not 16 x 16 x 1 as the first image's"),
+        ("J0004", "its shape is 15 x 15 x 1, not 16 x 16 x 1 as that of most images"),
     ]
     raw = _image(5)
     scaled = ((raw - raw.min()) / (raw.max() - raw.min())).astype(np.float32)

@@ -1,0 +1,211 @@
+"""Training keeps the best epoch and the last, lowers the rate, stops early, and says when it diverged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarker import Classification, LabelledImages, Regression, RegressionTarget, Stream, Training
+from benchmarker.contracts.settings import EarlyStopping, Plateau
+from benchmarker.errors import DivergedError
+from benchmarker.training.batches import FixedBatches, OrderedBatches
+from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
+from benchmarker.training.sets import PartSet
+
+TASK = Classification(classes=("compact", "FRI"))
+INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
+N = 16
+
+
+def _part(task: Classification | Regression = TASK, *, flipped: bool = False) -> PartSet:
+    """Images that are bright for one class and dark for the other; labels the wrong way round where flipped."""
+    classes = np.arange(N) % 2
+    noise = Stream("test", n=N).generator().random((N, 4, 4, 1)) / 10
+    images = (classes[:, None, None, None] + noise).astype(np.float32)
+    labels = 1 - classes if flipped else classes
+    data = LabelledImages(
+        task=task,
+        images=images,
+        targets=labels if isinstance(task, Classification) else 45.0 + 45.0 * labels[:, None],
+        source_ids=tuple(map(str, range(N))),
+        parts=(None,) * N,
+        attributes={},
+        skipped=(),
+        digest="",
+    )
+    return PartSet(data, np.arange(N))
+
+
+def _network(*, task: Classification | Regression = TASK, hidden: bool = False) -> keras.Model:
+    activation = "softmax" if isinstance(task, Classification) else "linear"
+    layers = [keras.layers.Dense(4, "relu", kernel_initializer=keras.initializers.HeNormal(1))] if hidden else []
+    last = keras.layers.Dense(task.n_outputs, activation, kernel_initializer=keras.initializers.GlorotUniform(2))
+    return keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), *layers, last])
+
+
+class Run:
+    """A training of a tiny network, with everything that it told."""
+
+    def __init__(
+        self,
+        rate: float,
+        epochs: int,
+        *,
+        training: Training | None = None,
+        flipped: bool = False,
+        hidden: bool = False,
+        task: Classification | Regression = TASK,
+        weights: NDArray[np.float32] | None = None,
+    ) -> None:
+        self.model = _network(task=task, hidden=hidden)
+        self.told: list[tuple[int, Mapping[str, float]]] = []
+        self.kept: list[str] = []
+        training = training or Training(batch_size=8, optimiser="sgd", plateau=None)
+        compile_model(self.model, task, training, rate)
+        train = OrderedBatches(_part(task), batch_size=8, epochs=epochs, order=Stream("order", seed=1), weights=weights)
+        self.fitted: Fitted = fit(
+            self.model,
+            training,
+            epochs=epochs,
+            train=train,
+            validation=FixedBatches(_part(task, flipped=flipped), batch_size=8, targets=True),
+            on_epoch=self._listen,
+        )
+
+    def _listen(self, epoch: int, values: Mapping[str, float]) -> None:
+        self.told.append((epoch, values))
+        self.kept.append(digest_weights(self.model))
+
+    def column(self, name: str) -> list[float]:
+        return [row[name] for row in self.fitted.history]
+
+
+def _digest(weights: Sequence[NDArray[Any]]) -> str:
+    model = _network()
+    model.set_weights(weights)
+    return digest_weights(model)
+
+
+@pytest.fixture(scope="module")
+def learning() -> Run:
+    return Run(0.1, 4)
+
+
+@pytest.fixture(scope="module")
+def unlearning() -> Run:
+    """Validated on labels the wrong way round: the first epoch is the best."""
+    return Run(0.1, 3, flipped=True)
+
+
+def test_the_history_has_one_row_for_each_epoch(learning: Run) -> None:
+    names = {"epoch", "learning_rate", "loss", "accuracy", "validation_loss", "validation_accuracy"}
+    assert [set(row) for row in learning.fitted.history] == [names] * 4
+    assert learning.column("epoch") == [1, 2, 3, 4]
+    assert learning.column("learning_rate") == pytest.approx([0.1] * 4)
+    assert learning.column("loss") == sorted(learning.column("loss"), reverse=True)
+    assert all(isinstance(value, float) for row in learning.fitted.history for value in row.values())
+    assert len(learning.fitted.seconds) == 4
+    assert min(learning.fitted.seconds) > 0
+
+
+def test_listeners_are_told_each_epoch_with_its_time(learning: Run) -> None:
+    assert [epoch for epoch, _ in learning.told] == [1, 2, 3, 4]
+    rows = [{**row, "seconds": s} for row, s in zip(learning.fitted.history, learning.fitted.seconds, strict=True)]
+    assert [dict(values) for _, values in learning.told] == rows
+
+
+def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(learning: Run, unlearning: Run) -> None:
+    for run, best in ((learning, 4), (unlearning, 1)):
+        losses = run.column("validation_loss")
+        assert losses.index(min(losses)) + 1 == best
+        assert run.fitted.best_epoch == best
+        assert _digest(run.fitted.best) == run.kept[best - 1]
+        assert _digest(run.fitted.final) == run.kept[-1]
+    assert _digest(unlearning.fitted.best) != _digest(unlearning.fitted.final)
+
+
+def test_the_validation_loss_is_that_of_the_weights_at_the_end_of_the_epoch(learning: Run) -> None:
+    model = _network()
+    compile_model(model, TASK, Training(), 0.1)
+    model.set_weights(learning.fitted.best)
+    loss = model.evaluate(FixedBatches(_part(), batch_size=8, targets=True), verbose=0)[0]
+    assert loss == pytest.approx(min(learning.column("validation_loss")), rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_loss_that_is_not_finite_ends_the_training() -> None:
+    with pytest.raises(DivergedError, match=r"loss is nan in epoch \d; try a smaller learning rate"):
+        Run(1e30, 3, hidden=True)
+    assert DivergedError.kind == "diverged"
+
+
+def test_a_plateau_lowers_the_rate_but_not_below_its_floor() -> None:
+    plateau = Plateau(patience=1, minimum_delta=0.01, factor=0.5, floor=0.03)
+    run = Run(0.1, 5, training=Training(batch_size=8, optimiser="sgd", plateau=plateau), flipped=True)
+    assert run.column("learning_rate") == pytest.approx([0.1, 0.1, 0.05, 0.03, 0.03])
+
+
+def test_improvements_below_the_minimum_do_not_count() -> None:
+    plateau = Plateau(patience=1, minimum_delta=10.0, factor=0.5)
+    run = Run(0.1, 3, training=Training(batch_size=8, optimiser="sgd", plateau=plateau))
+    assert run.column("learning_rate") == pytest.approx([0.1, 0.1, 0.05])
+    losses = run.column("validation_loss")
+    assert losses[2] < losses[1] < losses[0]
+
+
+@pytest.mark.parametrize(("monitor", "epochs"), [("validation_loss", 3), ("training_loss", 6)])
+def test_early_stopping_watches_the_loss_that_was_chosen(monitor: Any, epochs: int) -> None:
+    stopping = EarlyStopping(monitor=monitor, patience=2)
+    training = Training(batch_size=8, optimiser="sgd", plateau=None, early_stopping=stopping)
+    run = Run(0.1, 6, training=training, flipped=True)
+    assert len(run.fitted.history) == epochs
+    assert _digest(run.fitted.final) == run.kept[-1]
+    assert run.fitted.best_epoch == 1
+
+
+def test_a_regression_is_trained_on_the_mapped_range() -> None:
+    run = Run(0.01, 2, task=INCLINATION)
+    assert {"absolute_error", "validation_absolute_error"} < set(run.fitted.history[0])
+    outputs = run.model.predict(FixedBatches(_part(INCLINATION), batch_size=N, targets=False), verbose=0)
+    targets = np.where(np.arange(N)[:, None] % 2, 1.0, -1.0)
+    assert run.column("validation_loss")[-1] == pytest.approx(float(((outputs - targets) ** 2).mean()), rel=1e-4)
+
+
+def test_weights_of_images_matter() -> None:
+    only_first = np.where(np.arange(N) % 2, 0.0, 2.0).astype(np.float32)
+    run = Run(0.5, 2, weights=only_first)
+    predicted = run.model.predict(FixedBatches(_part(), batch_size=N, targets=False), verbose=0).argmax(axis=1)
+    assert predicted.tolist() == [0] * N
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", "Adam"), ("sgd", "SGD"), ("rmsprop", "RMSprop"), ("adamw", "AdamW")]
+)
+def test_optimisers_have_the_rate_of_the_registry(name: Any, kind: str) -> None:
+    model = _network()
+    compile_model(model, TASK, Training(optimiser=name), 0.25)
+    assert type(model.optimizer).__name__ == kind
+    assert float(model.optimizer.learning_rate) == 0.25
+    assert model.jit_compile is False
+    assert type(model.loss).__name__ == "CategoricalCrossentropy"
+
+
+def test_digests_of_weights_depend_on_every_weight() -> None:
+    model = _network(hidden=True)
+    digests = {digest_weights(model)}
+    for k, weight in enumerate(model.get_weights()):
+        changed = model.get_weights()
+        changed[k] = np.nextafter(weight, np.float32(9))
+        model.set_weights(changed)
+        digests.add(digest_weights(model))
+    assert len(digests) == 5
+
+
+def test_losses_fall_from_epoch_to_epoch(learning: Run) -> None:
+    assert all(later < earlier for earlier, later in pairwise(learning.column("validation_loss")))
