@@ -16,6 +16,13 @@ from benchmarker.errors import ConfigurationError
 
 BACKENDS = ("tensorflow",)
 
+# Variables by which numerical libraries choose instructions, threads and precision. None is left to the user's shell:
+# ONEDNN_MAX_CPU_ISA alone changes the bits of a training.
+_CHANGE_BITS = (
+    *("TF_", "XLA_", "JAX_", "ONEDNN_", "DNNL_", "MKL_", "OPENBLAS_", "OMP_", "GOMP_", "KMP_"),
+    *("CUBLAS_", "CUDNN_", "NVIDIA_TF32_OVERRIDE"),
+)
+
 
 class Backend(Protocol):
     """What a module of this package offers."""
@@ -59,6 +66,6 @@ def worker_environment(name: str, threads: int) -> dict[str, str]:
     threads : int
         That one operation may use; the number of cores plays no role.
     """
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "XLA_", "JAX_"))}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(_CHANGE_BITS)}
     pinned = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     return environment | pinned | {"PYTHONHASHSEED": "0", "KERAS_BACKEND": name} | dict(load(name).environment(threads))

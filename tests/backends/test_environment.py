@@ -27,12 +27,15 @@ def test_switches_of_the_users_shell_do_not_reach_a_worker(monkeypatch: pytest.M
     monkeypatch.setenv("TF_DETERMINISTIC_OPS", "0")
     monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE"):
+        monkeypatch.setenv(name, "AVX2")
     monkeypatch.setenv("PYTHONHASHSEED", "random")
     monkeypatch.setenv("HOME_OF_GALAXIES", "kept")
     environment = worker_environment("tensorflow", 2)
     assert environment["TF_ENABLE_ONEDNN_OPTS"] == "1"
     assert environment["TF_DETERMINISTIC_OPS"] == "1"
     assert not {"TF_XLA_FLAGS", "XLA_FLAGS"} & environment.keys()
+    assert "AVX2" not in environment.values()
     assert environment["PYTHONHASHSEED"] == "0"
     assert environment["KERAS_BACKEND"] == "tensorflow"
     assert environment["HOME_OF_GALAXIES"] == "kept"
