@@ -78,11 +78,17 @@ def test_all_kinds_are_registered_under_their_own_names(site: Site) -> None:
     assert [type(plugin).__name__ for plugin in found] == ["Architecture", "Dataset", "Augmentation", "Report"]
 
 
-def test_plugins_are_loaded_sorted_by_entry_point_and_distribution(site: Site) -> None:
+def test_plugins_are_loaded_sorted_by_entry_point_and_distribution(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (site.folder / "sky_order.py").write_text("LOADED = []\n")
     body = "import sky_order\nsky_order.LOADED.append({!r})\n" + _plugin("registered")
-    site.install("sky-b", {"zz-late": body.format("zz-late of b"), "aa-early": body.format("aa-early of b")})
     site.install("sky-a", {"mm-middle": body.format("mm-middle of a"), "aa-early": body.format("aa-early of a")})
+    first_on_the_path = tmp_path / "first"
+    first_on_the_path.mkdir()
+    monkeypatch.syspath_prepend(first_on_the_path)
+    late_first = {"zz-late": body.format("zz-late of b"), "aa-early": body.format("aa-early of b")}
+    Site(first_on_the_path).install("sky-b", late_first)
     discover()
     loaded = sys.modules["sky_order"].LOADED
     assert loaded == ["aa-early of a", "aa-early of b", "mm-middle of a", "zz-late of b"]

@@ -96,7 +96,7 @@ def test_fractions_are_of_each_class() -> None:
 
 
 def test_the_order_of_the_images_plays_no_role() -> None:
-    rows = _rows(images=2)
+    rows = [*_rows(images=2), *((f"J0{k:03d}", 2, None) for k in range(20))]  # some experts disagree on class 0
     shuffled = [rows[k] for k in Stream("shuffle").generator().permutation(len(rows))]
     one, other = _labelled(rows), _labelled(shuffled)
     first, second = split_sources(one, None, 8901), split_sources(other, None, 8901)
@@ -111,6 +111,12 @@ def test_a_seed_gives_the_same_split_and_another_seed_another() -> None:
     assert splits[0].digest == splits[1].digest
     assert len({parts.digest for parts in splits}) == 3
     assert _sources(data, splits[0])["test"] != _sources(data, splits[2])["test"]
+
+
+def test_each_class_is_shuffled_on_its_own() -> None:
+    data = _labelled(_rows())
+    sources = _sources(data, split_sources(data, None, 1))["train"]
+    assert len({tuple(source[2:] for source in sources if source[1] == str(label)) for label in range(3)}) == 3
 
 
 def test_a_class_is_split_the_same_whatever_other_classes_there_are() -> None:

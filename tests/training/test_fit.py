@@ -112,6 +112,7 @@ def test_the_history_has_one_row_for_each_epoch(learning: Run) -> None:
     assert all(isinstance(value, float) for row in learning.fitted.history for value in row.values())
     assert len(learning.fitted.seconds) == 4
     assert min(learning.fitted.seconds) > 0
+    assert int(learning.model.optimizer.iterations) == 4 * N // 8
 
 
 def test_listeners_are_told_each_epoch_with_its_time(learning: Run) -> None:
