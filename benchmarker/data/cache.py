@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.digests import digest_json
-from benchmarker.errors import StorageError
+from benchmarker.errors import DataError, StorageError
 
 ENVIRONMENT_VARIABLE = "BENCHMARKER_CACHE"
 
@@ -47,6 +47,8 @@ def produce(name: str, key: Any, write: Callable[[Path], None], *, root: Path | 
     ------
     StorageError
         If the cache cannot be written.
+    DataError
+        If ``write`` cannot read a file of the user's.
     """
     import filelock
 
@@ -60,6 +62,8 @@ def produce(name: str, key: Any, write: Callable[[Path], None], *, root: Path | 
             if not folder.is_dir():
                 _write_aside(folder, write)
     except OSError as error:
+        if error.filename and not Path(error.filename).absolute().is_relative_to(root.absolute()):
+            raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
         raise storage_error(error, folder) from error
     return folder
 

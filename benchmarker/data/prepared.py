@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -32,7 +33,7 @@ from benchmarker.contracts.tasks import Classification, Task, task_from_json
 from benchmarker.data.cache import produce
 from benchmarker.digests import canonical_json, digest_arrays, digest_json
 from benchmarker.discovery import resolve
-from benchmarker.errors import DataError, PluginError, UnreadableImageError
+from benchmarker.errors import BenchmarkerError, DataError, PluginError, UnreadableImageError
 from benchmarker.preparation import prepare_image
 
 # Raise when the same input would be prepared into other numbers.
@@ -65,7 +66,7 @@ def prepare(
     DataError
         If the dataset cannot be read, or no image can be used.
     PluginError
-        If the loader returns something else than it should.
+        If the loader fails, or returns something else than it should.
     """
     contents = _load(dataset, options, context)
     key = {
@@ -77,14 +78,29 @@ def prepare(
     }
 
     def write(folder: Path) -> None:
-        _write(folder, dataset.name, contents, preparation, progress)
+        with _blaming(dataset):
+            _write(folder, dataset.name, contents, preparation, progress)
 
     folder = produce("prepared", key, write)
     return open_prepared(folder), folder
 
 
+@contextmanager
+def _blaming(dataset: Dataset) -> Iterator[None]:
+    """Name the dataset whose loader fails in a way that nobody foresaw."""
+    try:
+        yield
+    except (BenchmarkerError, OSError):  # a full disk is nobody's fault
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"reading the dataset {dataset.name!r} ({dataset.loader}) failed: {type(error).__name__}: {error}"
+        ) from error
+
+
 def _load(dataset: Dataset, options: Options | None, context: DatasetContext) -> DatasetContents:
-    contents = resolve(dataset.loader)(options, context)
+    with _blaming(dataset):
+        contents = resolve(dataset.loader)(options, context)
     if not isinstance(contents, DatasetContents):
         raise PluginError(f"{dataset.loader} must return DatasetContents. Received: {type(contents).__name__}")
     try:

@@ -70,6 +70,8 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     published = split.published if split.published is not None else has_published and split.train is None
     if published and not has_published:
         raise SplitError("the dataset has no published split; give split.train and split.validation instead")
+    if published and split.train is not None:
+        raise SplitError("split.published and split.train exclude each other: leave one of them out")
     if published:
         train, validation, test = _published(data, split, seed)
     else:
@@ -91,6 +93,8 @@ def _published(data: LabelledImages, split: Split, seed: int) -> tuple[Indices, 
                 f"the published split has no {required} part; give split.train and split.validation instead"
             )
     train = _images_of(data, found["train"] - found["validation"] - found["test"], "train")
+    if found["validation"] and split.validation is not None:
+        raise SplitError("the published split has a validation part of its own: leave split.validation out")
     if found["validation"]:
         validation = _images_of(data, found["validation"] - found["test"], "validation")
     else:

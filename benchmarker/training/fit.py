@@ -158,9 +158,8 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._trained = time.perf_counter() - self._started
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        row = {"epoch": float(epoch + 1), "learning_rate": self._learning_rate}
-        row |= {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
-        row["learning_rate"] = self._learning_rate  # the plateau callback logs the rate of the *next* epoch
+        row = {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
+        row = {"epoch": float(epoch + 1), "learning_rate": self._learning_rate, **row}
         losses = {name: row[name] for name in ("loss", "validation_loss")}
         for name, value in losses.items():
             if not math.isfinite(value):

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarker import BenchmarkerError
 from benchmarker.data.cache import cache_folder, produce, storage_error
-from benchmarker.errors import StorageError
+from benchmarker.errors import DataError, StorageError
 
 PRODUCE = """
 import sys, time
@@ -195,3 +195,11 @@ def test_each_failure_is_said_in_words(code: int, words: str) -> None:
     assert words in str(error)
     named = storage_error(OSError(code, os.strerror(code), "the/very/file"), Path("somewhere"))
     assert str(named).startswith("the/very/file: ")
+
+
+def test_a_file_of_the_users_that_cannot_be_read_is_not_taken_for_the_cache(tmp_path: Path) -> None:
+    def write(_folder: Path) -> None:
+        (tmp_path / "missing.fits").read_bytes()
+
+    with pytest.raises(DataError, match=r"missing\.fits: cannot be read"):
+        produce("anything", "key", write, root=tmp_path / "cache")

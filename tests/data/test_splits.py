@@ -298,3 +298,9 @@ def test_the_digest_names_who_is_in_which_part() -> None:
     data = _labelled(_rows())
     digests = {split_sources(data, split, 1).digest for split in (None, Split(train=13), Split(bagging=0.9))}
     assert len(digests) == 3
+
+
+@pytest.mark.parametrize("size", [{"train": 2}, {"validation": 1}])
+def test_numbers_that_a_published_split_would_ignore_are_refused(size: dict[str, int]) -> None:
+    with pytest.raises(SplitError, match="published"):
+        split_sources(_labelled(_published()), Split.model_validate({"published": True, **size}), 1)
