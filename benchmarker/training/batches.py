@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarker.contracts.images import TrainingSet
 from benchmarker.contracts.tasks import Classification, Task
+from benchmarker.digests import digest_arrays
 from benchmarker.randomness import Stream
 from benchmarker.training.sets import Transform
 
@@ -100,6 +101,8 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         Applied to each batch, in their order.
     weights : ndarray of shape (n,), float32, optional
         Weight of each image in the loss.
+    first_epoch : int
+        Epochs that an earlier process has done; index 0 is the first batch of the next one.
     on_batch : callable, optional
         Called with epoch and step whenever a batch is taken.
     """
@@ -113,6 +116,7 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         order: Stream,
         transforms: Sequence[Transform] = (),
         weights: NDArray[np.float32] | None = None,
+        first_epoch: int = 0,
         on_batch: Callable[[int, int], None] = lambda _epoch, _step: None,
     ) -> None:
         super().__init__()
@@ -121,6 +125,7 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._weights = weights
         self._batch_size = batch_size
         self._epochs = epochs
+        self.first_epoch = first_epoch
         self._order = order
         self._transforms = transforms
         self._on_batch = on_batch
@@ -132,10 +137,11 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return math.ceil(len(self._images) / self._batch_size)
 
     def __len__(self) -> int:
-        return self.steps_per_epoch * self._epochs
+        return self.steps_per_epoch * (self._epochs - self.first_epoch)
 
     def __getitem__(self, index: int) -> Batch:
         epoch, step = divmod(index, self.steps_per_epoch)
+        epoch += self.first_epoch
         order, draws = self._epoch(epoch)
         chosen = order[step * self._batch_size : (step + 1) * self._batch_size]
         images = self._images.batch(chosen)
@@ -146,12 +152,19 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             return images, self._targets[chosen]
         return images, self._targets[chosen], self._weights[chosen]
 
+    def digests(self, epoch: int) -> dict[str, str]:
+        """Return the SHA-256 of an epoch's order, and of the draws of its transforms; epochs count from 0."""
+        order, draws = self._epoch(epoch)
+        drawn = {f"{k} {t.name}": rows for k, (t, rows) in enumerate(zip(self._transforms, draws, strict=True))}
+        return {"order": digest_arrays({"order": order}), "draws": digest_arrays(drawn)}
+
     def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]]:
-        if self._current is None or self._current[0] != epoch:
+        current = self._current  # a local name: the thread that fetches ahead may be an epoch further
+        if current is None or current[0] != epoch:
             n = len(self._images)
             order = self._order.child("epoch", epoch=epoch).generator().permutation(n)
-            self._current = (epoch, order, [transform.draws(epoch, n) for transform in self._transforms])
-        return self._current[1], self._current[2]
+            current = self._current = (epoch, order, [transform.draws(epoch, n) for transform in self._transforms])
+        return current[1], current[2]
 
 
 class FixedBatches(keras.utils.PyDataset):  # type: ignore[misc]

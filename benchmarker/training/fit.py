@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import keras
-from numpy.typing import NDArray
 
 from benchmarker.contracts.settings import Training
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.digests import digest_arrays
 from benchmarker.errors import DivergedError
+from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches
+from benchmarker.training.snapshots import CallbackState, Progress, Snapshots, Weights, to_array
 
 _OPTIMISERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
 
-Weights = list[NDArray[Any]]
 EpochListener = Callable[[int, Mapping[str, float]], None]
 
 
@@ -31,19 +30,13 @@ class Fitted:
     ----------
     best, final : list of ndarray
         Weights of the epoch with the lowest validation loss, and of the last epoch.
-    best_epoch : int
-        Counted from 1.
-    history : list of mapping of str to float
-        One row for each epoch; the same on every run.
-    seconds : list of float
-        What each epoch took, without validation.
+    progress : Progress
+        History, times and the best epoch.
     """
 
-    best: Weights = field(default_factory=list)
-    final: Weights = field(default_factory=list)
-    best_epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    best: Weights
+    final: Weights
+    progress: Progress
 
 
 def compile_model(model: keras.Model, task: Task, training: Training, learning_rate: float) -> None:
@@ -78,8 +71,11 @@ def fit(
     train: OrderedBatches,
     validation: FixedBatches,
     on_epoch: EpochListener = lambda _epoch, _values: None,
+    trail: Trail | None = None,
+    snapshots: Snapshots | None = None,
+    resumed: tuple[Weights, Progress] | None = None,
 ) -> Fitted:
-    """Train a compiled model.
+    """Train a compiled model, or go on with a training that was interrupted.
 
     Parameters
     ----------
@@ -93,24 +89,35 @@ def fit(
         What to train on, and what picks the best epoch.
     on_epoch : callable
         Called after each epoch, counted from 1, with its row of the history and ``seconds``.
+    trail : Trail, optional
+        Gets a link for each epoch.
+    snapshots : Snapshots, optional
+        Gets a snapshot after each epoch.
+    resumed : tuple of list of ndarray and Progress, optional
+        What `Snapshots.restore` gave for this model; ``train`` must begin after its epochs.
 
     Raises
     ------
     DivergedError
         If a loss is not a finite number.
     """
-    keeper = _Keeper(on_epoch)
-    model.fit(
-        train,
-        epochs=epochs,
-        steps_per_epoch=train.steps_per_epoch,
-        shuffle=False,
-        validation_data=validation,
-        callbacks=[*_schedule(training), keeper],
-        verbose=0,
-    )
-    keeper.fitted.final = model.get_weights()
-    return keeper.fitted
+    best, progress = resumed or ([], Progress())
+    schedule = _schedule(training)
+    state = CallbackState(schedule, progress.callbacks)
+    keeper = _Keeper(_Record(train=train, best=best, progress=progress, trail=trail or Trail()), on_epoch)
+    writer = _Writer(keeper.record, state, snapshots)
+    if progress.epoch < epochs and not progress.stopped:
+        model.fit(
+            train,
+            initial_epoch=progress.epoch,
+            epochs=epochs,
+            steps_per_epoch=train.steps_per_epoch,
+            shuffle=False,
+            validation_data=validation,
+            callbacks=[*schedule, state, keeper, writer],
+            verbose=0,
+        )
+    return Fitted(best=keeper.record.best, final=model.get_weights(), progress=progress)
 
 
 def _schedule(training: Training) -> list[keras.callbacks.Callback]:
@@ -138,12 +145,22 @@ def _schedule(training: Training) -> list[keras.callbacks.Callback]:
     return callbacks
 
 
+@dataclass(slots=True, kw_only=True)
+class _Record:
+    """What a training has left behind so far."""
+
+    train: OrderedBatches
+    best: Weights
+    progress: Progress
+    trail: Trail
+
+
 class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps history, best weights and time, and stops a training that diverged."""
 
-    def __init__(self, on_epoch: EpochListener) -> None:
+    def __init__(self, record: _Record, on_epoch: EpochListener) -> None:
         super().__init__()
-        self.fitted = Fitted()
+        self.record = record
         self._on_epoch = on_epoch
         self._started = 0.0
         self._learning_rate = 0.0
@@ -160,19 +177,53 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         row = {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
         row = {"epoch": float(epoch + 1), "learning_rate": self._learning_rate, **row}
-        losses = {name: row[name] for name in ("loss", "validation_loss")}
-        for name, value in losses.items():
-            if not math.isfinite(value):
+        for name in ("loss", "validation_loss"):
+            if not math.isfinite(row[name]):
                 raise DivergedError(
-                    f"the {name.replace('_', ' ')} is {value} in epoch {epoch + 1}; try a smaller learning rate"
+                    f"the {name.replace('_', ' ')} is {row[name]} in epoch {epoch + 1}; try a smaller learning rate"
                 )
-        best = min((past["validation_loss"] for past in self.fitted.history), default=math.inf)
+        progress = self.record.progress
+        best = min((past["validation_loss"] for past in progress.history), default=math.inf)
         if row["validation_loss"] < best:
-            self.fitted.best = self.model.get_weights()
-            self.fitted.best_epoch = epoch + 1
-        self.fitted.history.append(row)
-        self.fitted.seconds.append(self._trained)
+            self.record.best = self.model.get_weights()
+            progress.best_epoch = epoch + 1
+        progress.history.append(row)
+        progress.seconds.append(self._trained)
         self._on_epoch(epoch + 1, {**row, "seconds": self._trained})
+
+
+class _Writer(keras.callbacks.Callback):  # type: ignore[misc]
+    """Adds a link to the trail and writes a snapshot, after all other callbacks have had their say."""
+
+    def __init__(self, record: _Record, state: CallbackState, snapshots: Snapshots | None) -> None:
+        super().__init__()
+        self._record = record
+        self._state = state
+        self._snapshots = snapshots
+
+    def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
+        record = self._record
+        content = {**record.train.digests(epoch), **digest_state(self.model), "metrics": record.progress.history[-1]}
+        record.trail.add(f"epoch {epoch + 1}", content)
+        if self._snapshots is None:
+            return
+        progress = record.progress
+        progress.epoch = epoch + 1
+        progress.stopped = bool(self.model.stop_training)
+        progress.callbacks = self._state.read()
+        progress.trail = record.trail.to_json()
+        self._snapshots.save(self.model, record.best, progress)
+
+
+def digest_state(model: keras.Model) -> dict[str, str]:
+    """Return the SHA-256 of a compiled model's weights, of its random state and of its optimiser."""
+    weights = {id(weight) for weight in model.weights}
+    state = [variable for variable in model.variables if id(variable) not in weights]
+    return {
+        "weights": digest_weights(model),
+        "random_state": digest_arrays([(str(k), to_array(variable)) for k, variable in enumerate(state)]),
+        "optimiser": digest_arrays([(str(k), to_array(v)) for k, v in enumerate(model.optimizer.variables)]),
+    }
 
 
 def digest_weights(model: keras.Model) -> str:

@@ -1,0 +1,177 @@
+"""Snapshots of a training: everything that the next epoch depends on, written atomically after each epoch.
+
+Dropout and augmentation keep their random state in variables that neither ``.keras`` files nor weights hold, and Keras
+forgets the patience of its callbacks; so all variables are saved raw, beside the state of the callbacks, the history
+and the best weights so far.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+KEPT = 2
+_FILE = re.compile(r"snapshot-(\d{6})\.npz")
+
+Weights = list[NDArray[Any]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far a training has come.
+
+    Parameters
+    ----------
+    epoch : int
+        Epochs that are done.
+    best_epoch : int
+        The one with the lowest validation loss, counted from 1; 0 before the first.
+    stopped : bool
+        Whether early stopping has ended the training.
+    history : list of mapping of str to float
+        One row for each epoch.
+    seconds : list of float
+        What each epoch took, without validation.
+    callbacks : mapping of str to mapping of str to number
+        State of the callbacks by name.
+    trail : list of mapping
+        Links recorded so far.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    stopped: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    callbacks: dict[str, dict[str, float]] = field(default_factory=dict)
+    trail: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Snapshots:
+    """The snapshots of one run.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are kept, the newest two of them.
+    fingerprint : str
+        Digest of the environment: another environment would go on with other bits, so its snapshots are not used.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self._folder = folder
+        self._fingerprint = fingerprint
+
+    def save(self, model: keras.Model, best: Weights, progress: Progress) -> None:
+        """Write a snapshot, and remove all but the newest ones."""
+        arrays = {f"{group}/{k:05d}": array for group, some in _state(model).items() for k, array in enumerate(some)}
+        arrays |= {f"best/{k:05d}": array for k, array in enumerate(best)}
+        about = json.dumps({"fingerprint": self._fingerprint, "progress": asdict(progress)}).encode()
+        path = self._folder / f"snapshot-{progress.epoch:06d}.npz"
+        aside = path.with_suffix(".partial")
+        with aside.open("wb") as stream:
+            arrays["about"] = np.frombuffer(about, dtype=np.uint8)
+            np.savez(stream, allow_pickle=False, **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        aside.replace(path)
+        for old in self._paths()[KEPT:]:
+            old.unlink()
+
+    def restore(self, model: keras.Model) -> tuple[Weights, Progress] | None:
+        """Set all variables of a compiled model to the newest snapshot; return the best weights and the progress.
+
+        Returns None, with the model as it was, where there is no snapshot of this environment.
+        """
+        for path in self._paths():
+            try:
+                with np.load(path, allow_pickle=False) as file:
+                    about = json.loads(file["about"].tobytes())
+                    if about["fingerprint"] != self._fingerprint:
+                        continue
+                    groups = {
+                        group: [file[name] for name in sorted(file.files) if name.startswith(f"{group}/")]
+                        for group in ("model", "optimiser", "best")
+                    }
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # of a disk that lost its newest bytes
+                continue
+            for variable, array in zip(_variables(model), [*groups["model"], *groups["optimiser"]], strict=True):
+                variable.assign(array)
+            return groups["best"], Progress(**about["progress"])
+        return None
+
+    def clear(self) -> None:
+        """Remove all snapshots."""
+        for path in self._folder.glob("snapshot-*"):
+            path.unlink()
+
+    def _paths(self) -> list[Path]:
+        """Return complete snapshots, the newest first."""
+        found = [path for path in self._folder.glob("snapshot-*.npz") if _FILE.fullmatch(path.name)]
+        return sorted(found, reverse=True)
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _state(model: keras.Model) -> dict[str, Weights]:
+    return {
+        "model": [to_array(variable) for variable in model.variables],
+        "optimiser": [to_array(variable) for variable in model.optimizer.variables],
+    }
+
+
+def to_array(variable: Any) -> NDArray[Any]:
+    """Return the value of a variable of any backend as an array of its own."""
+    return np.array(keras.ops.convert_to_numpy(variable))
+
+
+class CallbackState(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reads and restores what Keras's callbacks forget between two calls of ``fit``.
+
+    Parameters
+    ----------
+    callbacks : sequence of keras.callbacks.Callback
+        Listed before this one, so that their own ``on_train_begin`` has been called.
+    restored : mapping of str to mapping of str to number
+        What `read` gave.
+    """
+
+    _ATTRIBUTES = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")
+
+    def __init__(
+        self, callbacks: Sequence[keras.callbacks.Callback], restored: dict[str, dict[str, float]] | None = None
+    ) -> None:
+        super().__init__()
+        self._callbacks = callbacks
+        self._restored = restored or {}
+
+    def on_train_begin(self, _logs: Any = None) -> None:
+        """Restore the state."""
+        for callback in self._callbacks:
+            for name, value in self._restored.get(type(callback).__name__, {}).items():
+                setattr(callback, name, value)
+
+    def read(self) -> dict[str, dict[str, float]]:
+        """Return the state of all callbacks; infinities, which JSON lacks, are left to the callbacks themselves."""
+        return {
+            type(callback).__name__: {
+                name: value if isinstance(value, int) else float(value)
+                for name in self._ATTRIBUTES
+                if (value := getattr(callback, name, None)) is not None and np.isfinite(value)
+            }
+            for callback in self._callbacks
+        }
