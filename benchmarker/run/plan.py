@@ -189,6 +189,12 @@ def merge_cells(planned: Iterable[Cell], earlier: Iterable[Cell]) -> tuple[list[
     return merged, superseded
 
 
+def _read(entry: Mapping[str, Any]) -> Cell:
+    cell = Cell(**entry)
+    _ground(cell)  # raises where it is incomplete
+    return cell
+
+
 def _ground(cell: Cell) -> tuple[Any, Any]:
     """Return what must be equal for scores to be compared."""
     return cell.spec["dataset"], cell.spec["split"]
@@ -212,7 +218,7 @@ def read_cells(study: Path) -> list[Cell]:
         return []
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
-        cells = [Cell(**cell) for cell in plan["cells"]] if plan["format"] == FORMAT else None
+        cells = [_read(cell) for cell in plan["cells"]] if plan["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path}: is not a plan of this program ({error}); choose another results folder") from error
     if cells is None:
