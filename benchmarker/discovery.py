@@ -112,13 +112,11 @@ class Plugins:
 
     def _by_spelling(self, kind: str, name: str) -> list[Registered]:
         wanted = spelling(name)
-        found: list[Registered] = []
-        for owners in self._registered[kind].values():
-            for owner in owners:
-                names = (owner.plugin.name, *getattr(owner.plugin, "aliases", ()))
-                if wanted in map(spelling, names):
-                    found.append(owner)
-        return found
+        everybody = [owner for owners in self._registered[kind].values() for owner in owners]
+        # A name in any spelling wins over an alias: another plugin's alias must not take away what worked without it.
+        return [owner for owner in everybody if spelling(owner.plugin.name) == wanted] or [
+            owner for owner in everybody if wanted in map(spelling, getattr(owner.plugin, "aliases", ()))
+        ]
 
     def _unknown(self, kind: str, name: str) -> str:
         names = sorted(self._registered[kind])

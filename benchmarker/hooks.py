@@ -54,9 +54,41 @@ class Registrar:
             raise PluginError(f"registrar.{kind}() expects a {expected.__name__}. Received: {plugin!r}")
         if not isinstance(plugin.name, str) or not plugin.name.strip():
             raise PluginError(f"the name of the {kind} must be a text that is not empty. Received: {plugin.name!r}")
+        _check_fields(kind, plugin)
         if any(kind == other and plugin.name == registered.name for other, registered in self.registered):
             raise PluginError(f"the plugin registers the {kind} {plugin.name!r} twice")
         self.registered.append((kind, plugin))
+
+
+# Dataclasses take whatever they are given; what is wrong would show up later, in the middle of somebody else's list.
+_REFERENCES = ("builder", "loader", "renderer", "options")
+_TEXTS = ("citation", "licence", "homepage", "summary", "suffix")
+_NUMBERS = {"minimum_size": 1, "draws_per_image": 0}
+
+
+def _check_fields(kind: str, plugin: Plugin) -> None:
+    fields = {name: getattr(plugin, name) for name in plugin.__slots__ if name != "name"}
+    wrong = [
+        f"{name} must be {expected}. Received: {value!r}"
+        for name, value in fields.items()
+        if (expected := _expected(name, value))
+    ]
+    if wrong:
+        raise PluginError(f"the {kind} {plugin.name!r} cannot be registered: {'; '.join(wrong)}")
+
+
+def _expected(name: str, value: object) -> str:
+    """Return what a field should be, or nothing where it is that."""
+    if name in _REFERENCES and not (name == "options" and value is None):
+        module, colon, function = value.partition(":") if isinstance(value, str) else ("", "", "")
+        return "" if module and colon and function else "'package.module:name'"
+    if name in _TEXTS and not isinstance(value, str):
+        return "a text"
+    if name in _NUMBERS and not (isinstance(value, int) and value >= _NUMBERS[name]):
+        return f"a whole number of at least {_NUMBERS[name]}"
+    if name == "aliases" and not (isinstance(value, tuple) and all(isinstance(alias, str) for alias in value)):
+        return "a tuple of texts"
+    return "'expansion' or 'transform'" if name == "kind" and value not in ("expansion", "transform") else ""
 
 
 class Hooks:

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import rich_click as click
@@ -64,6 +65,21 @@ class LazyGroup(click.RichGroup):
             hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(self.commands_from)}."
             raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+class UserPath(click.Path):
+    """A path of the user's; `~` is the home folder also where the shell leaves it, as in `--data=~/images`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, without `~` where that is somebody's home."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        try:
+            return path.expanduser()
+        except RuntimeError:  # nobody is called that
+            return path
+
+
+PATH = UserPath()
 
 
 def on_terminal() -> bool:

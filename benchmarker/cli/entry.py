@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -71,6 +74,9 @@ def quickstart(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Command, name: str, arguments: list[str]) -> int:
+    # A shell's `>&-`, or a service without a terminal, leaves none.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     for stream in (sys.stdout, sys.stderr):
         # A sign that a terminal does not know must not end a run of hours.
         if hasattr(stream, "reconfigure"):
@@ -87,6 +93,9 @@ def _run(command: Command, name: str, arguments: list[str]) -> int:
             raise
         return _say(f"error: {error}", MISUSED if isinstance(error, ConfigurationError) else FAILED)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and not debug:
+            # Files are told of where they are written; what is left is the output itself, as in `>> log.txt`.
+            return _say(f"error: {error.filename or 'the output'}: the disk is full; free some space", FAILED)
         # The last line of defence: a mistake of ours, or of a plugin, is told in one line; --debug shows where.
         if debug:
             raise
@@ -103,6 +112,7 @@ def _misused(error: click.ClickException) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # told already, where the output is what failed
+        sys.stdout.flush()
     click.echo(text, err=True)
     return code

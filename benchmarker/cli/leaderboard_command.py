@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker.cli.base import examples, plain_text, settings, show_renderable
+from benchmarker.cli.base import PATH, examples, plain_text, settings, show_renderable
 from benchmarker.errors import StorageError
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ CHECKPOINTS = {"best": ("best",), "final": ("final",), "both": ("best", "final")
     ),
     context_settings=settings(),
 )
-@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("study", type=PATH)
 @click.option("--format", "name", default="terminal", metavar="NAME", show_default=True,
               help="A report: terminal, csv, tidy, json, markdown, or one of a plugin.")  # fmt: skip
 @click.option("--sort", metavar="METRIC", help="Metric or cost to rank by, for example macro_f1 or flops.")
 @click.option("--checkpoint", type=click.Choice(list(CHECKPOINTS)), default="both", show_default=True,
               help="Weights of the lowest validation loss, of the last epoch, or both.")  # fmt: skip
 @click.option("--include-incomplete", is_flag=True, help="Rank rows whose seeds have not all finished, too.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write to a file.")
+@click.option("--output", type=PATH, metavar="FILE", help="Write to a file.")
 def leaderboard(
     *, study: Path, name: str, sort: str | None, checkpoint: str, include_incomplete: bool, output: Path | None
 ) -> None:

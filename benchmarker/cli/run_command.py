@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker.cli.base import INTERRUPTED, examples, on_terminal, settings, show_renderable
+from benchmarker.cli.base import INTERRUPTED, PATH, examples, on_terminal, settings, show_renderable
 from benchmarker.cli.run_options import run_options
 from benchmarker.errors import PluginError
 
@@ -28,8 +32,8 @@ RESULTS = Path("results")
     ),
     context_settings=settings(),
 )
-@click.argument("registry", required=False, type=click.Path(path_type=Path))
-@click.option("-a", "--architectures", type=click.Path(path_type=Path), metavar="LIST",
+@click.argument("registry", required=False, type=PATH)
+@click.option("-a", "--architectures", type=PATH, metavar="LIST",
               help="The registry, as quickstart.py takes it.")  # fmt: skip
 @run_options
 def run(registry: Path | None, architectures: Path | None, **options: Any) -> int:
@@ -51,7 +55,7 @@ def run(registry: Path | None, architectures: Path | None, **options: Any) -> in
     ),
     context_settings=settings(),
 )
-@click.option("-a", "--architectures", type=click.Path(path_type=Path), metavar="LIST", default=DEFAULT_REGISTRY,
+@click.option("-a", "--architectures", type=PATH, metavar="LIST", default=DEFAULT_REGISTRY,
               show_default=True, help="Registry (YAML), or text list of network, rate and epochs.")  # fmt: skip
 @run_options
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
@@ -88,7 +92,7 @@ def execute(
     loaded = load_registry(path, overrides)
     results = results_path or default_results(loaded.path, mnist=overrides.mnist)
     try:
-        with observer(results) as watching:
+        with ended_in_order(), observer(results) as watching:
             outcome = run_study(
                 loaded,
                 results,
@@ -99,13 +103,48 @@ def execute(
                 test_only=only_test,
                 models_folder=model_path,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         click.echo(
             "interrupted: what has finished is kept, the rest is pending; the same command goes on with it", err=True
         )
-        return INTERRUPTED
+        return error.code if isinstance(error, EndedError) else INTERRUPTED
     _conclude(results, loaded, outcome)
     return 1 if outcome.failed else 0
+
+
+class EndedError(KeyboardInterrupt):
+    """A batch system or a terminal that is closed asks this process to end.
+
+    Parameters
+    ----------
+    number : int
+        Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.code = 128 + number  # as shells say it
+        super().__init__(number)
+
+
+@contextlib.contextmanager
+def ended_in_order() -> Iterator[None]:
+    """End as after Ctrl-C when told to: the worker is stopped, and nothing half-written stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: object) -> None:
+        raise EndedError(number)
+
+    # What is ignored stays ignored, as under nohup.
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    for number in heard:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def default_results(registry: Path, *, mnist: bool) -> Path:

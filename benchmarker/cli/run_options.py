@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
+
+from benchmarker.cli.base import PATH
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,21 +30,19 @@ class Seeds(click.ParamType[tuple[int, ...]]):
         return tuple(int(part) for part in parts)
 
 
-_PATH = click.Path(path_type=Path)
-
 _OPTIONS = (
     click.option("-s", "--seed", "seeds", type=Seeds(), multiple=True, metavar="N[,N...]",
                  help="Seeds, also as several -s. Default: the registry's."),
-    click.option("-d", "--data", type=_PATH, metavar="PATH",
+    click.option("-d", "--data", type=PATH, metavar="PATH",
                  help="Your own file or folder of images instead of a download."),
     click.option("-f", "--manifest", metavar="FILE",
                  help="CSV manifest with the columns Name,Type, in the folder of the images."),
     click.option("-i", "--image-size", type=click.IntRange(min=1), metavar="N",
                  help="Height and width of the images in pixels."),
-    click.option("-m", "--model-path", type=_PATH, metavar="FOLDER",
+    click.option("-m", "--model-path", type=PATH, metavar="FOLDER",
                  help="Folder in which weights are saved too, and read with -o."),
     click.option("-o", "--only-test", is_flag=True, help="Test saved weights without training."),
-    click.option("-p", "--results-path", type=_PATH, metavar="FOLDER",
+    click.option("-p", "--results-path", type=PATH, metavar="FOLDER",
                  help="The study's folder. Default: results/<registry's name>."),
     click.option("-r", "--rotation", type=click.FloatRange(min=0, max=360), metavar="DEGREES",
                  help="Step of the rotated copies of training images; 0 for none."),

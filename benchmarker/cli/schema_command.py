@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from benchmarker.cli.base import examples, settings
+from benchmarker.cli.base import PATH, examples, settings
 
 
 @click.command(
@@ -17,7 +17,7 @@ from benchmarker.cli.base import examples, settings
     ),
     context_settings=settings(),
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write to a file.")
+@click.option("--output", type=PATH, metavar="FILE", help="Write to a file.")
 def schema(output: Path | None) -> None:
     """Print the JSON Schema of registries.
 

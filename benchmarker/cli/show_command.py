@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from benchmarker.cli.base import examples, settings, show_renderable
+from benchmarker.cli.base import PATH, examples, settings, show_renderable
 from benchmarker.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     ),
     context_settings=settings(),
 )
-@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("study", type=PATH)
 @click.argument("cell", required=False)
 def show(study: Path, cell: str | None) -> None:
     """Show a study's plan and what became of each cell, or one run in full.

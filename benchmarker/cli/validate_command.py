@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from benchmarker.cli.base import examples, settings
+from benchmarker.cli.base import PATH, examples, settings
 
 INVALID = 2
 
@@ -18,7 +18,7 @@ INVALID = 2
     ),
     context_settings=settings(),
 )
-@click.argument("registries", nargs=-1, required=True, metavar="REGISTRY...", type=click.Path(path_type=Path))
+@click.argument("registries", nargs=-1, required=True, metavar="REGISTRY...", type=PATH)
 def validate(registries: tuple[Path, ...]) -> int:
     """Check registries against the installed plugins, and show all problems at once.
 

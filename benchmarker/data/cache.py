@@ -89,4 +89,6 @@ def storage_error(error: OSError, path: Path) -> StorageError:
         return StorageError(f"{place}: the disk is full; free some space and run the same command again")
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         return StorageError(f"{place}: cannot be written ({error.strerror}); choose another folder")
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}:
+        return StorageError(f"{place}: {error.strerror}; correct the path, or choose another folder")
     return StorageError(f"{place}: {error.strerror or error}")

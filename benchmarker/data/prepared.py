@@ -78,8 +78,7 @@ def prepare(
     }
 
     def write(folder: Path) -> None:
-        with _blaming(dataset):
-            _write(folder, dataset.name, contents, preparation, progress)
+        _write(folder, dataset, contents, preparation, progress)
 
     folder = produce("prepared", key, write)
     return open_prepared(folder), folder
@@ -120,11 +119,23 @@ class _Columns:
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
-def _write(folder: Path, name: str, contents: DatasetContents, preparation: Preparation, progress: Progress) -> None:
+def _records(dataset: Dataset, contents: DatasetContents) -> Iterator[ImageRecord | SkippedImage]:
+    with _blaming(dataset):
+        for record in contents.records():
+            if not isinstance(record, ImageRecord | SkippedImage):
+                raise PluginError(
+                    f"the records of {dataset.loader} must be ImageRecord or SkippedImage. Received: {record!r:.100}"
+                )
+            yield record
+
+
+def _write(
+    folder: Path, dataset: Dataset, contents: DatasetContents, preparation: Preparation, progress: Progress
+) -> None:
     columns = _Columns()
     with (folder / _IMAGES_FILE).open("wb") as stream:
-        for done, record in enumerate(contents.records()):
-            progress(f"preparing {name}", done, contents.count)
+        for done, record in enumerate(_records(dataset, contents)):
+            progress(f"preparing {dataset.name}", done, contents.count)
             if isinstance(record, SkippedImage):
                 columns.skipped.append((record.name, record.reason))
                 continue
@@ -133,7 +144,7 @@ def _write(folder: Path, name: str, contents: DatasetContents, preparation: Prep
             except UnreadableImageError as error:
                 columns.skipped.append((record.source_id, error.reason))
     if not columns.targets:
-        raise DataError(_nothing_left(name, columns.skipped))
+        raise DataError(_nothing_left(dataset.name, columns.skipped))
     _keep_one_shape(folder, columns)
     task = contents.task
     dtype = np.int64 if isinstance(task, Classification) else np.float64

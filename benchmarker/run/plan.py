@@ -170,20 +170,34 @@ def merge_cells(planned: Iterable[Cell], earlier: Iterable[Cell]) -> tuple[list[
     Returns
     -------
     merged, superseded : list of Cell
-        Earlier cells stay, unless a model of the same name now means something else in the same arm.
+        Earlier cells stay, unless they were trained on other images or another split, or a model of the same name now
+        means something else in the same arm.
     """
     merged = list(planned)
+    grounds = [_ground(cell) for cell in merged[:1]]
     keys = {cell.key for cell in merged}
     configurations = {(cell.model, cell.arm): cell.configuration for cell in merged}
     superseded = []
     for cell in earlier:
         if cell.key in keys:
             continue
-        if configurations.get((cell.model, cell.arm), cell.configuration) == cell.configuration:
+        same = configurations.get((cell.model, cell.arm), cell.configuration) == cell.configuration
+        if same and _ground(cell) in grounds:
             merged.append(cell)
         else:
             superseded.append(cell)
     return merged, superseded
+
+
+def _read(entry: Mapping[str, Any]) -> Cell:
+    cell = Cell(**entry)
+    _ground(cell)  # raises where it is incomplete
+    return cell
+
+
+def _ground(cell: Cell) -> tuple[Any, Any]:
+    """Return what must be equal for scores to be compared."""
+    return cell.spec["dataset"], cell.spec["split"]
 
 
 def write_plan(study: Path, header: Mapping[str, Any], cells: Iterable[Cell]) -> None:
@@ -204,6 +218,12 @@ def read_cells(study: Path) -> list[Cell]:
         return []
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
-        return [Cell(**cell) for cell in plan["cells"]]
+        cells = [_read(cell) for cell in plan["cells"]] if plan["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path}: is not a plan of this program ({error}); choose another results folder") from error
+    if cells is None:
+        raise StorageError(
+            f"{path}: format {FORMAT} was expected. Received: {plan['format']!r}. It was written by another version of "
+            "the benchmarker; choose another results folder"
+        )
+    return cells

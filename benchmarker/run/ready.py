@@ -10,11 +10,12 @@ from typing import Any
 from benchmarker import backends
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.plugins import Dataset
+from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.context import Context
 from benchmarker.data.prepared import prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
-from benchmarker.errors import ConfigurationError
+from benchmarker.errors import ConfigurationError, DataError
 from benchmarker.evaluation.primary import primary_metric
 from benchmarker.registry import (
     CellProblem,
@@ -79,6 +80,7 @@ def get_ready(
     unusable = check_registry(loaded, plugins, too_small="fail")
     loaded = canonical(loaded, plugins)
     registry = loaded.registry
+    backend = backends.chosen()
     dataset = plugins.dataset(registry.dataset.name)
     data, prepared = prepare(
         dataset,
@@ -87,6 +89,7 @@ def get_ready(
         Context(dataset=dataset.name, path=_own_path(loaded), offline=offline),
         observer.data_progress,
     )
+    _refuse_one_class(dataset, data.task)
     unusable = (*unusable, *_too_small(registry, plugins, data, unusable))
     for problem in unusable:
         observer.message(problem.message)
@@ -100,16 +103,18 @@ def get_ready(
         plugins,
         dataset=dataset,
         data_digest=data.digest,
-        backend=backends.chosen(),
+        backend=backend,
         lines=loaded.lines,
         unusable=unusable,
     )
     cells = [cell for cell, _ in planned]
-    merged, superseded = merge_cells(cells, read_cells(study))
+    earlier = read_cells(study)
+    _refuse_other_dataset(study, dataset, earlier)
+    merged, superseded = merge_cells(cells, earlier)
     if superseded:
         observer.message(
-            f"{len(superseded)} cell(s) of an earlier plan have the names of networks now trained differently: "
-            f"they leave the plan, their runs stay in {study / RUNS_FOLDER}"
+            f"{len(superseded)} cell(s) of an earlier plan were trained on other images or another split, or have the "
+            f"names of networks now trained differently: they leave the plan, their runs stay in {study / RUNS_FOLDER}"
         )
     write_plan(study, _header(loaded, dataset, data, parts), merged)
     write_text(study / f"registry{loaded.path.suffix}", loaded.text)
@@ -139,6 +144,24 @@ def _too_small(
         except ConfigurationError as error:
             found.append(CellProblem(part="model", index=index, kind="configuration", message=str(error)))
     return found
+
+
+def _refuse_one_class(dataset: Dataset, task: Task) -> None:
+    if isinstance(task, Classification) and len(task.classes) < 2:
+        raise DataError(
+            f"{dataset.name} holds images of one class only ({', '.join(task.classes)}): there is nothing to tell "
+            "apart; add images of another class"
+        )
+
+
+def _refuse_other_dataset(study: Path, dataset: Dataset, earlier: Sequence[Cell]) -> None:
+    """Keep scores on different galaxies off one leaderboard."""
+    others = {str(cell.spec["dataset"]["name"]) for cell in earlier} - {dataset.name}
+    if others:
+        raise ConfigurationError(
+            f"{study} holds a study of {', '.join(sorted(others))}, whose scores cannot be compared with those on "
+            f"{dataset.name}; choose another results folder (-p)"
+        )
 
 
 def _tell(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Parts) -> None:

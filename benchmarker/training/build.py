@@ -45,7 +45,7 @@ def build_model(
         If the builder fails, or returns something else than a network for the task.
     """
     check_size(architecture, input_shape)
-    keras.config.set_dtype_policy(precision)
+    _fix_settings(precision)
     own = Stream("weights", seed=seed, architecture=architecture.name).seed()
     # A builder that forgets to hand its seed to a layer still gets the same weights every time.
     keras.utils.set_random_seed(own)
@@ -68,3 +68,11 @@ def build_model(
             f"Received: {received}"
         )
     return model
+
+
+def _fix_settings(precision: str) -> None:
+    """Set what Keras otherwise takes from the user's ``keras.json``, which is no part of a cell's identity."""
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_dtype_policy(precision)

@@ -29,6 +29,8 @@ def test_switches_of_the_users_shell_do_not_reach_a_worker(monkeypatch: pytest.M
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
     for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE"):
         monkeypatch.setenv(name, "AVX2")
+    for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_HOME", "NPY_DISABLE_CPU_FEATURES"):
+        monkeypatch.setenv(name, "AVX2")
     monkeypatch.setenv("PYTHONHASHSEED", "random")
     monkeypatch.setenv("HOME_OF_GALAXIES", "kept")
     environment = worker_environment("tensorflow", 2)

@@ -113,6 +113,23 @@ BROKEN = {
     ),
     "raises": (_plugin("architecture(1 / 0)"), "ZeroDivisionError", "division by zero"),
     "name-not-text": (_plugin(f"architecture({_network('', aliases=())})"), "PluginError", "name"),
+    "no-reference": (
+        _plugin("architecture(Architecture(name='sky-net', builder='build', citation='nobody'))"),
+        "PluginError",
+        "builder must be 'package.module:name'. Received: 'build'",
+    ),
+    "no-aliases": (_plugin(f"architecture({_network('sky-net', aliases=None)})"), "PluginError", "a tuple of texts"),
+    "one-alias": (_plugin(f"architecture({_network('sky-net', aliases='net')})"), "PluginError", "a tuple of texts"),
+    "no-size": (
+        _plugin(f"architecture({_network('sky-net', minimum_size='32')})"),
+        "PluginError",
+        "the architecture 'sky-net' cannot be registered: minimum_size must be a whole number of at least 1",
+    ),
+    "no-such-kind": (
+        _plugin("augmentation(Augmentation(name='sky', kind='filter', builder='x:y'))"),
+        "PluginError",
+        "'expansion' or 'transform'",
+    ),
     "name-a-list": (
         _plugin("architecture(Architecture(name=['a'], builder='x:y', citation='nobody'))"),
         "PluginError",
@@ -204,6 +221,7 @@ def test_names_and_aliases_are_found_in_any_spelling(asked: str) -> None:
 def test_the_exact_name_wins_over_somebody_elses_alias() -> None:
     plugins = _made(_named("vgg"), _named("vgg16d", "vgg"))
     assert plugins.architecture("vgg").name == "vgg"
+    assert plugins.architecture("V-G-G").name == "vgg"
 
 
 def test_plugins_are_listed_by_name() -> None:

@@ -185,7 +185,8 @@ def test_a_read_only_cache_is_a_storage_error(tmp_path: Path) -> None:
         (errno.EFBIG, "the disk is full"),
         (errno.EROFS, "cannot be written (Read-only file system); choose another folder"),
         (errno.EACCES, "cannot be written (Permission denied); choose another folder"),
-        (errno.ENOTDIR, "Not a directory"),
+        (errno.ENOTDIR, "Not a directory; correct the path, or choose another folder"),
+        (errno.EEXIST, "File exists; correct the path, or choose another folder"),
     ],
 )
 def test_each_failure_is_said_in_words(code: int, words: str) -> None:

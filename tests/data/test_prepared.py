@@ -303,3 +303,31 @@ def test_a_signature_that_cannot_be_written_down_is_the_plugins_fault(sky: Sky) 
     sky.signature = {"when": float("nan")}
     with pytest.raises(PluginError, match="signature"):
         _prepare()
+
+
+def test_what_a_loader_raises_is_the_plugins_fault(sky: Sky, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_options: Options | None, _context: DatasetContext) -> DatasetContents:
+        raise KeyError("beam")
+
+    monkeypatch.setattr(sys.modules["fake_sky"], "load", fails)
+    with pytest.raises(PluginError, match=r"'sky' \(fake_sky:load\) failed: KeyError: 'beam'"):
+        _prepare()
+    assert sky.asked == 0
+
+
+def test_what_reading_an_image_raises_is_the_plugins_fault(sky: Sky, isolated_cache: Path) -> None:
+    class Faulty(list[Any]):
+        def __iter__(self) -> Any:
+            yield _record(0)
+            raise ZeroDivisionError("no beam")
+
+    sky.records = Faulty()
+    with pytest.raises(PluginError, match=r"'sky' \(fake_sky:load\) failed: ZeroDivisionError: no beam"):
+        _prepare()
+    assert not [path for path in (isolated_cache / "prepared").iterdir() if path.is_dir()]
+
+
+def test_records_that_are_none_are_the_plugins_fault(sky: Sky) -> None:
+    sky.records = [("an image", 0)]  # type: ignore[list-item]
+    with pytest.raises(PluginError, match=r"must be ImageRecord or SkippedImage\. Received: \('an image', 0\)"):
+        _prepare()

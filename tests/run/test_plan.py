@@ -74,6 +74,22 @@ def test_a_network_trained_differently_supersedes_its_name(registry: Callable[..
     assert [cell.seed for cell in superseded] == [1, 2]
 
 
+def test_scores_on_other_images_leave_the_plan(registry: Callable[..., Path]) -> None:
+    earlier = cells_of(registry(models=[{**MODEL, "name": "another"}]), data_digest="1" * 64)
+    planned = cells_of(registry())
+    assert merge_cells(planned, earlier) == (planned, earlier)
+    other = cells_of(registry(models=[{**MODEL, "epochs": 5, "name": "another"}]))
+    assert merge_cells(planned, other) == ([*planned, *other], [])
+
+
+def test_a_plan_of_another_format_is_left_alone(registry: Callable[..., Path], tmp_path: Path) -> None:
+    write_plan(tmp_path, {"title": ""}, cells_of(registry()))
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
+    with pytest.raises(StorageError, match="Received: 2"):
+        read_cells(tmp_path)
+
+
 def test_a_file_that_is_no_plan_is_told(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(json.dumps({"cells": [{"key": 1}]}))
     with pytest.raises(StorageError, match="not a plan"):

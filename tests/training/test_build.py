@@ -198,3 +198,18 @@ def test_precision_is_that_of_the_cell_and_not_of_the_one_before() -> None:
     model = _build()
     assert model.layers[1].compute_dtype == "float32"
     assert np.asarray(model.get_weights()[0]).dtype == np.float32
+
+
+def test_the_users_keras_settings_change_nothing(networks: types.ModuleType) -> None:
+    seen: list[tuple[str, float, str]] = []
+
+    def look(_shape: Any, task: Task, _seed: int) -> keras.Model:
+        seen.append((keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format()))
+        return _network(task.n_outputs)
+
+    vars(networks)["build"] = look
+    keras.config.set_floatx("float16")
+    keras.config.set_epsilon(1e-3)
+    keras.config.set_image_data_format("channels_first")
+    build_model(HEAVY, None, SHAPE, TASK, seed=8901)
+    assert seen == [("float32", 1e-7, "channels_last")]
