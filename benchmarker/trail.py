@@ -15,6 +15,7 @@ from typing import Any
 from benchmarker.digests import digest_json
 
 START = "0" * 64
+TRAIL_FILE = "trail.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from benchmarker.contracts.settings import Split, Training
 from benchmarker.contracts.tasks import Classification
 from benchmarker.data.prepared import open_prepared
 from benchmarker.data.splits import Parts, split_sources
-from benchmarker.digests import digest_file
+from benchmarker.digests import digest_file, digest_json
 from benchmarker.discovery import Plugins, installed
 from benchmarker.errors import StorageError
 from benchmarker.evaluation import costs, memory, metrics
@@ -28,10 +28,12 @@ from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
 from benchmarker.run.files import reserve, write_csv, write_json
 from benchmarker.run.fingerprint import fingerprint
+from benchmarker.trail import TRAIL_FILE, Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights, decode_outputs
 from benchmarker.training.build import build_model
 from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
-from benchmarker.training.sets import AppliedAugmentation, PartSet, expand, transforms
+from benchmarker.training.sets import AppliedAugmentation, PartSet, digest_set, expand, transforms
+from benchmarker.training.snapshots import Progress, Snapshots
 
 CHECKPOINTS = ("best", "final")
 # Inference is timed on at most this many test images, so that a slow network spends no more on it than on training.
@@ -54,6 +56,7 @@ class Workplace:
     model: keras.Model
     digests: dict[str, str]
     fingerprint: dict[str, Any]
+    trail: Trail
 
     @property
     def seed(self) -> int:
@@ -102,6 +105,7 @@ def set_up(spec: Mapping[str, Any], prepared: Path) -> Workplace:
         model=model,
         digests={"data": data.digest, "split": parts.digest, "initial_weights": digest_weights(model)},
         fingerprint=fingerprint(spec["backend"], training.threads, training.precision, _distributions(spec, plugins)),
+        trail=Trail(),
     )
 
 
@@ -117,26 +121,36 @@ def _distributions(spec: Mapping[str, Any], plugins: Plugins) -> dict[str, str]:
 
 
 def train_cell(place: Workplace, folder: Path, emit: Emit) -> None:
-    """Train a cell's network, and write its history, weights, predictions, metrics and costs."""
+    """Train a cell's network, and write its history, weights, predictions, metrics, costs and trail.
+
+    Goes on from the newest snapshot in the folder, if there is one of this environment.
+    """
     train = expand(place.part("train"), place.applied, place.seed, "train")
     validation: TrainingSet = place.part("validation")
     if place.spec["arm"]["augment_validation"]:
         validation = expand(validation, place.applied, place.seed, "validation")
-    fitted = _fit(place, train, validation, emit)
-    _write_history(folder, fitted)
+    fitted = _fit(place, train, validation, folder, emit)
+    progress = fitted.progress
+    _write_history(folder, progress)
     reserve(folder, len(CHECKPOINTS) * (sum(array.nbytes for array in fitted.final) + _WEIGHTS_OVERHEAD_BYTES))
     for checkpoint in CHECKPOINTS:
         place.model.set_weights(getattr(fitted, checkpoint))
         place.model.save_weights(folder / f"weights_{checkpoint}.weights.h5")
         place.digests[f"{checkpoint}_weights"] = digest_weights(place.model)
-    tested = {"best": fitted.best_epoch, "final": len(fitted.history)}
+    tested = {"best": progress.best_epoch, "final": len(progress.history)}
+    for checkpoint, epoch in tested.items():
+        link = {"digest": place.digests[f"{checkpoint}_weights"], "epoch": epoch}
+        place.trail.add(f"{checkpoint} weights", link)
 
     def load(checkpoint: str) -> None:
         place.model.set_weights(getattr(fitted, checkpoint))
 
     _test(place, folder, emit, tested, load)
-    seconds = math.fsum(fitted.seconds)
-    rate = len(train) * len(fitted.history) / seconds if seconds > 0 else 0.0
+    place.trail.add("predictions", {checkpoint: place.digests[f"predictions_{checkpoint}"] for checkpoint in tested})
+    place.trail.add("metrics", {"digest": digest_file(folder / "metrics.json")})
+    write_json(folder / TRAIL_FILE, {"format": 1, "links": place.trail.to_json()})
+    seconds = math.fsum(progress.seconds)
+    rate = len(train) * len(progress.history) / seconds if seconds > 0 else 0.0
     _write_costs(place, folder, {"training_seconds": seconds, "training_images_per_second": rate})
 
 
@@ -156,8 +170,16 @@ def test_cell(place: Workplace, folder: Path, weights: Mapping[str, str], emit: 
     _write_costs(place, folder, {})
 
 
-def _fit(place: Workplace, train: TrainingSet, validation: TrainingSet, emit: Emit) -> Fitted:
+def _fit(place: Workplace, train: TrainingSet, validation: TrainingSet, folder: Path, emit: Emit) -> Fitted:
     epochs = int(place.spec["model"]["epochs"])
+    compile_model(place.model, place.data.task, place.training, float(place.spec["model"]["learning_rate"]))
+    snapshots = Snapshots(folder, digest_json(place.fingerprint))
+    resumed = snapshots.restore(place.model)
+    if resumed is None:
+        _begin_trail(place, train)
+    else:
+        place.trail = Trail(resumed[1].trail)
+        emit({"event": "resumed", "epoch": resumed[1].epoch, "epochs": epochs})
     batch_size = place.training.batch_size
     weights = None
     if place.training.class_weights == "balanced" and isinstance(place.data.task, Classification):
@@ -170,6 +192,7 @@ def _fit(place: Workplace, train: TrainingSet, validation: TrainingSet, emit: Em
         order=Stream("order", seed=place.seed),
         transforms=transforms(place.applied, place.seed),
         weights=weights,
+        first_epoch=resumed[1].epoch if resumed else 0,
         on_batch=ticker.tick,
     )
     ticker.steps = batches.steps_per_epoch
@@ -178,7 +201,6 @@ def _fit(place: Workplace, train: TrainingSet, validation: TrainingSet, emit: Em
         rate = len(train) / values["seconds"] if values["seconds"] > 0 else 0.0
         emit({"event": "epoch", "epoch": epoch, "epochs": epochs, "values": {**values, "images_per_second": rate}})
 
-    compile_model(place.model, place.data.task, place.training, float(place.spec["model"]["learning_rate"]))
     return fit(
         place.model,
         place.training,
@@ -186,7 +208,19 @@ def _fit(place: Workplace, train: TrainingSet, validation: TrainingSet, emit: Em
         train=batches,
         validation=FixedBatches(validation, batch_size=batch_size, targets=True),
         on_epoch=on_epoch,
+        trail=place.trail,
+        snapshots=snapshots,
+        resumed=resumed,
     )
+
+
+def _begin_trail(place: Workplace, train: TrainingSet) -> None:
+    place.trail.add("cell", {"key": digest_json(place.spec), "spec": place.spec})
+    place.trail.add("fingerprint", place.fingerprint)
+    place.trail.add("data", {"digest": place.digests["data"]})
+    place.trail.add("split", {"digest": place.digests["split"]})
+    place.trail.add("training set", {"digest": digest_set(train), "images": len(train)})
+    place.trail.add("initial weights", {"digest": place.digests["initial_weights"]})
 
 
 class _Ticker:
@@ -204,11 +238,11 @@ class _Ticker:
             self._emit({"event": "step", "epoch": epoch + 1, "done": step + 1, "total": self.steps})
 
 
-def _write_history(folder: Path, fitted: Fitted) -> None:
-    columns = list(fitted.history[0])
+def _write_history(folder: Path, progress: Progress) -> None:
+    columns = list(progress.history[0])
     rows = [
         [repr(row[column]) if column != "epoch" else str(int(row["epoch"])) for column in columns]
-        for row in fitted.history
+        for row in progress.history
     ]
     write_csv(folder / "history.csv", columns, rows)
 

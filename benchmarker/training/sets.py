@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from mmap import MADV_DONTNEED, mmap
 from typing import Any
 
@@ -14,12 +15,16 @@ from benchmarker.contracts.images import LabelledImages, TrainingSet
 from benchmarker.contracts.plugins import Augmentation
 from benchmarker.contracts.settings import Options
 from benchmarker.contracts.tasks import Task
+from benchmarker.digests import digest_arrays
 from benchmarker.discovery import resolve
 from benchmarker.errors import PluginError
 from benchmarker.randomness import Stream
 
 _MAPPED_BYTES = 64 << 20
 """Mapped pages that may stay in memory; the system's own cache of the file is not touched by letting them go."""
+
+
+_DIGEST_BATCH = 64
 
 
 class PartSet:
@@ -141,3 +146,14 @@ def _streams(applied: Sequence[AppliedAugmentation], seed: int, part: str) -> li
         stream = Stream("augmentation", seed=seed, name=name, repetition=repetition, part=part)
         found.append((stream, entry))
     return found
+
+
+def digest_set(images: TrainingSet) -> str:
+    """Return the SHA-256 of every image and target of a training set, as it is rendered for training.
+
+    The canonical encoding of `benchmarker.digest_arrays` of the targets, followed by that of each batch of 64 images.
+    """
+    indices = np.arange(len(images))
+    batches = (indices[start : start + _DIGEST_BATCH] for start in range(0, len(images), _DIGEST_BATCH))
+    rendered = ((f"images {batch[0]}", images.batch(batch)) for batch in batches)
+    return digest_arrays(chain([("targets", images.targets)], rendered))
