@@ -21,7 +21,7 @@ from benchmarker.data.prepared import open_prepared
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.digests import digest_file, digest_json
 from benchmarker.discovery import Plugins, installed
-from benchmarker.errors import StorageError
+from benchmarker.errors import DivergedError, StorageError
 from benchmarker.evaluation import costs, memory, metrics
 from benchmarker.evaluation.primary import primary_metric
 from benchmarker.randomness import Stream
@@ -282,9 +282,18 @@ def _scores(place: Workplace, folder: Path, checkpoint: str) -> dict[str, Any]:
 
 
 def predict(model: keras.Model, images: TrainingSet, batch_size: int) -> NDArray[np.float64]:
-    """Return a network's predictions in the meaning of the task, ndarray of shape (n, n_outputs), float64."""
+    """Return a network's predictions in the meaning of the task, ndarray of shape (n, n_outputs), float64.
+
+    Raises
+    ------
+    DivergedError
+        If one of them is not a finite number.
+    """
     batches = FixedBatches(images, batch_size=batch_size, targets=False)
-    return decode_outputs(images.task, np.asarray(model.predict(batches, verbose=0), dtype=np.float32))
+    outputs = np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
+    if not np.isfinite(outputs).all():
+        raise DivergedError("the network predicts NaN or infinity; try a smaller learning rate")
+    return decode_outputs(images.task, outputs)
 
 
 def _write_predictions(place: Workplace, path: Path, predictions: NDArray[np.float64]) -> None:

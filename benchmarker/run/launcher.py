@@ -78,12 +78,13 @@ def launch(
         "failed": str(paths.failed.absolute()),
         "weights": weights,
     }
+    killed_before = _kills_for_memory()
     code = _run_worker(job, cell, paths, listen)
     if code == 0 and paths.finished.is_dir():
         shutil.rmtree(paths.failed, ignore_errors=True)
         return CellOutcome(status="ok", metrics=read_json(paths.finished / "metrics.json"))
     if paths.working.exists():  # it died before it could say why
-        _record_death(cell, paths, code)
+        _record_death(cell, paths, code, for_memory=_kills_for_memory() > killed_before)
     manifest = read_json(paths.failed / MANIFEST_FILE)
     return CellOutcome(status="failed", kind=manifest["kind"], message=manifest["message"])
 
@@ -112,17 +113,26 @@ def _run_worker(job: Mapping[str, Any], cell: Cell, paths: RunPaths, listen: Lis
             _stop(worker)
             shutil.rmtree(paths.working, ignore_errors=True)
             raise
+        finally:
+            # Not before it has ended: a worker whose standard input closes takes it that this process died.
+            if worker.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    worker.stdin.close()
 
 
 def _listen(worker: subprocess.Popen[bytes], job: Mapping[str, Any], listen: Listen) -> None:
     if worker.stdin is None or worker.stdout is None:
         raise TypeError("a worker is started with pipes")
-    with contextlib.suppress(BrokenPipeError), worker.stdin:
-        worker.stdin.write(json.dumps(job).encode())
+    with contextlib.suppress(BrokenPipeError):
+        worker.stdin.write(json.dumps(job).encode() + b"\n")
+        worker.stdin.flush()
     with worker.stdout:
         for line in worker.stdout:
-            with contextlib.suppress(ValueError):  # half a line of a worker that was killed
-                listen(json.loads(line))
+            try:
+                event = json.loads(line)
+            except ValueError:  # half a line of a worker that was killed
+                continue
+            listen(event)
 
 
 def _stop(worker: subprocess.Popen[bytes]) -> None:
@@ -144,11 +154,11 @@ def record_failure(study: Path, cell: Cell, outcome: CellOutcome) -> None:
     _finish_failed(cell, paths, outcome.kind, outcome.message)
 
 
-def _record_death(cell: Cell, paths: RunPaths, code: int) -> None:
+def _record_death(cell: Cell, paths: RunPaths, code: int, *, for_memory: bool) -> None:
     if code < 0:
-        name = signal.Signals(-code).name
-        kind = "out-of-memory" if name == "SIGKILL" and _killed_for_memory() else "crashed"
-        message = f"its process was ended by {name}"
+        known = {each.value: each.name for each in signal.Signals}
+        kind = "out-of-memory" if -code == signal.SIGKILL and for_memory else "crashed"
+        message = f"its process was ended by {known.get(-code, f'signal {-code}')}"
     else:
         kind, message = "crashed", f"its process ended with code {code}"
     _finish_failed(cell, paths, kind, f"{message}; the end of its output is in {paths.failed / 'log.txt'}")
@@ -169,11 +179,11 @@ def _finish_failed(cell: Cell, paths: RunPaths, kind: str, message: str) -> None
     finish(paths.working, paths.failed, manifest)
 
 
-def _killed_for_memory() -> bool:
-    """Whether the kernel says that it ended a process of this group for want of memory."""
+def _kills_for_memory() -> int:
+    """Return how many processes of this group the kernel has ended for want of memory, ever."""
     events = Path("/sys/fs/cgroup/memory.events")
     try:
         counts = dict(line.split() for line in events.read_text(encoding="ascii").splitlines())
+        return int(counts.get("oom_kill", "0"))
     except (OSError, ValueError):
-        return False
-    return int(counts.get("oom_kill", "0")) > 0
+        return 0

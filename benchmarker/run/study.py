@@ -117,12 +117,13 @@ class _Runner:
         if not folder.is_dir():
             return False
         try:
-            read_json(folder / MANIFEST_FILE)
+            manifest = read_json(folder / MANIFEST_FILE)
             read_json(folder / "metrics.json")
         except StorageError as error:
             self._observer.message(f"{error}; the cell is run again")
             return False
-        return True
+        # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings.
+        return bool(manifest.get("trained"))
 
     def _finish(self, cell: Cell, *, reuse: bool, weights: Mapping[str, str] | None) -> CellOutcome:
         if (problem := self._ready.problems.get(cell.key)) is not None:

@@ -1,8 +1,8 @@
 """A worker process: does one cell, tells its parent how it goes, and finishes with an atomic rename.
 
-Started by `benchmarker.run.launcher` as ``python -m benchmarker.run.worker`` with the job as JSON on standard input.
-Events go to standard output, one JSON object a line; everything that libraries print goes to standard error, which the
-parent keeps as ``log.txt``.
+Started by `benchmarker.run.launcher` as ``python -m benchmarker.run.worker`` with the job as one line of JSON on its
+standard input, whose end means that the parent is gone. Events go to standard output, one JSON object a line;
+everything that libraries print goes to standard error, which the parent keeps as ``log.txt``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,28 +29,31 @@ class _Reporter:
 
     def __init__(self, pipe: IO[str], file: IO[str]) -> None:
         self._streams = (pipe, file)
+        self._lock = threading.Lock()  # steps are told by the thread that fetches batches
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         line = json.dumps(event) + "\n"
-        for stream in self._streams if event["event"] != "step" else self._streams[:1]:
-            stream.write(line)
-            stream.flush()
+        with self._lock:
+            for stream in self._streams if event["event"] != "step" else self._streams[:1]:
+                stream.write(line)
+                stream.flush()
 
 
-def failure_kind(error: BaseException) -> str:
+def failure_kind(error: Exception) -> str:
     """Return the kind of failure that an exception stands for."""
     if isinstance(error, BenchmarkerError):
         return error.kind
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "out-of-memory"
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else "crashed"
+    return "crashed"
 
 
 def main() -> int:
     """Do the job on standard input, and return the exit code."""
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what plugins and libraries print must not end up among the events
-    job = json.loads(sys.stdin.read())
+    job = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = Path(job["folder"])
     cell = {name: job["cell"][name] for name in ("key", "configuration", "model", "architecture", "arm", "seed")}
     manifest: dict[str, Any] = {"format": FORMAT, **cell, "started": now()}
@@ -71,6 +76,16 @@ def main() -> int:
             return 0
     finish(folder, Path(job["finished"]), manifest)
     return 0
+
+
+def _end_with_parent() -> None:
+    """End this process, and what it started, when the parent is gone: nobody would know of what it goes on writing."""
+    # Not through `sys.stdin`: a thread that waits in there keeps the interpreter from ending.
+    while os.read(0, 1):
+        pass
+    if os.getpgid(0) == os.getpid():  # as the launcher starts it
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def _work(job: Mapping[str, Any], folder: Path, manifest: dict[str, Any], report: _Reporter) -> None:

@@ -268,7 +268,9 @@ def test_a_full_disk_is_told_and_loses_nothing(finished: Path, tmp_path: Path, c
     assert again.returncode == 0, again.stderr
 
 
-def test_two_runs_of_one_study_do_not_meet(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
+def test_two_runs_of_one_study_do_not_meet_and_no_worker_outlives_its_run(
+    registry: Callable[..., Path], tmp_path: Path, command_line: Any
+) -> None:
     models = [{"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}]
     path = registry(models=models)
     process = command_line.start("run", path, "-p", "study", cwd=tmp_path)
@@ -276,7 +278,20 @@ def test_two_runs_of_one_study_do_not_meet(registry: Callable[..., Path], tmp_pa
         if "epoch 1/" in line:
             break
     second = command_line.run("run", path, "-p", "study", cwd=tmp_path)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
     assert second.returncode == 1
     assert "another run is working" in second.stderr
+    worker = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+    process.kill()
+    process.communicate(timeout=60)
+    patience = time.monotonic() + 5
+    while _lives(worker) and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert not _lives(worker)
+    assert not command_line.manifests(tmp_path / "study")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,114 @@
+"""Which finished runs stand for a cell, and what a worker's events may do; nothing is trained."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from benchmarker.discovery import installed
+from benchmarker.registry import LoadedRegistry, load_registry
+from benchmarker.run import CellOutcome, CellView, StudyOutcome, run_study
+from benchmarker.run.launcher import _listen, run_paths
+from benchmarker.run.plan import Cell, make_cells
+from benchmarker.run.ready import ReadyStudy
+
+
+class Silent:
+    """An observer that remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[CellOutcome] = []
+        self.messages: list[str] = []
+
+    def cell_finished(self, _cell: CellView, outcome: CellOutcome) -> None:
+        self.outcomes.append(outcome)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+@pytest.fixture
+def cell(registry: Callable[..., Path]) -> Cell:
+    plugins, loaded = installed(), load_registry(registry())
+    dataset = plugins.dataset(loaded.registry.dataset.name)
+    ((planned, _),) = make_cells(
+        loaded.registry, plugins, dataset=dataset, data_digest="0" * 64, backend="tensorflow", lines=loaded.lines
+    )
+    return planned
+
+
+@pytest.fixture
+def run(cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[StudyOutcome, Silent]]:
+    """Run a study of one cell whose worker only says that it was started."""
+    ready = ReadyStudy(folder=tmp_path / "study", prepared=tmp_path, cells=[cell], problems={})
+    monkeypatch.setattr("benchmarker.run.study.get_ready", lambda *_, **__: ready)
+    monkeypatch.setattr("benchmarker.run.study.launch", lambda *_, **__: CellOutcome(status="ok", message="started"))
+
+    def run() -> tuple[StudyOutcome, Silent]:
+        observer = Silent()
+        nothing = cast("LoadedRegistry", SimpleNamespace())
+        return run_study(nothing, tmp_path / "study", observer=observer, plugins=installed()), observer
+
+    return run
+
+
+def _finish(study: Path, cell: Cell, manifest: Mapping[str, Any] | None) -> None:
+    folder = run_paths(study, cell).finished
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{" if manifest is None else json.dumps(manifest))
+    (folder / "metrics.json").write_text("{}")
+
+
+def test_a_trained_run_is_not_repeated(run: Any, cell: Cell, tmp_path: Path) -> None:
+    _finish(tmp_path / "study", cell, {"status": "ok", "trained": True})
+    outcome, observer = run()
+    assert outcome == StudyOutcome(ok=1, failed=0, pending=0, reused=1)
+    assert observer.outcomes[0].reused
+
+
+def test_a_test_of_saved_weights_does_not_stand_for_training(run: Any, cell: Cell, tmp_path: Path) -> None:
+    _finish(tmp_path / "study", cell, {"status": "ok", "trained": False})
+    outcome, observer = run()
+    assert outcome.reused == 0
+    assert observer.outcomes[0].message == "started"
+
+
+def test_a_damaged_run_is_told_and_repeated(run: Any, cell: Cell, tmp_path: Path) -> None:
+    _finish(tmp_path / "study", cell, None)
+    outcome, observer = run()
+    assert outcome.reused == 0
+    assert "manifest.json: cannot be read" in observer.messages[0]
+    assert "run again" in observer.messages[0]
+
+
+def test_names_in_tables_lead_to_the_same_run(cell: Cell, tmp_path: Path) -> None:
+    assert run_paths(tmp_path, replace(cell, model="mine", arm="yours")) == run_paths(tmp_path, cell)
+
+
+def _worker(output: bytes) -> subprocess.Popen[bytes]:
+    return cast("subprocess.Popen[bytes]", SimpleNamespace(stdin=io.BytesIO(), stdout=io.BytesIO(output)))
+
+
+def test_half_a_line_of_a_killed_worker_is_left_out() -> None:
+    heard: list[Mapping[str, Any]] = []
+    _listen(_worker(b'{"event": "step"}\n{"event": "epo'), {}, heard.append)
+    assert heard == [{"event": "step"}]
+
+
+def test_what_goes_wrong_in_an_observer_is_not_swallowed() -> None:
+    def fails(_event: Mapping[str, Any]) -> None:
+        raise ValueError("a broken progress bar")
+
+    with pytest.raises(ValueError, match="a broken progress bar"):
+        _listen(_worker(b'{"event": "step"}\n'), {}, fails)
