@@ -17,7 +17,7 @@ from typing import Any
 from benchmarker.backends import worker_environment
 from benchmarker.data.cache import storage_error
 from benchmarker.run.files import RUNS_FOLDER, make_folder, read_json
-from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, finish, now
+from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, finish, has_snapshots, now
 from benchmarker.run.observer import CellOutcome
 from benchmarker.run.plan import Cell
 
@@ -43,9 +43,15 @@ def run_paths(study: Path, cell: Cell) -> RunPaths:
 
 
 def launch(
-    study: Path, cell: Cell, *, prepared: Path, listen: Listen, weights: Mapping[str, str] | None = None
+    study: Path,
+    cell: Cell,
+    *,
+    prepared: Path,
+    listen: Listen,
+    weights: Mapping[str, str] | None = None,
+    fresh: bool = False,
 ) -> CellOutcome:
-    """Run a cell in a fresh process and wait for it.
+    """Run a cell in a fresh process and wait for it; go on from where an interrupted run of it came to.
 
     Parameters
     ----------
@@ -59,6 +65,8 @@ def launch(
         Called with each event of the worker.
     weights : mapping of str to str, optional
         Files of saved weights for each checkpoint: test them instead of training.
+    fresh : bool
+        Begin anew even where there are snapshots.
 
     Raises
     ------
@@ -68,8 +76,8 @@ def launch(
         On Ctrl-C, after the worker was stopped; the cell is pending again.
     """
     paths = run_paths(study, cell)
-    shutil.rmtree(paths.working, ignore_errors=True)
-    make_folder(paths.working)
+    if _take_up(paths, fresh=fresh or weights is not None):
+        return CellOutcome(status="ok", metrics=read_json(paths.finished / "metrics.json"))
     job = {
         "cell": asdict(cell),
         "prepared": str(prepared.absolute()),
@@ -87,6 +95,23 @@ def launch(
         _record_death(cell, paths, code, for_memory=_kills_for_memory() > killed_before)
     manifest = read_json(paths.failed / MANIFEST_FILE)
     return CellOutcome(status="failed", kind=manifest["kind"], message=manifest["message"])
+
+
+def _take_up(paths: RunPaths, *, fresh: bool) -> bool:
+    """Make the working folder ready; return whether an earlier run lacked nothing but its last rename."""
+    if fresh:
+        shutil.rmtree(paths.working, ignore_errors=True)
+    elif (paths.working / MANIFEST_FILE).exists():  # killed between its manifest and the rename
+        manifest = read_json(paths.working / MANIFEST_FILE)
+        if manifest["status"] == "ok":
+            finish(paths.working, paths.finished, manifest)
+            return True
+        shutil.rmtree(paths.working)
+    elif not paths.working.exists() and has_snapshots(paths.failed):  # it crashed, or ran out of memory or time
+        (paths.failed / MANIFEST_FILE).unlink()
+        paths.failed.rename(paths.working)
+    make_folder(paths.working)
+    return False
 
 
 def _run_worker(job: Mapping[str, Any], cell: Cell, paths: RunPaths, listen: Listen) -> int:
@@ -111,7 +136,8 @@ def _run_worker(job: Mapping[str, Any], cell: Cell, paths: RunPaths, listen: Lis
             return worker.wait()
         except BaseException:
             _stop(worker)
-            shutil.rmtree(paths.working, ignore_errors=True)
+            if not has_snapshots(paths.working):
+                shutil.rmtree(paths.working, ignore_errors=True)
             raise
         finally:
             # Not before it has ended: a worker whose standard input closes takes it that this process died.

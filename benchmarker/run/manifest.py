@@ -12,6 +12,15 @@ from benchmarker.run.files import write_json
 
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
+RESUMABLE = ("crashed", "out-of-memory", "timeout", "interrupted")
+"""Kinds of failure that say nothing about the network: a run that ended so may go on from its snapshots."""
+
+_SNAPSHOTS = "snapshot-*"
+
+
+def has_snapshots(folder: Path) -> bool:
+    """Whether a run can go on from where it came to."""
+    return any(folder.glob(f"{_SNAPSHOTS}.npz"))
 
 
 def now() -> str:
@@ -30,6 +39,9 @@ def finish(folder: Path, final: Path, manifest: Mapping[str, Any]) -> None:
         Written last, so that a folder with one is complete.
     """
     write_json(folder / MANIFEST_FILE, manifest)
+    if manifest.get("kind") not in RESUMABLE:
+        for snapshot in folder.glob(_SNAPSHOTS):
+            snapshot.unlink()
     replaced = final.with_name(f".{final.name}.replaced")
     shutil.rmtree(replaced, ignore_errors=True)
     if final.exists():

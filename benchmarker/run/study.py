@@ -106,7 +106,7 @@ class _Runner:
         self._observer.study_started([cell.view for cell in cells], len(done))
         ok = failed = 0
         for cell in cells:
-            outcome = self._finish(cell, reuse=cell.key in done, weights=weights.get(cell.key))
+            outcome = self._finish(cell, reuse=cell.key in done, weights=weights.get(cell.key), fresh=force)
             ok += outcome.status == "ok"
             failed += outcome.status == "failed"
             self._observer.cell_finished(cell.view, outcome)
@@ -125,7 +125,7 @@ class _Runner:
         # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings.
         return bool(manifest.get("trained"))
 
-    def _finish(self, cell: Cell, *, reuse: bool, weights: Mapping[str, str] | None) -> CellOutcome:
+    def _finish(self, cell: Cell, *, reuse: bool, weights: Mapping[str, str] | None, fresh: bool) -> CellOutcome:
         if (problem := self._ready.problems.get(cell.key)) is not None:
             outcome = CellOutcome(status="failed", kind=problem.kind, message=problem.message)
             record_failure(self._study, cell, outcome)
@@ -135,18 +135,21 @@ class _Runner:
             outcome = CellOutcome(status="ok", metrics=metrics, reused=True)
         else:
             self._observer.cell_started(cell.view)
-            outcome = self._launch(cell, weights)
+            outcome = self._launch(cell, weights, fresh)
         if outcome.status == "ok" and weights is None and self._models_folder is not None:
             copy_weights(self._study, cell, self._models_folder)
         return outcome
 
-    def _launch(self, cell: Cell, weights: Mapping[str, str] | None) -> CellOutcome:
+    def _launch(self, cell: Cell, weights: Mapping[str, str] | None, fresh: bool) -> CellOutcome:
         def listen(event: Mapping[str, Any]) -> None:
             if event["event"] == "step":
                 self._observer.cell_step(cell.view, event["epoch"], event["done"], event["total"])
             elif event["event"] == "epoch":
                 self._observer.cell_epoch(cell.view, event["epoch"], event["epochs"], event["values"])
+            elif event["event"] == "resumed":
+                name = f"{cell.model}/{cell.arm}/{cell.seed}"
+                self._observer.message(f"{name}: goes on after epoch {event['epoch']} of {event['epochs']}")
             elif event["event"] == "message":
                 self._observer.message(event["text"])
 
-        return launch(self._study, cell, prepared=self._ready.prepared, listen=listen, weights=weights)
+        return launch(self._study, cell, prepared=self._ready.prepared, listen=listen, weights=weights, fresh=fresh)

@@ -102,7 +102,7 @@ def _work(job: Mapping[str, Any], folder: Path, manifest: dict[str, Any], report
         "trained": job["weights"] is None,
         "fingerprint": place.fingerprint,
         "digests": place.digests,
-        "trail": place.trail.head,
+        **({"trail": place.trail.head} if place.trail.links else {}),
         "finished": now(),
     }
     report({"event": "finished"})
