@@ -55,10 +55,13 @@ class LeaderboardRow:
         Checkpoints are ``"best"`` (by validation loss) and ``"final"``.
     variant : str
         What tells this row from another of the same model and arm, for example ``"epochs=30"``; usually empty.
+    environment : str
+        What tells the environment of these runs from that of others of the same plan, for example
+        ``"tensorflow 2.21.0"``; usually empty. Results of two environments are never averaged.
     backend, precision : str
-        Results of two backends or precisions are never averaged.
+        That computed them.
     n, planned : int
-        Finished seeds, and seeds in the plan.
+        Finished seeds of this environment, and seeds in the plan.
     metrics, costs : mapping of str to Summary
         By flat name: ``"mean_per_class_accuracy"``, ``"train_loss"``, ``"recall_FRI"``; ``"parameters"``, ``"flops"``,
         ``"inference_images_per_second"``.
@@ -76,16 +79,18 @@ class LeaderboardRow:
     planned: int
     metrics: Mapping[str, Summary]
     costs: Mapping[str, Summary]
+    environment: str = ""
 
     @property
     def complete(self) -> bool:
-        """Whether every planned seed has finished."""
+        """Whether every planned seed has finished, in this environment."""
         return self.n == self.planned
 
     @property
     def label(self) -> str:
         """The model, and what tells it from another of the same name."""
-        return f"{self.model} ({self.variant})" if self.variant else self.model
+        name = f"{self.model} ({self.variant})" if self.variant else self.model
+        return f"{name} [{self.environment}]" if self.environment else name
 
     def summary(self, name: str) -> Summary | None:
         """Return a metric or cost by its flat name, or None where it was not measured."""

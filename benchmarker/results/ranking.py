@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarker.digests import canonical_json
 from benchmarker.errors import ConfigurationError
+from benchmarker.results.environments import comparable, describe, differences, environment_labels
 from benchmarker.results.labels import higher_is_better
 from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary
 from benchmarker.results.rows import CHECKPOINTS
@@ -19,15 +20,13 @@ _PRIMARY = {"classification": "mean_per_class_accuracy", "regression": "mean_abs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Cells that differ in their seed only."""
+    """Cells that differ in their seed only, and those of their runs that come from one environment."""
 
     cells: tuple[CellRecord, ...]
     settings: Mapping[str, str]
+    finished: tuple[CellRecord, ...]
     variant: str = ""
-
-    @property
-    def finished(self) -> tuple[CellRecord, ...]:
-        return tuple(cell for cell in self.cells if cell.status == "ok")
+    environment: str = ""
 
 
 def build_leaderboard(
@@ -56,7 +55,8 @@ def build_leaderboard(
         If no run has the metric to sort by.
     """
     primary, direction = _primary(study)
-    groups = _groups(study)
+    planned = _groups(study)
+    groups = [part for group in planned for part in _by_environment(group)]
     metric = _checked(sort, groups, primary)
     higher = direction if metric == primary else higher_is_better(metric)
     rows: list[LeaderboardRow] = []
@@ -82,7 +82,7 @@ def build_leaderboard(
             FailedCell(model=cell.model, arm=cell.arm, seed=cell.seed, kind=cell.kind, message=cell.message)
             for cell in sorted(failed, key=lambda cell: (cell.model, cell.arm, cell.seed, cell.key))
         ),
-        notes=(*study.notes, *(note for group in groups for note in _fingerprint_notes(group))),
+        notes=(*study.notes, *_environment_notes(planned)),
     )
 
 
@@ -114,24 +114,41 @@ def _groups(study: Study) -> list[_Group]:
         key = canonical_json([cell.model, cell.arm, own])
         found.setdefault(key, []).append(cell)
         settings[key] = own
-    groups = [_Group(cells=tuple(cells), settings=settings[key]) for key, cells in found.items()]
+    groups = [
+        _Group(
+            cells=tuple(cells),
+            settings=settings[key],
+            finished=tuple(cell for cell in cells if cell.status == "ok"),
+        )
+        for key, cells in found.items()
+    ]
     return sorted(_named(groups), key=lambda group: (group.cells[0].model, group.cells[0].arm, group.variant))
 
 
 def _settings(cell: CellRecord, study: Study) -> dict[str, str]:
-    """Return everything that seeds of one row must share, flat."""
-    spec = {name: value for name, value in cell.spec.items() if name != "seed"}
-    settings = _flat(spec)
-    backend = cell.fingerprint.get("backend")
-    if isinstance(backend, dict):
-        backend = backend.get("name")
-    settings["backend"] = str(backend or settings.get("backend") or study.plan.get("backend") or "")
-    precision = cell.fingerprint.get("precision")
-    if precision:
-        settings["precision"] = str(precision)
-    elif "training.precision" in settings:
+    """Return everything of the plan that seeds of one row must share, flat."""
+    settings = _flat({name: value for name, value in cell.spec.items() if name != "seed"})
+    settings.setdefault("backend", str(study.plan.get("backend") or ""))
+    if "training.precision" in settings:
         settings["precision"] = settings["training.precision"]
     return settings
+
+
+def _by_environment(group: _Group) -> list[_Group]:
+    """Split a group by the environments of its runs; each part keeps the denominator that was planned."""
+    parts = _environments(group)
+    if len(parts) < 2:
+        return [group]
+    labels = environment_labels([part[0].fingerprint for part in parts])
+    return [replace(group, finished=tuple(part), environment=label) for part, label in zip(parts, labels, strict=True)]
+
+
+def _environments(group: _Group) -> list[list[CellRecord]]:
+    """Return a group's finished cells by environment, in an order that depends on the environments alone."""
+    found: dict[bytes, list[CellRecord]] = {}
+    for cell in group.finished:
+        found.setdefault(canonical_json(comparable(cell.fingerprint)), []).append(cell)
+    return [found[key] for key in sorted(found)]
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, str]:
@@ -174,13 +191,19 @@ def _row(group: _Group, checkpoint: str) -> LeaderboardRow:
         arm=first.arm,
         checkpoint=checkpoint,
         variant=group.variant,
-        backend=group.settings.get("backend", ""),
-        precision=group.settings.get("precision", ""),
+        environment=group.environment,
+        backend=_measured(group, "backend.name") or group.settings.get("backend", ""),
+        precision=_measured(group, "precision") or group.settings.get("precision", ""),
         n=len(group.finished),
         planned=planned,
         metrics=_summaries({cell.seed: cell.evaluations.get(checkpoint, {}) for cell in group.finished}, planned),
         costs=_summaries({cell.seed: cell.cost_values for cell in group.finished}, planned),
     )
+
+
+def _measured(group: _Group, name: str) -> str:
+    """Return what a group's runs note of their environment, which is the same for all."""
+    return comparable(group.finished[0].fingerprint).get(name, "") if group.finished else ""
 
 
 def _summaries(values: Mapping[int, Mapping[str, float]], planned: int) -> dict[str, Summary]:
@@ -199,24 +222,56 @@ def _ranked(
     for row in rows:
         summary = row.summary(metric)
         if summary is not None and (include_incomplete or summary.n == summary.planned):
-            ranked.append((-summary.mean if higher else summary.mean, row.model, row.arm, row.variant, row))
+            ranked.append(
+                (
+                    -summary.mean if higher else summary.mean,
+                    row.model,
+                    row.arm,
+                    f"{row.variant}\0{row.environment}",
+                    row,
+                )
+            )
         else:
             others.append(row)
     ranked.sort(key=lambda entry: entry[:4])
     result = [replace(entry[4], rank=number) for number, entry in enumerate(ranked, start=1)]
-    return result + sorted(others, key=lambda row: (row.model, row.arm, row.variant))
+    return result + sorted(others, key=lambda row: (row.model, row.arm, row.variant, row.environment))
 
 
-def _fingerprint_notes(group: _Group) -> list[str]:
-    """Say in what the environments of averaged runs differ."""
-    prints = [_flat(cell.fingerprint) for cell in group.finished]
-    names = sorted({name for one in prints for name in one})
-    differing = [name for name in names if len({one.get(name) for one in prints}) > 1]
-    if not differing:
+def _environment_notes(planned: Sequence[_Group]) -> list[str]:
+    """Say which rows were split, and in what their environments differ; alike ones in one note."""
+    rows: dict[tuple[int, str], list[str]] = {}
+    for group in planned:
+        prints = [cells[0].fingerprint for cells in _environments(group)]
+        if len(prints) > 1:
+            rows.setdefault((len(prints), _differing(prints)), []).append(
+                f"{group.cells[0].model} in arm {group.cells[0].arm}"
+            )
+    notes = [
+        f"runs from {count} environments are never averaged together, each has a row of its own: "
+        f"{', '.join(names)}. They differ in: {what}"
+        for (count, what), names in rows.items()
+    ]
+    return notes or _note_between_rows(planned)
+
+
+def _note_between_rows(planned: Iterable[_Group]) -> list[str]:
+    """Say that whole rows come from different environments; which plugins a row uses is no difference between them."""
+    found: dict[bytes, Mapping[str, Any]] = {}
+    for group in planned:
+        for cell in group.finished:
+            common = {name: value for name, value in cell.fingerprint.items() if name != "plugins"}
+            found[canonical_json(comparable(common))] = common
+    if len(found) < 2:
         return []
-    parts = [f"{name} ({' / '.join(sorted({one.get(name, '-') for one in prints}))})" for name in differing]
-    first = group.cells[0]
-    return [f"{first.model} in arm {first.arm}: averaged runs come from different environments: {', '.join(parts)}"]
+    what = _differing([found[key] for key in sorted(found)])
+    return [f"rows come from {len(found)} environments, so their times and rates cannot be compared: {what}"]
+
+
+def _differing(prints: Sequence[Mapping[str, Any]]) -> str:
+    known = [one for one in prints if one]
+    unknown = "; of some nothing is known" if len(known) < len(prints) else ""
+    return (describe(differences(known)) or "only some note theirs") + unknown
 
 
 def _integer(value: object) -> int:

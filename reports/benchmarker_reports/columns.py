@@ -47,7 +47,7 @@ def lines(leaderboard: Leaderboard) -> list[Line]:
     """Join the checkpoints of each model and arm, in the order of the first checkpoint's ranks."""
     joined: dict[tuple[str, ...], dict[str, LeaderboardRow]] = {}
     for row in leaderboard.rows:
-        key = (row.model, row.arm, row.variant, row.backend, row.precision)
+        key = (row.model, row.arm, row.variant, row.environment, row.backend, row.precision)
         joined.setdefault(key, {})[row.checkpoint] = row
     return [Line(rows=rows) for rows in joined.values()]
 
@@ -92,6 +92,8 @@ def footnotes(leaderboard: Leaderboard) -> list[str]:
             if ranked
             else "* fewer seeds finished than were planned: not ranked (--include-incomplete ranks them)."
         )
+    if any(row.environment for row in leaderboard.rows):
+        notes.append("[...] runs of one environment only: results of different environments are never averaged.")
     return notes
 
 

@@ -8,7 +8,8 @@ import io
 from benchmarker import Leaderboard
 
 _FIXED = (
-    "rank", "model", "variant", "architecture", "arm", "checkpoint", "backend", "precision", "seeds", "planned_seeds",
+    "rank", "model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision", "seeds",
+    "planned_seeds",
 )  # fmt: skip
 
 
@@ -29,8 +30,8 @@ def render(leaderboard: Leaderboard) -> str:
     writer.writerow((*_FIXED, *(f"{name}_{part}" for name in names for part in ("mean", "standard_deviation"))))
     for row in leaderboard.rows:
         fixed: list[object] = [
-            row.rank, row.model, row.variant, row.architecture, row.arm, row.checkpoint, row.backend, row.precision,
-            row.n, row.planned,
+            row.rank, row.model, row.variant, row.architecture, row.arm, row.checkpoint, row.environment, row.backend,
+            row.precision, row.n, row.planned,
         ]  # fmt: skip
         for name in names:
             summary = row.summary(name)

@@ -55,6 +55,7 @@ def _row(row: LeaderboardRow) -> dict[str, Any]:
         "architecture": row.architecture,
         "arm": row.arm,
         "checkpoint": row.checkpoint,
+        "environment": row.environment,
         "backend": row.backend,
         "precision": row.precision,
         "n": row.n,

@@ -7,7 +7,10 @@ import io
 
 from benchmarker import Leaderboard
 
-_HEAD = ("model", "variant", "architecture", "arm", "checkpoint", "backend", "precision", "seed", "metric", "value")
+_HEAD = (
+    "model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision", "seed", "metric",
+    "value",
+)  # fmt: skip
 
 
 def render(leaderboard: Leaderboard) -> str:
@@ -22,7 +25,10 @@ def render(leaderboard: Leaderboard) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_HEAD)
     for row in leaderboard.rows:
-        fixed = (row.model, row.variant, row.architecture, row.arm, row.checkpoint, row.backend, row.precision)
+        fixed = (
+            row.model, row.variant, row.architecture, row.arm, row.checkpoint, row.environment, row.backend,
+            row.precision,
+        )  # fmt: skip
         for name, summary in (*row.metrics.items(), *row.costs.items()):
             for seed, value in summary.values.items():
                 writer.writerow((*fixed, seed, name, value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from typing import TYPE_CHECKING, Any
 
@@ -114,14 +115,20 @@ def test_backends_are_never_averaged(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 1), 90)
     study.finish(study.cell("convxpress", 2), 80, fingerprint={"backend": {"name": "jax"}})
     rows = best(study)
-    assert [(row.backend, row.n, row.planned) for row in rows] == [("tensorflow", 1, 1), ("jax", 1, 1)]
-    assert [row.label for row in rows] == ["convxpress (backend=tensorflow)", "convxpress (backend=jax)"]
+    assert [(row.backend, row.n, row.planned, row.rank) for row in rows] == [
+        ("jax", 1, 2, None),
+        ("tensorflow", 1, 2, None),
+    ]
+    assert [row.label for row in rows] == ["convxpress [jax]", "convxpress [tensorflow]"]
 
 
 def test_precisions_are_never_averaged(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 1), 90)
     study.finish(study.cell("convxpress", 2), 80, fingerprint={"precision": "mixed_bfloat16"})
-    assert [row.variant for row in best(study)] == ["precision=float32", "precision=mixed_bfloat16"]
+    assert [(row.environment, row.precision) for row in best(study)] == [
+        ("float32", "float32"),
+        ("mixed_bfloat16", "mixed_bfloat16"),
+    ]
 
 
 def test_cells_that_differ_in_more_than_the_seed_are_never_averaged(study: StudyFiles) -> None:
@@ -130,13 +137,52 @@ def test_cells_that_differ_in_more_than_the_seed_are_never_averaged(study: Study
     assert [row.label for row in best(study)] == ["convxpress (epochs=30)", "convxpress (epochs=16)"]
 
 
-def test_other_differences_of_the_environment_are_noted(study: StudyFiles) -> None:
-    for seed, version in ((1, "3.15.0"), (2, "3.15.1")):
-        study.finish(study.cell("convxpress", seed), 90, fingerprint={"packages": {"keras": version}})
-    table = board(study)
-    assert table.rows[0].n == 2
+def test_environments_are_never_averaged(study: StudyFiles) -> None:
+    for seed, version in ((1, "3.15.0"), (2, "3.15.1"), (3, "3.15.1")):
+        study.finish(study.cell("convxpress", seed), 90 + seed, fingerprint={"packages": {"keras": version}})
+    study.cell("convxpress", 4)
+    table = board(study, checkpoints=("best",))
+    assert [(row.label, row.rank, row.n, row.planned) for row in table.rows] == [
+        ("convxpress [keras 3.15.0]", None, 1, 4),
+        ("convxpress [keras 3.15.1]", None, 2, 4),
+    ]
+    assert dict(table.rows[1].metrics["mean_per_class_accuracy"].values) == {2: 92, 3: 93}
+    assert table.denominator == "3 of 4 cells finished, 1 pending"
     (note,) = table.notes
-    assert "packages.keras (3.15.0 / 3.15.1)" in note
+    assert "convxpress in arm real. They differ in: keras (3.15.0 / 3.15.1)" in note
+    asked = best(study, include_incomplete=True)
+    assert [(row.rank, row.n, row.environment) for row in asked] == [(1, 2, "keras 3.15.1"), (2, 1, "keras 3.15.0")]
+
+
+def test_only_the_bug_fix_number_of_python_is_left_out(study: StudyFiles) -> None:
+    for seed, version in ((1, "3.12.3"), (2, "3.12.11")):
+        study.finish(study.cell("convxpress", seed), 90, fingerprint={"python": version})
+    (row,) = best(study)
+    assert (row.n, row.rank, row.environment) == (2, 1, "")
+    study.finish(study.cell("convxpress", 3), 90, fingerprint={"python": "3.13.1"})
+    assert [(row.environment, row.n) for row in best(study)] == [("python 3.12", 2), ("python 3.13", 1)]
+
+
+def test_a_run_that_notes_no_environment_is_not_averaged_with_others(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 1), 90)
+    path = study.finish(study.cell("convxpress", 2), 90) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": {}}))
+    table = board(study, checkpoints=("best",))
+    assert [row.n for row in table.rows] == [1, 1]
+    assert "convxpress [unknown environment]" in [row.label for row in table.rows]
+    assert "of some nothing is known" in table.notes[0]
+
+
+def test_rows_of_different_environments_are_noted(study: StudyFiles) -> None:
+    for model, devices in (("convxpress", ["CPU"]), ("mcrgnet", ["NVIDIA H200"])):
+        plugins = {"plugins": {f"architecture {model}": "somebody 1.0"}}
+        backend = {"backend": {"name": "tensorflow", "devices": devices}}
+        study.finish(study.cell(model, 1), 90, fingerprint=plugins | backend)
+    table = board(study)
+    assert {row.label for row in table.rows} == {"convxpress", "mcrgnet"}
+    assert table.notes == (
+        "rows come from 2 environments, so their times and rates cannot be compared: devices (CPU / NVIDIA H200)",
+    )
 
 
 def test_regressions_are_better_with_smaller_errors(study: StudyFiles) -> None:
