@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,47 @@ def _write_aside(folder: Path, write: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a cached folder from being freed while it is used; note that it was.
+
+    Parameters
+    ----------
+    folder : Path
+        That `produce` gave. Any number of processes may hold it; a killed one lets go.
+    """
+    import fcntl
+
+    try:
+        stream = held_file(folder).open("ab")
+    except OSError:  # a cache that cannot be written can neither be freed
+        yield
+        return
+    with stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        os.utime(stream.fileno())
+        yield
+
+
+def held_file(folder: Path) -> Path:
+    """Return the file that is locked while a cached folder is in use, and as old as its last use."""
+    return folder.with_name(f"{folder.name}.held")
+
+
+def is_held(folder: Path) -> bool:
+    """Tell whether a process uses a cached folder."""
+    import fcntl
+
+    try:
+        with held_file(folder).open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:  # locked, or not to be asked
+        return True
+    return False
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:
