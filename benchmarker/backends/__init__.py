@@ -14,13 +14,13 @@ from typing import Protocol, cast
 
 from benchmarker.errors import ConfigurationError
 
-BACKENDS = ("tensorflow",)
+BACKENDS = ("tensorflow", "jax")
 
 # Variables by which numerical libraries choose instructions, threads and precision. None is left to the user's shell:
 # ONEDNN_MAX_CPU_ISA alone changes the bits of a training, and KERAS_MAX_EPOCHS ends it early.
 _CHANGE_BITS = (
     *("TF_", "XLA_", "JAX_", "ONEDNN_", "DNNL_", "MKL_", "OPENBLAS_", "OMP_", "GOMP_", "KMP_"),
-    *("CUBLAS_", "CUDNN_", "NVIDIA_TF32_OVERRIDE", "KERAS_", "NPY_"),
+    *("CUBLAS_", "CUDNN_", "NVIDIA_TF32_OVERRIDE", "KERAS_", "NPY_", "PJRT_", "NPROC"),
 )
 
 

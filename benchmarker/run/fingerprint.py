@@ -10,7 +10,9 @@ from typing import Any
 from benchmarker import backends
 from benchmarker._version import __version__
 
-_PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "numpy", "scipy", "scikit-learn", "astropy", "pillow")
+_PACKAGES = ("keras", "numpy", "scipy", "scikit-learn", "astropy", "pillow")
+# Of the other backend, which may be installed too, nothing enters a result.
+_BACKEND_PACKAGES = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib")}
 # Instruction sets that numerical libraries choose their kernels by.
 _ISA = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
 
@@ -33,7 +35,9 @@ def fingerprint(backend: str, threads: int, precision: str, plugins: dict[str, s
         "system": platform.system(),
         "machine": platform.machine(),
         "isa": _instruction_sets(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "packages": {
+            name: found for name in (*_PACKAGES, *_BACKEND_PACKAGES[backend]) if (found := _version(name)) is not None
+        },
         "plugins": plugins,
         "backend": {"name": backend, **backends.load(backend).describe()},
         "threads": threads,

@@ -59,8 +59,8 @@ def compile_model(model: keras.Model, task: Task, training: Training, learning_r
         loss, metric = keras.losses.CategoricalCrossentropy(), keras.metrics.CategoricalAccuracy(name="accuracy")
     else:
         loss, metric = keras.losses.MeanSquaredError(), keras.metrics.MeanAbsoluteError(name="absolute_error")
-    # XLA and op determinism exclude each other in TensorFlow; saying so avoids a silent fallback.
-    model.compile(optimizer=optimiser, loss=loss, metrics=[metric], jit_compile=False)
+    # XLA and op determinism exclude each other in TensorFlow; saying so avoids a silent fallback. JAX needs XLA.
+    model.compile(optimizer=optimiser, loss=loss, metrics=[metric], jit_compile=keras.config.backend() == "jax")
 
 
 def fit(

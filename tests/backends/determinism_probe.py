@@ -71,7 +71,7 @@ def _fit(seed: int) -> dict[str, Any]:
     validation = FixedBatches(PartSet(data, np.arange(32, n)), batch_size=16, targets=True)
     fitted = fit(model, training, epochs=2, train=train, validation=validation)
     keras.utils.set_random_seed(seed + 1)  # what ran before must not matter to the next fit
-    return {"initial": initial, "final": digest_weights(model), "history": fitted.history}
+    return {"initial": initial, "final": digest_weights(model), "history": fitted.progress.history}
 
 
 def build(input_shape: tuple[int, int, int], task: Any, seed: int) -> Any:

@@ -1,0 +1,83 @@
+"""JAX: computes on the CPU, or on a GPU where jaxlib finds one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarker.errors import DeterminismError
+
+# jaxlib runs the operations of the CPU in one pool of threads of this name: a thread for each core unless PJRT_NPROC
+# says otherwise. Their number decides how sums are split, however many cores there are.
+_POOL = "tf_XLAEigen"
+_ESSENTIAL = ("PJRT_NPROC", "XLA_FLAGS")
+
+
+def environment(threads: int) -> Mapping[str, str]:
+    """Return the variables that must be set before JAX is imported."""
+    return {
+        "JAX_DEFAULT_MATMUL_PRECISION": "highest",  # no TensorFloat-32
+        "JAX_ENABLE_X64": "0",
+        "PJRT_NPROC": str(threads),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        # A GPU's kernels are else picked by the clock, which may pick others the next time.
+        "XLA_FLAGS": "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+
+
+def configure(threads: int, seed: int) -> None:  # noqa: ARG001 - JAX has no generator of its own
+    """Assert that threads are pinned and determinism is on; `environment` has switched both.
+
+    Parameters
+    ----------
+    threads : int
+        That one operation may use.
+    seed : int
+        Not used: JAX draws nothing without a key.
+
+    Raises
+    ------
+    DeterminismError
+        If a switch is not in force.
+    """
+    import jax
+    from keras.src.utils import module_utils
+
+    # Where TensorFlow is installed too, Keras would import it only to seed its generators.
+    module_utils.tensorflow._available = False
+    wanted = environment(threads)
+    wrong = [f"{name}={wanted[name]}" for name in _ESSENTIAL if os.environ.get(name) != wanted[name]]
+    if jax.config.jax_default_matmul_precision != "highest":
+        wrong.append("matrix products of full precision")
+    if jax.config.jax_enable_x64:
+        wrong.append("numbers of 32 bits")
+    jax.devices()  # starts the threads
+    if (found := _pool_size()) not in {None, threads}:
+        wrong.append(f"{threads} threads (it started {found})")
+    if wrong:
+        raise DeterminismError(f"JAX ignored: {', '.join(wrong)}; results would not be reproducible")
+
+
+def _pool_size() -> int | None:
+    """Return how many threads run the operations of the CPU; None where the system does not say."""
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        return None
+    return sum(name.read_text().strip().startswith(_POOL) for name in tasks.glob("*/comm"))
+
+
+def describe() -> Mapping[str, object]:
+    """Return JAX's versions, devices and switches."""
+    import jax
+    import jaxlib
+
+    return {
+        "version": jax.__version__,
+        "jaxlib": jaxlib.__version__,
+        "devices": ["CPU" if device.platform == "cpu" else str(device.device_kind) for device in jax.local_devices()],
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "matmul_precision": str(jax.config.jax_default_matmul_precision),
+        "x64": bool(jax.config.jax_enable_x64),
+    }
