@@ -49,6 +49,8 @@ def prepare(
     preparation: Preparation,
     context: DatasetContext,
     progress: Progress = lambda _description, _done, _total: None,
+    *,
+    root: Path | None = None,
 ) -> tuple[LabelledImages, Path]:
     """Return the prepared images of a dataset, and the folder that they are in.
 
@@ -60,6 +62,8 @@ def prepare(
         Where the loader finds its files.
     progress : callable
         Called with a description, how many images are done, and how many there are, if known.
+    root : Path, optional
+        Folder to prepare the images in instead of the cache.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def prepare(
     def write(folder: Path) -> None:
         _write(folder, dataset, contents, preparation, progress)
 
-    folder = produce("prepared", key, write)
+    folder = produce("prepared", key, write, root=root)
     return open_prepared(folder), folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,3 +55,48 @@ def prediction_rows(task: Task, targets: NDArray[Any], predictions: NDArray[np.f
         [repr(float(value)) for pair in zip(true, row, strict=True) for value in pair]
         for true, row in zip(targets, predictions, strict=True)
     ]
+
+
+def parse_predictions(
+    task: Task, rows: Sequence[Mapping[str, str]]
+) -> tuple[NDArray[np.int64] | NDArray[np.float64], NDArray[np.float64]]:
+    """Return targets and predictions from the rows of a table that `prediction_rows` filled.
+
+    Parameters
+    ----------
+    task : Task
+        What the columns mean.
+    rows : sequence of mapping of str to str
+        Cells by the name of their column.
+
+    Returns
+    -------
+    targets : ndarray of shape (n,), int64, or (n, n_targets), float64
+        The truth.
+    predictions : ndarray of shape (n, n_outputs), float64
+        Probabilities, or numbers in the units of the task.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a class unknown, a number none, or the predicted class not the most probable one.
+    """
+    missing = [name for name in prediction_columns(task) if not rows or rows[0].get(name) is None]
+    if missing:
+        raise ValueError(f"no column {missing[0]!r}, or no rows")
+    if isinstance(task, Classification):
+        index = {name: k for k, name in enumerate(task.classes)}
+        unknown = sorted({row["true"] for row in rows} - set(index))
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no class of the task")
+        truth = np.array([index[row["true"]] for row in rows], dtype=np.int64)
+        probabilities = np.array([[float(row[f"p_{name}"]) for name in task.classes] for row in rows])
+        for row, k in zip(rows, probabilities.argmax(axis=1).tolist(), strict=True):
+            if row["predicted"] != task.classes[k]:
+                raise ValueError(f"{row['predicted']!r} was predicted where {task.classes[k]!r} is the most probable")
+        return truth, probabilities
+    values = {
+        prefix: np.array([[float(row[f"{prefix}_{target.name}"]) for target in task.targets] for row in rows])
+        for prefix in ("true", "predicted")
+    }
+    return values["true"], values["predicted"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def get_ready(
             f"{len(superseded)} cell(s) of an earlier plan were trained on other images or another split, or have the "
             f"names of networks now trained differently: they leave the plan, their runs stay in {study / RUNS_FOLDER}"
         )
-    write_plan(study, _header(loaded, dataset, data, parts), merged)
+    write_plan(study, _header(loaded, dataset, data, parts) | {"source": _source(loaded, dataset, study)}, merged)
     write_text(study / f"registry{loaded.path.suffix}", loaded.text)
     problems = {cell.key: problem for cell, problem in planned if problem is not None}
     return ReadyStudy(folder=study, prepared=prepared, cells=cells, problems=problems)
@@ -204,4 +205,17 @@ def _header(loaded: LoadedRegistry, dataset: Dataset, data: LabelledImages, part
         },
         "backend": backends.chosen(),
         "primary": {"name": primary.name, "higher_is_better": primary.higher_is_better},
+    }
+
+
+def _source(loaded: LoadedRegistry, dataset: Dataset, study: Path) -> dict[str, Any]:
+    """Return what an audit needs to prepare the same images again."""
+    path = loaded.data_path
+    options = validated_options(dataset, loaded.registry.dataset.options)
+    preparation = merged_preparation(dataset, loaded.registry.dataset.preparation)
+    return {
+        # Seen from the study, so that both can be moved together and no name of a home folder is published.
+        "path": None if path is None else Path(os.path.relpath(path.resolve(), study.resolve())).as_posix(),
+        "options": options.model_dump(mode="json") if options else {},
+        "preparation": preparation.model_dump(mode="json"),
     }

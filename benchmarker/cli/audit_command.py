@@ -1,0 +1,83 @@
+"""``benchmarker audit``: whether the results of a study can be had again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from benchmarker.cli.base import INTERRUPTED, examples, settings
+from benchmarker.errors import BenchmarkerError, ConfigurationError
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    epilog=examples(
+        "benchmarker audit results/quickstart",
+        "benchmarker audit results/quickstart --sample 2 --format html --output audit.html",
+        "benchmarker audit results/mine --cells convxpress/real/8901,mcrgnet/real -d FIRST/",
+        "benchmarker audit results/quickstart --offline --format json",
+    ),
+    context_settings=settings(),
+)
+@click.argument("study", type=_PATH)
+@click.option("--cells", metavar="CELL[,CELL...]",
+              help="Audit these: model/arm/seed, model/arm or model. Default: all that have finished.")  # fmt: skip
+@click.option("--sample", type=click.IntRange(min=1), metavar="N",
+              help="Audit N of them, drawn from a named stream: the same N every time.")  # fmt: skip
+@click.option("--offline", is_flag=True, help="Check the files against the trails; train nothing.")
+@click.option("-d", "--data", type=_PATH, metavar="PATH", help="The images, where they are no longer where they were.")
+@click.option("--format", "name", type=click.Choice(["text", "json", "html", "markdown"]), default="text",
+              show_default=True, help="How to report.")  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write to a file.")
+@click.option("--keep", type=_PATH, metavar="FOLDER", help="Keep the re-runs in this folder, which must be empty.")
+def audit(
+    *,
+    study: Path,
+    cells: str | None,
+    sample: int | None,
+    offline: bool,
+    data: Path | None,
+    name: str,
+    output: Path | None,
+    keep: Path | None,
+) -> int:
+    """Run the cells of a study again in a clean folder, and compare the trails link by link.
+
+    The verdict is "bitwise" (exit code 0), "within tolerance" where another environment gives other bits but metrics
+    within their bands (3), or "differs", with the first link that differs and what usually causes it (1). Files that
+    were changed after a run are found first; with --offline nothing else is done, and the verdict is "intact" (0) or
+    "differs" (1). Without a verdict the exit code is 2. The study itself is never changed.
+    """
+    from benchmarker.audit import audit_study
+    from benchmarker.audit.render import render
+    from benchmarker.cli.leaderboard_command import write
+    from benchmarker.discovery import installed
+
+    if offline and keep is not None:
+        raise click.UsageError("--offline runs nothing that --keep could keep.", click.get_current_context())
+    try:
+        report = audit_study(
+            study,
+            plugins=installed(),
+            names=[part.strip() for part in (cells or "").split(",") if part.strip()],
+            sample=sample,
+            train=not offline,
+            keep=keep,
+            data=data,
+            tell=lambda text: click.echo(text, err=True),
+        )
+    except BenchmarkerError as error:
+        # 1 says that results differ; whatever keeps an audit from a verdict must not look like one.
+        raise ConfigurationError(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("interrupted: the audit has no verdict", err=True)
+        return INTERRUPTED
+    rendered = render(report, name)
+    if output is None:
+        click.echo(rendered, nl=False)
+    else:
+        write(rendered, output)
+        click.echo(f"verdict: {report.verdict}; the report is in {output}", err=True)
+    return report.exit_code
