@@ -1,0 +1,243 @@
+"""One finished study with trails, shared by all audits of real runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Two networks of somebody else's package. One leaves its layers without seeds and draws from Python's and NumPy's global
+# generators, which the harness seeds; the other draws from the system's entropy, which nobody can.
+NETWORKS = """
+import os
+import random
+
+import keras
+import numpy
+from benchmarker import Architecture, hookimpl
+
+
+@hookimpl
+def benchmarker_register(registrar):
+    for name in ("careless", "restless"):
+        registrar.architecture(Architecture(name=name, builder=f"their_networks:{name}", citation="none"))
+
+
+def build(input_shape, task, scale):
+    return keras.Sequential([
+        keras.layers.Input(input_shape),
+        keras.layers.Conv2D(16, 5, activation="relu", kernel_initializer=keras.initializers.RandomNormal(stddev=scale)),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dropout(0.2),
+        keras.layers.Dense(task.n_outputs, activation="softmax"),
+    ])
+
+
+def careless(input_shape, task, seed):
+    return build(input_shape, task, 0.05 + 0.05 * random.random() + 0.05 * float(numpy.random.random()))
+
+
+def restless(input_shape, task, seed):
+    return build(input_shape, task, 0.05 + os.urandom(1)[0] / 2560)
+"""
+
+
+def install(folder: Path, name: str, source: str) -> Path:
+    """Write a plugin as an installer would, for PYTHONPATH."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.py").write_text(source)
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[benchmarker]\na_{name} = {name}\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def their_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the foreign package is installed in."""
+    return install(tmp_path_factory.mktemp("their-site"), "their_networks", NETWORKS)
+
+
+@pytest.fixture(scope="session")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, their_networks: Path, command_line: Any
+) -> Path:
+    """A folder with the images and a study of two networks on them; tests work on copies."""
+    folder = tmp_path_factory.mktemp("audited")
+    shutil.copytree(fits_folder, folder / "images")
+    registry = {
+        "dataset": {
+            "name": "fits-manifest",
+            "path": "images",
+            "preparation": {"clip_sigma": None},
+            "split": {"train": 6, "validation": 3},
+        },
+        "seeds": [8901],
+        "training": {"batch_size": 4, "threads": 1},
+        "models": [{"architecture": name, "learning_rate": 0.01, "epochs": 2} for name in ("careless", "restless")],
+    }
+    (folder / "tiny.yaml").write_text(json.dumps(registry))
+    done = command_line.run("run", "tiny.yaml", "-p", "study", cwd=folder, env={"PYTHONPATH": str(their_networks)})
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the study with its images."""
+    return Path(shutil.copytree(finished, tmp_path / "copied", copy_function=shutil.copy2))
+
+
+@pytest.fixture
+def audit(their_networks: Path, command_line: Any) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Run ``benchmarker audit`` in a process of its own; return its exit code and report."""
+
+    def run(folder: Path, *arguments: str, site: Path | None = None) -> tuple[int, dict[str, Any]]:
+        path = ":".join(str(each) for each in (site, their_networks) if each)
+        done = command_line.run(
+            "audit", folder / "study", "--format", "json", *arguments, cwd=folder, env={"PYTHONPATH": path}
+        )
+        assert done.stdout.startswith("{"), done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    return run
+
+
+CHECKPOINTS = ("best", "final")
+EPOCHS = 3
+
+
+class WrittenRun:
+    """A finished run whose files agree with each other, written without training.
+
+    Parameters
+    ----------
+    study : StudyFiles
+        That it belongs to.
+    """
+
+    def __init__(self, study: Any) -> None:
+        import numpy as np
+
+        from benchmarker import Classification, Stream
+
+        self.study = study
+        # In memory a study of four classes; a spec with what only real ones hold.
+        self.cell = study.cell("convxpress", 8901)
+        self.cell["spec"] |= {
+            "dataset": {"name": "synthetic-radio", "digest": "1" * 64},
+            "training": {"precision": "float32", "threads": 2},
+            "arm": {"augmentations": [], "augment_validation": False},
+            "model": {"architecture": "convxpress", "options": {}, "learning_rate": 0.001, "epochs": EPOCHS},
+        }
+        self.task = Classification(classes=tuple(study.plan["dataset"]["task"]["classes"]))
+        draws = Stream("written-run").generator()
+        self.targets = np.arange(40) % 4
+        self.values = {name: draws.dirichlet(np.ones(4), 40) + 2 * np.eye(4)[self.targets] for name in CHECKPOINTS}
+        for name in CHECKPOINTS:
+            self.values[name] /= self.values[name].sum(axis=1, keepdims=True)
+        self.fingerprint: dict[str, Any] = {"packages": {"numpy": "2.3"}, "threads": 2}
+        self.write()
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.study.run_folder(self.cell))
+
+    def write(self) -> None:
+        """Write everything as it is now."""
+        from benchmarker.digests import digest_file, digest_json
+        from benchmarker.evaluation import metrics
+        from benchmarker.run.files import write_csv, write_json
+        from benchmarker.trail import Trail
+
+        spec = self.cell["spec"]
+        self.cell["key"] = digest_json(spec)
+        self.study.write_plan()
+        (self.study.folder / "registry.yaml").write_text("title: mine\n")
+        self.study.plan["registry"]["sha256"] = digest_file(self.study.folder / "registry.yaml")
+        self.study.write_plan()
+        folder = self.folder
+        evaluations = {}
+        for checkpoint in CHECKPOINTS:
+            rows = metrics.prediction_rows(self.task, self.targets, self.values[checkpoint])
+            named = [[f"source{k:02d}", str(k), *row] for k, row in enumerate(rows)]
+            header = ["source_id", "image", *metrics.prediction_columns(self.task)]
+            write_csv(folder / f"predictions_{checkpoint}.csv", header, named)
+            test = metrics.scores(self.task, self.targets, self.values[checkpoint])
+            found = metrics.details(self.task, self.targets, self.values[checkpoint])
+            epoch = 2 if checkpoint == "best" else EPOCHS
+            evaluations[checkpoint] = {"test": test, "train": test, "validation": test, "epoch": epoch, **found}
+        write_json(folder / "metrics.json", {"primary": self.study.plan["primary"], **evaluations})
+        write_json(folder / "costs.json", {"flops": 1})
+        rows = [
+            {"epoch": k + 1.0, "learning_rate": 0.001, "loss": 1 / (k + 1), "validation_loss": (0.5, 0.2, 0.3)[k]}
+            for k in range(EPOCHS)
+        ]
+        lines = [[str(int(row["epoch"])), *(repr(value) for value in list(row.values())[1:])] for row in rows]
+        write_csv(folder / "history.csv", list(rows[0]), lines)
+        trail = Trail()
+        trail.add("cell", {"key": self.cell["key"], "spec": spec})
+        trail.add("fingerprint", self.fingerprint)
+        trail.add("data", {"digest": spec["dataset"]["digest"]})
+        trail.add("split", {"digest": "2" * 64})
+        trail.add("training set", {"digest": "3" * 64, "images": 100})
+        trail.add("initial weights", {"digest": "4" * 64})
+        for k, row in enumerate(rows, start=1):
+            state = {name: f"{k}" * 64 for name in ("order", "draws", "weights", "random_state", "optimiser")}
+            trail.add(f"epoch {k}", {**state, "metrics": row})
+        for checkpoint in CHECKPOINTS:
+            epoch = evaluations[checkpoint]["epoch"]
+            trail.add(f"{checkpoint} weights", {"digest": f"{epoch}" * 64, "epoch": epoch})
+        predictions = {name: digest_file(folder / f"predictions_{name}.csv") for name in CHECKPOINTS}
+        trail.add("predictions", predictions)
+        trail.add("metrics", {"digest": digest_file(folder / "metrics.json")})
+        write_json(folder / "trail.json", {"format": 1, "links": trail.to_json()})
+        named_facts = {name: self.cell[name] for name in ("key", "model", "architecture", "arm", "seed")}
+        manifest = {
+            "format": 1,
+            **named_facts,
+            "configuration": digest_json({name: value for name, value in spec.items() if name != "seed"}),
+            "status": "ok",
+            "trained": True,
+            "fingerprint": self.fingerprint,
+            "digests": {
+                "data": spec["dataset"]["digest"],
+                "split": "2" * 64,
+                "initial_weights": "4" * 64,
+                **{f"{name}_weights": f"{evaluations[name]['epoch']}" * 64 for name in CHECKPOINTS},
+                **{f"predictions_{name}": digest for name, digest in predictions.items()},
+            },
+            "trail": trail.head,
+        }
+        write_json(folder / "manifest.json", manifest)
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """What reading the weights gives: here digests by hand, as no network was trained."""
+        return {"best": "2" * 64, "final": f"{EPOCHS}" * 64}
+
+    def edit(self, name: str, change: Callable[[Any], object]) -> None:
+        """Change a JSON file of the run."""
+        path = self.folder / name
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Change the text of a file of the run once."""
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture
+def written(study: Any) -> WrittenRun:
+    """A run whose files agree with each other."""
+    return WrittenRun(study)
