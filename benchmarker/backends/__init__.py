@@ -1,8 +1,8 @@
 """Numerical backends: the only modules that import tensorflow or jax.
 
-Each backend is a module with three functions: ``environment(threads)`` gives the environment variables that a worker
-must be started with, ``configure(threads, seed)`` switches determinism on and asserts that it is, and ``describe()``
-says which devices and versions compute.
+Each backend is a module with four functions: ``environment(threads)`` gives the environment variables that a worker
+must be started with, ``configure(threads, seed)`` switches determinism on and asserts that it is, ``describe()`` says
+which devices and versions compute, and ``peak_device_bytes()`` what memory they needed.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ class Backend(Protocol):
 
     def describe(self) -> Mapping[str, object]:
         """Return versions and devices."""
+
+    def peak_device_bytes(self) -> int | None:
+        """Return the largest memory that was in use on the first GPU, in bytes, or None without a GPU."""
 
 
 def chosen() -> str:

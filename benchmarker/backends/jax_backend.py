@@ -81,3 +81,14 @@ def describe() -> Mapping[str, object]:
         "matmul_precision": str(jax.config.jax_default_matmul_precision),
         "x64": bool(jax.config.jax_enable_x64),
     }
+
+
+def peak_device_bytes() -> int | None:
+    """Return the largest memory that was in use on the first GPU, in bytes, or None without a GPU."""
+    import jax
+
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        return None
+    peak = (device.memory_stats() or {}).get("peak_bytes_in_use")
+    return None if peak is None else int(peak)

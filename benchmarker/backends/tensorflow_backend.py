@@ -84,3 +84,12 @@ def describe() -> Mapping[str, object]:
         "op_determinism": True,
         "tensor_float_32": bool(tf.config.experimental.tensor_float_32_execution_enabled()),
     }
+
+
+def peak_device_bytes() -> int | None:
+    """Return the largest memory that was in use on the first GPU, in bytes, or None without a GPU."""
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])

@@ -172,6 +172,7 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._trained = 0.0
 
     def on_test_begin(self, _logs: Mapping[str, float] | None = None) -> None:
+        int(self.model.optimizer.iterations)  # waits for steps that a backend has only been asked to do
         self._trained = time.perf_counter() - self._started
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
