@@ -9,10 +9,10 @@ INSTALLED := .venv/.installed
 CODE := benchmarker plugins architectures reports tests benchmarks examples quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint bench constraints clean
+.PHONY: help install quickstart test lint bench gpu-check constraints clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
 
 install: $(INSTALLED) ## Make .venv with everything at the tested versions
 
@@ -40,6 +40,9 @@ lint: $(INSTALLED) ## Check style, types, imports and spelling
 
 bench: $(INSTALLED) ## Measure speed and memory against named rivals
 	$(BIN)/python -m benchmarks.run
+
+gpu-check: $(INSTALLED) ## Train every network twice on a GPU and compare the bits
+	$(BIN)/python -m benchmarks.gpu_check $(GPU_CHECK)
 
 constraints: ## Write constraints.txt anew from the ranges in pyproject.toml
 	rm -rf build/constraints

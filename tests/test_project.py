@@ -107,7 +107,7 @@ def test_constraints_are_exact_and_name_no_place() -> None:
 
 def targets() -> set[str]:
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
 
 
 def make(*arguments: str) -> list[str]:
@@ -119,7 +119,7 @@ def make(*arguments: str) -> list[str]:
 
 
 def test_make_has_the_promised_targets() -> None:
-    assert {"help", "install", "quickstart", "test", "lint", "bench", "constraints", "clean"} <= targets()
+    assert {"help", "install", "quickstart", "test", "lint", "bench", "gpu-check", "constraints", "clean"} <= targets()
     assert {line.split()[1] for line in make()} == targets()
 
 
