@@ -74,6 +74,7 @@ def audit_study(
     task = _task(study)
     chosen, selection = select(study, names, sample)
     _require_plugins(chosen, plugins)
+    _require_empty(keep)
     source = _source(study, data) if train else {}
     tell(f"checking the files of {len(chosen)} cell(s)")
     weights = weight_digests(study.plan, chosen)
@@ -131,9 +132,12 @@ def _clean_folder(keep: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="benchmarker-audit-") as name:
             yield Path(name)
         return
-    if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise ConfigurationError(f"--keep {keep}: an empty or new folder was expected; an audit starts from nothing")
     yield make_folder(keep)
+
+
+def _require_empty(keep: Path | None) -> None:
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise ConfigurationError(f"--keep {keep}: an empty or new folder was expected; an audit starts from nothing")
 
 
 def _check_registry(study: Study) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-# Two networks of somebody else's package. One leaves its layers without seeds and draws from Python's and NumPy's global
-# generators, which the harness seeds; the other draws from the system's entropy, which nobody can.
+# Two networks of somebody else's package. One leaves its layers without seeds and draws from Python's and NumPy's
+# global generators, which the harness seeds; the other draws from the system's entropy, which nobody can.
 NETWORKS = """
 import os
 import random
@@ -175,12 +175,12 @@ class WrittenRun:
             evaluations[checkpoint] = {"test": test, "train": test, "validation": test, "epoch": epoch, **found}
         write_json(folder / "metrics.json", {"primary": self.study.plan["primary"], **evaluations})
         write_json(folder / "costs.json", {"flops": 1})
-        rows = [
+        history = [
             {"epoch": k + 1.0, "learning_rate": 0.001, "loss": 1 / (k + 1), "validation_loss": (0.5, 0.2, 0.3)[k]}
             for k in range(EPOCHS)
         ]
-        lines = [[str(int(row["epoch"])), *(repr(value) for value in list(row.values())[1:])] for row in rows]
-        write_csv(folder / "history.csv", list(rows[0]), lines)
+        lines = [[str(int(row["epoch"])), *(repr(value) for value in list(row.values())[1:])] for row in history]
+        write_csv(folder / "history.csv", list(history[0]), lines)
         trail = Trail()
         trail.add("cell", {"key": self.cell["key"], "spec": spec})
         trail.add("fingerprint", self.fingerprint)
@@ -188,8 +188,8 @@ class WrittenRun:
         trail.add("split", {"digest": "2" * 64})
         trail.add("training set", {"digest": "3" * 64, "images": 100})
         trail.add("initial weights", {"digest": "4" * 64})
-        for k, row in enumerate(rows, start=1):
-            state = {name: f"{k}" * 64 for name in ("order", "draws", "weights", "random_state", "optimiser")}
+        for k, row in enumerate(history, start=1):
+            state = dict.fromkeys(("order", "draws", "weights", "random_state", "optimiser"), f"{k}" * 64)
             trail.add(f"epoch {k}", {**state, "metrics": row})
         for checkpoint in CHECKPOINTS:
             epoch = evaluations[checkpoint]["epoch"]

@@ -80,11 +80,14 @@ def test_the_first_link_is_named(change: str, name: str, entry: str) -> None:
     assert found.causes != UNKNOWN
 
 
-def test_within_an_epoch_causes_come_before_effects() -> None:
-    changes = {f"epoch 1/{part}": "x" for part in ("weights", "optimiser", "order")}
-    assert first_difference(trail(), trail(changes)).part == "order"
-    changes = {f"epoch 1/{part}": "x" for part in ("weights", "random_state")}
-    assert first_difference(trail(), trail(changes)).part == "random_state"
+@pytest.mark.parametrize(
+    ("differing", "first"),
+    [(("weights", "optimiser", "order"), "order"), (("weights", "random_state"), "random_state")],
+)
+def test_within_an_epoch_causes_come_before_effects(differing: tuple[str, ...], first: str) -> None:
+    found = first_difference(trail(), trail({f"epoch 1/{part}": "x" for part in differing}))
+    assert found is not None
+    assert found.part == first
 
 
 def test_a_trail_that_ends_early_is_named_whichever_it_is() -> None:

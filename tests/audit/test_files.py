@@ -185,7 +185,9 @@ def test_a_file_that_is_gone(written: WrittenRun, name: str) -> None:
     assert name in found[0].file + found[0].text
 
 
-@pytest.mark.parametrize("text", ["", "source_id\n", "source_id,image,true\na,b\n", "\x00\n", "source_id,image\na,1,2\n"])
+@pytest.mark.parametrize(
+    "text", ["", "source_id\n", "source_id,image,true\na,b\n", "\x00\n", "source_id,image\na,1,2\n"]
+)
 def test_predictions_that_are_no_table(written: WrittenRun, text: str) -> None:
     (written.folder / "predictions_best.csv").write_text(text)
     found = findings(written)

@@ -1,0 +1,193 @@
+"""Audits of real runs through the command line, with faults injected into them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarker.digests import digest_json
+from benchmarker.run.files import write_json
+from benchmarker.trail import Trail
+
+Audit = Callable[..., tuple[int, dict[str, Any]]]
+
+# A plugin that somebody installed after the study was run. Importing it is all that it takes.
+WITH = """
+from benchmarker import hookimpl
+
+@hookimpl
+def benchmarker_register(registrar):
+    pass
+
+"""
+OTHER_ORDER = """
+import sys
+if "benchmarker.run.cell" in sys.modules:  # in a worker
+    from benchmarker.training.batches import OrderedBatches
+    kept = OrderedBatches._epoch
+    def other(self, epoch):
+        order, draws = kept(self, epoch)
+        return (order[::-1].copy() if epoch == 1 else order), draws
+    OrderedBatches._epoch = other
+"""
+OTHER_THREADS = """
+import sys
+if "benchmarker.run.cell" in sys.modules:
+    import tensorflow as tf
+    tf.config.threading.set_intra_op_parallelism_threads(2)
+"""
+
+
+def site(folder: Path, name: str, fault: str) -> Path:
+    folder.mkdir()
+    (folder / f"{name}.py").write_text(WITH + fault)
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[benchmarker]\na_{name} = {name}\n")
+    return folder
+
+
+def cell(report: dict[str, Any], model: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = [each for each in report["cells"] if each["name"] == f"{model}/real/8901"]
+    assert len(found) == 1
+    return found[0]
+
+
+def run_folder(folder: Path, model: str) -> Path:
+    plan = json.loads((folder / "study" / "plan.json").read_text())
+    keys: list[str] = [each["key"] for each in plan["cells"] if each["model"] == model]
+    return folder / "study" / "runs" / keys[0][:16]
+
+
+def test_an_unchanged_study(finished: Path, tmp_path: Path, audit: Audit) -> None:
+    """Global generators change nothing; only entropy of the system cannot be had again."""
+    before = {path: path.read_bytes() for path in (finished / "study").rglob("*") if path.is_file()}
+    code, report = audit(finished, "--keep", str(tmp_path / "kept"))
+    careless, restless = cell(report, "careless"), cell(report, "restless")
+    assert (careless["verdict"], careless["first_link"], careless["findings"]) == ("bitwise", "", [])
+    assert (restless["verdict"], restless["first_link"]) == ("differs", "initial weights")
+    assert "entropy" in " ".join(restless["usual_causes"])
+    assert (code, report["verdict"], report["finished"], report["planned"]) == (1, "differs", 2, 2)
+    assert {path: path.read_bytes() for path in (finished / "study").rglob("*") if path.is_file()} == before
+    kept = tmp_path / "kept" / "runs" / careless["key"][:16]
+    assert (kept / "trail.json").read_bytes() == (run_folder(finished, "careless") / "trail.json").read_bytes()
+
+
+def test_another_order(finished: Path, tmp_path: Path, audit: Audit) -> None:
+    plugin = site(tmp_path / "site", "other_order", OTHER_ORDER)
+    code, report = audit(finished, "--cells", "careless", site=plugin)
+    assert (code, cell(report, "careless")["first_link"]) == (1, "epoch 2 / order")
+
+
+def test_another_number_of_threads(finished: Path, tmp_path: Path, audit: Audit) -> None:
+    plugin = site(tmp_path / "site", "other_threads", OTHER_THREADS)
+    code, report = audit(finished, "--cells", "careless", site=plugin)
+    found = cell(report, "careless")
+    assert (code, found["first_link"]) == (1, "epoch 1 / weights")
+    assert found["environment"] == []
+    assert "threads" in found["usual_causes"][0]
+
+
+def test_another_byte_of_the_data(copied: Path, audit: Audit) -> None:
+    """Even one that leaves size and time of the file as they were, which the cache does not notice."""
+    from astropy.io import fits
+
+    image = sorted((copied / "images").rglob("*.fits"))[3]
+    times = image.stat()
+    with fits.open(image, mode="update") as opened:
+        opened[0].data[5, 7] = np.float32(opened[0].data[5, 7]) + 0.25
+    os.utime(image, ns=(times.st_atime_ns, times.st_mtime_ns))
+    code, report = audit(copied)
+    assert code == 1
+    assert {each["first_link"] for each in report["cells"]} == {"data"}
+    assert all("nothing was trained" in each["summary"] for each in report["cells"])
+
+
+def test_another_seed(copied: Path, audit: Audit) -> None:
+    """The plan claims another seed, with a key that suits it."""
+    old = run_folder(copied, "careless")
+    plan = json.loads((copied / "study" / "plan.json").read_text())
+    (claimed,) = [each for each in plan["cells"] if each["model"] == "careless"]
+    claimed["seed"] = claimed["spec"]["seed"] = 1826
+    claimed["key"] = digest_json(claimed["spec"])
+    write_json(copied / "study" / "plan.json", plan)
+    shutil.move(old, run_folder(copied, "careless"))
+    manifest = json.loads((run_folder(copied, "careless") / "manifest.json").read_text())
+    write_json(run_folder(copied, "careless") / "manifest.json", manifest | {"seed": 1826, "key": claimed["key"]})
+    code, report = audit(copied, "--cells", "careless")
+    (found,) = report["cells"]
+    assert (code, found["verdict"], found["first_link"]) == (1, "differs", "cell")
+    assert any("spec.seed is 1826 in the plan and 8901 in the trail" in each["text"] for each in found["findings"])
+
+
+def test_another_environment(copied: Path, audit: Audit) -> None:
+    """The study says that it was run with another NumPy; the bits are the same all the same."""
+    run = run_folder(copied, "careless")
+    links = json.loads((run / "trail.json").read_text())["links"]
+    trail = Trail()
+    for link in links:
+        if link["name"] == "fingerprint":
+            link["content"]["packages"]["numpy"] = "1.0"
+            fingerprint = link["content"]
+        trail.add(link["name"], link["content"])
+    write_json(run / "trail.json", {"format": 1, "links": trail.to_json()})
+    manifest = json.loads((run / "manifest.json").read_text())
+    write_json(run / "manifest.json", manifest | {"fingerprint": fingerprint, "trail": trail.head})
+    code, report = audit(copied, "--cells", "careless")
+    found = cell(report, "careless")
+    assert (code, report["verdict"], found["first_link"]) == (3, "within tolerance", "")
+    assert [(each["entry"], each["recorded"]) for each in found["environment"]] == [("packages.numpy", "1.0")]
+
+
+def test_files_alone(copied: Path, audit: Audit) -> None:
+    """An edited table and an edited weight are found without training; sampling and a moved study work too."""
+    shutil.move(copied / "images", copied / "elsewhere")
+    code, report = audit(copied, "--offline")
+    assert (code, report["verdict"], report["mode"]) == (0, "intact", "files")
+    table = run_folder(copied, "careless") / "predictions_best.csv"
+    table.write_text(table.read_text().replace("FRII", "FRI", 1))
+    tamper_with_one_weight(run_folder(copied, "restless") / "weights_final.weights.h5")
+    code, report = audit(copied, "--offline")
+    assert (code, report["verdict"]) == (1, "differs")
+    assert cell(report, "careless")["first_link"] == "predictions"
+    assert cell(report, "careless")["findings"][0]["file"] == "predictions_best.csv"
+    (found,) = cell(report, "restless")["findings"]
+    assert (found["link"], found["file"]) == ("final weights", "weights_final.weights.h5")
+
+
+def tamper_with_one_weight(path: Path) -> None:
+    import h5py
+
+    arrays: list[Any] = []
+    with h5py.File(path, "r+") as file:
+        file.visititems(lambda _name, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None)
+        kernel = max(arrays, key=lambda array: array.size)
+        kernel[(0,) * kernel.ndim] += np.float32(1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--cells", "convxpress"), "has no cell 'convxpress'"),
+        (("--sample", "3"), "more than the 2 cell(s)"),
+        (("--offline", "--keep", "kept"), "--keep"),
+        (("--keep", "."), "an empty or new folder"),
+        (("-d", "nowhere"), "-d"),
+    ],
+)
+def test_what_cannot_be_audited_is_misuse(
+    finished: Path, their_networks: Path, command_line: Any, arguments: tuple[str, ...], said: str
+) -> None:
+    env = {"PYTHONPATH": str(their_networks)}
+    done = command_line.run("audit", finished / "study", *arguments, cwd=finished, env=env)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not done.stdout
