@@ -29,7 +29,11 @@ MISUSED = 2
         "validate": "benchmarker.cli.validate_command:validate",
         "leaderboard": "benchmarker.cli.leaderboard_command:leaderboard",
         "show": "benchmarker.cli.show_command:show",
+        "audit": "benchmarker.cli.audit_command:audit",
         "schema": "benchmarker.cli.schema_command:schema",
+        "doctor": "benchmarker.cli.doctor_command:doctor",
+        "merge": "benchmarker.cli.merge_command:merge",
+        "gc": "benchmarker.cli.gc_command:gc",
     },
     epilog=examples(
         "benchmarker run registries/quickstart.yaml -s 8901",
@@ -37,6 +41,8 @@ MISUSED = 2
         "benchmarker validate registries/*.yaml",
         "benchmarker leaderboard results/quickstart --format markdown",
         "benchmarker show results/quickstart convxpress/real/8901",
+        "benchmarker audit results/quickstart --sample 2",
+        "benchmarker doctor results/quickstart",
     ),
     context_settings=settings(),
 )

@@ -31,6 +31,7 @@ from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.contracts.tasks import Classification, Task, task_from_json
 from benchmarker.data.cache import produce
+from benchmarker.data.space import require_free
 from benchmarker.digests import canonical_json, digest_arrays, digest_json
 from benchmarker.discovery import resolve
 from benchmarker.errors import BenchmarkerError, DataError, PluginError, UnreadableImageError
@@ -147,6 +148,10 @@ def _write(
                 _append(record, contents.task, preparation, columns, stream)
             except UnreadableImageError as error:
                 columns.skipped.append((record.source_id, error.reason))
+                continue
+            if len(columns.shapes) == 1 and contents.count is not None:
+                # The first image tells how large all are; hours later the disk would.
+                require_free(folder, contents.count * stream.tell(), f"{contents.count:,} prepared images")
     if not columns.targets:
         raise DataError(_nothing_left(dataset.name, columns.skipped))
     _keep_one_shape(folder, columns)

@@ -81,7 +81,7 @@ def comparable(fingerprint: Mapping[str, Any]) -> dict[str, str]:
 
     Runs whose entries are equal may be averaged, and are expected to agree bit for bit.
     """
-    entries = _flat(fingerprint)
+    entries = flatten(fingerprint)
     if "python" in entries:
         entries["python"] = ".".join(entries["python"].split(".")[:2])
     return entries
@@ -205,10 +205,11 @@ def _rank(name: str) -> int:
 _OTHERS = next(k for k, (pattern, _, _) in enumerate(_MEANINGS) if pattern == r"backend\..*")
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, str]:
+def flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    """Return nested JSON as one text for each entry: ``{"backend.name": "jax"}``."""
     if isinstance(value, Mapping):
         found: dict[str, str] = {}
         for name, entry in value.items():
-            found.update(_flat(entry, f"{prefix}.{name}" if prefix else str(name)))
+            found.update(flatten(entry, f"{prefix}.{name}" if prefix else str(name)))
         return found
     return {prefix: value if isinstance(value, str) else canonical_json(value).decode()}

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarker.digests import canonical_json
 from benchmarker.errors import ConfigurationError
-from benchmarker.results.environments import comparable, describe, differences, environment_labels
+from benchmarker.results.environments import comparable, describe, differences, environment_labels, flatten
 from benchmarker.results.labels import higher_is_better
 from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary
 from benchmarker.results.rows import CHECKPOINTS
@@ -82,8 +82,25 @@ def build_leaderboard(
             FailedCell(model=cell.model, arm=cell.arm, seed=cell.seed, kind=cell.kind, message=cell.message)
             for cell in sorted(failed, key=lambda cell: (cell.model, cell.arm, cell.seed, cell.key))
         ),
-        notes=(*study.notes, *_environment_notes(planned)),
+        notes=(*study.notes, *_environment_notes(planned), *_collapse_notes(study, checkpoints)),
     )
+
+
+def _collapse_notes(study: Study, checkpoints: Sequence[str]) -> list[str]:
+    """Name the cells whose network calls all validation images the same class: their scores say nothing of it."""
+    found: dict[str, list[str]] = {}
+    for cell in study.cells:
+        for checkpoint in checkpoints:
+            evaluation = cell.metrics.get(checkpoint)
+            if isinstance(evaluation, Mapping) and isinstance(evaluation.get("collapsed"), str):
+                found.setdefault(f"{cell.name} ({evaluation['collapsed']})", []).append(checkpoint)
+    if not found:
+        return []
+    names = [
+        name if len(those) == len(checkpoints) else f"{name}, {' and '.join(those)} weights only"
+        for name, those in found.items()
+    ]
+    return [f"collapsed to one class, which every validation image is given: {'; '.join(names)}"]
 
 
 def _primary(study: Study) -> tuple[str, bool]:
@@ -127,7 +144,7 @@ def _groups(study: Study) -> list[_Group]:
 
 def _settings(cell: CellRecord, study: Study) -> dict[str, str]:
     """Return everything of the plan that seeds of one row must share, flat."""
-    settings = _flat({name: value for name, value in cell.spec.items() if name != "seed"})
+    settings = flatten({name: value for name, value in cell.spec.items() if name != "seed"})
     settings.setdefault("backend", str(study.plan.get("backend") or ""))
     if "training.precision" in settings:
         settings["precision"] = settings["training.precision"]
@@ -149,15 +166,6 @@ def _environments(group: _Group) -> list[list[CellRecord]]:
     for cell in group.finished:
         found.setdefault(canonical_json(comparable(cell.fingerprint)), []).append(cell)
     return [found[key] for key in sorted(found)]
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, str]:
-    if isinstance(value, dict):
-        found: dict[str, str] = {}
-        for name, entry in value.items():
-            found.update(_flat(entry, f"{prefix}.{name}" if prefix else str(name)))
-        return found
-    return {prefix: value if isinstance(value, str) else canonical_json(value).decode()}
 
 
 def _named(groups: Sequence[_Group]) -> list[_Group]:

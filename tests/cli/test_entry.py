@@ -12,7 +12,7 @@ from benchmarker.cli import main, quickstart
 from benchmarker.cli.entry import cli
 from benchmarker.errors import ConfigurationError, StorageError
 
-COMMANDS = ("run", "list", "validate", "leaderboard", "show", "schema")
+COMMANDS = ("run", "list", "validate", "leaderboard", "show", "audit", "schema", "doctor", "merge", "gc")
 HEAVY = ("keras", "tensorflow", "matplotlib", "pandas", "astropy")
 
 
@@ -105,7 +105,17 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["run", "--help"], ["validate", "quickstart", "becker2021"]], ids=" ".join
+    "arguments",
+    [
+        ["--help"],
+        ["list"],
+        ["run", "--help"],
+        ["validate", "quickstart", "becker2021"],
+        ["doctor", "--help"],
+        ["merge", "--help"],
+        ["gc", "--help"],
+    ],
+    ids=" ".join,
 )
 def test_no_heavy_library_is_imported(arguments: list[str]) -> None:
     code = (

@@ -1,0 +1,139 @@
+"""``benchmarker doctor``: what of this machine decides the bits of results, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from benchmarker.cli.base import examples, settings
+
+if TYPE_CHECKING:
+    from benchmarker.doctor.comparison import Comparison
+    from benchmarker.doctor.diagnosis import Diagnosis
+
+UNHEALTHY = 1
+_WIDTH = 14
+
+
+@click.command(
+    epilog=examples(
+        "benchmarker doctor",
+        "benchmarker doctor results/quickstart",
+        "benchmarker doctor results/quickstart --json",
+    ),
+    context_settings=settings(),
+)
+@click.argument("study", required=False, type=click.Path(path_type=Path))
+@click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=1), default=120.0, show_default=True,
+              help="Longest wait for the backend, and for the plugins.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Write everything as JSON.")
+def doctor(study: Path | None, timeout: float, as_json: bool) -> int:
+    """Show versions, backend, devices, threads, determinism, cache, disk and plugins, and what is broken.
+
+    With STUDY: say in words what would keep results computed here from agreeing with it bit for bit, the most important
+    first. The backend is started in a process of its own, exactly as for a run. The exit code is 1 if something is
+    broken or differs.
+    """
+    from benchmarker.doctor.diagnosis import diagnose
+    from benchmarker.results.study import read_study
+
+    found = diagnose(read_study(study) if study else None, seconds=timeout)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_lines(found)))
+    return 0 if found.healthy else UNHEALTHY
+
+
+def _lines(found: Diagnosis) -> Iterator[str]:
+    yield from _section("Machine", found.machine)
+    yield from _section("Backend", _backend(found))
+    if found.ignored:
+        yield from _section("Kept from workers", found.ignored)
+    yield from _section("Disk", dict(_disks(found)))
+    yield from _plugins(found)
+    if found.comparison is not None:
+        yield from _comparison(found.comparison)
+    yield f"Problems ({len(found.problems)})"
+    for problem in found.problems or ["none"]:
+        yield f"  {problem}"
+    for about, output in found.details.items():
+        yield f"  The end of what {about} printed:"
+        yield from (f"    {line}" for line in output.splitlines())
+
+
+def _section(title: str, facts: Mapping[str, str]) -> Iterator[str]:
+    yield title
+    width = max((_WIDTH, *(len(name) for name in facts)))
+    yield from (f"  {name.ljust(width)}  {value}".rstrip() for name, value in facts.items())
+    yield ""
+
+
+def _backend(found: Diagnosis) -> dict[str, str]:
+    fingerprint = found.fingerprint
+    facts = {"name": found.backend or "none"}
+    if not fingerprint:
+        return facts | {"state": "does not start; see below"}
+    for name, value in fingerprint["backend"].items():
+        if name != "name":
+            facts[name.replace("_", " ")] = _text(name, value)
+    facts |= {
+        "threads": f"{fingerprint['threads']} for one operation, unless a registry says otherwise",
+        "precision": f"{fingerprint['precision']}, unless a registry says otherwise",
+        "isa": " ".join(fingerprint["isa"]) or "unknown",
+        "packages": ", ".join(f"{name} {version}" for name, version in fingerprint["packages"].items()),
+    }
+    if found.environment:
+        facts["environment"] = " ".join(f"{name}={value}" for name, value in sorted(found.environment.items()))
+    return facts
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool) or name == "onednn":
+        return "on" if value in {True, "1"} else "off"
+    return str(value)
+
+
+def _disks(found: Diagnosis) -> Iterator[tuple[str, str]]:
+    from benchmarker.data.space import write_size
+
+    for disk in found.disks:
+        free = "unknown" if disk["free_bytes"] is None else write_size(disk["free_bytes"])
+        state = "" if disk["writable"] else ", cannot be written"
+        yield disk["name"], f"{disk['path']}: {free} free{state}"
+        if sizes := disk.get("bytes"):
+            parts = ", ".join(f"{name} {write_size(size)}" for name, size in sizes.items())
+            yield "", f"{parts}{'' if disk['complete'] else ' at least'}; benchmarker gc --cache shows what may go"
+
+
+def _plugins(found: Diagnosis) -> Iterator[str]:
+    if not found.plugins:
+        return
+    broken = {plugin["name"]: plugin for plugin in found.plugins["broken"]}
+    yield f"Plugins ({len(found.plugins['entries'])})"
+    for entry in found.plugins["entries"]:
+        state = "  BROKEN" if entry["name"] in broken else ""
+        yield f"  {entry['name']}  {entry['distribution']}  {entry['path']}{state}"
+    for plugin in broken.values():
+        yield f"  {plugin['name']} from {plugin['distribution']}: {plugin['error']}"
+        yield from (f"    {line}" for line in plugin["traceback"].splitlines())
+    yield ""
+
+
+def _comparison(comparison: Comparison) -> Iterator[str]:
+    yield f"Compared with {comparison.study}"
+    yield f"  {comparison.verdict[:1].upper()}{comparison.verdict[1:]}."
+    for environment in comparison.environments:
+        if environment.reasons:
+            shown = ", ".join(environment.runs[:3]) + (" ..." if len(environment.runs) > 3 else "")
+            yield f"  {len(environment.runs)} run(s) ({shown}):"
+            yield from (f"    - {reason}" for reason in environment.reasons)
+    yield from (f"  note: {note}" for note in comparison.notes)
+    yield ""

@@ -1,0 +1,64 @@
+"""``benchmarker merge``: joins studies that ran on several machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from benchmarker.cli.base import examples, settings
+
+if TYPE_CHECKING:
+    from benchmarker.upkeep.merge import Merged
+
+CONFLICTS = 1
+
+
+@click.command(
+    epilog=examples(
+        "benchmarker merge results/laptop results/cluster --into results/all",
+        "benchmarker merge results/cluster --into results/laptop",
+    ),
+    context_settings=settings(),
+)
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY...", type=click.Path(path_type=Path))
+@click.option("--into", required=True, metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False),
+              help="A new folder, or a study that the others are added to.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Write what became of the runs as JSON.")
+def merge(studies: tuple[Path, ...], into: Path, as_json: bool) -> int:
+    """Join studies of the same data: the union of their plans, each finished run once.
+
+    The studies stay as they are, and no result is ever overwritten. Where two hold different runs of one cell, the
+    first is kept, and the first link of their trails that differs is named. Failed cells are taken where no study has a
+    result; a run at work stays where it is. The exit code is 1 if any run was not taken.
+    """
+    from benchmarker.upkeep.merge import merge_studies
+
+    merged = merge_studies(studies, into)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(merged.to_json(), indent=2, ensure_ascii=False))
+    else:
+        _tell(merged, into)
+    return 0 if merged.clean else CONFLICTS
+
+
+def _tell(merged: Merged, into: Path) -> None:
+    for conflict in merged.conflicts:
+        click.echo(
+            f"conflict: {conflict.cell}: the runs differ at {conflict.link!r}: {conflict.detail}\n"
+            f"  kept {conflict.kept}\n  left {conflict.left}"
+        )
+    for line in merged.damaged:
+        click.echo(f"not taken: {line}")
+    for line in merged.notes:
+        click.echo(f"note: {line}")
+    pending = merged.cells - merged.ok - merged.failed
+    rest = "".join(f", {n} {word}" for n, word in ((merged.failed, "failed"), (pending, "pending")) if n)
+    there = f", {merged.identical} were there already" if merged.identical else ""
+    bad = f", {len(merged.conflicts)} in conflict" if merged.conflicts else ""
+    click.echo(
+        f"{into}: {merged.copied} run(s) copied{there}{bad}; {merged.ok} of {merged.cells} cells finished{rest}."
+    )

@@ -1,0 +1,1 @@
+"""Care for studies that are there: joins those of several machines, and frees what nobody needs."""
