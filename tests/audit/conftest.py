@@ -16,7 +16,6 @@ NETWORKS = """
 import os
 import random
 
-import keras
 import numpy
 from benchmarker import Architecture, hookimpl
 
@@ -28,6 +27,8 @@ def benchmarker_register(registrar):
 
 
 def build(input_shape, task, scale):
+    import keras
+
     return keras.Sequential([
         keras.layers.Input(input_shape),
         keras.layers.Conv2D(16, 5, activation="relu", kernel_initializer=keras.initializers.RandomNormal(stddev=scale)),
