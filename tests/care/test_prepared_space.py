@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarker import Classification, Dataset, DatasetContents, ImageRecord, Preparation, StorageError, Stream
+from benchmarker import Classification, Dataset, DatasetContents, ImageRecord, Preparation, Stream
 from benchmarker.data import prepared
 from benchmarker.data.context import Context
 from benchmarker.data.space import MARGIN_BYTES
+from benchmarker.errors import StorageError
 
 SIZE, COUNT = 16, 1000
 BYTES = 4 * SIZE * SIZE * COUNT
