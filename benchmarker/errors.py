@@ -106,7 +106,12 @@ class SplitError(DataError):
 
 
 class StorageError(BenchmarkerError):
-    """A file of a study cannot be written or read."""
+    """A file of a study cannot be written or read.
+
+    That says nothing about a cell which it ends: the same command runs it again, once there is space.
+    """
+
+    kind = "interrupted"
 
 
 class DeterminismError(BenchmarkerError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -20,6 +21,7 @@ from benchmarker.cli.progress import (
     epoch_text,
     outcome_text,
     plan_line,
+    seconds_since,
     skipped_lines,
 )
 
@@ -31,8 +33,21 @@ if TYPE_CHECKING:
 _REFRESHES_PER_SECOND = 4
 
 
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """A cell at work: its bar, and how far it is."""
+
+    bar: TaskID
+    started: float
+    details: str
+    epochs: int | None = None
+    fraction: float = 0.0
+
+
 class RichObserver:
-    """Draws two bars and a line under them; what is done scrolls away above.
+    """Draws a bar for all cells, and one for each that is at work; what is done scrolls away above.
+
+    With one cell at work there is room for a line about it.
 
     Parameters
     ----------
@@ -53,18 +68,15 @@ class RichObserver:
             console=self._console,
             auto_refresh=False,
         )
-        self._details = ""
         self._live = Live(
             self, console=self._console, refresh_per_second=_REFRESHES_PER_SECOND, transient=True, redirect_stderr=True
         )
         self._data: TaskID | None = None
         self._cells: TaskID | None = None
-        self._epochs: TaskID | None = None
+        self._working: dict[str, _Work] = {}
         self._total = 0
         self._done = 0
         self._trained = 0
-        self._epoch_count: int | None = None
-        self._started = time.monotonic()
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -78,8 +90,9 @@ class RichObserver:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the bars and the line under them."""
         yield self._progress
-        if self._details:
-            yield Text(self._details, style="dim", no_wrap=True, overflow="ellipsis")
+        working = list(self._working.values())  # drawn by a thread of its own
+        if len(working) == 1 and working[0].details:
+            yield Text(working[0].details, style="dim", no_wrap=True, overflow="ellipsis")
 
     def data_progress(self, description: str, done: int, total: int | None) -> None:
         """Move the bar of the data."""
@@ -105,51 +118,53 @@ class RichObserver:
 
     def cell_started(self, cell: CellView) -> None:
         """Start the bar of a cell's epochs."""
-        self._started = time.monotonic()
-        self._epoch_count = None
-        self._details = "starting a fresh process ..."
-        self._epochs = self._progress.add_task(cell_name(cell), total=None, count="")
+        bar = self._progress.add_task(cell_name(cell), total=None, count="")
+        self._working[cell.key] = _Work(bar=bar, started=time.monotonic(), details="starting a fresh process ...")
 
-    def cell_step(self, cell: CellView, epoch: int, done: int, total: int) -> None:  # noqa: ARG002 - one cell at a time
+    def cell_step(self, cell: CellView, epoch: int, done: int, total: int) -> None:
         """Move on within an epoch."""
-        self._advance(epoch - 1 + done / max(total, 1), f"epoch {epoch}, step {done}/{total}")
+        self._advance(cell, epoch - 1 + done / max(total, 1), f"epoch {epoch}, step {done}/{total}")
 
-    def cell_epoch(self, cell: CellView, epoch: int, epochs: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
+    def cell_epoch(self, cell: CellView, epoch: int, epochs: int, values: Mapping[str, float]) -> None:
         """Move on to the next epoch."""
-        self._epoch_count = epochs
-        self._details = epoch_text(values) + ("; testing ..." if epoch == epochs else "")
-        self._advance(epoch, f"epoch {epoch}/{epochs}")
+        if (work := self._working.get(cell.key)) is not None:
+            work.epochs = epochs
+            work.details = epoch_text(values) + ("; testing ..." if epoch == epochs else "")
+            self._advance(cell, epoch, f"epoch {epoch}/{epochs}")
 
     def cell_finished(self, cell: CellView, outcome: CellOutcome) -> None:
-        """Say how a cell ended, and move on to the next."""
-        if self._epochs is not None:
-            self._progress.remove_task(self._epochs)
-            self._epochs = None
+        """Say how a cell ended, and forget its bar."""
+        work = self._working.pop(cell.key, None)
+        if work is not None:
+            self._progress.remove_task(work.bar)
         self._done += 1
-        self._details = ""
-        seconds = None if outcome.reused else time.monotonic() - self._started
+        self._trained += not outcome.reused
+        seconds = seconds_since(work.started if work else None)
         style = "" if outcome.status == "ok" else "bold"
         self._print(f"[{self._done}/{self._total}] {cell_name(cell)}: {outcome_text(outcome, seconds)}", style)
-        self._trained += not outcome.reused
-        if self._cells is not None:
-            self._progress.update(self._cells, completed=self._trained, count=f"{self._done}/{self._total}")
+        self._advance_all()
 
     def message(self, text: str) -> None:
         """Say what the user should know."""
         self._print(f"note: {text}", "bold")
 
-    def _advance(self, epochs_done: float, step: str) -> None:
-        if self._epochs is None:
+    def _advance(self, cell: CellView, epochs_done: float, step: str) -> None:
+        if (work := self._working.get(cell.key)) is None:
             return
-        if self._epoch_count is None:
+        if work.epochs is None:
             # How many epochs there will be is known after the first; until then steps are all there is to show.
-            self._progress.update(self._epochs, count=step)
+            self._progress.update(work.bar, count=step)
             return
-        count = f"epoch {int(epochs_done) + (epochs_done % 1 > 0)}/{self._epoch_count}"
-        self._progress.update(self._epochs, total=self._epoch_count, completed=epochs_done, count=count)
+        count = f"epoch {int(epochs_done) + (epochs_done % 1 > 0)}/{work.epochs}"
+        self._progress.update(work.bar, total=work.epochs, completed=epochs_done, count=count)
+        work.fraction = epochs_done / work.epochs
+        self._advance_all()
+
+    def _advance_all(self) -> None:
         if self._cells is not None:
-            # Parts of a cell count too: otherwise nothing is known of the time left before the second cell.
-            self._progress.update(self._cells, completed=self._trained + epochs_done / self._epoch_count)
+            # Parts of cells count too: otherwise nothing is known of the time left before the second cell.
+            done = self._trained + sum(work.fraction for work in self._working.values())
+            self._progress.update(self._cells, completed=done, count=f"{self._done}/{self._total}")
 
     def _print(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style))

@@ -44,8 +44,8 @@ class PlainObserver:
 
     def __init__(self) -> None:
         self._total = 0
-        self._number = 0
-        self._started = time.monotonic()
+        self._numbers: dict[str, int] = {}  # in the order in which cells began, several of them at once
+        self._started: dict[str, float] = {}
         self._last_data_line = time.monotonic()
 
     def data_progress(self, description: str, done: int, total: int | None) -> None:
@@ -67,25 +67,32 @@ class PlainObserver:
 
     def cell_started(self, cell: CellView) -> None:
         """Write which cell begins."""
-        self._started = time.monotonic()
-        say(f"[{self._number + 1}/{self._total}] {cell_name(cell)}: started")
+        self._started[cell.key] = time.monotonic()
+        say(f"{self._name(cell)}: started")
 
     def cell_step(self, cell: CellView, epoch: int, done: int, total: int) -> None:
         """Steps are too many for a file."""
 
     def cell_epoch(self, cell: CellView, epoch: int, epochs: int, values: Mapping[str, float]) -> None:
         """Write the losses of an epoch."""
-        say(f"[{self._number + 1}/{self._total}] {cell_name(cell)}: epoch {epoch}/{epochs}, {epoch_text(values)}")
+        say(f"{self._name(cell)}: epoch {epoch}/{epochs}, {epoch_text(values)}")
 
     def cell_finished(self, cell: CellView, outcome: CellOutcome) -> None:
         """Write how a cell ended."""
-        self._number += 1
-        seconds = None if outcome.reused else time.monotonic() - self._started
-        say(f"[{self._number}/{self._total}] {cell_name(cell)}: {outcome_text(outcome, seconds)}")
+        say(f"{self._name(cell)}: {outcome_text(outcome, seconds_since(self._started.get(cell.key)))}")
 
     def message(self, text: str) -> None:
         """Write what the user should know."""
         say(f"note: {text}")
+
+    def _name(self, cell: CellView) -> str:
+        number = self._numbers.setdefault(cell.key, len(self._numbers) + 1)
+        return f"[{number}/{self._total}] {cell_name(cell)}"
+
+
+def seconds_since(started: float | None) -> float | None:
+    """Return how long ago something was started, if it was."""
+    return None if started is None else time.monotonic() - started
 
 
 def say(text: str) -> None:
@@ -146,10 +153,12 @@ def epoch_text(values: Mapping[str, float]) -> str:
 def outcome_text(outcome: CellOutcome, seconds: float | None) -> str:
     """Return how a cell ended, in one line."""
     if outcome.status != "ok":
-        return f"failed ({outcome.kind}): {' '.join(outcome.message.split())}"
+        before = "failed before" if outcome.reused else "failed"
+        return f"{before} ({outcome.kind}): {' '.join(outcome.message.split())}"
     took = "found finished" if outcome.reused else "ok" if seconds is None else f"ok in {duration(seconds)}"
-    scores = _scores(outcome.metrics)
-    return f"{took}, {scores}" if scores else took
+    collapsed = (outcome.metrics.get("best") or {}).get("collapsed")
+    parts = (took, _scores(outcome.metrics), f"collapsed to one class, {collapsed}" if collapsed else "")
+    return ", ".join(part for part in parts if part)
 
 
 def duration(seconds: float) -> str:

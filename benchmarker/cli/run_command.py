@@ -29,6 +29,8 @@ RESULTS = Path("results")
         "benchmarker run registries/quickstart.yaml -s 8901",
         "benchmarker run becker2021 -d FIRST/ -f manifest.csv -p results/mine",
         "benchmarker run list.txt -d images/ -i 150 -t 10 -v 5 -s 8901,1826,4915",
+        "benchmarker run becker2021 --jobs 4 --gpus 0,1 --timeout 7200",
+        "benchmarker run becker2021 --retry-failed --fail-fast",
     ),
     context_settings=settings(),
 )
@@ -40,7 +42,8 @@ def run(registry: Path | None, architectures: Path | None, **options: Any) -> in
     """Train and test every cell of a registry that is not finished yet, and print the leaderboard.
 
     REGISTRY is a YAML file, a text list of the radio framework or the name of a shipped registry. The same command
-    again finds what is finished; after Ctrl-C it goes on with the rest. Exits with 1 if any cell failed.
+    again finds what is finished; after Ctrl-C it goes on with the rest, and with the networks that were being trained.
+    Started twice, it shares the work. Exits with 1 if any cell failed.
     """
     if registry is not None and architectures is not None:
         raise click.UsageError("give the registry once: as REGISTRY or by -a.", click.get_current_context())
@@ -76,6 +79,12 @@ def execute(
     force: bool,
     offline: bool,
     strict: bool,
+    jobs: int,
+    gpus: str | None,
+    timeout: float | None,
+    retries: int,
+    retry_failed: bool,
+    fail_fast: bool,
     seeds: tuple[tuple[int, ...], ...],
     **overridden: Any,
 ) -> int:
@@ -83,8 +92,16 @@ def execute(
     from benchmarker.cli.progress import observer
     from benchmarker.discovery import installed
     from benchmarker.registry import Overrides, load_registry
-    from benchmarker.run import run_study
+    from benchmarker.run import Policy, parse_gpus, run_study
 
+    policy = Policy(
+        jobs=jobs,
+        timeout=timeout,
+        retries=retries,
+        retry_failed=retry_failed,
+        fail_fast=fail_fast,
+        gpus=None if gpus is None else parse_gpus(gpus),
+    )
     plugins = installed()
     if strict:
         _refuse_broken(plugins)
@@ -102,6 +119,7 @@ def execute(
                 offline=offline,
                 test_only=only_test,
                 models_folder=model_path,
+                policy=policy,
             )
     except KeyboardInterrupt as error:
         click.echo(
@@ -166,8 +184,10 @@ def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> N
 
     rendered = render(build_leaderboard(read_study(results)), "terminal")
     reused = f" ({outcome.reused} found finished, not repeated)" if outcome.reused else ""
+    before = (f"Failed:   {outcome.failed_before} before, not repeated; --retry-failed runs them again",)
     hints = (
         f"{loaded.path.name}: {outcome.ok} of {outcome.ok + outcome.failed + outcome.pending} cells ok{reused}",
+        *(before if outcome.failed_before else ()),
         f"Results:  {results}",
         f"More:     benchmarker leaderboard {results} --format csv",
         f"          benchmarker show {results}",

@@ -114,6 +114,10 @@ class Training(Settings):
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     """Arithmetic of the layers. Part of a cell's identity."""
 
+    collapse: Literal["warn", "fail"] = "warn"
+    """What becomes of a network whose best weights give every validation image the same class: its scores are marked in
+    all tables, or its cell fails as diverged."""
+
     @model_validator(mode="before")
     @classmethod
     def _optimizer_is_optimiser(cls, value: object) -> object:

@@ -36,6 +36,22 @@ def details(task: Task, targets: NDArray[Any], predictions: NDArray[np.float64])
     return regression.details(task, targets, predictions)
 
 
+def collapsed_to(task: Task, targets: NDArray[Any], predictions: NDArray[np.float64]) -> str | None:
+    """Return the class that a network gives to every image, where the images are of several; None otherwise.
+
+    Parameters
+    ----------
+    task : Task
+        What targets and predictions mean; a regression never collapses.
+    targets, predictions : ndarray
+        As for `scores`.
+    """
+    if not isinstance(task, Classification) or len(np.unique(targets)) < 2:
+        return None
+    predicted = np.unique(predictions.argmax(axis=1))
+    return task.classes[int(predicted[0])] if len(predicted) == 1 else None
+
+
 def prediction_columns(task: Task) -> list[str]:
     """Return the names of the columns that follow ``source_id`` and ``image`` in a table of predictions."""
     if isinstance(task, Classification):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarker.run.observer import CellOutcome, CellView, DataSummary, Observer
+from benchmarker.run.policy import Policy, parse_gpus
 from benchmarker.run.study import StudyOutcome, run_study
 
-__all__ = ["CellOutcome", "CellView", "DataSummary", "Observer", "StudyOutcome", "run_study"]
+__all__ = ["CellOutcome", "CellView", "DataSummary", "Observer", "Policy", "StudyOutcome", "parse_gpus", "run_study"]

@@ -268,6 +268,13 @@ def _scores(place: Workplace, folder: Path, checkpoint: str) -> dict[str, Any]:
         part = place.part(name)
         predictions = predict(place.model, part, place.training.batch_size)
         found[name] = metrics.scores(task, part.targets, predictions)
+        if name == "validation" and (single := metrics.collapsed_to(task, part.targets, predictions)) is not None:
+            if checkpoint == "best" and place.training.collapse == "fail":
+                raise DivergedError(
+                    f"the network collapsed to one class: its best weights call every validation image {single}; try "
+                    "a smaller learning rate or more epochs"
+                )
+            found["collapsed"] = single
         if name == "test":
             found |= metrics.details(task, part.targets, predictions)
             path = folder / f"predictions_{checkpoint}.csv"

@@ -13,6 +13,7 @@ from benchmarker.data.cache import storage_error
 from benchmarker.errors import StorageError
 
 RUNS_FOLDER = "runs"
+LOG_FILE = "log.txt"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,27 +1,36 @@
-"""Starts a worker process for a cell, listens to it, and never leaves one behind."""
+"""Starts a worker process for a cell, listens to it, and says how it ended."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarker.backends import worker_environment
 from benchmarker.data.cache import storage_error
-from benchmarker.run.files import RUNS_FOLDER, make_folder, read_json
-from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, finish, has_snapshots, now
+from benchmarker.errors import StorageError
+from benchmarker.run.files import LOG_FILE, RUNS_FOLDER, make_folder, read_json
+from benchmarker.run.manifest import (
+    FORMAT,
+    MANIFEST_FILE,
+    RESUMABLE,
+    TRACEBACK_FILE,
+    finish,
+    has_snapshots,
+    now,
+)
 from benchmarker.run.observer import CellOutcome
 from benchmarker.run.plan import Cell
+from benchmarker.run.policy import DEVICES_VARIABLE
+from benchmarker.run.processes import Conditions, StoppedError, Watch, stop
 
-_GRACE_SECONDS = 1.0
+_MACHINE_FAILED = ("out-of-memory", "timeout")
 
 Listen = Callable[[Mapping[str, Any]], None]
 
@@ -50,6 +59,7 @@ def launch(
     listen: Listen,
     weights: Mapping[str, str] | None = None,
     fresh: bool = False,
+    conditions: Conditions | None = None,
 ) -> CellOutcome:
     """Run a cell in a fresh process and wait for it; go on from where an interrupted run of it came to.
 
@@ -67,17 +77,22 @@ def launch(
         Files of saved weights for each checkpoint: test them instead of training.
     fresh : bool
         Begin anew even where there are snapshots.
+    conditions : Conditions, optional
+        A process of no run in particular, without a time limit, by default.
 
     Raises
     ------
     StorageError
         If the run folder cannot be written.
+    StoppedError
+        If the run that this belongs to is stopped; the cell is pending.
     KeyboardInterrupt
         On Ctrl-C, after the worker was stopped; the cell is pending again.
     """
+    conditions = conditions or Conditions()
     paths = run_paths(study, cell)
-    if _take_up(paths, fresh=fresh or weights is not None):
-        return CellOutcome(status="ok", metrics=read_json(paths.finished / "metrics.json"))
+    if (settled := _take_up(paths, fresh=fresh or weights is not None)) is not None:
+        return settled
     job = {
         "cell": asdict(cell),
         "prepared": str(prepared.absolute()),
@@ -87,63 +102,119 @@ def launch(
         "weights": weights,
     }
     killed_before = _kills_for_memory()
-    code = _run_worker(job, cell, paths, listen)
+    code, timed_out = _run_worker(job, cell, paths, listen, conditions)
     if code == 0 and paths.finished.is_dir():
         shutil.rmtree(paths.failed, ignore_errors=True)
-        return CellOutcome(status="ok", metrics=read_json(paths.finished / "metrics.json"))
-    if paths.working.exists():  # it died before it could say why
-        _record_death(cell, paths, code, for_memory=_kills_for_memory() > killed_before)
-    manifest = read_json(paths.failed / MANIFEST_FILE)
-    return CellOutcome(status="failed", kind=manifest["kind"], message=manifest["message"])
+        return _ok(paths)
+    if not paths.working.exists():
+        return read_failure(paths.failed)
+    if conditions.workers.stopping:
+        _put_down(paths)
+        raise StoppedError
+    # It died before it could say why.
+    if timed_out:
+        kind, message = "timeout", f"it took more than {conditions.timeout:g} s; --timeout allows no more"
+    else:
+        kind, message = _death(code, for_memory=_kills_for_memory() > killed_before)
+    where = f"the end of its output is in {paths.failed / LOG_FILE}"
+    _finish_failed(cell, paths, kind, f"{message}; {where}")
+    return replace(read_failure(paths.failed), retriable=timed_out or code < 0)
 
 
-def _take_up(paths: RunPaths, *, fresh: bool) -> bool:
-    """Make the working folder ready; return whether an earlier run lacked nothing but its last rename."""
+def _ok(paths: RunPaths) -> CellOutcome:
+    return CellOutcome(status="ok", metrics=read_json(paths.finished / "metrics.json"))
+
+
+def read_failure(folder: Path) -> CellOutcome:
+    """Return what the folder of a failed run says.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be read.
+    """
+    manifest = read_json(folder / MANIFEST_FILE)
+    try:
+        kind, message = str(manifest["kind"]), str(manifest["message"])
+    except (KeyError, TypeError) as error:
+        raise StorageError(f"{folder / MANIFEST_FILE}: cannot be read: it lacks {error}") from error
+    return CellOutcome(status="failed", kind=kind, message=message, retriable=kind in _MACHINE_FAILED)
+
+
+def _take_up(paths: RunPaths, *, fresh: bool) -> CellOutcome | None:
+    """Make the working folder ready; return how an earlier run ended that lacked nothing but its last rename."""
+    manifest_file = paths.working / MANIFEST_FILE
     if fresh:
         shutil.rmtree(paths.working, ignore_errors=True)
-    elif (paths.working / MANIFEST_FILE).exists():  # killed between its manifest and the rename
-        manifest = read_json(paths.working / MANIFEST_FILE)
+    elif manifest_file.exists():  # killed between its manifest and the rename
+        manifest = read_json(manifest_file)
         if manifest["status"] == "ok":
             finish(paths.working, paths.finished, manifest)
-            return True
-        shutil.rmtree(paths.working)
-    elif not paths.working.exists() and has_snapshots(paths.failed):  # it crashed, or ran out of memory or time
+            shutil.rmtree(paths.failed, ignore_errors=True)
+            return _ok(paths)
+        if manifest["kind"] not in RESUMABLE:
+            finish(paths.working, paths.failed, manifest)
+            return read_failure(paths.failed)
+        manifest_file.unlink()
+    elif not paths.working.exists() and _may_go_on(paths.failed):  # it crashed, or ran out of memory or time
         (paths.failed / MANIFEST_FILE).unlink()
+        (paths.failed / TRACEBACK_FILE).unlink(missing_ok=True)
         paths.failed.rename(paths.working)
     make_folder(paths.working)
-    return False
+    # From now on the cell is at work, or pending if that is stopped.
+    shutil.rmtree(paths.failed, ignore_errors=True)
+    return None
 
 
-def _run_worker(job: Mapping[str, Any], cell: Cell, paths: RunPaths, listen: Listen) -> int:
-    environment = worker_environment(cell.spec["backend"], cell.spec["training"]["threads"])
+def _may_go_on(failed: Path) -> bool:
+    """Whether a failed run's snapshots, and its log in any case, belong to the next attempt too."""
     try:
-        log = (paths.working / "log.txt").open("ab")
+        return read_failure(failed).kind in RESUMABLE
+    except StorageError:
+        return False
+
+
+def _put_down(paths: RunPaths) -> None:
+    """Leave what can be gone on with, and nothing else."""
+    if not has_snapshots(paths.working):
+        shutil.rmtree(paths.working, ignore_errors=True)
+
+
+def _run_worker(
+    job: Mapping[str, Any], cell: Cell, paths: RunPaths, listen: Listen, conditions: Conditions
+) -> tuple[int, bool]:
+    """Return the worker's exit code, and whether it was ended for taking too long."""
+    environment = worker_environment(cell.spec["backend"], cell.spec["training"]["threads"])
+    if conditions.device is not None:
+        environment[DEVICES_VARIABLE] = conditions.device
+    try:
+        log = (paths.working / LOG_FILE).open("ab")
     except OSError as error:
         raise storage_error(error, paths.working) from error
     with log:
-        # A session of its own: Ctrl-C reaches this process alone, which then stops the worker in order. Safe path
-        # (-P): a file of the user's called keras.py must not be imported.
-        worker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "benchmarker.run.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=environment,
-            start_new_session=True,
-        )
+        descriptors = [] if conditions.claim is None else [conditions.claim]
+        try:
+            worker = conditions.workers.start(environment, log, descriptors)
+        except StoppedError:
+            _put_down(paths)
+            raise
+        watch = Watch(worker, conditions.timeout)
+        watch.start()
         try:
             _listen(worker, job, listen)
-            return worker.wait()
+            code = worker.wait()
         except BaseException:
-            _stop(worker)
-            if not has_snapshots(paths.working):
-                shutil.rmtree(paths.working, ignore_errors=True)
+            stop([worker])
+            _put_down(paths)
             raise
         finally:
+            conditions.workers.ended(worker)
             # Not before it has ended: a worker whose standard input closes takes it that this process died.
             if worker.stdin is not None:
                 with contextlib.suppress(BrokenPipeError):
                     worker.stdin.close()
+        watch.join()
+        return code, watch.timed_out
 
 
 def _listen(worker: subprocess.Popen[bytes], job: Mapping[str, Any], listen: Listen) -> None:
@@ -161,18 +232,6 @@ def _listen(worker: subprocess.Popen[bytes], job: Mapping[str, Any], listen: Lis
             listen(event)
 
 
-def _stop(worker: subprocess.Popen[bytes]) -> None:
-    """Stop a worker and whatever it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(worker.pid, signal.SIGTERM)
-    try:
-        worker.wait(_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
-
-
 def record_failure(study: Path, cell: Cell, outcome: CellOutcome) -> None:
     """Write down that a cell failed before a worker could be started."""
     paths = run_paths(study, cell)
@@ -180,14 +239,13 @@ def record_failure(study: Path, cell: Cell, outcome: CellOutcome) -> None:
     _finish_failed(cell, paths, outcome.kind, outcome.message)
 
 
-def _record_death(cell: Cell, paths: RunPaths, code: int, *, for_memory: bool) -> None:
-    if code < 0:
-        known = {each.value: each.name for each in signal.Signals}
-        kind = "out-of-memory" if -code == signal.SIGKILL and for_memory else "crashed"
-        message = f"its process was ended by {known.get(-code, f'signal {-code}')}"
-    else:
-        kind, message = "crashed", f"its process ended with code {code}"
-    _finish_failed(cell, paths, kind, f"{message}; the end of its output is in {paths.failed / 'log.txt'}")
+def _death(code: int, *, for_memory: bool) -> tuple[str, str]:
+    """Return kind and message for a worker that ended without a word."""
+    if code >= 0:
+        return "crashed", f"its process ended with code {code}"
+    known = {each.value: each.name for each in signal.Signals}
+    kind = "out-of-memory" if -code == signal.SIGKILL and for_memory else "crashed"
+    return kind, f"its process was ended by {known.get(-code, f'signal {-code}')}"
 
 
 def _finish_failed(cell: Cell, paths: RunPaths, kind: str, message: str) -> None:
@@ -207,9 +265,22 @@ def _finish_failed(cell: Cell, paths: RunPaths, kind: str, message: str) -> None
 
 def _kills_for_memory() -> int:
     """Return how many processes of this group the kernel has ended for want of memory, ever."""
-    events = Path("/sys/fs/cgroup/memory.events")
+    return sum(_count_kills(folder) for folder in _memory_groups())
+
+
+def _memory_groups() -> set[Path]:
+    """Return where the kernel may count: this process's own control group, and the root of a container."""
+    root = Path("/sys/fs/cgroup")
     try:
-        counts = dict(line.split() for line in events.read_text(encoding="ascii").splitlines())
+        own = Path("/proc/self/cgroup").read_text(encoding="utf-8").partition("0::/")[2].partition("\n")[0]
+    except (OSError, ValueError):
+        own = ""
+    return {root, root / own}
+
+
+def _count_kills(folder: Path) -> int:
+    try:
+        counts = dict(line.split() for line in (folder / "memory.events").read_text(encoding="ascii").splitlines())
         return int(counts.get("oom_kill", "0"))
     except (OSError, ValueError):
         return 0

@@ -12,6 +12,7 @@ from benchmarker.run.files import write_json
 
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
+TRACEBACK_FILE = "traceback.txt"
 RESUMABLE = ("crashed", "out-of-memory", "timeout", "interrupted")
 """Kinds of failure that say nothing about the network: a run that ended so may go on from its snapshots."""
 

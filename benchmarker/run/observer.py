@@ -33,7 +33,9 @@ class CellOutcome:
     metrics : mapping
         Contents of the run's ``metrics.json``; empty if it failed.
     reused : bool
-        Whether a finished run was found, and nothing trained.
+        Whether a run was found that had ended before, and nothing trained.
+    retriable : bool
+        Whether the machine failed and not the network: killed, out of memory, out of time.
     """
 
     status: Literal["ok", "failed"]
@@ -41,6 +43,7 @@ class CellOutcome:
     message: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     reused: bool = False
+    retriable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ class DataSummary:
 
 
 class Observer(Protocol):
-    """Watches a run, and shows it."""
+    """Watches a run, and shows it; told one thing at a time, by any thread. Several cells may be at work at once."""
 
     def data_progress(self, description: str, done: int, total: int | None) -> None:
         """Images are being prepared."""

@@ -28,6 +28,7 @@ from benchmarker.registry import (
     validated_options,
 )
 from benchmarker.run.files import RUNS_FOLDER, write_text
+from benchmarker.run.locks import planning
 from benchmarker.run.observer import DataSummary, Observer
 from benchmarker.run.plan import Cell, make_cells, merge_cells, read_cells, write_plan
 from benchmarker.training.requirements import check_size
@@ -47,12 +48,21 @@ class ReadyStudy:
         Of the registry that is run; the plan may hold more.
     problems : mapping of str to CellProblem
         Why a cell cannot run, by its key.
+    n_outputs, n_test : int
+        Outputs of a network, and images in the test part.
     """
 
     folder: Path
     prepared: Path
     cells: Sequence[Cell]
     problems: Mapping[str, CellProblem]
+    n_outputs: int = 1
+    n_test: int = 0
+
+    @property
+    def threads(self) -> int:
+        """Threads that a cell is pinned to, the same for all."""
+        return max((int(cell.spec["training"]["threads"]) for cell in self.cells), default=1)
 
 
 def get_ready(
@@ -109,18 +119,27 @@ def get_ready(
         unusable=unusable,
     )
     cells = [cell for cell, _ in planned]
-    earlier = read_cells(study)
-    _refuse_other_dataset(study, dataset, earlier)
-    merged, superseded = merge_cells(cells, earlier)
+    header = _header(loaded, dataset, data, parts) | {"source": _source(loaded, dataset, study)}
+    with planning(study):
+        earlier = read_cells(study)
+        _refuse_other_dataset(study, dataset, earlier)
+        merged, superseded = merge_cells(cells, earlier)
+        write_plan(study, header, merged)
+        write_text(study / f"registry{loaded.path.suffix}", loaded.text)
     if superseded:
         observer.message(
             f"{len(superseded)} cell(s) of an earlier plan were trained on other images or another split, or have the "
             f"names of networks now trained differently: they leave the plan, their runs stay in {study / RUNS_FOLDER}"
         )
-    write_plan(study, _header(loaded, dataset, data, parts) | {"source": _source(loaded, dataset, study)}, merged)
-    write_text(study / f"registry{loaded.path.suffix}", loaded.text)
     problems = {cell.key: problem for cell, problem in planned if problem is not None}
-    return ReadyStudy(folder=study, prepared=prepared, cells=cells, problems=problems)
+    return ReadyStudy(
+        folder=study,
+        prepared=prepared,
+        cells=cells,
+        problems=problems,
+        n_outputs=data.task.n_outputs,
+        n_test=len(parts.test),
+    )
 
 
 def _own_path(loaded: LoadedRegistry) -> Path | None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from benchmarker.data.cache import held
 from benchmarker.discovery import Plugins
-from benchmarker.errors import StorageError
 from benchmarker.registry import LoadedRegistry
-from benchmarker.run.files import RUNS_FOLDER, make_folder, read_json
-from benchmarker.run.launcher import launch, record_failure, run_paths
-from benchmarker.run.manifest import MANIFEST_FILE
-from benchmarker.run.observer import CellOutcome, Observer
-from benchmarker.run.plan import Cell
+from benchmarker.run.files import RUNS_FOLDER, make_folder
+from benchmarker.run.locks import joined
+from benchmarker.run.observer import Observer
+from benchmarker.run.policy import Policy, warnings
+from benchmarker.run.pool import Pool
 from benchmarker.run.ready import ReadyStudy, get_ready
-from benchmarker.run.weights import copy_weights, find_weights
+from benchmarker.run.runner import Runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +29,15 @@ class StudyOutcome:
         Add up to the cells of the registry.
     reused : int
         Of those that are ok, how many were found finished.
+    failed_before : int
+        Of those that failed, how many did in an earlier call and were not run again.
     """
 
     ok: int
     failed: int
     pending: int
     reused: int
+    failed_before: int = 0
 
 
 def run_study(
@@ -47,8 +50,12 @@ def run_study(
     offline: bool = False,
     test_only: bool = False,
     models_folder: Path | None = None,
+    policy: Policy | None = None,
 ) -> StudyOutcome:
     """Plan a registry's cells, and run those that are not finished.
+
+    Several calls may work on one study at once, in one process or on several: each cell is run by one of them, and all
+    return when every cell of their registry has ended.
 
     Parameters
     ----------
@@ -61,7 +68,7 @@ def run_study(
     plugins : Plugins
         Where names are looked up.
     force : bool
-        Run finished cells again.
+        Run cells again that have ended.
     offline : bool
         Never use the network.
     test_only : bool
@@ -69,87 +76,45 @@ def run_study(
         with the new ones.
     models_folder : Path, optional
         Where weights are also saved, or read from with ``test_only``.
+    policy : Policy, optional
+        Jobs, time limit, retries; one job by default.
 
     Raises
     ------
     ConfigurationError, DataError
         Before anything is trained.
     StorageError
-        If the results cannot be written, or another run works on them; finished cells stay.
+        If the results cannot be written; finished cells stay.
     KeyboardInterrupt
-        On Ctrl-C; finished cells stay, the others are pending.
+        On Ctrl-C; finished cells stay, the others are pending and go on from their snapshots.
     """
-    import filelock
-
+    policy = policy or Policy()
     make_folder(results / RUNS_FOLDER)
-    try:
-        with filelock.FileLock(results / ".lock", timeout=0):
-            ready = get_ready(loaded, results, observer=observer, plugins=plugins, offline=offline)
-            return _Runner(ready, observer, models_folder).run(force=force, test_only=test_only)
-    except filelock.Timeout as error:
-        raise StorageError(
-            f"{results}: another run is working on this study; wait for it, or choose another results folder"
-        ) from error
+    with joined(results), contextlib.ExitStack() as stack:
+        ready = get_ready(loaded, results, observer=observer, plugins=plugins, offline=offline)
+        stack.enter_context(held(ready.prepared))
+        for warning in warnings(policy, ready.threads):
+            observer.message(warning)
+        runner = Runner(ready, observer, policy, force=force, test_only=test_only, models_folder=models_folder)
+        return _run(runner, ready, policy)
 
 
-class _Runner:
-    def __init__(self, ready: ReadyStudy, observer: Observer, models_folder: Path | None) -> None:
-        self._ready = ready
-        self._study = ready.folder
-        self._observer = observer
-        self._models_folder = models_folder
+def _run(runner: Runner, ready: ReadyStudy, policy: Policy) -> StudyOutcome:
+    left = runner.begin()
+    pool = Pool(left, runner.work, runner.tell_waiting, runner.workers)
+    runner.on_failure = pool.stop if policy.fail_fast else None
+    pool.run(policy.jobs)
+    return _summary(runner, ready.cells)
 
-    def run(self, *, force: bool, test_only: bool) -> StudyOutcome:
-        cells = self._ready.cells
-        weights = {cell.key: find_weights(self._study, cell, self._models_folder) for cell in cells if test_only}
-        done = {cell.key for cell in cells if self._is_finished(cell) and not (force or test_only)}
-        self._observer.study_started([cell.view for cell in cells], len(done))
-        ok = failed = 0
-        for cell in cells:
-            outcome = self._finish(cell, reuse=cell.key in done, weights=weights.get(cell.key), fresh=force)
-            ok += outcome.status == "ok"
-            failed += outcome.status == "failed"
-            self._observer.cell_finished(cell.view, outcome)
-        return StudyOutcome(ok=ok, failed=failed, pending=len(cells) - ok - failed, reused=len(done))
 
-    def _is_finished(self, cell: Cell) -> bool:
-        folder = run_paths(self._study, cell).finished
-        if not folder.is_dir():
-            return False
-        try:
-            manifest = read_json(folder / MANIFEST_FILE)
-            read_json(folder / "metrics.json")
-        except StorageError as error:
-            self._observer.message(f"{error}; the cell is run again")
-            return False
-        # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings.
-        return bool(manifest.get("trained"))
-
-    def _finish(self, cell: Cell, *, reuse: bool, weights: Mapping[str, str] | None, fresh: bool) -> CellOutcome:
-        if (problem := self._ready.problems.get(cell.key)) is not None:
-            outcome = CellOutcome(status="failed", kind=problem.kind, message=problem.message)
-            record_failure(self._study, cell, outcome)
-            return outcome
-        if reuse:
-            metrics = read_json(run_paths(self._study, cell).finished / "metrics.json")
-            outcome = CellOutcome(status="ok", metrics=metrics, reused=True)
-        else:
-            self._observer.cell_started(cell.view)
-            outcome = self._launch(cell, weights, fresh)
-        if outcome.status == "ok" and weights is None and self._models_folder is not None:
-            copy_weights(self._study, cell, self._models_folder)
-        return outcome
-
-    def _launch(self, cell: Cell, weights: Mapping[str, str] | None, fresh: bool) -> CellOutcome:
-        def listen(event: Mapping[str, Any]) -> None:
-            if event["event"] == "step":
-                self._observer.cell_step(cell.view, event["epoch"], event["done"], event["total"])
-            elif event["event"] == "epoch":
-                self._observer.cell_epoch(cell.view, event["epoch"], event["epochs"], event["values"])
-            elif event["event"] == "resumed":
-                name = f"{cell.model}/{cell.arm}/{cell.seed}"
-                self._observer.message(f"{name}: goes on after epoch {event['epoch']} of {event['epochs']}")
-            elif event["event"] == "message":
-                self._observer.message(event["text"])
-
-        return launch(self._study, cell, prepared=self._ready.prepared, listen=listen, weights=weights, fresh=fresh)
+def _summary(runner: Runner, cells: Sequence[object]) -> StudyOutcome:
+    outcomes = runner.outcomes.values()
+    ok = [outcome for outcome in outcomes if outcome.status == "ok"]
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    return StudyOutcome(
+        ok=len(ok),
+        failed=len(failed),
+        pending=len(cells) - len(ok) - len(failed),
+        reused=sum(outcome.reused for outcome in ok),
+        failed_before=sum(outcome.reused for outcome in failed),
+    )

@@ -20,8 +20,8 @@ from typing import IO, Any
 
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import BenchmarkerError
-from benchmarker.run.files import read_json
-from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, finish, now
+from benchmarker.run.files import read_json, write_text
+from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, TRACEBACK_FILE, finish, now
 
 
 class _Reporter:
@@ -68,6 +68,7 @@ def main() -> int:
             manifest |= {"traceback": traceback.format_exc(), "finished": now()}
             report({"event": "failed", "kind": manifest["kind"], "message": manifest["message"]})
             traceback.print_exc()
+            write_text(folder / TRACEBACK_FILE, manifest["traceback"])
             finish(folder, Path(job["failed"]), manifest)
             return 1
         if job["weights"] is not None and Path(job["finished"]).exists():
@@ -90,10 +91,14 @@ def _end_with_parent() -> None:
 
 def _work(job: Mapping[str, Any], folder: Path, manifest: dict[str, Any], report: _Reporter) -> None:
     from benchmarker.run.cell import set_up, test_cell, train_cell
+    from benchmarker.run.space import measure, require_cell_space
 
     place = set_up(job["cell"]["spec"], Path(job["prepared"]))
-    report({"event": "built", "digests": place.digests})
+    space = measure(place.model, test_images=len(place.parts.test), outputs=place.data.task.n_outputs)
+    report({"event": "built", "digests": place.digests, "space": space.to_json()})
     if job["weights"] is None:
+        present = sum(path.stat().st_size for path in folder.glob("snapshot-*"))
+        require_cell_space(folder, space, present)
         train_cell(place, folder, report)
     else:
         test_cell(place, folder, job["weights"], report)

@@ -53,7 +53,7 @@ def run(cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     """Run a study of one cell whose worker only says that it was started."""
     ready = ReadyStudy(folder=tmp_path / "study", prepared=tmp_path, cells=[cell], problems={})
     monkeypatch.setattr("benchmarker.run.study.get_ready", lambda *_, **__: ready)
-    monkeypatch.setattr("benchmarker.run.study.launch", lambda *_, **__: CellOutcome(status="ok", message="started"))
+    monkeypatch.setattr("benchmarker.run.runner.launch", lambda *_, **__: CellOutcome(status="ok", message="started"))
 
     def run() -> tuple[StudyOutcome, Silent]:
         observer = Silent()

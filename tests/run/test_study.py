@@ -224,13 +224,14 @@ def test_ctrl_c_keeps_what_is_finished(registry: Callable[..., Path], tmp_path: 
     process.send_signal(signal.SIGINT)
     started = time.monotonic()
     _, err = process.communicate(timeout=60)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 2
     assert process.returncode == 130
     assert "interrupted" in err
     assert "Traceback" not in err
     manifests = command_line.manifests(tmp_path / "study")
     assert [cell[0] for cell in manifests] == ["simple_net"]
-    assert not list((tmp_path / "study" / "runs").glob(".*"))
+    (working,) = (tmp_path / "study" / "runs").glob(".*")  # no lock is left, and snapshots to go on from
+    assert list(working.glob("snapshot-*.npz"))
     shown = command_line.run("leaderboard", "study", "--format", "json", cwd=tmp_path)
     assert shown.returncode == 0
     assert "pending" in command_line.run("show", "study", cwd=tmp_path).stdout
@@ -238,7 +239,7 @@ def test_ctrl_c_keeps_what_is_finished(registry: Callable[..., Path], tmp_path: 
 
 def test_a_killed_worker_is_a_failed_cell(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
     models = [{"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}, MODELS[1]]
-    process = command_line.start("run", registry(models=models), "-p", "study", cwd=tmp_path)
+    process = command_line.start("run", registry(models=models), "-p", "study", "--retries", "0", cwd=tmp_path)
     for line in process.stdout:
         if "epoch 1/" in line:
             break
@@ -268,18 +269,13 @@ def test_a_full_disk_is_told_and_loses_nothing(finished: Path, tmp_path: Path, c
     assert again.returncode == 0, again.stderr
 
 
-def test_two_runs_of_one_study_do_not_meet_and_no_worker_outlives_its_run(
-    registry: Callable[..., Path], tmp_path: Path, command_line: Any
-) -> None:
+def test_no_worker_outlives_its_run(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
     models = [{"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}]
     path = registry(models=models)
     process = command_line.start("run", path, "-p", "study", cwd=tmp_path)
     for line in process.stdout:
         if "epoch 1/" in line:
             break
-    second = command_line.run("run", path, "-p", "study", cwd=tmp_path)
-    assert second.returncode == 1
-    assert "another run is working" in second.stderr
     worker = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
     process.kill()
     process.communicate(timeout=60)

@@ -1,0 +1,123 @@
+"""How a study is run: nothing of it changes a result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from benchmarker.errors import ConfigurationError
+
+DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
+NO_DEVICE = "-1"
+_PATIENCE_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How the cells of a study are run.
+
+    Parameters
+    ----------
+    jobs : int
+        Cells at once.
+    timeout : float, optional
+        Seconds after which an attempt at a cell is ended; never by default.
+    retries : int
+        How often a cell is tried again after a failure of the machine: a crash, too little memory, a timeout.
+    retry_failed : bool
+        Also run cells that failed in an earlier call.
+    fail_fast : bool
+        Stop at the first failure; what is not finished is pending.
+    gpus : tuple of str, optional
+        Devices to spread the cells over, none for the processor alone; those of this machine by default.
+    """
+
+    jobs: int = 1
+    timeout: float | None = None
+    retries: int = 1
+    retry_failed: bool = False
+    fail_fast: bool = False
+    gpus: tuple[str, ...] | None = None
+
+
+def slot_devices(policy: Policy) -> list[str | None]:
+    """Return for each job the device that its cells see, as CUDA names it; None where nothing is changed.
+
+    A cell sees one device whatever the number of jobs: the devices are part of its fingerprint. Jobs take turns on the
+    devices where there are more of them.
+    """
+    devices = found_gpus() if policy.gpus is None else policy.gpus
+    if policy.gpus == ():
+        return [NO_DEVICE] * policy.jobs
+    return [devices[slot % len(devices)] if devices else None for slot in range(policy.jobs)]
+
+
+def found_gpus() -> tuple[str, ...]:
+    """Return the GPUs of this machine that may be used: ``CUDA_VISIBLE_DEVICES``, or what ``nvidia-smi`` lists.
+
+    No backend is imported for that: it would take memory on every one of them.
+    """
+    visible = os.environ.get(DEVICES_VARIABLE)
+    if visible is not None:
+        # As CUDA reads it: what follows the first invalid entry does not exist.
+        named = [name.strip() for name in visible.split(",")]
+        return tuple(named[: next((k for k, name in enumerate(named) if name in {"", NO_DEVICE}), len(named))])
+    if (command := shutil.which("nvidia-smi")) is None:
+        return ()
+    try:
+        listed = subprocess.run(
+            [command, "--query-gpu=index", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_PATIENCE_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):  # a driver that does not answer
+        return ()
+    return tuple(line.strip() for line in listed.stdout.splitlines() if line.strip().isdigit())
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def warnings(policy: Policy, threads: int) -> list[str]:
+    """Return what the user should know about a policy on this machine.
+
+    Parameters
+    ----------
+    policy : Policy
+        As asked for.
+    threads : int
+        Of one cell.
+    """
+    found = []
+    if policy.jobs > 1 and policy.jobs * threads > cores():
+        found.append(
+            f"{policy.jobs} jobs of {threads} thread(s) each share {cores()} core(s): results are the same, but cells "
+            "slow each other down"
+        )
+    devices = slot_devices(policy)
+    shared = len(devices) - len(set(devices))
+    if shared and devices[0] not in {None, NO_DEVICE}:
+        found.append(f"{policy.jobs} jobs share {len(set(devices))} GPU(s), and their memory")
+    return found
+
+
+def parse_gpus(text: str) -> tuple[str, ...]:
+    """Read ``0,1`` or ``none``.
+
+    Raises
+    ------
+    ConfigurationError
+        If an entry is empty, or there twice.
+    """
+    if text.strip().lower() == "none":
+        return ()
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names or len(set(names)) < len(names):
+        raise ConfigurationError(f"--gpus: different devices with commas between them, or none. Received: {text!r}")
+    return names

@@ -1,0 +1,116 @@
+"""A pool of slots that run cells side by side, and come back to those that another run has claimed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from benchmarker.run.plan import Cell
+from benchmarker.run.processes import StoppedError, Workers
+
+Work = Callable[[Cell, int], bool]
+
+_INTERVAL_SECONDS = 0.3
+_JOIN_SECONDS = 0.1
+_LAST_WORDS_SECONDS = 3.0
+
+
+class Pool:
+    """Runs cells in as many threads as there are jobs; each waits for one worker process at a time.
+
+    Parameters
+    ----------
+    cells : iterable of Cell
+        In the order in which they are begun.
+    work : callable
+        Called with a cell and the number of a slot; returns whether the cell is settled, or False where another run
+        works on it. Raises StoppedError where the run is being stopped.
+    waiting : callable
+        Called with the number of cells once nothing is left to do but to wait for other runs.
+    workers : Workers
+        Stopped when the pool is.
+    """
+
+    def __init__(self, cells: Iterable[Cell], work: Work, waiting: Callable[[int], None], workers: Workers) -> None:
+        self._free = deque(cells)
+        self._elsewhere: deque[tuple[Cell, float]] = deque()  # with the time at which to ask again
+        self._work = work
+        self._waiting = waiting
+        self._workers = workers
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._told = False
+        self._error: BaseException | None = None
+
+    def run(self, jobs: int) -> None:
+        """Run all cells.
+
+        Parameters
+        ----------
+        jobs : int
+            At most this many at once.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C, after all workers were stopped.
+        Exception
+            That a cell's work raised; the others were stopped then.
+        """
+        slots = range(min(jobs, len(self._free)))
+        threads = [threading.Thread(target=self._serve, args=(k,), name=f"slot {k}", daemon=True) for k in slots]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(_JOIN_SECONDS)
+        except BaseException:
+            self.stop()
+            until = time.monotonic() + _LAST_WORDS_SECONDS
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join(max(0.0, until - time.monotonic()))
+            raise
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Begin no more cells, and stop those at work."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._workers.stop()
+
+    def _serve(self, slot: int) -> None:
+        try:
+            while (cell := self._next()) is not None:
+                if not self._work(cell, slot):
+                    with self._changed:
+                        self._elsewhere.append((cell, time.monotonic() + _INTERVAL_SECONDS))
+        except StoppedError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again by `run`, in the thread that asked
+            with self._changed:
+                self._error = self._error or error
+            self.stop()
+
+    def _next(self) -> Cell | None:
+        """Return what to do next; None where there is nothing left to do."""
+        with self._changed:
+            while not self._stopping:
+                if self._free:
+                    return self._free.popleft()
+                if not self._elsewhere:
+                    return None
+                cell, when = self._elsewhere[0]
+                if (patience := when - time.monotonic()) <= 0:
+                    self._elsewhere.popleft()
+                    return cell
+                if not self._told:
+                    self._told = True
+                    self._waiting(len(self._elsewhere))
+                self._changed.wait(patience)
+            return None

@@ -1,0 +1,156 @@
+"""Worker processes: started, watched, and stopped together with whatever they started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import IO
+
+# Safe path (-P): a file of the user's called keras.py must not be imported.
+COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.worker")
+
+_GRACE_SECONDS = 1.0
+_POLL_SECONDS = 0.02
+
+
+class StoppedError(Exception):
+    """The run that a worker belongs to is being stopped; its cell is pending."""
+
+
+class Workers:
+    """The workers of one run, so that all of them can be stopped at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopping = threading.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    def start(
+        self, environment: Mapping[str, str], log: IO[bytes], descriptors: Iterable[int]
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker.
+
+        Parameters
+        ----------
+        environment : mapping of str to str
+            All of it.
+        log : file
+            For what libraries print.
+        descriptors : iterable of int
+            That it inherits.
+
+        Raises
+        ------
+        StoppedError
+            If the run is being stopped.
+        """
+        with self._lock:
+            if self.stopping:
+                raise StoppedError
+            # A session of its own: Ctrl-C reaches this process alone, which then stops the worker in order.
+            worker = subprocess.Popen(
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+                pass_fds=tuple(descriptors),
+            )
+            self._running.add(worker)
+            return worker
+
+    def ended(self, worker: subprocess.Popen[bytes]) -> None:
+        """Forget a worker that has ended."""
+        with self._lock:
+            self._running.discard(worker)
+
+    def stop(self) -> None:
+        """Stop all workers, and start no more."""
+        self._stopping.set()
+        with self._lock:
+            running = list(self._running)
+        stop(running)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What an attempt at a cell is started with, besides its job.
+
+    Parameters
+    ----------
+    workers : Workers
+        Of the run that it belongs to.
+    timeout : float, optional
+        Seconds after which it is ended.
+    device : str, optional
+        The GPU that it sees, as CUDA names it; all of them by default.
+    claim : int, optional
+        Descriptor of a lock that it keeps while it lives.
+    """
+
+    workers: Workers = field(default_factory=Workers)
+    timeout: float | None = None
+    device: str | None = None
+    claim: int | None = None
+
+
+class Watch(threading.Thread):
+    """Ends a worker that takes too long, and what a worker that has ended leaves behind.
+
+    A process that a plugin started may hold the worker's output open: who waits for its end would wait for ever.
+
+    Parameters
+    ----------
+    worker : subprocess.Popen
+        Just started.
+    timeout : float or None
+        Seconds that it may take.
+    """
+
+    def __init__(self, worker: subprocess.Popen[bytes], timeout: float | None) -> None:
+        super().__init__(name=f"watch {worker.pid}", daemon=True)
+        self.timed_out = False
+        self._worker = worker
+        self._timeout = timeout
+
+    def run(self) -> None:
+        """Watch."""
+        try:
+            self._worker.wait(self._timeout)
+        except subprocess.TimeoutExpired:
+            self.timed_out = True
+            stop([self._worker])
+        _signal(self._worker, signal.SIGKILL)
+
+
+def stop(workers: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Stop workers and whatever they started; the impolite way after a moment."""
+    running = list(workers)
+    for worker in running:
+        _signal(worker, signal.SIGTERM)
+    until = time.monotonic() + _GRACE_SECONDS
+    while any(worker.poll() is None for worker in running) and time.monotonic() < until:
+        time.sleep(_POLL_SECONDS)
+    for worker in running:
+        if worker.poll() is None:
+            _signal(worker, signal.SIGKILL)
+    for worker in running:
+        worker.wait()
+
+
+def _signal(worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(worker.pid, number)

@@ -1,0 +1,261 @@
+"""Brings the cells of a study to their end, each claimed while it is worked on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarker.errors import StorageError
+from benchmarker.run.files import read_json
+from benchmarker.run.launcher import launch, read_failure, record_failure, run_paths
+from benchmarker.run.locks import Lock, claim
+from benchmarker.run.manifest import MANIFEST_FILE
+from benchmarker.run.observer import CellOutcome, Observer
+from benchmarker.run.plan import Cell
+from benchmarker.run.policy import Policy, slot_devices
+from benchmarker.run.processes import Conditions, StoppedError, Workers
+from benchmarker.run.ready import ReadyStudy
+from benchmarker.run.space import Forecast
+from benchmarker.run.weights import copy_weights, find_weights
+
+_Mark = tuple[int, int]
+
+
+class Runner:
+    """Finds out what became of cells, and runs those that have not ended; called from several threads.
+
+    Parameters
+    ----------
+    ready : ReadyStudy
+        What there is to do.
+    observer : Observer
+        Told one thing at a time.
+    policy : Policy
+        Retries, time limit, devices.
+    force, test_only : bool
+        As `run_study` takes them.
+    models_folder : Path, optional
+        As `run_study` takes it.
+
+    Attributes
+    ----------
+    outcomes : dict of str to CellOutcome
+        Of the cells that have ended, by key.
+    workers : Workers
+        At work now.
+    on_failure : callable or None
+        Called when a cell fails that was run.
+    """
+
+    def __init__(
+        self,
+        ready: ReadyStudy,
+        observer: Observer,
+        policy: Policy,
+        *,
+        force: bool,
+        test_only: bool,
+        models_folder: Path | None,
+    ) -> None:
+        self.outcomes: dict[str, CellOutcome] = {}
+        self.workers = Workers()
+        self.on_failure: Callable[[], None] | None = None
+        self._ready = ready
+        self._study = ready.folder
+        self._observer = observer
+        self._policy = policy
+        self._devices = slot_devices(policy)
+        self._force = force
+        self._test_only = test_only
+        self._models_folder = models_folder
+        self._weights: dict[str, dict[str, str]] = {}
+        self._told_damaged: set[str] = set()
+        self._forecast = Forecast(ready.folder, ())
+        self._lock = threading.RLock()
+        # Runs that were there before and are to be run again; other runs may put newer ones in their place meanwhile.
+        self._outdated: set[tuple[str, _Mark]] = set()
+
+    def begin(self) -> list[Cell]:
+        """Tell what is found ended, and return the other cells.
+
+        Raises
+        ------
+        ConfigurationError
+            If weights are to be tested and there are none.
+        StorageError
+            If the disk is too small for what is known to come.
+        """
+        cells = self._ready.cells
+        if self._test_only:
+            self._weights = {cell.key: find_weights(self._study, cell, self._models_folder) for cell in cells}
+        for cell in cells:
+            self._note_outdated(cell)
+        found = {cell.key: outcome for cell in cells if (outcome := self._found_at_rest(cell)) is not None}
+        finished = sum(outcome.status == "ok" for outcome in found.values())
+        self._observer.study_started([cell.view for cell in cells], finished)
+        for cell in cells:
+            if cell.key in found:
+                self._settle(cell, found[cell.key])
+        left = [cell for cell in cells if cell.key not in found]
+        self._forecast = Forecast(self._study, left, jobs=self._policy.jobs)
+        finished_cells = [cell for cell in cells if cell.key in found and found[cell.key].status == "ok"]
+        self._forecast.learn_from_runs(finished_cells, outputs=self._ready.n_outputs, test_images=self._ready.n_test)
+        self._forecast.check()
+        return left
+
+    def work(self, cell: Cell, slot: int) -> bool:
+        """Bring a cell to its end; return False where another run works on it.
+
+        Raises
+        ------
+        StoppedError
+            If the run is being stopped.
+        """
+        lock = claim(self._study, cell.run_name)
+        if lock is None:
+            return False
+        with lock:
+            outcome = self._found(cell) or self._run(cell, slot, lock)
+            self._settle(cell, outcome)
+        return True
+
+    def tell_waiting(self, cells: int) -> None:
+        """Say that nothing is left to do but to wait."""
+        self._tell(f"{cells} cell(s) are left, which another run is working on: waiting for it")
+
+    def _note_outdated(self, cell: Cell) -> None:
+        paths = run_paths(self._study, cell)
+        again = {paths.finished: self._force, paths.failed: self._force or self._policy.retry_failed}
+        for folder, wanted in again.items():
+            if wanted and (mark := _mark(folder)) is not None:
+                self._outdated.add((folder.name, mark))
+
+    def _found(self, cell: Cell) -> CellOutcome | None:
+        """Return how a cell ended before, or None where it is to be run."""
+        if self._test_only or cell.key in self._ready.problems:
+            return None
+        paths = run_paths(self._study, cell)
+        if self._stands(paths.finished) and self._is_finished(paths.finished):
+            return CellOutcome(status="ok", metrics=read_json(paths.finished / "metrics.json"), reused=True)
+        if self._stands(paths.failed) and not paths.working.exists():
+            try:
+                failure = read_failure(paths.failed)
+            except StorageError as error:
+                self._tell_damaged(error)
+                return None
+            # A full disk, say: the user was told to run the same command again.
+            if failure.kind != "interrupted":
+                return CellOutcome(status="failed", kind=failure.kind, message=failure.message, reused=True)
+        return None
+
+    def _found_at_rest(self, cell: Cell) -> CellOutcome | None:
+        """Return how a cell ended before, but not the failure of one that another run is trying again."""
+        outcome = self._found(cell)
+        if outcome is None or outcome.status == "ok":
+            return outcome
+        lock = claim(self._study, cell.run_name)
+        if lock is None:
+            return None
+        with lock:
+            return self._found(cell)
+
+    def _stands(self, folder: Path) -> bool:
+        mark = _mark(folder)
+        return folder.is_dir() and (mark is None or (folder.name, mark) not in self._outdated)
+
+    def _is_finished(self, folder: Path) -> bool:
+        try:
+            manifest = read_json(folder / MANIFEST_FILE)
+            read_json(folder / "metrics.json")
+        except StorageError as error:
+            self._tell_damaged(error)
+            return False
+        # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings.
+        return bool(manifest.get("trained"))
+
+    def _run(self, cell: Cell, slot: int, lock: Lock) -> CellOutcome:
+        if (problem := self._ready.problems.get(cell.key)) is not None:
+            outcome = CellOutcome(status="failed", kind=problem.kind, message=problem.message)
+            record_failure(self._study, cell, outcome)
+            return outcome
+        with self._lock:
+            self._observer.cell_started(cell.view)
+        conditions = Conditions(
+            workers=self.workers,
+            timeout=self._policy.timeout,
+            device=self._devices[slot],
+            claim=lock.descriptor,
+        )
+        outcome = self._launch(cell, conditions, fresh=self._force)
+        for number in range(1, self._policy.retries + 1):
+            if not outcome.retriable:
+                break
+            self._tell(
+                f"{_name(cell)}: {outcome.kind}: {outcome.message}; tried again ({number} of {self._policy.retries})"
+            )
+            outcome = self._launch(cell, conditions, fresh=False)
+        return outcome
+
+    def _settle(self, cell: Cell, outcome: CellOutcome) -> None:
+        if outcome.status == "ok" and not self._test_only and self._models_folder is not None:
+            copy_weights(self._study, cell, self._models_folder)
+        with self._lock:
+            self.outcomes[cell.key] = outcome
+            self._forecast.finished(cell)
+            self._observer.cell_finished(cell.view, outcome)
+        if outcome.status == "failed" and not outcome.reused and self.on_failure is not None:
+            self.on_failure()
+
+    def _launch(self, cell: Cell, conditions: Conditions, *, fresh: bool) -> CellOutcome:
+        def listen(event: Mapping[str, Any]) -> None:
+            with self._lock:
+                self._pass_on(cell, event)
+
+        return launch(
+            self._study,
+            cell,
+            prepared=self._ready.prepared,
+            listen=listen,
+            weights=self._weights.get(cell.key),
+            fresh=fresh,
+            conditions=conditions,
+        )
+
+    def _pass_on(self, cell: Cell, event: Mapping[str, Any]) -> None:
+        if self.workers.stopping:  # whoever watched may be gone
+            raise StoppedError
+        if event["event"] == "built":
+            self._forecast.built(cell, event["space"])
+        elif event["event"] == "step":
+            self._observer.cell_step(cell.view, event["epoch"], event["done"], event["total"])
+        elif event["event"] == "epoch":
+            self._observer.cell_epoch(cell.view, event["epoch"], event["epochs"], event["values"])
+        elif event["event"] == "resumed":
+            self._observer.message(f"{_name(cell)}: goes on after epoch {event['epoch']} of {event['epochs']}")
+        elif event["event"] == "message":
+            self._observer.message(event["text"])
+
+    def _tell(self, text: str) -> None:
+        with self._lock:
+            self._observer.message(text)
+
+    def _tell_damaged(self, error: StorageError) -> None:
+        with self._lock:
+            if str(error) not in self._told_damaged:
+                self._told_damaged.add(str(error))
+                self._observer.message(f"{error}; the cell is run again")
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.model}/{cell.arm}/{cell.seed}"
+
+
+def _mark(folder: Path) -> _Mark | None:
+    """Return what tells a run from another that takes its place; None where there is none."""
+    try:
+        found = (folder / MANIFEST_FILE).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns

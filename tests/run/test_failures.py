@@ -1,0 +1,101 @@
+"""What becomes of cells that fail: kinds, retries, time limits; processes are real, training is not."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.run.conftest import QuickStudy
+
+
+def test_the_machine_s_failures_are_tried_again(quick: QuickStudy) -> None:
+    quick.script(killed=["epoch=1 killed", "ok"], fine=["ok"])
+    done = quick.run()
+    assert done.returncode == 0, done.stdout
+    assert quick.endings == {"killed": "ok", "fine": "ok"}
+    assert "killed/real/8901: crashed: its process was ended by SIGKILL" in done.stdout
+    assert "tried again (1 of 1)" in done.stdout
+    assert quick.leftovers == []
+
+
+def test_others_are_not(quick: QuickStudy) -> None:
+    quick.script(
+        plugin=["failed=plugin"],
+        diverged=["failed=diverged"],
+        data=["failed=data"],
+        configuration=["failed=configuration"],
+        code=["code=3"],
+        memory=["failed=out-of-memory"],
+        killed=["killed"],
+    )
+    done = quick.run()
+    assert done.returncode == 1
+    kinds = {name: name for name in ("plugin", "diverged", "data", "configuration")}
+    assert quick.endings == {**kinds, "code": "crashed", "memory": "out-of-memory", "killed": "crashed"}
+    tried = [each["model"] for each in quick.attempts]
+    assert {name: tried.count(name) for name in quick.endings} == {
+        **dict.fromkeys(quick.endings, 1),
+        "memory": 2,
+        "killed": 2,
+    }
+    assert "its process ended with code 3; the end of its output is in" in done.stdout
+    assert "0 of 7 cells finished, 7 failed" in done.stdout
+
+
+def test_failed_cells_are_run_again_when_asked(quick: QuickStudy) -> None:
+    quick.script(diverged=["failed=diverged", "ok"], fine=["ok"])
+    assert quick.run().returncode == 1
+    again = quick.run()
+    assert again.returncode == 1
+    assert "failed before (diverged): as told" in again.stdout
+    assert "--retry-failed runs them again" in again.stdout
+    assert "1 of 2 cells finished, 1 failed" in again.stdout
+    assert len(quick.attempts) == 2
+    assert quick.run("--retry-failed").returncode == 0
+    assert quick.endings == {"diverged": "ok", "fine": "ok"}
+
+
+def test_what_a_full_disk_ended_is_run_again_by_the_same_command(quick: QuickStudy) -> None:
+    quick.script(unlucky=["failed=interrupted", "ok"])
+    assert quick.run().returncode == 1
+    assert quick.endings == {"unlucky": "interrupted"}
+    assert quick.run().returncode == 0
+
+
+def test_fail_fast_leaves_the_rest_pending(quick: QuickStudy) -> None:
+    quick.script(bad=["sleep=1 failed=plugin"], slow=["epoch=1 sleep=60"], later=["ok"], latest=["ok"])
+    done = quick.run("--fail-fast", "--jobs", "2")
+    assert done.returncode == 1
+    assert quick.endings == {"bad": "plugin"}
+    assert "0 of 4 cells finished, 1 failed, 3 pending" in done.stdout
+    (working,) = quick.leftovers
+    assert working.endswith(".partial")
+
+
+def test_a_cell_that_takes_too_long(quick: QuickStudy) -> None:
+    quick.script(slow=["stubborn epoch=1 child sleep=600", "ok"])
+    done = quick.run("--timeout", "3", "--retries", "0")
+    assert done.returncode == 1
+    assert quick.endings == {"slow": "timeout"}
+    assert "it took more than 3 s" in done.stdout
+    # It can go on from its snapshot.
+    assert list(quick.path.glob("runs/*.failed/snapshot-*"))
+    assert quick.run("--retry-failed").returncode == 0
+    assert quick.endings == {"slow": "ok"}
+
+
+def test_a_killed_worker_whose_children_live_is_no_hang(quick: QuickStudy) -> None:
+    quick.script(mother=["child killed"])
+    started = time.monotonic()
+    assert quick.run("--retries", "0").returncode == 1
+    assert time.monotonic() - started < 50
+    assert quick.endings == {"mother": "crashed"}
+
+
+@pytest.mark.parametrize("value", ["-1", "0"])
+def test_a_time_limit_must_be_positive(quick: QuickStudy, value: str) -> None:
+    quick.script(fine=["ok"])
+    assert quick.run("--timeout", value).returncode == 2

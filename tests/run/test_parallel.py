@@ -1,0 +1,98 @@
+"""Several cells at once, and several runs of one study; processes are real, training mostly is not."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.run.conftest import QuickStudy
+
+FOUR = ("one", "two", "three", "four")
+
+
+def test_jobs_work_side_by_side(quick: QuickStudy) -> None:
+    quick.script(**{name: ["epoch=1 sleep=2 ok"] for name in FOUR})
+    process = quick.start("--jobs", "4")
+    quick.await_attempts(4)
+    started = time.monotonic()
+    done = quick.end(process)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started < 6
+    assert quick.endings == dict.fromkeys(FOUR, "ok")
+    for name in FOUR:  # each keeps the number that it began with
+        lines = [line for line in done.stdout.splitlines() if f"] {name}/real/8901" in line]
+        assert [line.partition(": ")[2].split()[0].strip(",") for line in lines] == ["started", "epoch", "ok"]
+        assert len({line.partition("]")[0] for line in lines}) == 1
+    assert quick.leftovers == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_takes_two_seconds_whatever_the_jobs(quick: QuickStudy, number: signal.Signals, code: int) -> None:
+    quick.script(**{name: ["stubborn epoch=1 sleep=60", "ok"] for name in (*FOUR, "five", "six")})
+    process = quick.start("--jobs", "4")
+    epochs = 0
+    assert process.stdout is not None
+    for line in process.stdout:
+        epochs += ": epoch 1/" in line
+        if epochs == 4:
+            break
+    started = time.monotonic()
+    process.send_signal(number)
+    done = quick.end(process)
+    assert time.monotonic() - started < 2
+    assert done.returncode == code
+    assert "the same command goes on" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert quick.endings == {}
+    assert len(quick.leftovers) == 4  # with their snapshots
+    assert all(name.endswith(".partial") for name in quick.leftovers)
+    assert quick.run("--jobs", "4").returncode in {0, 1}
+    assert quick.endings["one"] == "ok"
+
+
+def test_two_runs_share_the_work(quick: QuickStudy) -> None:
+    quick.script(**{name: ["sleep=1 ok"] for name in FOUR})
+    runs = [quick.start(), quick.start()]
+    for done in [quick.end(run) for run in runs]:
+        assert done.returncode == 0, done.stderr
+        assert "4 of 4 cells finished" in done.stdout
+    assert sorted(each["model"] for each in quick.attempts) == sorted(FOUR)
+    assert quick.leftovers == []
+
+
+def test_a_run_takes_over_from_one_that_was_killed(quick: QuickStudy) -> None:
+    quick.script(one=["epoch=1 sleep=60", "ok"], two=["sleep=3 ok"], three=["ok"], four=["ok"])
+    first = quick.start()
+    quick.await_attempts(1)
+    second = quick.start()
+    quick.await_attempts(2)
+    first.kill()
+    quick.end(first)
+    done = quick.end(second)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert quick.endings == dict.fromkeys(FOUR, "ok")
+    assert "4 of 4 cells finished" in done.stdout
+    tried = [each["model"] for each in quick.attempts]
+    assert {name: tried.count(name) for name in FOUR} == {"one": 2, "two": 1, "three": 1, "four": 1}
+
+
+def test_a_run_waits_for_the_cells_of_another(quick: QuickStudy) -> None:
+    quick.script(one=["sleep=4 ok"])
+    first = quick.start()
+    quick.await_attempts(1)
+    second = quick.run("--jobs", "2")
+    assert second.returncode == 0
+    assert "another run is working on" in second.stdout
+    assert "found finished" in second.stdout
+    assert quick.end(first).returncode == 0
+    assert len(quick.attempts) == 1
+
+
+def test_each_job_has_a_gpu(quick: QuickStudy) -> None:
+    quick.script(**{name: ["sleep=1 ok"] for name in FOUR})
+    assert quick.run("--jobs", "2", "--gpus", "3,5").returncode == 0
+    assert {each["gpu"] for each in quick.attempts} == {"3", "5"}

@@ -1,0 +1,98 @@
+"""How devices are found and shared, and what is told of a policy; and locks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.run import locks
+from benchmarker.run.policy import Policy, cores, found_gpus, parse_gpus, slot_devices, warnings
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def nvidia_smi(folder: Path, script: str) -> None:
+    path = folder / "nvidia-smi"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_without_gpus_nothing_changes() -> None:
+    assert slot_devices(Policy(jobs=3)) == [None, None, None]
+    assert warnings(Policy(jobs=1), threads=2) == []
+
+
+def test_a_cell_sees_one_gpu_whatever_the_jobs(tmp_path: Path) -> None:
+    nvidia_smi(tmp_path, "echo 0; echo 1")
+    assert slot_devices(Policy(jobs=1)) == ["0"]
+    assert slot_devices(Policy(jobs=3)) == ["0", "1", "0"]
+    assert "3 jobs share 2 GPU(s)" in warnings(Policy(jobs=3), threads=1)[-1]
+    assert slot_devices(Policy(jobs=2, gpus=())) == ["-1", "-1"]
+    assert slot_devices(Policy(jobs=2, gpus=("7",))) == ["7", "7"]
+
+
+def test_a_driver_that_does_not_answer_is_none(tmp_path: Path) -> None:
+    nvidia_smi(tmp_path, "echo 'NVIDIA-SMI has failed'; exit 9")
+    assert found_gpus() == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("2,3", ("2", "3")), ("GPU-8a, 1", ("GPU-8a", "1")), ("", ()), ("-1", ()), ("0,-1,2", ("0",))]
+)
+def test_what_the_user_made_visible(value: str, found: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    assert found_gpus() == found
+
+
+def test_gpus_on_the_command_line() -> None:
+    assert parse_gpus("0, 1") == ("0", "1")
+    assert parse_gpus("none") == ()
+    for text in ("", "0,,1", "0,0"):
+        with pytest.raises(ConfigurationError, match="--gpus"):
+            parse_gpus(text)
+
+
+def test_more_threads_than_cores_are_told() -> None:
+    (told,) = warnings(Policy(jobs=cores() + 1), threads=1)
+    assert "slow each other down" in told
+
+
+def test_a_lock_is_held_once_and_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    lock = locks.try_lock(path)
+    assert lock is not None
+    assert locks.try_lock(path) is None
+    lock.release()
+    assert not path.exists()
+    again = locks.try_lock(path)
+    assert again is not None
+    again.release()
+
+
+def test_a_lock_lasts_until_all_who_inherited_it_are_gone(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    lock = locks.try_lock(path)
+    assert lock is not None
+    child = os.dup(lock.descriptor)
+    os.close(lock.descriptor)  # as if this process was killed
+    assert locks.try_lock(path) is None
+    os.close(child)
+    taken = locks.try_lock(path)
+    assert taken is not None
+    taken.release()
+
+
+def test_runs_share_a_study_but_not_with_what_needs_it_alone(tmp_path: Path) -> None:
+    with locks.joined(tmp_path), locks.joined(tmp_path):
+        assert locks.try_lock(tmp_path / ".lock") is None
+    alone = locks.try_lock(tmp_path / ".lock")
+    assert alone is not None
+    with alone, pytest.raises(StorageError, match="merge"), locks.joined(tmp_path):
+        pass
