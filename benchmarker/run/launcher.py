@@ -16,8 +16,9 @@ from typing import Any
 
 from benchmarker.backends import worker_environment
 from benchmarker.data.cache import storage_error
-from benchmarker.run.files import RUNS_FOLDER, make_folder, read_json
-from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, finish, now
+from benchmarker.results.layout import FAILED_SUFFIX, FORMAT, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
+from benchmarker.run.files import make_folder, read_json
+from benchmarker.run.manifest import finish, now
 from benchmarker.run.observer import CellOutcome
 from benchmarker.run.plan import Cell
 
@@ -39,7 +40,7 @@ def run_paths(study: Path, cell: Cell) -> RunPaths:
     """Return the folders of a cell's run."""
     runs = study / RUNS_FOLDER
     name = cell.run_name
-    return RunPaths(working=runs / f".{name}.partial", finished=runs / name, failed=runs / f"{name}.failed")
+    return RunPaths(working=runs / f".{name}.partial", finished=runs / name, failed=runs / f"{name}{FAILED_SUFFIX}")
 
 
 def launch(
@@ -82,7 +83,7 @@ def launch(
     code = _run_worker(job, cell, paths, listen)
     if code == 0 and paths.finished.is_dir():
         shutil.rmtree(paths.failed, ignore_errors=True)
-        return CellOutcome(status="ok", metrics=read_json(paths.finished / "metrics.json"))
+        return CellOutcome(status="ok", metrics=read_json(paths.finished / METRICS_FILE))
     if paths.working.exists():  # it died before it could say why
         _record_death(cell, paths, code, for_memory=_kills_for_memory() > killed_before)
     manifest = read_json(paths.failed / MANIFEST_FILE)

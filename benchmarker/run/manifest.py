@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarker.results.layout import MANIFEST_FILE
 from benchmarker.run.files import write_json
-
-FORMAT = 1
-MANIFEST_FILE = "manifest.json"
 
 
 def now() -> str:

@@ -14,11 +14,9 @@ from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins
 from benchmarker.errors import StorageError
 from benchmarker.registry import ArmEntry, CellProblem, ModelEntry, Registry, validated_options
+from benchmarker.results.layout import FORMAT, PLAN_FILE, run_name
 from benchmarker.run.files import write_json
 from benchmarker.run.observer import CellView
-
-FORMAT = 1
-PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ class Cell:
     @property
     def run_name(self) -> str:
         """Name of the folder of the cell's run."""
-        return self.key[:16]
+        return run_name(self.key)
 
     @property
     def view(self) -> CellView:

@@ -26,7 +26,8 @@ from benchmarker.registry import (
     merged_preparation,
     validated_options,
 )
-from benchmarker.run.files import RUNS_FOLDER, write_text
+from benchmarker.results.layout import RUNS_FOLDER
+from benchmarker.run.files import write_text
 from benchmarker.run.observer import DataSummary, Observer
 from benchmarker.run.plan import Cell, make_cells, merge_cells, read_cells, write_plan
 from benchmarker.training.requirements import check_size

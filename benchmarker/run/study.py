@@ -10,9 +10,9 @@ from typing import Any
 from benchmarker.discovery import Plugins
 from benchmarker.errors import StorageError
 from benchmarker.registry import LoadedRegistry
-from benchmarker.run.files import RUNS_FOLDER, make_folder, read_json
+from benchmarker.results.layout import MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
+from benchmarker.run.files import make_folder, read_json
 from benchmarker.run.launcher import launch, record_failure, run_paths
-from benchmarker.run.manifest import MANIFEST_FILE
 from benchmarker.run.observer import CellOutcome, Observer
 from benchmarker.run.plan import Cell
 from benchmarker.run.ready import ReadyStudy, get_ready
@@ -118,7 +118,7 @@ class _Runner:
             return False
         try:
             manifest = read_json(folder / MANIFEST_FILE)
-            read_json(folder / "metrics.json")
+            read_json(folder / METRICS_FILE)
         except StorageError as error:
             self._observer.message(f"{error}; the cell is run again")
             return False
@@ -131,7 +131,7 @@ class _Runner:
             record_failure(self._study, cell, outcome)
             return outcome
         if reuse:
-            metrics = read_json(run_paths(self._study, cell).finished / "metrics.json")
+            metrics = read_json(run_paths(self._study, cell).finished / METRICS_FILE)
             outcome = CellOutcome(status="ok", metrics=metrics, reused=True)
         else:
             self._observer.cell_started(cell.view)

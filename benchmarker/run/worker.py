@@ -20,8 +20,9 @@ from typing import IO, Any
 
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import BenchmarkerError
+from benchmarker.results.layout import FORMAT, MANIFEST_FILE
 from benchmarker.run.files import read_json
-from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, finish, now
+from benchmarker.run.manifest import finish, now
 
 
 class _Reporter:
