@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.discovery import Plugins
-from benchmarker.errors import StorageError
+from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.registry import LoadedRegistry
-from benchmarker.results.layout import MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
+from benchmarker.results.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
 from benchmarker.run.files import make_folder, read_json
 from benchmarker.run.launcher import launch, record_failure, run_paths
 from benchmarker.run.observer import CellOutcome, Observer
 from benchmarker.run.plan import Cell
 from benchmarker.run.ready import ReadyStudy, get_ready
-from benchmarker.run.weights import copy_weights, find_weights
+from benchmarker.run.weights import check_names, copy_weights, find_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,11 @@ class _Runner:
 
     def run(self, *, force: bool, test_only: bool) -> StudyOutcome:
         cells = self._ready.cells
-        weights = {cell.key: find_weights(self._study, cell, self._models_folder) for cell in cells if test_only}
+        if self._models_folder is not None:
+            check_names(cells)
+        weights = self._weights() if test_only else {}
+        if self._models_folder is not None and not test_only:
+            make_folder(self._models_folder)  # before anything is trained
         done = {cell.key for cell in cells if self._is_finished(cell) and not (force or test_only)}
         self._observer.study_started([cell.view for cell in cells], len(done))
         ok = failed = 0
@@ -112,6 +116,20 @@ class _Runner:
             self._observer.cell_finished(cell.view, outcome)
         return StudyOutcome(ok=ok, failed=failed, pending=len(cells) - ok - failed, reused=len(done))
 
+    def _weights(self) -> dict[str, Mapping[str, str] | ConfigurationError]:
+        """Return the saved weights of each cell that can run, or why there are none."""
+        found: dict[str, Mapping[str, str] | ConfigurationError] = {}
+        for cell in self._ready.cells:
+            if cell.key not in self._ready.problems:
+                try:
+                    found[cell.key] = find_weights(self._study, cell, self._models_folder)
+                except ConfigurationError as error:
+                    found[cell.key] = error
+        missing = [entry for entry in found.values() if isinstance(entry, ConfigurationError)]
+        if missing and len(missing) == len(found):
+            raise missing[0]
+        return found
+
     def _is_finished(self, cell: Cell) -> bool:
         folder = run_paths(self._study, cell).finished
         if not folder.is_dir():
@@ -119,17 +137,22 @@ class _Runner:
         try:
             manifest = read_json(folder / MANIFEST_FILE)
             read_json(folder / METRICS_FILE)
+            read_json(folder / COSTS_FILE)
         except StorageError as error:
             self._observer.message(f"{error}; the cell is run again")
             return False
         # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings.
         return bool(manifest.get("trained"))
 
-    def _finish(self, cell: Cell, *, reuse: bool, weights: Mapping[str, str] | None) -> CellOutcome:
+    def _finish(
+        self, cell: Cell, *, reuse: bool, weights: Mapping[str, str] | ConfigurationError | None
+    ) -> CellOutcome:
         if (problem := self._ready.problems.get(cell.key)) is not None:
             outcome = CellOutcome(status="failed", kind=problem.kind, message=problem.message)
             record_failure(self._study, cell, outcome)
             return outcome
+        if isinstance(weights, ConfigurationError):  # a cell that failed in training, for example; that stays on record
+            return CellOutcome(status="failed", kind="configuration", message=str(weights))
         if reuse:
             metrics = read_json(run_paths(self._study, cell).finished / METRICS_FILE)
             outcome = CellOutcome(status="ok", metrics=metrics, reused=True)

@@ -33,8 +33,8 @@ def check_names(cells: Iterable[Cell]) -> None:
         first = seen.setdefault(name, cell)
         if first is not cell:
             raise ConfigurationError(
-                f"the weights of {first.model!r} in the arm {first.arm!r} and of {cell.model!r} in the arm {cell.arm!r} "
-                f"would both be called {name}: rename one of them in the registry, or leave -m out"
+                f"the weights of {first.model!r} in the arm {first.arm!r} and those of {cell.model!r} in the arm "
+                f"{cell.arm!r} would both be called {name}: rename one of them in the registry, or leave -m out"
             )
 
 
