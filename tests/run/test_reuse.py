@@ -79,6 +79,13 @@ def test_a_trained_run_is_not_repeated(run: Any, cell: Cell, tmp_path: Path) -> 
     assert observer.outcomes[0].reused
 
 
+def test_force_repeats_a_trained_run(run: Any, cell: Cell, tmp_path: Path) -> None:
+    _finish(tmp_path / "study", cell, {"status": "ok", "trained": True})
+    outcome, observer = run(force=True)
+    assert outcome.reused == 0
+    assert observer.outcomes[0].message == "started"
+
+
 def test_a_test_of_saved_weights_does_not_stand_for_training(run: Any, cell: Cell, tmp_path: Path) -> None:
     _finish(tmp_path / "study", cell, {"status": "ok", "trained": False})
     outcome, observer = run()
