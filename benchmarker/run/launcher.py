@@ -18,7 +18,7 @@ from benchmarker.backends import worker_environment
 from benchmarker.data.cache import storage_error
 from benchmarker.results.layout import FAILED_SUFFIX, FORMAT, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
 from benchmarker.run.files import make_folder, read_json
-from benchmarker.run.manifest import finish, now
+from benchmarker.run.manifest import WORKING_SUFFIX, finish, now
 from benchmarker.run.observer import CellOutcome
 from benchmarker.run.plan import Cell
 
@@ -40,7 +40,9 @@ def run_paths(study: Path, cell: Cell) -> RunPaths:
     """Return the folders of a cell's run."""
     runs = study / RUNS_FOLDER
     name = cell.run_name
-    return RunPaths(working=runs / f".{name}.partial", finished=runs / name, failed=runs / f"{name}{FAILED_SUFFIX}")
+    return RunPaths(
+        working=runs / f".{name}{WORKING_SUFFIX}", finished=runs / name, failed=runs / f"{name}{FAILED_SUFFIX}"
+    )
 
 
 def launch(

@@ -13,6 +13,7 @@ from benchmarker.registry import LoadedRegistry
 from benchmarker.results.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
 from benchmarker.run.files import make_folder, read_json
 from benchmarker.run.launcher import launch, record_failure, run_paths
+from benchmarker.run.manifest import tidy
 from benchmarker.run.observer import CellOutcome, Observer
 from benchmarker.run.plan import Cell
 from benchmarker.run.ready import ReadyStudy, get_ready
@@ -84,6 +85,7 @@ def run_study(
     make_folder(results / RUNS_FOLDER)
     try:
         with filelock.FileLock(results / ".lock", timeout=0):
+            tidy(results / RUNS_FOLDER)
             ready = get_ready(loaded, results, observer=observer, plugins=plugins, offline=offline)
             return _Runner(ready, observer, models_folder).run(force=force, test_only=test_only)
     except filelock.Timeout as error:

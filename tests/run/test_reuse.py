@@ -93,6 +93,17 @@ def test_a_test_of_saved_weights_does_not_stand_for_training(run: Any, cell: Cel
     assert observer.outcomes[0].message == "started"
 
 
+def test_a_run_that_was_about_to_be_replaced_comes_back(run: Any, cell: Cell, tmp_path: Path) -> None:
+    _finish(tmp_path / "study", cell, {"status": "ok", "trained": True})
+    paths = run_paths(tmp_path / "study", cell)
+    # As `finish` leaves it when it is killed between its two renames.
+    paths.finished.rename(paths.finished.with_name(f".{paths.finished.name}.replaced"))
+    paths.working.mkdir()
+    outcome, _ = run()
+    assert outcome.reused == 1
+    assert [path.name for path in paths.finished.parent.iterdir()] == [paths.finished.name]
+
+
 def test_a_damaged_run_is_told_and_repeated(run: Any, cell: Cell, tmp_path: Path) -> None:
     _finish(tmp_path / "study", cell, None)
     outcome, observer = run()
