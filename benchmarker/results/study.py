@@ -177,7 +177,8 @@ def _read_plan(folder: Path) -> dict[str, Any]:
 
 def _studies_nearby(folder: Path) -> str:
     roots = (folder, folder.parent, Path("results"))
-    found = sorted({str(plan.parent) for root in roots if root.is_dir() for plan in root.glob(f"*/{PLAN_FILE}")})
+    found = [str(plan.parent) for root in roots if root.is_dir() for plan in sorted(root.glob("*/plan.json"))]
+    found = list(dict.fromkeys(found))  # the nearest first
     if found:
         return f"Studies nearby: {', '.join(found[:5])}."
     return "Give the folder that `benchmarker run` printed, for example results/quickstart."
