@@ -80,7 +80,10 @@ def copy_weights(study: Path, cell: Cell, models_folder: Path) -> None:
     make_folder(models_folder)
     finished = run_paths(study, cell).finished
     for checkpoint, name in _names(cell).items():
+        aside = models_folder / f".{name}.partial"  # the user's earlier weights stay whole until the new ones are
         try:
-            shutil.copyfile(finished / weights_file(checkpoint), models_folder / name)
+            shutil.copyfile(finished / weights_file(checkpoint), aside)
+            aside.replace(models_folder / name)
         except OSError as error:
+            aside.unlink(missing_ok=True)
             raise storage_error(error, models_folder / name) from error

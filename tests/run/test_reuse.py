@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import subprocess
@@ -161,6 +162,25 @@ def test_saved_weights_are_tested_beside_cells_that_have_none(
 
 def test_names_in_tables_lead_to_the_same_run(cell: Cell, tmp_path: Path) -> None:
     assert run_paths(tmp_path, replace(cell, model="mine", arm="yours")) == run_paths(tmp_path, cell)
+
+
+def test_weights_that_cannot_be_copied_leave_the_earlier_ones(
+    run: Any, cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    _finish(tmp_path / "study", cell, {"status": "ok", "trained": True})
+    models = tmp_path / "models"
+    models.mkdir()
+    earlier = models / "mcrgnet-real-8901-best.weights.h5"
+    earlier.write_bytes(b"whole")
+    monkeypatch.setattr("benchmarker.run.weights.shutil.copyfile", full)
+    with pytest.raises(StorageError, match="disk is full"):
+        run(models_folder=models)
+    assert [path.name for path in models.iterdir()] == [earlier.name]
+    assert earlier.read_bytes() == b"whole"
 
 
 def _worker(output: bytes) -> subprocess.Popen[bytes]:
