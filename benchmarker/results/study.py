@@ -177,7 +177,7 @@ def _read_plan(folder: Path) -> dict[str, Any]:
 
 def _studies_nearby(folder: Path) -> str:
     roots = (folder, folder.parent, Path("results"))
-    found = [str(plan.parent) for root in roots if root.is_dir() for plan in sorted(root.glob("*/plan.json"))]
+    found = [str(plan.parent) for root in roots if root.is_dir() for plan in sorted(root.glob(f"*/{PLAN_FILE}"))]
     found = list(dict.fromkeys(found))  # the nearest first
     if found:
         return f"Studies nearby: {', '.join(found[:5])}."
