@@ -18,6 +18,9 @@ from benchmarker.results.layout import FORMAT, PLAN_FILE, run_name
 from benchmarker.run.files import write_json
 from benchmarker.run.observer import CellView
 
+# Raise when the same spec would mean another training: it is part of every key.
+SPEC_FORMAT = 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
@@ -98,7 +101,7 @@ def make_cells(
     arms = [_arm_spec(arm, plugins, ("arm", k) in problems) for k, arm in enumerate(registry.arms)]
     split = registry.dataset.split or dataset.split or Split()
     common = {
-        "format": FORMAT,
+        "format": SPEC_FORMAT,
         "backend": backend,
         "dataset": {"name": dataset.name, "digest": data_digest},
         "split": split.model_dump(mode="json"),
