@@ -109,3 +109,16 @@ def test_another_plugin_changes_no_other_network(found: dict[str, Any]) -> None:
 def test_registering_the_network_does_not_import_keras(environment: dict[str, str], tmp_path: Path) -> None:
     code = "import sys; from benchmarker.discovery import discover; discover().architecture('tinynet'); "
     assert run(environment, tmp_path, "-c", code + "print('keras' in sys.modules)").strip() == "False"
+
+
+def test_the_installed_network_runs_beside_others(environment: dict[str, str], example: Path, tmp_path: Path) -> None:
+    registry = (example / "registry.yaml").read_text(encoding="utf-8")
+    tiny = "  name: synthetic-radio\n  options: {images_per_class: 10, size: 48}"
+    registry = registry.replace("  name: synthetic-radio", tiny)
+    registry = registry.replace("epochs: 10", "epochs: 1").replace("seeds: [8901, 1826, 4915]", "seeds: [8901]")
+    (tmp_path / "mine.yaml").write_text(registry, encoding="utf-8")
+    told = run(environment, tmp_path, "-P", "-m", "benchmarker", "run", "mine.yaml", "-p", "study")
+    assert "3 of 3 cells finished" in told
+    manifests = [json.loads(path.read_text()) for path in tmp_path.glob("study/runs/*/manifest.json")]
+    owners = {each["model"]: each["fingerprint"]["plugins"] for each in manifests if each["status"] == "ok"}
+    assert owners["tinynet"]["architecture tinynet"] == "benchmarker-tinynet 0.1.0"

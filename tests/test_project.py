@@ -67,14 +67,37 @@ def test_importing_the_facade_imports_no_numerics() -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The names of the files in a wheel built from the checkout."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
-    (built,) = folder.glob("*.whl")
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> list[str]:
+    """The names of the files in the wheel."""
     with zipfile.ZipFile(built) as archive:
         return archive.namelist()
+
+
+def test_the_wheel_works_from_any_folder(built: Path, tmp_path: Path) -> None:
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(site)
+    command = [sys.executable, "-P", "-m", "benchmarker"]
+    environment = {**os.environ, "PYTHONPATH": str(site)}  # comes before the checkout
+    listed, valid = (
+        subprocess.run([*command, *words], cwd=elsewhere, env=environment, capture_output=True, text=True, check=True)
+        for words in (["list"], ["validate", "becker2021"])
+    )
+    assert str(site / "benchmarker" / "registries" / "quickstart.yaml") in listed.stdout
+    assert "Architectures (15)" in listed.stdout
+    assert "Broken" not in listed.stdout
+    assert "45 cells" in valid.stdout
 
 
 def test_the_wheel_holds_our_packages_and_nothing_else(wheel: list[str]) -> None:

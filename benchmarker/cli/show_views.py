@@ -13,7 +13,7 @@ from rich.text import Text
 
 from benchmarker.cli.progress import duration
 from benchmarker.results.labels import metric_label
-from benchmarker.results.rows import CHECKPOINTS
+from benchmarker.results.layout import CHECKPOINTS
 from benchmarker.results.study import CellRecord, Study
 
 # Drawn with signs that every log has.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -117,11 +117,3 @@ class Training(Settings):
     collapse: Literal["warn", "fail"] = "warn"
     """What becomes of a network whose best weights give every validation image the same class: its scores are marked in
     all tables, or its cell fails as diverged."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _optimizer_is_optimiser(cls, value: object) -> object:
-        """Read the American spelling too."""
-        if isinstance(value, dict) and "optimizer" in value and "optimiser" not in value:
-            return {("optimiser" if key == "optimizer" else key): entry for key, entry in value.items()}
-        return value

@@ -34,7 +34,7 @@ from benchmarker.data.cache import produce
 from benchmarker.data.space import require_free
 from benchmarker.digests import canonical_json, digest_arrays, digest_json
 from benchmarker.discovery import resolve
-from benchmarker.errors import BenchmarkerError, DataError, PluginError, UnreadableImageError
+from benchmarker.errors import BenchmarkerError, DataError, PluginError, StorageError, UnreadableImageError
 from benchmarker.preparation import prepare_image
 
 # Raise when the same input would be prepared into other numbers.
@@ -239,7 +239,22 @@ def _map_images(folder: Path, n: int, shape: tuple[int, ...]) -> np.memmap[Any, 
 
 
 def open_prepared(folder: Path) -> LabelledImages:
-    """Open a folder that `prepare` wrote; images stay on disk until they are used."""
+    """Open a folder that `prepare` wrote; images stay on disk until they are used.
+
+    Raises
+    ------
+    StorageError
+        If it is damaged.
+    """
+    try:
+        return _open(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"{folder}: these prepared images are damaged ({error}); remove the folder and run the same command again"
+        ) from error
+
+
+def _open(folder: Path) -> LabelledImages:
     described = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
     targets = np.load(folder / "targets.npy", mmap_mode="r")
     return LabelledImages(

@@ -38,13 +38,17 @@ def parameters(model: keras.Model) -> dict[str, int]:
     }
 
 
-def flops(model: keras.Model) -> int:
+def flops(model: keras.Model) -> int | None:
     """Return the floating-point operations of one image's forward pass through convolutional and dense layers.
 
     A multiplication and an addition count as two, a bias as one for each output; pooling, normalisation and activations
-    are left out, as is usual.
+    are left out, as is usual. A layer that a network uses twice counts once. None where Keras knows no shapes, as of
+    the layers of a network that is no graph.
     """
-    return sum(_flops_of(layer) for layer in _leaves(model))
+    try:
+        return sum(_flops_of(layer) for layer in _leaves(model))
+    except (AttributeError, ValueError):  # what `output` of a layer raises that was never called symbolically
+        return None
 
 
 def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:

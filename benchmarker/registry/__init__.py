@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarker.registry.checks import CellProblem, canonical, check_registry
 from benchmarker.registry.loading import LoadedRegistry, load_registry
 from benchmarker.registry.models import ArmEntry, AugmentationEntry, DatasetEntry, ModelEntry, Registry
-from benchmarker.registry.options import merged_preparation, model_options, validated_options
+from benchmarker.registry.options import merged_preparation, validated_options
 from benchmarker.registry.overrides import OPTION_NAMES, Overrides
 from benchmarker.registry.schema import registry_schema
 from benchmarker.registry.shipped import find_registry, shipped, shipped_names
@@ -25,7 +25,6 @@ __all__ = [
     "find_registry",
     "load_registry",
     "merged_preparation",
-    "model_options",
     "registry_schema",
     "shipped",
     "shipped_names",

@@ -102,11 +102,3 @@ class Registry(Settings):
 
     models: Annotated[tuple[ModelEntry, ...], Field(min_length=1)]
     """The networks."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain data, the same for every order of seeds, arms and models."""
-        value = self.model_dump(mode="json")
-        value["seeds"] = sorted(value["seeds"])
-        value["arms"] = sorted(value["arms"], key=lambda arm: str(arm["name"]))
-        value["models"] = sorted(value["models"], key=lambda model: str(model["name"] or model["architecture"]))
-        return value

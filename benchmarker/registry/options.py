@@ -12,7 +12,6 @@ from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.discovery import options_model
 from benchmarker.errors import ConfigurationError, PluginError
 from benchmarker.registry.explain import validate
-from benchmarker.registry.models import ModelEntry
 from benchmarker.registry.places import Problem
 
 OptionedPlugin = Architecture | Augmentation | Dataset
@@ -50,11 +49,6 @@ def validated_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> Options
     if problems:
         raise ConfigurationError("\n".join(f"{problem.subject} {problem.text}".strip() for problem in problems))
     return options
-
-
-def model_options(architecture: Architecture, entry: ModelEntry) -> Options | None:
-    """Return the validated options of a registry's model."""
-    return validated_options(architecture, entry.options)
 
 
 def merged_preparation(dataset: Dataset, given: Preparation | None) -> Preparation:

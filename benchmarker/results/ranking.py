@@ -11,8 +11,8 @@ from benchmarker.digests import canonical_json
 from benchmarker.errors import ConfigurationError
 from benchmarker.results.environments import comparable, describe, differences, environment_labels, flatten
 from benchmarker.results.labels import higher_is_better
+from benchmarker.results.layout import CHECKPOINTS
 from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary
-from benchmarker.results.rows import CHECKPOINTS
 from benchmarker.results.study import CellRecord, Study
 
 _PRIMARY = {"classification": "mean_per_class_accuracy", "regression": "mean_absolute_error"}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-CHECKPOINTS = ("best", "final")
+from benchmarker.results.layout import CHECKPOINTS, METRICS_FILE
 
 _PARAMETERS = {
     "total": "parameters",
@@ -42,10 +42,10 @@ def evaluation_rows(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     for checkpoint in (name for name in CHECKPOINTS if name in metrics):
         evaluation = metrics[checkpoint]
         if not isinstance(evaluation, dict) or not isinstance(evaluation.get("test"), dict):
-            raise MalformedError(f"metrics.json holds no test metrics of the {checkpoint} checkpoint")
+            raise MalformedError(f"{METRICS_FILE} holds no test metrics of the {checkpoint} checkpoint")
         rows[checkpoint] = {name: value for name, value in _flat(evaluation) if math.isfinite(value)}
     if not rows:
-        raise MalformedError("metrics.json holds neither a best nor a final checkpoint")
+        raise MalformedError(f"{METRICS_FILE} holds neither a best nor a final checkpoint")
     return rows
 
 

@@ -13,10 +13,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarker.errors import StorageError
+from benchmarker.results.layout import (
+    COSTS_FILE,
+    FAILED_SUFFIX,
+    FORMAT,
+    MANIFEST_FILE,
+    METRICS_FILE,
+    PLAN_FILE,
+    RUN_NAME_LENGTH,
+    RUNS_FOLDER,
+    run_name,
+)
 from benchmarker.results.rows import MalformedError, evaluation_rows, flatten_costs
-
-FORMAT = 1
-RUN_NAME_LENGTH = 16
 
 Status = Literal["ok", "failed", "unreadable", "pending"]
 
@@ -148,11 +156,11 @@ def read_study(folder: Path) -> Study:
 
 
 def _read_plan(folder: Path) -> dict[str, Any]:
-    path = folder / "plan.json"
+    path = folder / PLAN_FILE
     if not folder.is_dir():
         raise StorageError(f"{folder}: there is no such folder. {_studies_nearby(folder)}")
     if not path.is_file():
-        raise StorageError(f"{folder}: not a study: it holds no plan.json. {_studies_nearby(folder)}")
+        raise StorageError(f"{folder}: not a study: it holds no {PLAN_FILE}. {_studies_nearby(folder)}")
     try:
         plan = _read_json(path)
     except (MalformedError, OSError) as error:
@@ -169,7 +177,8 @@ def _read_plan(folder: Path) -> dict[str, Any]:
 
 def _studies_nearby(folder: Path) -> str:
     roots = (folder, folder.parent, Path("results"))
-    found = sorted({str(plan.parent) for root in roots if root.is_dir() for plan in root.glob("*/plan.json")})
+    found = [str(plan.parent) for root in roots if root.is_dir() for plan in sorted(root.glob(f"*/{PLAN_FILE}"))]
+    found = list(dict.fromkeys(found))  # the nearest first
     if found:
         return f"Studies nearby: {', '.join(found[:5])}."
     return "Give the folder that `benchmarker run` printed, for example results/quickstart."
@@ -178,7 +187,7 @@ def _studies_nearby(folder: Path) -> str:
 def _planned(folder: Path, plan: Mapping[str, Any]) -> Iterator[CellRecord]:
     entries = plan.get("cells")
     if not isinstance(entries, list):
-        raise StorageError(f"{folder / 'plan.json'}: a list of cells was expected. Received: {type(entries).__name__}.")
+        raise StorageError(f"{folder / PLAN_FILE}: a list of cells was expected. Received: {type(entries).__name__}.")
     for number, entry in enumerate(entries):
         try:
             yield CellRecord(
@@ -192,21 +201,21 @@ def _planned(folder: Path, plan: Mapping[str, Any]) -> Iterator[CellRecord]:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StorageError(
-                f"{folder / 'plan.json'}: cell {number + 1} is incomplete ({type(error).__name__}: {error}). "
+                f"{folder / PLAN_FILE}: cell {number + 1} is incomplete ({type(error).__name__}: {error}). "
                 "Restore the plan from a copy, or run the registry into another folder (-p)."
             ) from error
 
 
 def _read_cell(study: Path, cell: CellRecord) -> CellRecord:
-    name = cell.key[:RUN_NAME_LENGTH]
-    finished, failed = study / "runs" / name, study / "runs" / f"{name}.failed"
+    name = run_name(cell.key)
+    finished, failed = study / RUNS_FOLDER / name, study / RUNS_FOLDER / f"{name}{FAILED_SUFFIX}"
     folder = finished if finished.is_dir() else failed
     if not folder.is_dir():
         return cell
     try:
         return _finished(cell, folder) if folder == finished else _failed(cell, folder)
     except (MalformedError, OSError) as error:
-        message = f"runs/{folder.name}: {error}"
+        message = f"{RUNS_FOLDER}/{folder.name}: {error}"
         return _with(cell, status="unreadable", kind="unreadable", message=message, folder=folder)
 
 
@@ -214,8 +223,8 @@ def _finished(cell: CellRecord, folder: Path) -> CellRecord:
     manifest = _manifest(cell, folder)
     if manifest.get("status") != "ok":
         raise MalformedError(f"manifest.json: status 'ok' was expected. Received: {manifest.get('status')!r}")
-    metrics = _read_json(folder / "metrics.json")
-    costs = _read_json(folder / "costs.json")
+    metrics = _read_json(folder / METRICS_FILE)
+    costs = _read_json(folder / COSTS_FILE)
     return _with(
         cell,
         status="ok",
@@ -242,7 +251,7 @@ def _failed(cell: CellRecord, folder: Path) -> CellRecord:
 
 
 def _manifest(cell: CellRecord, folder: Path) -> dict[str, Any]:
-    manifest = _read_json(folder / "manifest.json")
+    manifest = _read_json(folder / MANIFEST_FILE)
     if manifest.get("key", cell.key) != cell.key:
         raise MalformedError("manifest.json belongs to another cell")
     return manifest
@@ -265,14 +274,14 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _foreign_runs(folder: Path, cells: tuple[CellRecord, ...]) -> list[str]:
-    known = {cell.key[:RUN_NAME_LENGTH] for cell in cells}
-    runs = folder / "runs"
+    known = {run_name(cell.key) for cell in cells}
+    runs = folder / RUNS_FOLDER
     if not runs.is_dir():
         return []
     foreign = sorted(
         run.name
         for run in runs.iterdir()
-        if run.is_dir() and run.name.removesuffix(".failed") not in known and _is_run(run.name)
+        if run.is_dir() and run.name.removesuffix(FAILED_SUFFIX) not in known and _is_run(run.name)
     )
     if not foreign:
         return []
@@ -282,5 +291,5 @@ def _foreign_runs(folder: Path, cells: tuple[CellRecord, ...]) -> list[str]:
 
 def _is_run(name: str) -> bool:
     """Tell runs from folders that are still being written."""
-    stem = name.removesuffix(".failed")
+    stem = name.removesuffix(FAILED_SUFFIX)
     return len(stem) == RUN_NAME_LENGTH and all(character in "0123456789abcdef" for character in stem)

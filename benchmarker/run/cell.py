@@ -26,6 +26,7 @@ from benchmarker.evaluation import costs, memory, metrics
 from benchmarker.evaluation.primary import primary_metric
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
+from benchmarker.results.layout import CHECKPOINTS, COSTS_FILE, METRICS_FILE, predictions_file, weights_file
 from benchmarker.run.files import reserve, write_csv, write_json
 from benchmarker.run.fingerprint import fingerprint
 from benchmarker.trail import TRAIL_FILE, Trail
@@ -35,7 +36,6 @@ from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
 from benchmarker.training.sets import AppliedAugmentation, PartSet, digest_set, expand, transforms
 from benchmarker.training.snapshots import Progress, Snapshots
 
-CHECKPOINTS = ("best", "final")
 # Inference is timed on at most this many test images, so that a slow network spends no more on it than on training.
 TIMED_IMAGES = 256
 _STEP_INTERVAL_SECONDS = 0.25
@@ -135,7 +135,7 @@ def train_cell(place: Workplace, folder: Path, emit: Emit) -> None:
     reserve(folder, len(CHECKPOINTS) * (sum(array.nbytes for array in fitted.final) + _WEIGHTS_OVERHEAD_BYTES))
     for checkpoint in CHECKPOINTS:
         place.model.set_weights(getattr(fitted, checkpoint))
-        place.model.save_weights(folder / f"weights_{checkpoint}.weights.h5")
+        place.model.save_weights(folder / weights_file(checkpoint))
         place.digests[f"{checkpoint}_weights"] = digest_weights(place.model)
     tested = {"best": progress.best_epoch, "final": len(progress.history)}
     for checkpoint, epoch in tested.items():
@@ -258,7 +258,7 @@ def _test(place: Workplace, folder: Path, emit: Emit, epochs: Mapping[str, int],
         emit({"event": "testing", "checkpoint": checkpoint})
         load(checkpoint)
         found[checkpoint] = _scores(place, folder, checkpoint) | {"epoch": epochs[checkpoint]}
-    write_json(folder / "metrics.json", found)
+    write_json(folder / METRICS_FILE, found)
 
 
 def _scores(place: Workplace, folder: Path, checkpoint: str) -> dict[str, Any]:
@@ -277,7 +277,7 @@ def _scores(place: Workplace, folder: Path, checkpoint: str) -> dict[str, Any]:
             found["collapsed"] = single
         if name == "test":
             found |= metrics.details(task, part.targets, predictions)
-            path = folder / f"predictions_{checkpoint}.csv"
+            path = folder / predictions_file(checkpoint)
             _write_predictions(place, path, predictions)
             place.digests[f"predictions_{checkpoint}"] = digest_file(path)
     found["ratios"] = {
@@ -320,7 +320,7 @@ def _write_costs(place: Workplace, folder: Path, training: Mapping[str, float]) 
     timed = PartSet(place.data, place.parts.test[:TIMED_IMAGES])
     taken = costs.inference_seconds(place.model, timed, place.training.batch_size)
     write_json(
-        folder / "costs.json",
+        folder / COSTS_FILE,
         {
             "parameters": costs.parameters(place.model),
             "flops": costs.flops(place.model),

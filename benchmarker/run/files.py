@@ -12,9 +12,6 @@ from typing import Any
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import StorageError
 
-RUNS_FOLDER = "runs"
-LOG_FILE = "log.txt"
-
 
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON so that a reader finds the old file or the new one, and nothing in between.

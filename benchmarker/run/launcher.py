@@ -15,16 +15,17 @@ from typing import Any
 from benchmarker.backends import worker_environment
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import StorageError
-from benchmarker.run.files import LOG_FILE, RUNS_FOLDER, make_folder, read_json
-from benchmarker.run.manifest import (
+from benchmarker.results.layout import (
+    FAILED_SUFFIX,
     FORMAT,
+    LOG_FILE,
     MANIFEST_FILE,
-    RESUMABLE,
+    METRICS_FILE,
+    RUNS_FOLDER,
     TRACEBACK_FILE,
-    finish,
-    has_snapshots,
-    now,
 )
+from benchmarker.run.files import make_folder, read_json
+from benchmarker.run.manifest import RESUMABLE, WORKING_SUFFIX, finish, has_snapshots, now
 from benchmarker.run.observer import CellOutcome
 from benchmarker.run.plan import Cell
 from benchmarker.run.policy import DEVICES_VARIABLE
@@ -48,7 +49,9 @@ def run_paths(study: Path, cell: Cell) -> RunPaths:
     """Return the folders of a cell's run."""
     runs = study / RUNS_FOLDER
     name = cell.run_name
-    return RunPaths(working=runs / f".{name}.partial", finished=runs / name, failed=runs / f"{name}.failed")
+    return RunPaths(
+        working=runs / f".{name}{WORKING_SUFFIX}", finished=runs / name, failed=runs / f"{name}{FAILED_SUFFIX}"
+    )
 
 
 def launch(
@@ -122,7 +125,7 @@ def launch(
 
 
 def _ok(paths: RunPaths) -> CellOutcome:
-    return CellOutcome(status="ok", metrics=read_json(paths.finished / "metrics.json"))
+    return CellOutcome(status="ok", metrics=read_json(paths.finished / METRICS_FILE))
 
 
 def read_failure(folder: Path) -> CellOutcome:

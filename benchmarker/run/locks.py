@@ -18,7 +18,7 @@ from typing import Self
 
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import StorageError
-from benchmarker.run.files import RUNS_FOLDER
+from benchmarker.results.layout import RUNS_FOLDER
 
 _STUDY_LOCK = ".lock"
 _PLAN_LOCK = ".plan.lock"

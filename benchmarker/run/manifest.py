@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarker.data.cache import storage_error
+from benchmarker.results.layout import MANIFEST_FILE
 from benchmarker.run.files import write_json
 
-FORMAT = 1
-MANIFEST_FILE = "manifest.json"
-TRACEBACK_FILE = "traceback.txt"
 RESUMABLE = ("crashed", "out-of-memory", "timeout", "interrupted")
 """Kinds of failure that say nothing about the network: a run that ended so may go on from its snapshots."""
 
+WORKING_SUFFIX = ".partial"
+REPLACED_SUFFIX = ".replaced"
 _SNAPSHOTS = "snapshot-*"
 
 
@@ -43,9 +44,32 @@ def finish(folder: Path, final: Path, manifest: Mapping[str, Any]) -> None:
     if manifest.get("kind") not in RESUMABLE:
         for snapshot in folder.glob(_SNAPSHOTS):
             snapshot.unlink()
-    replaced = final.with_name(f".{final.name}.replaced")
+    replaced = final.with_name(f".{final.name}{REPLACED_SUFFIX}")
     shutil.rmtree(replaced, ignore_errors=True)
     if final.exists():
         final.rename(replaced)
     folder.rename(final)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def bring_back(replaced: Path) -> None:
+    """Put a finished run back that was about to be replaced when its process was killed; its cell must be claimed.
+
+    Parameters
+    ----------
+    replaced : Path
+        Where `finish` put it aside.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written.
+    """
+    final = replaced.with_name(replaced.name[1:].removesuffix(REPLACED_SUFFIX))
+    if final.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
+        return
+    try:
+        replaced.rename(final)
+    except OSError as error:
+        raise storage_error(error, final) from error

@@ -14,11 +14,12 @@ from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins
 from benchmarker.errors import StorageError
 from benchmarker.registry import ArmEntry, CellProblem, ModelEntry, Registry, validated_options
+from benchmarker.results.layout import FORMAT, PLAN_FILE, run_name
 from benchmarker.run.files import write_json
 from benchmarker.run.observer import CellView
 
-FORMAT = 1
-PLAN_FILE = "plan.json"
+# Raise when the same spec would mean another training: it is part of every key.
+SPEC_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Cell:
     @property
     def run_name(self) -> str:
         """Name of the folder of the cell's run."""
-        return self.key[:16]
+        return run_name(self.key)
 
     @property
     def view(self) -> CellView:
@@ -100,7 +101,7 @@ def make_cells(
     arms = [_arm_spec(arm, plugins, ("arm", k) in problems) for k, arm in enumerate(registry.arms)]
     split = registry.dataset.split or dataset.split or Split()
     common = {
-        "format": FORMAT,
+        "format": SPEC_FORMAT,
         "backend": backend,
         "dataset": {"name": dataset.name, "digest": data_digest},
         "split": split.model_dump(mode="json"),

@@ -27,7 +27,8 @@ from benchmarker.registry import (
     merged_preparation,
     validated_options,
 )
-from benchmarker.run.files import RUNS_FOLDER, write_text
+from benchmarker.results.layout import RUNS_FOLDER
+from benchmarker.run.files import write_text
 from benchmarker.run.locks import planning
 from benchmarker.run.observer import DataSummary, Observer
 from benchmarker.run.plan import Cell, make_cells, merge_cells, read_cells, write_plan
@@ -102,10 +103,11 @@ def get_ready(
     )
     _refuse_one_class(dataset, data.task)
     unusable = (*unusable, *_too_small(registry, plugins, data, unusable))
+    if {problem.index for problem in unusable if problem.part == "model"} == set(range(len(registry.models))):
+        reasons = "\n".join(f"  {problem.message}" for problem in unusable)
+        raise ConfigurationError(f"no network of the registry can be trained on these images:\n{reasons}")
     for problem in unusable:
         observer.message(problem.message)
-    if {problem.index for problem in unusable if problem.part == "model"} == set(range(len(registry.models))):
-        raise ConfigurationError("no network of the registry can be trained on these images")
     splits = [split_sources(data, registry.dataset.split or dataset.split, seed) for seed in registry.seeds]
     parts = splits[0]  # its sizes stand for all; the others were drawn to find out now whether they can be
     _tell(observer, dataset, data, parts)

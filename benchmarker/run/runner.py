@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarker.errors import StorageError
-from benchmarker.run.files import read_json
+from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.results.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
+from benchmarker.run.files import make_folder, read_json
 from benchmarker.run.launcher import launch, read_failure, record_failure, run_paths
 from benchmarker.run.locks import Lock, claim
-from benchmarker.run.manifest import MANIFEST_FILE
+from benchmarker.run.manifest import REPLACED_SUFFIX, bring_back
 from benchmarker.run.observer import CellOutcome, Observer
 from benchmarker.run.plan import Cell
 from benchmarker.run.policy import Policy, slot_devices
 from benchmarker.run.processes import Conditions, StoppedError, Workers
 from benchmarker.run.ready import ReadyStudy
 from benchmarker.run.space import Forecast
-from benchmarker.run.weights import copy_weights, find_weights
+from benchmarker.run.weights import check_names, copy_weights, find_weights
 
 _Mark = tuple[int, int]
 
@@ -70,7 +71,7 @@ class Runner:
         self._force = force
         self._test_only = test_only
         self._models_folder = models_folder
-        self._weights: dict[str, dict[str, str]] = {}
+        self._weights: dict[str, Mapping[str, str] | ConfigurationError] = {}
         self._told_damaged: set[str] = set()
         self._forecast = Forecast(ready.folder, ())
         self._lock = threading.RLock()
@@ -88,8 +89,13 @@ class Runner:
             If the disk is too small for what is known to come.
         """
         cells = self._ready.cells
+        if self._models_folder is not None:
+            check_names(cells)
         if self._test_only:
-            self._weights = {cell.key: find_weights(self._study, cell, self._models_folder) for cell in cells}
+            self._weights = self._find_weights()
+        elif self._models_folder is not None:
+            make_folder(self._models_folder)  # before anything is trained
+        self._bring_back()
         for cell in cells:
             self._note_outdated(cell)
         found = {cell.key: outcome for cell in cells if (outcome := self._found_at_rest(cell)) is not None}
@@ -125,6 +131,28 @@ class Runner:
         """Say that nothing is left to do but to wait."""
         self._tell(f"{cells} cell(s) are left, which another run is working on: waiting for it")
 
+    def _find_weights(self) -> dict[str, Mapping[str, str] | ConfigurationError]:
+        """Return the saved weights of each cell that can run, or why there are none."""
+        found: dict[str, Mapping[str, str] | ConfigurationError] = {}
+        for cell in self._ready.cells:
+            if cell.key not in self._ready.problems:
+                try:
+                    found[cell.key] = find_weights(self._study, cell, self._models_folder)
+                except ConfigurationError as error:
+                    found[cell.key] = error
+        missing = [entry for entry in found.values() if isinstance(entry, ConfigurationError)]
+        if missing and len(missing) == len(found):
+            raise missing[0]
+        return found
+
+    def _bring_back(self) -> None:
+        """Bring back finished runs whose replacement was killed between two renames."""
+        for replaced in sorted((self._study / RUNS_FOLDER).glob(f".*{REPLACED_SUFFIX}")):
+            lock = claim(self._study, replaced.name[1:].removesuffix(REPLACED_SUFFIX))
+            if lock is not None:
+                with lock:
+                    bring_back(replaced)
+
     def _note_outdated(self, cell: Cell) -> None:
         paths = run_paths(self._study, cell)
         again = {paths.finished: self._force, paths.failed: self._force or self._policy.retry_failed}
@@ -138,7 +166,7 @@ class Runner:
             return None
         paths = run_paths(self._study, cell)
         if self._stands(paths.finished) and self._is_finished(paths.finished):
-            return CellOutcome(status="ok", metrics=read_json(paths.finished / "metrics.json"), reused=True)
+            return CellOutcome(status="ok", metrics=read_json(paths.finished / METRICS_FILE), reused=True)
         if self._stands(paths.failed) and not paths.working.exists():
             try:
                 failure = read_failure(paths.failed)
@@ -168,7 +196,8 @@ class Runner:
     def _is_finished(self, folder: Path) -> bool:
         try:
             manifest = read_json(folder / MANIFEST_FILE)
-            read_json(folder / "metrics.json")
+            read_json(folder / METRICS_FILE)
+            read_json(folder / COSTS_FILE)
         except StorageError as error:
             self._tell_damaged(error)
             return False
@@ -180,6 +209,8 @@ class Runner:
             outcome = CellOutcome(status="failed", kind=problem.kind, message=problem.message)
             record_failure(self._study, cell, outcome)
             return outcome
+        if isinstance(self._weights.get(cell.key), ConfigurationError):  # of a cell that failed in training, perhaps
+            return CellOutcome(status="failed", kind="configuration", message=str(self._weights[cell.key]))
         with self._lock:
             self._observer.cell_started(cell.view)
         conditions = Conditions(
@@ -213,12 +244,15 @@ class Runner:
             with self._lock:
                 self._pass_on(cell, event)
 
+        weights = self._weights.get(cell.key)
+        if isinstance(weights, ConfigurationError):
+            raise weights
         return launch(
             self._study,
             cell,
             prepared=self._ready.prepared,
             listen=listen,
-            weights=self._weights.get(cell.key),
+            weights=weights,
             fresh=fresh,
             conditions=conditions,
         )

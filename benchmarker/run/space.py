@@ -14,7 +14,8 @@ from typing import Any
 
 from benchmarker.data.space import require_free, write_size
 from benchmarker.errors import StorageError
-from benchmarker.run.files import RUNS_FOLDER, read_json
+from benchmarker.results.layout import RUNS_FOLDER
+from benchmarker.run.files import read_json
 from benchmarker.run.plan import Cell
 
 # Newest snapshots that are kept, and the one that is written beside them.

@@ -10,7 +10,8 @@ from pathlib import Path
 from benchmarker.data.cache import held
 from benchmarker.discovery import Plugins
 from benchmarker.registry import LoadedRegistry
-from benchmarker.run.files import RUNS_FOLDER, make_folder
+from benchmarker.results.layout import RUNS_FOLDER
+from benchmarker.run.files import make_folder
 from benchmarker.run.locks import joined
 from benchmarker.run.observer import Observer
 from benchmarker.run.policy import Policy, warnings

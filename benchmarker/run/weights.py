@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import ConfigurationError
+from benchmarker.results.layout import CHECKPOINTS, weights_file
 from benchmarker.run.files import make_folder
 from benchmarker.run.launcher import run_paths
 from benchmarker.run.plan import Cell
-
-CHECKPOINTS = ("best", "final")
 
 
 def _names(cell: Cell) -> dict[str, str]:
     stem = f"{cell.model}-{cell.arm}-{cell.seed}".replace("/", "_")
     return {checkpoint: f"{stem}-{checkpoint}.weights.h5" for checkpoint in CHECKPOINTS}
+
+
+def check_names(cells: Iterable[Cell]) -> None:
+    """Make sure that each cell has file names of its own in the user's folder.
+
+    Raises
+    ------
+    ConfigurationError
+        If two cells share them.
+    """
+    seen: dict[str, Cell] = {}
+    for cell in cells:
+        name = _names(cell)["best"]
+        first = seen.setdefault(name, cell)
+        if first is not cell:
+            raise ConfigurationError(
+                f"the weights of {first.model!r} in the arm {first.arm!r} and those of {cell.model!r} in the arm "
+                f"{cell.arm!r} would both be called {name}: rename one of them in the registry, or leave -m out"
+            )
 
 
 def find_weights(study: Path, cell: Cell, models_folder: Path | None) -> dict[str, str]:
@@ -40,7 +59,7 @@ def find_weights(study: Path, cell: Cell, models_folder: Path | None) -> dict[st
         found = {checkpoint: models_folder / name for checkpoint, name in _names(cell).items()}
     else:
         folder = run_paths(study, cell).finished
-        found = {checkpoint: folder / f"weights_{checkpoint}.weights.h5" for checkpoint in CHECKPOINTS}
+        found = {checkpoint: folder / weights_file(checkpoint) for checkpoint in CHECKPOINTS}
     missing = [str(path) for path in found.values() if not path.exists()]
     if missing:
         raise ConfigurationError(
@@ -61,7 +80,10 @@ def copy_weights(study: Path, cell: Cell, models_folder: Path) -> None:
     make_folder(models_folder)
     finished = run_paths(study, cell).finished
     for checkpoint, name in _names(cell).items():
+        aside = models_folder / f".{name}.partial"  # the user's earlier weights stay whole until the new ones are
         try:
-            shutil.copyfile(finished / f"weights_{checkpoint}.weights.h5", models_folder / name)
+            shutil.copyfile(finished / weights_file(checkpoint), aside)
+            aside.replace(models_folder / name)
         except OSError as error:
+            aside.unlink(missing_ok=True)
             raise storage_error(error, models_folder / name) from error

@@ -20,8 +20,9 @@ from typing import IO, Any
 
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import BenchmarkerError
+from benchmarker.results.layout import FORMAT, MANIFEST_FILE, TRACEBACK_FILE
 from benchmarker.run.files import read_json, write_text
-from benchmarker.run.manifest import FORMAT, MANIFEST_FILE, TRACEBACK_FILE, finish, now
+from benchmarker.run.manifest import finish, now
 
 
 class _Reporter:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarker.errors import StorageError
-from benchmarker.run.files import RUNS_FOLDER
+from benchmarker.results.layout import RUNS_FOLDER
 from benchmarker.run.locks import try_lock
 
 LOCK_FILE = ".lock"

@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmarker.data.cache import held_file, is_held, storage_error
 from benchmarker.errors import StorageError
+from benchmarker.results.layout import RUNS_FOLDER
 from benchmarker.results.study import read_study
-from benchmarker.run.files import RUNS_FOLDER
 from benchmarker.upkeep.busy import alone, held_lock, is_locked
 
 DAY_SECONDS = 86_400

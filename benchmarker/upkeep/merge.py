@@ -14,9 +14,9 @@ from benchmarker.data.space import require_free
 from benchmarker.digests import digest_json
 from benchmarker.errors import ConfigurationError
 from benchmarker.results.environments import flatten
+from benchmarker.results.layout import PLAN_FILE, RUNS_FOLDER
 from benchmarker.results.study import CellRecord, Study, read_study
-from benchmarker.run.files import RUNS_FOLDER, make_folder, write_json, write_text
-from benchmarker.run.plan import PLAN_FILE
+from benchmarker.run.files import make_folder, write_json, write_text
 from benchmarker.upkeep.busy import alone
 from benchmarker.upkeep.conflicts import Conflict, compare_runs, damage
 

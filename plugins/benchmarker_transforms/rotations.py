@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +14,6 @@ from benchmarker import Options, Stream, Task, TrainingSet
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-
-Renderer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 _BYTES_PER_PIXEL = 36
 """Of one matrix: four taps with an int32 index and a float32 weight each, and one int32 row pointer."""

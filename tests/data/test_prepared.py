@@ -31,6 +31,7 @@ from benchmarker import (
 )
 from benchmarker.data.context import Context
 from benchmarker.data.prepared import open_prepared, prepare
+from benchmarker.errors import StorageError
 
 TASK = Classification(classes=("compact", "FRI"))
 INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
@@ -239,6 +240,19 @@ def test_the_same_contents_in_another_place_have_the_same_digest(sky: Sky, tmp_p
     assert sky.asked == 2
     assert second.digest == first.digest
     assert open_prepared(folder.rename(tmp_path / "moved")).digest == first.digest
+
+
+@pytest.mark.parametrize("name", ["prepared.json", "targets.npy", "images.f32"])
+@pytest.mark.parametrize("left", [None, 10])
+@pytest.mark.usefixtures("sky")
+def test_a_damaged_cache_is_told(name: str, left: int | None) -> None:
+    _, folder = prepare(SKY, None, Preparation(), Context(dataset="sky"))
+    content = (folder / name).read_bytes()
+    (folder / name).unlink()
+    if left is not None:
+        (folder / name).write_bytes(content[:left])
+    with pytest.raises(StorageError, match="remove the folder and run the same command again"):
+        _prepare()
 
 
 def test_what_was_skipped_is_not_part_of_the_digest(sky: Sky) -> None:

@@ -74,6 +74,24 @@ def test_branches_all_count() -> None:
     assert costs.flops(model) == 6 * 4 * 3 * 2 * 27 + 2 * 6 * 4 * 3 * 2 + 2
 
 
+class NoGraph(keras.Model):  # type: ignore[misc]
+    """A network that calls its layers in Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = layers.Dense(2)
+
+    def call(self, images: Any) -> Any:
+        return self.last(images)
+
+
+def test_operations_of_what_is_no_graph_are_not_guessed() -> None:
+    model = NoGraph()
+    model(np.zeros((1, 10), dtype=np.float32))
+    assert costs.flops(model) is None
+    assert costs.parameters(model)["dense"] == 22
+
+
 def test_parameters_by_hand() -> None:
     frozen = layers.Dense(7)
     frozen.trainable = False

@@ -12,12 +12,10 @@ from benchmarker.discovery import BrokenPlugin, Plugins, Registered
 from benchmarker.errors import RegistryError
 from benchmarker.registry import (
     CellProblem,
-    ModelEntry,
     Overrides,
     canonical,
     check_registry,
     load_registry,
-    model_options,
     validated_options,
 )
 
@@ -250,8 +248,7 @@ def test_names_in_the_spelling_of_their_plugins() -> None:
 
 
 def test_options_of_one_plugin() -> None:
-    entry = ModelEntry(architecture="convxpress", learning_rate=1, epochs=1, options={"widths": [1, 2]})
-    options = model_options(CONVXPRESS, entry)
+    options = validated_options(CONVXPRESS, {"widths": [1, 2]})
     assert options is not None
     assert options.model_dump() == {"dropout": None, "activation": "relu", "widths": (1, 2), "deep": False}
     assert validated_options(PLAIN, {}) is None

@@ -244,18 +244,6 @@ def test_both_spellings_at_once_are_refused() -> None:
     ]
 
 
-def test_canonical_json_does_not_depend_on_the_order_of_lists() -> None:
-    models = [
-        "  - {architecture: a, learning_rate: 1, epochs: 1}\n",
-        "  - {architecture: b, learning_rate: 1, epochs: 1}\n",
-    ]
-    one = load(f"dataset: mnist\nseeds: [3, 1]\narms: [real, flips]\nmodels:\n{''.join(models)}").registry
-    two = load(f"arms: [flips, real]\ndataset: mnist\nseeds: [1, 3]\nmodels:\n{''.join(models[::-1])}").registry
-    assert one != two
-    assert one.to_json() == two.to_json()
-    assert one.to_json()["models"][0]["learning_rate"] == 1.0
-
-
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

@@ -111,7 +111,12 @@ def test_runs_outside_the_plan_are_noted(study: StudyFiles) -> None:
 
 def test_no_plan_names_studies_nearby(study: StudyFiles) -> None:
     study.cell("convxpress", 1)
-    with pytest.raises(StorageError, match=r"holds no plan\.json.*study"):
+    study.folder = study.folder.parent / "folder" / "study"
+    study.cell("convxpress", 1)
+    for number in range(6):  # farther away, and before it in the alphabet
+        (study.folder.parent.parent / f"a{number}").mkdir()
+        (study.folder.parent.parent / f"a{number}" / "plan.json").touch()
+    with pytest.raises(StorageError, match=r"holds no plan\.json.*folder/study"):
         read_study(study.folder.parent)
     with pytest.raises(StorageError, match="there is no such folder"):
         read_study(study.folder.parent / "elsewhere")

@@ -170,7 +170,8 @@ def test_a_single_class(refused: Refused, registry: Registry, fits_folder: Path,
 
 def test_images_too_small_for_every_network(refused: Refused, registry: Registry) -> None:
     said = refused(registry(models=[{**MODEL, "architecture": "alexnet"}]))
-    assert "no network of the registry can be trained on these images" in said
+    assert "no network of the registry can be trained on these images:\n" in said
+    assert "alexnet needs images of at least 195 x 195 pixels. Received: 32 x 32" in said
 
 
 def test_images_too_small_for_a_network_are_told_before_training(

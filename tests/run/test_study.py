@@ -77,7 +77,7 @@ def test_a_run_folder_holds_everything(finished: Path, command_line: Any) -> Non
     for checkpoint in ("best", "final"):
         assert 0 <= metrics[checkpoint]["test"]["mean_per_class_accuracy"] <= 100
         assert set(metrics[checkpoint]["per_class"]) == {"FRI", "FRII"}
-        assert set(metrics[checkpoint]["ratios"]) <= {"loss", "accuracy"}
+        assert set(metrics[checkpoint]["ratios"]) == {"loss", "accuracy"}
         with (run / f"predictions_{checkpoint}.csv").open() as stream:
             rows = list(csv.DictReader(stream))
         assert len(rows) == 6
@@ -161,6 +161,7 @@ def test_a_broken_plugin_fails_its_own_cells_only(
 from benchmarker import Architecture, hookimpl
 
 def build(input_shape, task, seed):
+    print('{"event": "epoch"}', flush=True)
     raise RuntimeError("my own mistake")
 
 @hookimpl
@@ -180,6 +181,9 @@ def benchmarker_register(registrar):
     assert "my own mistake" in failed["message"]
     assert "RuntimeError" in failed["traceback"]
     assert "my own mistake" in done.stdout + done.stderr
+    # What a network prints is kept, and not taken for an event.
+    (log,) = (tmp_path / "study" / "runs").glob("*.failed/log.txt")
+    assert '{"event": "epoch"}' in log.read_text()
 
 
 def test_a_name_of_two_owners_fails_its_own_cells_only(

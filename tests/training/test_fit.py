@@ -62,8 +62,9 @@ class Run:
         hidden: bool = False,
         task: Classification | Regression = TASK,
         weights: NDArray[np.float32] | None = None,
+        model: keras.Model | None = None,
     ) -> None:
-        self.model = _network(task=task, hidden=hidden)
+        self.model = model or _network(task=task, hidden=hidden)
         self.told: list[tuple[int, Mapping[str, float]]] = []
         self.kept: list[str] = []
         training = training or Training(batch_size=8, optimiser="sgd", plateau=None)
@@ -210,3 +211,14 @@ def test_digests_of_weights_depend_on_every_weight() -> None:
 
 def test_losses_fall_from_epoch_to_epoch(learning: Run) -> None:
     assert all(later < earlier for earlier, later in pairwise(learning.column("validation_loss")))
+
+
+def test_mixed_precision_trains_weights_of_full_precision() -> None:
+    start = keras.initializers.GlorotUniform
+    hidden = keras.layers.Dense(8, "relu", kernel_initializer=start(1), dtype="mixed_bfloat16")
+    last = keras.layers.Dense(2, "softmax", kernel_initializer=start(2), dtype="float32")
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), hidden, last])
+    found = Run(0.1, 3, model=model)
+    assert hidden.compute_dtype == "bfloat16"
+    assert {weight.dtype for weight in found.fitted.final} == {np.dtype("float32")}
+    assert found.column("loss")[-1] < found.column("loss")[0]
