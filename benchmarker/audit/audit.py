@@ -193,7 +193,7 @@ class _Auditor:
     def _run_again(self, record: CellRecord, cell: Cell, prepared: Path) -> CellAudit:
         outcome = launch(self._folder, cell, prepared=prepared, listen=lambda _event: None)
         if outcome.status != "ok":
-            return failed(record, outcome.kind, outcome.message)
+            return failed(record, outcome.kind, f"{outcome.message}{_last_words(run_paths(self._folder, cell).failed)}")
         recorded = record.folder
         if recorded is None:
             raise TypeError("only cells with a run are run again")
@@ -211,3 +211,13 @@ class _Auditor:
             )
 
         return judge(record, read_trail(recorded), read_trail(rerun), metrics)
+
+
+def _last_words(folder: Path) -> str:
+    """Return the last line of a failed re-run's output, as its folder may not outlive the audit."""
+    try:
+        lines = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f" (it said last: {last})" if last else ""

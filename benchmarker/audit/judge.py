@@ -8,7 +8,8 @@ from typing import Any
 from benchmarker.audit.bands import MetricComparison
 from benchmarker.audit.causes import usual_causes
 from benchmarker.audit.compare import FINGERPRINT, Difference, Entry, fingerprint_differences, first_difference
-from benchmarker.audit.report import BITWISE, DIFFERS, INTACT, TOLERATED, CellAudit, Finding
+from benchmarker.audit.report import BITWISE, DIFFERS, INTACT, TOLERATED, UNDECIDED, CellAudit, Finding
+from benchmarker.errors import DivergedError
 from benchmarker.results.study import CellRecord
 from benchmarker.trail import Trail
 
@@ -76,8 +77,9 @@ def other_data(cell: CellRecord, digest: str) -> CellAudit:
 
 
 def failed(cell: CellRecord, kind: str, message: str) -> CellAudit:
-    """Say that a cell that once finished could not be run again."""
-    return _audit(cell, DIFFERS, f"the re-run failed ({kind}): {' '.join(message.split())}")
+    """Say that a cell that once finished could not be run again: only of a training that diverged is that a result."""
+    verdict = DIFFERS if kind == DivergedError.kind else UNDECIDED
+    return _audit(cell, verdict, f"the re-run failed ({kind}): {' '.join(message.split())}")
 
 
 def _audit(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarker.audit.bands import RESAMPLES, STANDARD_ERRORS, MetricComparison
 from benchmarker.audit.compare import Entry
-from benchmarker.audit.report import BITWISE, DIFFERS, INTACT, TOLERATED, AuditReport, CellAudit
+from benchmarker.audit.report import BITWISE, DIFFERS, INTACT, TOLERATED, UNDECIDED, AuditReport, CellAudit
 
 MEANING: Mapping[str, str] = {
     BITWISE: "equal environments, and every digest of the trails is equal: the results can be had again, bit for bit",
@@ -19,6 +19,7 @@ MEANING: Mapping[str, str] = {
         "runs' predictions: a change that small does not carry a statement about the networks"
     ),
     DIFFERS: "the results cannot be had again as recorded; the first link that differs says where the runs part",
+    UNDECIDED: "a re-run did not end, which says nothing about the results; see why, and audit again",
     INTACT: "every file is what the trail of its run covers; nothing was trained",
 }
 _SHOWN = 8  # entries of one kind in a report for people; JSON holds all
@@ -165,7 +166,13 @@ th, td { border-bottom: 1px solid #ccc; padding: .2em .8em .2em 0; text-align: l
 .good { border-color: #1a7f37; } .tolerated { border-color: #9a6700; } .bad { border-color: #b3261e; }
 @media print { body { margin: 0; font-size: 11px; } }
 """
-_CLASSES: Mapping[str, str] = {BITWISE: "good", INTACT: "good", TOLERATED: "tolerated", DIFFERS: "bad"}
+_CLASSES: Mapping[str, str] = {
+    BITWISE: "good",
+    INTACT: "good",
+    TOLERATED: "tolerated",
+    UNDECIDED: "tolerated",
+    DIFFERS: "bad",
+}
 
 
 def _html(report: AuditReport) -> str:

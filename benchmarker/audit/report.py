@@ -13,9 +13,10 @@ BITWISE = "bitwise"
 TOLERATED = "within tolerance"
 DIFFERS = "differs"
 INTACT = "intact"  # of files alone: nothing was trained
+UNDECIDED = "no verdict"  # the re-run did not end, which says nothing about the results
 
-EXIT_CODES: Mapping[str, int] = {BITWISE: 0, INTACT: 0, TOLERATED: 3, DIFFERS: 1}
-_FROM_WORST = (DIFFERS, TOLERATED, INTACT, BITWISE)
+EXIT_CODES: Mapping[str, int] = {BITWISE: 0, INTACT: 0, TOLERATED: 3, UNDECIDED: 2, DIFFERS: 1}
+_FROM_WORST = (DIFFERS, UNDECIDED, TOLERATED, INTACT, BITWISE)
 FORMAT = 1
 
 
@@ -50,8 +51,8 @@ class CellAudit:
     ----------
     name, key : str
         Model, arm and seed, and the digest of the settings.
-    verdict : {"bitwise", "within tolerance", "differs", "intact"}
-        ``"intact"`` where nothing was trained.
+    verdict : {"bitwise", "within tolerance", "differs", "intact", "no verdict"}
+        ``"intact"`` where nothing was trained, ``"no verdict"`` where a re-run did not end.
     summary : str
         The verdict in a sentence.
     environment : tuple of Entry
@@ -134,7 +135,7 @@ class AuditReport:
 
     @property
     def exit_code(self) -> int:
-        """0 for bitwise or intact, 3 within tolerance, 1 if anything differs."""
+        """0 for bitwise or intact, 3 within tolerance, 1 if anything differs, 2 if a re-run did not end."""
         return EXIT_CODES[self.verdict]
 
     def counts(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 from benchmarker.audit.bands import MetricComparison
 from benchmarker.audit.causes import CAUSES, EPOCH_PARTS, UNKNOWN, usual_causes
 from benchmarker.audit.compare import differing_entries, fingerprint_differences, first_difference
-from benchmarker.audit.judge import judge
+from benchmarker.audit.judge import failed, judge
 from benchmarker.results.study import CellRecord
 from benchmarker.trail import Trail
 
@@ -147,6 +147,12 @@ def test_another_environment_is_named_and_metrics_decide() -> None:
 def test_another_environment_with_equal_bits_is_no_more_than_tolerated() -> None:
     found = judge(CELL, trail(), trail(OTHER), lambda: pytest.fail("bits are equal"))
     assert (found.verdict, found.difference) == ("within tolerance", None)
+
+
+def test_a_rerun_that_crashed_is_no_verdict_and_one_that_diverged_differs() -> None:
+    assert failed(CELL, "crashed", "its process ended").verdict == "no verdict"
+    assert failed(CELL, "out-of-memory", "no room").verdict == "no verdict"
+    assert failed(CELL, "diverged", "the loss is NaN").verdict == "differs"
 
 
 @pytest.mark.parametrize("link", ["cell/key", "data/digest", "split/digest"])

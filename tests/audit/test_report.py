@@ -16,6 +16,7 @@ from benchmarker.errors import ConfigurationError
 from benchmarker.results.study import Study, read_study
 
 BITWISE = CellAudit(name="a/real/1", key="1" * 64, verdict="bitwise", summary="all 12 links are equal")
+CRASHED = CellAudit(name="d/real/1", key="4" * 64, verdict="no verdict", summary="the re-run failed (crashed)")
 TOLERATED = CellAudit(
     name="b/real/1",
     key="2" * 64,
@@ -60,7 +61,8 @@ def report(*cells: CellAudit, **changes: Any) -> AuditReport:
     [
         ((BITWISE,), "bitwise", 0),
         ((BITWISE, TOLERATED), "within tolerance", 3),
-        ((BITWISE, TOLERATED, TAMPERED), "differs", 1),
+        ((BITWISE, TOLERATED, CRASHED), "no verdict", 2),
+        ((BITWISE, CRASHED, TAMPERED), "differs", 1),
     ],
 )
 def test_the_worst_cell_decides(cells: tuple[CellAudit, ...], verdict: str, code: int) -> None:
