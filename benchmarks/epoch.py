@@ -84,7 +84,7 @@ def sides(folder: Path, trial: Trial) -> tuple[Side, Side]:
     arrays = np.array(data.images), encode_targets(TASK, data.targets)
 
     def harness() -> list[float]:
-        return fit(harness_model, training, epochs=epochs, train=batches, validation=validation).seconds
+        return fit(harness_model, training, epochs=epochs, train=batches, validation=validation).progress.seconds
 
     def bare() -> list[float]:
         clock = EpochClock()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.results.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
+from benchmarker.results.layout import COSTS_FILE, FAILED_SUFFIX, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
 from benchmarker.run.files import make_folder, read_json
 from benchmarker.run.launcher import launch, read_failure, record_failure, run_paths
 from benchmarker.run.locks import Lock, claim
@@ -148,7 +148,8 @@ class Runner:
     def _bring_back(self) -> None:
         """Bring back finished runs whose replacement was killed between two renames."""
         for replaced in sorted((self._study / RUNS_FOLDER).glob(f".*{REPLACED_SUFFIX}")):
-            lock = claim(self._study, replaced.name[1:].removesuffix(REPLACED_SUFFIX))
+            name = replaced.name[1:].removesuffix(REPLACED_SUFFIX).removesuffix(FAILED_SUFFIX)
+            lock = claim(self._study, name)
             if lock is not None:
                 with lock:
                     bring_back(replaced)

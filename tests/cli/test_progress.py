@@ -96,6 +96,40 @@ def test_live_bars_show_epochs_losses_and_speed() -> None:
     assert max(map(len, drawn.splitlines())) <= 80
 
 
+def test_live_bars_of_several_cells() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None, highlight=False)
+    watching = RichObserver(Path("results/mine"), console)
+    watching.study_started(CELLS, 0)
+    for cell in CELLS[:2]:
+        watching.cell_started(cell)
+        watching.cell_epoch(cell, 1, 4, {"loss": 0.5})
+    watching.cell_step(CELLS[1], 2, 4, 8)
+    watching.cell_finished(CELLS[0], CellOutcome(status="ok"))
+    watching.cell_started(CELLS[2])
+    watching.cell_step(CELLS[0], 2, 4, 8)  # told late: its bar is gone
+    with console.capture() as capture:
+        console.print(watching)
+    lines = capture.get().splitlines()
+    assert [line.split()[0] for line in lines] == ["all", "mcrgnet/real/8901", "alexnet/real/8901"]
+    assert "1/3" in lines[0]
+    assert "epoch 2/4" in lines[1]
+
+
+def test_plain_lines_keep_the_number_of_their_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    watching = PlainObserver()
+    watching.study_started(CELLS, 0)
+    watching.cell_started(CELLS[1])
+    watching.cell_started(CELLS[0])
+    watching.cell_finished(CELLS[0], CellOutcome(status="failed", kind="plugin", message="no", reused=True))
+    watching.cell_finished(CELLS[1], CellOutcome(status="ok", metrics=METRICS | {"best": {"collapsed": "FRI"}}))
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "[1/3] mcrgnet/real/8901: started",
+        "[2/3] convxpress/real/8901: started",
+        "[2/3] convxpress/real/8901: failed before (plugin): no",
+        "[1/3] mcrgnet/real/8901: ok in 0 s, MPCA % final 90.0, collapsed to one class, FRI",
+    ]
+
+
 def test_a_file_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with observer(Path("results/mine")) as watching:
         assert isinstance(watching, PlainObserver)

@@ -1,0 +1,72 @@
+"""What a second job gains: eight small cells with two jobs against one, each cell pinned to one thread."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarker.discovery import installed
+from benchmarker.registry import load_registry
+from benchmarker.run import Policy, run_study
+from benchmarks.measure import Figure, hand_over, seconds
+
+CELLS = 8
+REGISTRY = f"""
+dataset:
+  name: synthetic-radio
+  preparation: {{crop: 48}}
+  split: {{train: 20, validation: 10}}
+seeds: [{", ".join(map(str, range(1, CELLS + 1)))}]
+training: {{threads: 1}}
+models:
+  - {{architecture: mcrgnet, learning_rate: 1e-3, epochs: 10}}
+"""
+
+
+class Silence:
+    """An observer that shows nothing."""
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_arguments, **_named: None
+
+
+def run(registry: Path, study: Path, jobs: int) -> None:
+    """Run all cells."""
+    observer: Any = Silence()
+    outcome = run_study(
+        load_registry(registry), study, observer=observer, plugins=installed(), policy=Policy(jobs=jobs)
+    )
+    if outcome.ok != CELLS:
+        raise RuntimeError(f"only {outcome.ok} of {CELLS} cells have finished")
+
+
+def main() -> None:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["BENCHMARKER_CACHE"] = str(folder / "cache")
+        registry = folder / "eight.yaml"
+        registry.write_text(REGISTRY, encoding="utf-8")
+        # Data are prepared, and files of libraries read, before the clock runs.
+        run(registry, folder / "first", 2)
+        two = seconds(lambda: run(registry, folder / "two", 2))
+        one = seconds(lambda: run(registry, folder / "one", 1))
+    hand_over(
+        [
+            Figure(
+                name=f"time of {CELLS} small cells with two jobs / with one",
+                rival="the same study with --jobs 1 and the same pinned threads",
+                ratio=two / one,
+                bound="at most",
+                limit=0.65,
+                measured={"two_jobs_seconds": two, "one_job_seconds": one, "cores": os.cpu_count() or 0},
+            )
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
