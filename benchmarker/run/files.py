@@ -86,6 +86,13 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
         writer.writerows(rows)
 
 
+def cut_half_line(path: Path) -> None:
+    """Take away what a writer that was killed left of the last line of a file, if there is one."""
+    if path.exists():
+        with path.open("r+b") as stream:
+            stream.truncate(stream.read().rfind(b"\n") + 1)
+
+
 def make_folder(path: Path) -> Path:
     """Create a folder and its parents.
 

@@ -106,11 +106,11 @@ def launch(
     }
     killed_before = _kills_for_memory()
     code, timed_out = _run_worker(job, cell, paths, listen, conditions)
-    if code == 0 and paths.finished.is_dir():
-        shutil.rmtree(paths.failed, ignore_errors=True)
-        return _ok(paths)
+    # Its exit code comes second: a worker may be killed, or crash, after all its work is done.
+    if (settled := _settled(paths)) is not None:
+        return settled
     if not paths.working.exists():
-        return read_failure(paths.failed)
+        return read_failure(paths.failed) if paths.failed.is_dir() else _ok(paths)
     if conditions.workers.stopping:
         _put_down(paths)
         raise StoppedError
@@ -119,9 +119,12 @@ def launch(
         kind, message = "timeout", f"it took more than {conditions.timeout:g} s; --timeout allows no more"
     else:
         kind, message = _death(code, for_memory=_kills_for_memory() > killed_before)
+    retriable = timed_out or code < 0
+    if retriable and conditions.again:  # pending until then: this process may be killed before it tries again
+        return CellOutcome(status="failed", kind=kind, message=message, retriable=True)
     where = f"the end of its output is in {paths.failed / LOG_FILE}"
     _finish_failed(cell, paths, kind, f"{message}; {where}")
-    return replace(read_failure(paths.failed), retriable=timed_out or code < 0)
+    return replace(read_failure(paths.failed), retriable=retriable)
 
 
 def _ok(paths: RunPaths) -> CellOutcome:
@@ -146,26 +149,32 @@ def read_failure(folder: Path) -> CellOutcome:
 
 def _take_up(paths: RunPaths, *, fresh: bool) -> CellOutcome | None:
     """Make the working folder ready; return how an earlier run ended that lacked nothing but its last rename."""
-    manifest_file = paths.working / MANIFEST_FILE
     if fresh:
         shutil.rmtree(paths.working, ignore_errors=True)
-    elif manifest_file.exists():  # killed between its manifest and the rename
-        manifest = read_json(manifest_file)
-        if manifest["status"] == "ok":
-            finish(paths.working, paths.finished, manifest)
-            shutil.rmtree(paths.failed, ignore_errors=True)
-            return _ok(paths)
-        if manifest["kind"] not in RESUMABLE:
-            finish(paths.working, paths.failed, manifest)
-            return read_failure(paths.failed)
-        manifest_file.unlink()
+    elif (settled := _settled(paths)) is not None:
+        return settled
     elif not paths.working.exists() and _may_go_on(paths.failed):  # it crashed, or ran out of memory or time
-        (paths.failed / MANIFEST_FILE).unlink()
-        (paths.failed / TRACEBACK_FILE).unlink(missing_ok=True)
         paths.failed.rename(paths.working)
+    for name in (MANIFEST_FILE, TRACEBACK_FILE):  # of an attempt that failed
+        (paths.working / name).unlink(missing_ok=True)
     make_folder(paths.working)
     # From now on the cell is at work, or pending if that is stopped.
     shutil.rmtree(paths.failed, ignore_errors=True)
+    return None
+
+
+def _settled(paths: RunPaths) -> CellOutcome | None:
+    """Finish a run that was killed between its manifest and the rename, and return how it ended."""
+    if not (paths.working / MANIFEST_FILE).exists():
+        return None
+    manifest = read_json(paths.working / MANIFEST_FILE)
+    if manifest["status"] == "ok":
+        finish(paths.working, paths.finished, manifest)
+        shutil.rmtree(paths.failed, ignore_errors=True)
+        return _ok(paths)
+    if manifest["kind"] not in RESUMABLE:
+        finish(paths.working, paths.failed, manifest)
+        return read_failure(paths.failed)
     return None
 
 

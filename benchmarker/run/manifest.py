@@ -44,6 +44,8 @@ def finish(folder: Path, final: Path, manifest: Mapping[str, Any]) -> None:
     if manifest.get("kind") not in RESUMABLE:
         for snapshot in folder.glob(_SNAPSHOTS):
             snapshot.unlink()
+    for aside in folder.glob(f".*{WORKING_SUFFIX}"):  # of writers that were killed
+        aside.unlink()
     replaced = final.with_name(f".{final.name}{REPLACED_SUFFIX}")
     shutil.rmtree(replaced, ignore_errors=True)
     if final.exists():

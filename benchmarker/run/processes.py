@@ -99,12 +99,15 @@ class Conditions:
         The GPU that it sees, as CUDA names it; all of them by default.
     claim : int, optional
         Descriptor of a lock that it keeps while it lives.
+    again : bool
+        Whether another attempt follows if the machine ends this one; its folder stays as it is for that.
     """
 
     workers: Workers = field(default_factory=Workers)
     timeout: float | None = None
     device: str | None = None
     claim: int | None = None
+    again: bool = False
 
 
 class Watch(threading.Thread):

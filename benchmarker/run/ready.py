@@ -123,6 +123,8 @@ def get_ready(
     cells = [cell for cell, _ in planned]
     header = _header(loaded, dataset, data, parts) | {"source": _source(loaded, dataset, study)}
     with planning(study):
+        for aside in study.glob(".*.partial"):  # of planners that were killed
+            aside.unlink()
         earlier = read_cells(study)
         _refuse_other_dataset(study, dataset, earlier)
         merged, superseded = merge_cells(cells, earlier)

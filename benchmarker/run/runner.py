@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,20 +215,20 @@ class Runner:
             return CellOutcome(status="failed", kind="configuration", message=str(self._weights[cell.key]))
         with self._lock:
             self._observer.cell_started(cell.view)
+        retries = self._policy.retries
         conditions = Conditions(
             workers=self.workers,
             timeout=self._policy.timeout,
             device=self._devices[slot],
             claim=lock.descriptor,
+            again=retries > 0,
         )
         outcome = self._launch(cell, conditions, fresh=self._force)
-        for number in range(1, self._policy.retries + 1):
+        for number in range(1, retries + 1):
             if not outcome.retriable:
                 break
-            self._tell(
-                f"{_name(cell)}: {outcome.kind}: {outcome.message}; tried again ({number} of {self._policy.retries})"
-            )
-            outcome = self._launch(cell, conditions, fresh=False)
+            self._tell(f"{_name(cell)}: {outcome.kind}: {outcome.message}; tried again ({number} of {retries})")
+            outcome = self._launch(cell, replace(conditions, again=number < retries), fresh=False)
         return outcome
 
     def _settle(self, cell: Cell, outcome: CellOutcome) -> None:

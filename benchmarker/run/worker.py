@@ -21,7 +21,7 @@ from typing import IO, Any
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import BenchmarkerError
 from benchmarker.results.layout import FORMAT, MANIFEST_FILE, TRACEBACK_FILE
-from benchmarker.run.files import read_json, write_text
+from benchmarker.run.files import cut_half_line, read_json, write_text
 from benchmarker.run.manifest import finish, now
 
 
@@ -58,6 +58,7 @@ def main() -> int:
     folder = Path(job["folder"])
     cell = {name: job["cell"][name] for name in ("key", "configuration", "model", "architecture", "arm", "seed")}
     manifest: dict[str, Any] = {"format": FORMAT, **cell, "started": now()}
+    cut_half_line(folder / "events.jsonl")
     with (folder / "events.jsonl").open("a", encoding="utf-8") as events:
         report = _Reporter(pipe, events)
         try:

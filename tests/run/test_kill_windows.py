@@ -1,0 +1,132 @@
+"""Workers that are killed in the narrowest windows, around the rename that finishes a run; nothing is trained."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarker.run import processes
+from benchmarker.run.launcher import RunPaths, launch, run_paths
+from benchmarker.run.observer import CellOutcome
+from benchmarker.run.plan import Cell
+from benchmarker.run.processes import Conditions
+
+if TYPE_CHECKING:
+    from tests.run.conftest import QuickStudy
+
+CELL = Cell(
+    key="0123456789abcdef" * 4,
+    configuration="f" * 64,
+    model="one",
+    architecture="one",
+    arm="real",
+    seed=1,
+    line=1,
+    spec={"backend": "tensorflow", "training": {"threads": 1}},
+)
+# Notes what it finds, leaves a snapshot and does what the environment says.
+WORKER = """
+import json, os, pathlib, signal, sys
+job = json.loads(sys.stdin.buffer.readline())
+folder = pathlib.Path(job["folder"])
+with open(os.environ["FOUND"], "a") as stream:
+    stream.write(json.dumps(sorted(path.name for path in folder.iterdir())) + "\\n")
+(folder / "snapshot-000001.npz").touch()
+(folder / "metrics.json").write_text("{}")
+(folder / ".trail.json.99.partial").touch()
+for word in os.environ["DO"].split():
+    if word in ("ok", "failed"):
+        (folder / "manifest.json").write_text(json.dumps({"status": word, "kind": "plugin", "message": "no"}))
+    elif word == "rename":
+        folder.rename(job["finished"])
+    elif word == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+class Windows:
+    """A cell whose worker does what is said."""
+
+    def __init__(self, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.study = study
+        self._found = study / "found"
+        self._monkeypatch = monkeypatch
+        (study / "runs").mkdir(parents=True)
+        monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", WORKER))
+        monkeypatch.setattr(
+            "benchmarker.run.launcher.worker_environment",
+            lambda *_: {"FOUND": str(self._found), "DO": os.environ["DO"]},
+        )
+
+    def launch(self, words: str, *, again: bool = False) -> CellOutcome:
+        self._monkeypatch.setenv("DO", words)
+        return launch(self.study, CELL, prepared=self.study, listen=lambda _: None, conditions=Conditions(again=again))
+
+    @property
+    def paths(self) -> RunPaths:
+        return run_paths(self.study, CELL)
+
+    @property
+    def found(self) -> list[list[str]]:
+        """What each attempt found in its folder."""
+        return [json.loads(line) for line in self._found.read_text().splitlines()]
+
+
+@pytest.fixture
+def windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Windows:
+    return Windows(tmp_path / "study", monkeypatch)
+
+
+def test_after_the_rename_the_work_is_done(windows: Windows) -> None:
+    assert windows.launch("ok rename kill").status == "ok"
+    assert windows.paths.finished.is_dir()
+    assert not windows.paths.working.exists()
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_after_the_manifest_only_the_rename_is_missing(windows: Windows, again: bool) -> None:
+    assert windows.launch("ok kill", again=again).status == "ok"
+    assert len(windows.found) == 1
+    assert {path.name for path in windows.paths.finished.iterdir()} == {"log.txt", "manifest.json", "metrics.json"}
+    assert not windows.paths.working.exists()
+
+
+def test_a_failure_of_the_network_is_no_crash(windows: Windows) -> None:
+    outcome = windows.launch("failed kill", again=True)
+    assert (outcome.kind, outcome.retriable) == ("plugin", False)
+    assert windows.paths.failed.is_dir()
+
+
+def test_between_two_attempts_the_cell_is_pending(windows: Windows) -> None:
+    outcome = windows.launch("kill", again=True)
+    assert (outcome.kind, outcome.retriable) == ("crashed", True)
+    # Whoever is killed now leaves the cell to the next run.
+    assert not windows.paths.failed.exists()
+    assert windows.launch("ok rename").status == "ok"
+    assert "snapshot-000001.npz" in windows.found[1]
+    assert windows.launch("kill").kind == "crashed"
+    assert windows.paths.failed.is_dir()
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_taking_a_crashed_cell_up_again_can_be_killed_too(windows: Windows, moved: bool) -> None:
+    assert windows.launch("kill").kind == "crashed"
+    if moved:  # and killed before the old manifest was removed
+        windows.paths.failed.rename(windows.paths.working)
+    assert windows.launch("ok rename").status == "ok"
+    assert "snapshot-000001.npz" in windows.found[1]
+    assert "manifest.json" not in windows.found[1]
+    assert not windows.paths.failed.exists()
+
+
+def test_a_run_sees_nothing_of_it(quick: QuickStudy) -> None:
+    quick.script(one=["ok killed"])
+    done = quick.run("--retries", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert quick.endings == {"one": "ok"}
+    assert len(quick.attempts) == 1
