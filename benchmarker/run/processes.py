@@ -16,7 +16,7 @@ from typing import IO
 # Safe path (-P): a file of the user's called keras.py must not be imported.
 COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.worker")
 
-_GRACE_SECONDS = 1.0
+_GRACE_SECONDS = 0.5
 _POLL_SECONDS = 0.02
 
 

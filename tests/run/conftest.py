@@ -71,6 +71,20 @@ class QuickStudy:
             assert time.monotonic() < patience, self.attempts
             time.sleep(0.02)
 
+    def let(self, word: str) -> None:
+        """Let workers go on that wait for a word."""
+        (self._place / word).touch()
+
+    @staticmethod
+    def await_line(process: subprocess.Popen[str], part: str, count: int = 1) -> None:
+        """Wait until a run has written so many lines that hold a text."""
+        assert process.stdout is not None
+        for line in process.stdout:
+            count -= part in line
+            if count == 0:
+                return
+        raise AssertionError(f"the run ended without {part!r}")
+
     @property
     def endings(self) -> dict[str, str]:
         """How each model's cell ended: ``ok``, or the kind of its failure."""

@@ -53,6 +53,9 @@ def act(word: str, job: dict[str, Any]) -> None:
     folder = Path(job["folder"])
     if name == "sleep":
         time.sleep(float(value))
+    elif name == "until":  # the test says so
+        while not (Path(os.environ["QUICK_WORKER"]) / value).exists():
+            time.sleep(0.02)
     elif name == "epoch":
         (folder / "snapshot-000001.npz").write_bytes(b"")
         event = {"event": "epoch", "epoch": int(value), "epochs": 9, "values": {"loss": 0.5}}
@@ -61,7 +64,7 @@ def act(word: str, job: dict[str, Any]) -> None:
     elif name == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     elif name == "child":  # holds this process's output open
-        subprocess.Popen(["sleep", "60"], start_new_session=False)
+        subprocess.Popen(["sleep", "600"])
     elif name == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     elif name == "code":

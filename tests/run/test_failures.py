@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,8 +65,11 @@ def test_what_a_full_disk_ended_is_run_again_by_the_same_command(quick: QuickStu
 
 
 def test_fail_fast_leaves_the_rest_pending(quick: QuickStudy) -> None:
-    quick.script(bad=["sleep=1 failed=plugin"], slow=["epoch=1 sleep=60"], later=["ok"], latest=["ok"])
-    done = quick.run("--fail-fast", "--jobs", "2")
+    quick.script(bad=["until=go failed=plugin"], slow=["epoch=1 until=never"], later=["ok"], latest=["ok"])
+    process = quick.start("--fail-fast", "--jobs", "2")
+    quick.await_line(process, "slow/real/8901: epoch 1/")
+    quick.let("go")
+    done = quick.end(process)
     assert done.returncode == 1
     assert quick.endings == {"bad": "plugin"}
     assert "0 of 4 cells finished, 1 failed, 3 pending" in done.stdout
@@ -89,9 +91,7 @@ def test_a_cell_that_takes_too_long(quick: QuickStudy) -> None:
 
 def test_a_killed_worker_whose_children_live_is_no_hang(quick: QuickStudy) -> None:
     quick.script(mother=["child killed"])
-    started = time.monotonic()
-    assert quick.run("--retries", "0").returncode == 1
-    assert time.monotonic() - started < 50
+    assert quick.run("--retries", "0").returncode == 1  # the child would live for ten minutes
     assert quick.endings == {"mother": "crashed"}
 
 
