@@ -13,7 +13,6 @@ from benchmarker.run.processes import StoppedError, Workers
 Work = Callable[[Cell, int], bool]
 
 _INTERVAL_SECONDS = 0.3
-_JOIN_SECONDS = 0.1
 _LAST_WORDS_SECONDS = 3.0
 
 
@@ -42,6 +41,7 @@ class Pool:
         self._changed = threading.Condition()
         self._stopping = False
         self._told = False
+        self._serving = 0
         self._error: BaseException | None = None
 
     def run(self, jobs: int) -> None:
@@ -63,16 +63,13 @@ class Pool:
         threads = [threading.Thread(target=self._serve, args=(k,), name=f"slot {k}", daemon=True) for k in slots]
         try:
             for thread in threads:
+                with self._changed:
+                    self._serving += 1
                 thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(_JOIN_SECONDS)
+            self._await_end(None)
         except BaseException:
             self.stop()
-            until = time.monotonic() + _LAST_WORDS_SECONDS
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join(max(0.0, until - time.monotonic()))
+            self._await_end(_LAST_WORDS_SECONDS)
             raise
         if self._error is not None:
             raise self._error
@@ -83,6 +80,12 @@ class Pool:
             self._stopping = True
             self._changed.notify_all()
         self._workers.stop()
+
+    def _await_end(self, patience: float | None) -> None:
+        """Wait until no slot serves any more."""
+        # Not by `Thread.join`: one that Ctrl-C interrupts takes the thread for ended (python/cpython#90882).
+        with self._changed:
+            self._changed.wait_for(lambda: self._serving == 0, patience)
 
     def _serve(self, slot: int) -> None:
         try:
@@ -96,6 +99,10 @@ class Pool:
             with self._changed:
                 self._error = self._error or error
             self.stop()
+        finally:
+            with self._changed:
+                self._serving -= 1
+                self._changed.notify_all()
 
     def _next(self) -> Cell | None:
         """Return what to do next; None where there is nothing left to do."""
