@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 CODE := benchmarker plugins architectures reports tests benchmarks examples quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint bench gpu-check constraints clean
+.PHONY: help install quickstart test lint bench soak gpu-check constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -40,6 +40,9 @@ lint: $(INSTALLED) ## Check style, types, imports and spelling
 
 bench: $(INSTALLED) ## Measure speed and memory against named rivals
 	$(BIN)/python -m benchmarks.run
+
+soak: $(INSTALLED) ## Kill a study a hundred times and audit it; KILLS=20 for fewer
+	$(BIN)/python -m tests.soak $(if $(KILLS),--kills $(KILLS))
 
 gpu-check: $(INSTALLED) ## Train every network twice on a GPU and compare the bits
 	$(BIN)/python -m benchmarks.gpu_check $(GPU_CHECK)

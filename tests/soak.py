@@ -1,0 +1,127 @@
+"""Kills a study a hundred times, lets it finish, and audits it; made for `make soak`.
+
+``python -m tests.soak [--kills N] [--seed S]`` in the checkout. The study gets another seed, and so more cells, until
+all kills are done. What it leaves is in build/soak; the exit code is the audit's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarker import Stream
+from tests.run.killing import IMAGES_PER_CLASS, REGISTRY, Kill, KilledStudy, leftovers
+
+FOLDER = Path("build") / "soak"
+STAGES = ("start", "training", "training", "training", "snapshot", "snapshot", "snapshot", "results", "results")
+KILLS_OF_A_CELL = 10
+SECONDS_OF_A_KILL = 60
+
+
+class Soak:
+    """A study that is killed until enough is enough.
+
+    Parameters
+    ----------
+    folder : Path
+        Made anew.
+    kills : int
+        How many.
+    seed : int
+        Of all that is drawn.
+    console : Console
+        Told how it goes.
+    """
+
+    def __init__(self, folder: Path, kills: int, seed: int, console: Console) -> None:
+        self.folder = folder.absolute()
+        self._limit = kills
+        self._seed = seed
+        self._console = console
+        self._cache = self.folder / "cache"
+        self.environment = {"BENCHMARKER_CACHE": str(self._cache)}
+        command = ["run", "killed.yaml", "-p", "study", "--jobs", "2", "--retries", "999"]
+        self.study = KilledStudy(self.folder, command, self.environment, self._stage, seed=seed, tell=self._tell)
+
+    def run(self) -> None:
+        """Kill and finish it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        seeds = [self._seed]
+        self._plan(seeds)
+        self.study.interrupt_preparation(self._cache, 4 * IMAGES_PER_CLASS)
+        while True:
+            self.study.run(self._limit, patience=300 + SECONDS_OF_A_KILL * self._limit)
+            if len(self.study.kills) >= self._limit:
+                return
+            seeds.append(self._seed + len(seeds))
+            self._plan(seeds)
+
+    def _plan(self, seeds: list[int]) -> None:
+        (self.folder / "killed.yaml").write_text(json.dumps(REGISTRY | {"seeds": seeds}))
+
+    def _stage(self, run: str, times: int) -> str | None:
+        draws = Stream("soak-stage", seed=self._seed, run=run, times=times).generator()
+        return str(draws.choice(STAGES)) if times < KILLS_OF_A_CELL else None
+
+    def _tell(self, kill: Kill) -> None:
+        hit = "" if kill.inside else " (over by then)"
+        self._console.print(
+            f"{len(self.study.kills):4} {kill.stage:12} {kill.victim:13} {kill.run:17} after {kill.sign}{hit}",
+            highlight=False,
+        )
+
+
+def summary(soak: Soak, seconds: float) -> Table:
+    """Return what was done to the study."""
+    table = Table(title="Kills")
+    for name in ("stage", "kills", "in the middle of it", "worker", "parent", "both"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    kills = soak.study.kills
+    for stage in dict.fromkeys(kill.stage for kill in kills):
+        some = [kill for kill in kills if kill.stage == stage]
+        victims = Counter({"worker": "worker", "parent": "parent"}.get(kill.victim, "both") for kill in some)
+        counts = [
+            len(some),
+            sum(kill.inside for kill in some),
+            *(victims[name] for name in ("worker", "parent", "both")),
+        ]
+        table.add_row(stage, *map(str, counts))
+    table.caption = (
+        f"{len(kills)} kills ended {sum(kill.processes for kill in kills)} processes; {soak.study.starts} starts of "
+        f"the same command, {len(list(soak.folder.glob('study/runs/*/manifest.json')))} cells, {seconds:.0f} s"
+    )
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Soak, audit, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100, help="how many; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=8901, help="of all that is drawn; default: %(default)s")
+    given = parser.parse_args(arguments)
+    console = Console(soft_wrap=True)
+    soak = Soak(FOLDER, given.kills, given.seed, console)
+    started = time.monotonic()
+    soak.run()
+    console.print(summary(soak, time.monotonic() - started))
+    if left := [*leftovers(soak.folder / "study"), *map(str, soak.study.left_behind())]:
+        console.print("left behind: " + ", ".join(left))
+        return 1
+    command = [sys.executable, "-P", "-m", "benchmarker", "audit", "study"]
+    return subprocess.run(command, cwd=soak.folder, env={**os.environ, **soak.environment}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
