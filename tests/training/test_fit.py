@@ -84,7 +84,7 @@ class Run:
         self.kept.append(digest_weights(self.model))
 
     def column(self, name: str) -> list[float]:
-        return [row[name] for row in self.fitted.history]
+        return [row[name] for row in self.fitted.progress.history]
 
 
 def _digest(weights: Sequence[NDArray[Any]]) -> str:
@@ -106,19 +106,22 @@ def unlearning() -> Run:
 
 def test_the_history_has_one_row_for_each_epoch(learning: Run) -> None:
     names = {"epoch", "learning_rate", "loss", "accuracy", "validation_loss", "validation_accuracy"}
-    assert [set(row) for row in learning.fitted.history] == [names] * 4
+    assert [set(row) for row in learning.fitted.progress.history] == [names] * 4
     assert learning.column("epoch") == [1, 2, 3, 4]
     assert learning.column("learning_rate") == pytest.approx([0.1] * 4)
     assert learning.column("loss") == sorted(learning.column("loss"), reverse=True)
-    assert all(isinstance(value, float) for row in learning.fitted.history for value in row.values())
-    assert len(learning.fitted.seconds) == 4
-    assert min(learning.fitted.seconds) > 0
+    assert all(isinstance(value, float) for row in learning.fitted.progress.history for value in row.values())
+    assert len(learning.fitted.progress.seconds) == 4
+    assert min(learning.fitted.progress.seconds) > 0
     assert int(learning.model.optimizer.iterations) == 4 * N // 8
 
 
 def test_listeners_are_told_each_epoch_with_its_time(learning: Run) -> None:
     assert [epoch for epoch, _ in learning.told] == [1, 2, 3, 4]
-    rows = [{**row, "seconds": s} for row, s in zip(learning.fitted.history, learning.fitted.seconds, strict=True)]
+    rows = [
+        {**row, "seconds": s}
+        for row, s in zip(learning.fitted.progress.history, learning.fitted.progress.seconds, strict=True)
+    ]
     assert [dict(values) for _, values in learning.told] == rows
 
 
@@ -126,7 +129,7 @@ def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(learning: Run
     for run, best in ((learning, 4), (unlearning, 1)):
         losses = run.column("validation_loss")
         assert losses.index(min(losses)) + 1 == best
-        assert run.fitted.best_epoch == best
+        assert run.fitted.progress.best_epoch == best
         assert _digest(run.fitted.best) == run.kept[best - 1]
         assert _digest(run.fitted.final) == run.kept[-1]
     assert _digest(unlearning.fitted.best) != _digest(unlearning.fitted.final)
@@ -166,14 +169,14 @@ def test_early_stopping_watches_the_loss_that_was_chosen(monitor: Any, epochs: i
     stopping = EarlyStopping(monitor=monitor, patience=2)
     training = Training(batch_size=8, optimiser="sgd", plateau=None, early_stopping=stopping)
     run = Run(0.1, 6, training=training, flipped=True)
-    assert len(run.fitted.history) == epochs
+    assert len(run.fitted.progress.history) == epochs
     assert _digest(run.fitted.final) == run.kept[-1]
-    assert run.fitted.best_epoch == 1
+    assert run.fitted.progress.best_epoch == 1
 
 
 def test_a_regression_is_trained_on_the_mapped_range() -> None:
     run = Run(0.01, 2, task=INCLINATION)
-    assert {"absolute_error", "validation_absolute_error"} < set(run.fitted.history[0])
+    assert {"absolute_error", "validation_absolute_error"} < set(run.fitted.progress.history[0])
     outputs = run.model.predict(FixedBatches(_part(INCLINATION), batch_size=N, targets=False), verbose=0)
     targets = np.where(np.arange(N)[:, None] % 2, 1.0, -1.0)
     assert run.column("validation_loss")[-1] == pytest.approx(float(((outputs - targets) ** 2).mean()), rel=1e-4)
