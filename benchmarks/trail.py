@@ -26,7 +26,7 @@ SEED = 8901
 BATCH = 32
 NETWORK = "convxpress"
 SIZE = 150
-# Fewer images than any published comparison trains on: with more of them, links cost less of an epoch.
+# A link costs the same whatever the images, so the ratio falls as they grow; the radio paper has about twice as many.
 IMAGES = 512
 EPOCHS = 3
 REPEATS = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,7 +14,7 @@ from benchmarker.results.layout import COSTS_FILE, FAILED_SUFFIX, MANIFEST_FILE,
 from benchmarker.run.files import make_folder, read_json
 from benchmarker.run.launcher import launch, read_failure, record_failure, run_paths
 from benchmarker.run.locks import Lock, claim
-from benchmarker.run.manifest import REPLACED_SUFFIX, bring_back
+from benchmarker.run.manifest import REPLACED_SUFFIX, WORKING_SUFFIX, bring_back
 from benchmarker.run.observer import CellOutcome, Observer
 from benchmarker.run.plan import Cell
 from benchmarker.run.policy import Policy, slot_devices
@@ -154,6 +155,8 @@ class Runner:
             if lock is not None:
                 with lock:
                     bring_back(replaced)
+                    if (replaced.parent / name).is_dir():  # what was to replace it is of no use any more
+                        shutil.rmtree(replaced.with_name(f".{name}{WORKING_SUFFIX}"), ignore_errors=True)
 
     def _note_outdated(self, cell: Cell) -> None:
         paths = run_paths(self._study, cell)
