@@ -78,7 +78,7 @@ def test_a_good_registry_reaches_the_study(
     def launched(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarker.run.study.launch", launched)
+    monkeypatch.setattr("benchmarker.run.runner.launch", launched)
     assert main(["run", str(registry()), "-p", str(results)]) == 130
     assert bytes_of(results) != before
     assert "finished is kept" in capsys.readouterr().err
@@ -139,7 +139,7 @@ def test_a_manifest_row_without_a_file(
     def launched(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarker.run.study.launch", launched)
+    monkeypatch.setattr("benchmarker.run.runner.launch", launched)
     main(["run", str(registry()), "-d", str(images), "-p", str(tmp_path / "new")])
     out = capsys.readouterr().out
     # One row is no reason to stop: it is named, and the plan keeps it.
@@ -328,7 +328,7 @@ def test_a_plan_that_is_not_ours(refused: Refused, registry: Registry, results: 
 
 def test_another_backend(refused: Refused, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    assert "KERAS_BACKEND must be one of tensorflow. Received: 'torch'" in refused(registry())
+    assert "KERAS_BACKEND must be one of tensorflow, jax. Received: 'torch'" in refused(registry())
 
 
 @pytest.mark.parametrize("content", [b"\x00\x01\x02\xff\xfe", b"", b"- a\n- b\n", b"a: 1\na: 2\n", b"{" * 5000])
