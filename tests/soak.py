@@ -25,7 +25,8 @@ from tests.run.killing import IMAGES_PER_CLASS, REGISTRY, Kill, KilledStudy, lef
 
 FOLDER = Path("build") / "soak"
 STAGES = ("start", "training", "training", "training", "snapshot", "snapshot", "snapshot", "results", "results")
-KILLS_OF_A_CELL = 10
+KILLS_OF_A_CELL = 12
+KILLS_OF_ITS_RESULTS = 4
 SECONDS_OF_A_KILL = 60
 
 
@@ -72,8 +73,11 @@ class Soak:
         (self.folder / "killed.yaml").write_text(json.dumps(REGISTRY | {"seeds": seeds}))
 
     def _stage(self, run: str, times: int) -> str | None:
+        in_results = sum(kill.run == run and kill.stage == "results" for kill in self.study.kills)
+        if times >= KILLS_OF_A_CELL or in_results >= KILLS_OF_ITS_RESULTS:
+            return None
         draws = Stream("soak-stage", seed=self._seed, run=run, times=times).generator()
-        return str(draws.choice(STAGES)) if times < KILLS_OF_A_CELL else None
+        return str(draws.choice(STAGES))
 
     def _tell(self, kill: Kill) -> None:
         hit = "" if kill.inside else " (over by then)"

@@ -57,12 +57,13 @@ class Sign:
         self._next_look = 0.0
         self._due: float | None = None
         uniform = float(draws.random())
-        self._delay = {
+        self._delays = {
             "start": 4 * uniform,
             "training": 0.3 * uniform,
             "snapshot": 0.008 * max(0.0, uniform - 0.5),  # at once, every second time
             "results": 10 ** (3 * uniform - 4),  # from 0.1 to 100 ms
-        }[stage]
+        }
+        self._delay = self._delays[stage]
 
     @property
     def name(self) -> str:
@@ -100,9 +101,7 @@ class Sign:
             return True
         changed = self.changed()
         if self.stage != "results" and not changed.isdisjoint(RESULTS):
-            self.stage = "results"  # training was over before
-            self._file = RESULTS[0]
-            return True
+            self.stage, self._delay = "results", self._delays["results"]  # training was over before
         if self.stage == "snapshot":
             return any(_SNAPSHOT.fullmatch(name) for name in changed)
         if self.stage == "training":

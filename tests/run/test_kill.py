@@ -29,8 +29,8 @@ def lay_out(folder: Path, **changes: Any) -> Path:
 
 def stage(run: str, times: int) -> str | None:
     """Kill each run between snapshots and in them, then in its results."""
-    order = Stream("kill-stages", seed=SEED, run=run).generator().permutation(3)
-    stages = [*(("training", "snapshot", "snapshot")[k] for k in order), "results", "results"]
+    order = Stream("kill-stages", seed=SEED, run=run).generator().permutation(4)
+    stages = [*(("training", "training", "snapshot", "snapshot")[k] for k in order), "results", "results"]
     return stages[times] if times < len(stages) else None
 
 
@@ -81,7 +81,7 @@ def test_kills_change_no_bit(never: tuple[Path, Path], tmp_path: Path, command_l
     environment = {"BENCHMARKER_CACHE": str(cache)}
     study = KilledStudy(folder, [*COMMAND, "--jobs", "2"], environment, stage, seed=SEED)
     study.interrupt_preparation(cache, 4 * IMAGES_PER_CLASS)
-    study.run(limit=40, patience=600)
+    study.run(limit=24, patience=600)
     stages = Counter(kill.stage for kill in study.kills)
     assert len(study.kills) >= 20, study.kills
     assert set(stages) == {"preparation", "training", "snapshot", "results"}
