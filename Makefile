@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 CODE := benchmarker plugins architectures reports tests benchmarks examples quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint bench soak gpu-check constraints clean
+.PHONY: help install quickstart test lint bench kill soak gpu-check constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -40,6 +40,9 @@ lint: $(INSTALLED) ## Check style, types, imports and spelling
 
 bench: $(INSTALLED) ## Measure speed and memory against named rivals
 	$(BIN)/python -m benchmarks.run
+
+kill: $(INSTALLED) ## Kill real runs at more than twenty moments and compare their bits
+	$(BIN)/python -m pytest -m kill
 
 soak: $(INSTALLED) ## Kill a study a hundred times and audit it; KILLS=20 for fewer
 	$(BIN)/python -m tests.soak $(if $(KILLS),--kills $(KILLS))

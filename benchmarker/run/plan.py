@@ -172,17 +172,17 @@ def merge_cells(planned: Iterable[Cell], earlier: Iterable[Cell]) -> tuple[list[
     -------
     merged, superseded : list of Cell
         Earlier cells stay, unless they were trained on other images or another split, or a model of the same name now
-        means something else in the same arm.
+        means something else in the same arm on the same backend.
     """
     merged = list(planned)
     grounds = [_ground(cell) for cell in merged[:1]]
     keys = {cell.key for cell in merged}
-    configurations = {(cell.model, cell.arm): cell.configuration for cell in merged}
+    configurations = {_place(cell): cell.configuration for cell in merged}
     superseded = []
     for cell in earlier:
         if cell.key in keys:
             continue
-        same = configurations.get((cell.model, cell.arm), cell.configuration) == cell.configuration
+        same = configurations.get(_place(cell), cell.configuration) == cell.configuration
         if same and _ground(cell) in grounds:
             merged.append(cell)
         else:
@@ -194,6 +194,11 @@ def _read(entry: Mapping[str, Any]) -> Cell:
     cell = Cell(**entry)
     _ground(cell)  # raises where it is incomplete
     return cell
+
+
+def _place(cell: Cell) -> tuple[str, str, str]:
+    """Return where a cell stands in tables; backends stand side by side, since their results are never averaged."""
+    return cell.model, cell.arm, cell.spec["backend"]
 
 
 def _ground(cell: Cell) -> tuple[Any, Any]:

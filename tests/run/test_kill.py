@@ -74,6 +74,7 @@ def never(tmp_path_factory: pytest.TempPathFactory, command_line: Any) -> tuple[
     return folder / "study", cache
 
 
+@pytest.mark.kill
 @pytest.mark.timeout(900)
 def test_kills_change_no_bit(never: tuple[Path, Path], tmp_path: Path, command_line: Any) -> None:
     folder = lay_out(tmp_path / "killed")
@@ -92,6 +93,7 @@ def test_kills_change_no_bit(never: tuple[Path, Path], tmp_path: Path, command_l
     assert_whole(study, folder, command_line, environment)
 
 
+@pytest.mark.kill
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
 def test_kills_change_no_bit_on_jax(never: tuple[Path, Path], tmp_path: Path, command_line: Any) -> None:
