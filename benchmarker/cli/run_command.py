@@ -106,7 +106,7 @@ def execute(
     if strict:
         _refuse_broken(plugins)
     overrides = Overrides(seeds=tuple(seed for some in seeds for seed in some), **overridden)
-    loaded = load_registry(path, overrides)
+    loaded = load_registry(path, overrides, plugins)
     results = results_path or default_results(loaded.path, mnist=overrides.mnist)
     try:
         with ended_in_order(), observer(results) as watching:

@@ -48,7 +48,7 @@ def _check(path: Path) -> list[str]:
     from benchmarker.discovery import installed
     from benchmarker.registry import check_registry, load_registry
 
-    loaded = load_registry(path)
+    loaded = load_registry(path, plugins=installed())
     problems = check_registry(loaded, installed())
     registry = loaded.registry
     models, arms, seeds = len(registry.models), len(registry.arms), len(registry.seeds)

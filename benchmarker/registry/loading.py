@@ -9,9 +9,11 @@ from pathlib import Path as File
 from typing import Any
 
 from benchmarker.digests import digest_file
+from benchmarker.discovery import Plugins
 from benchmarker.errors import RegistryError
 from benchmarker.registry.explain import validate
 from benchmarker.registry.models import Registry
+from benchmarker.registry.names import name_problems
 from benchmarker.registry.overrides import Overridden, Overrides, override
 from benchmarker.registry.places import Path, Places, Position, Problem
 from benchmarker.registry.shipped import find_registry, not_found
@@ -65,7 +67,9 @@ class LoadedRegistry:
         return None if written is None else (self.path.absolute().parent / File(written).expanduser()).resolve()
 
 
-def load_registry(path: File | str, overrides: Overrides | None = None) -> LoadedRegistry:
+def load_registry(
+    path: File | str, overrides: Overrides | None = None, plugins: Plugins | None = None
+) -> LoadedRegistry:
     """Read and validate a registry.
 
     Parameters
@@ -74,6 +78,8 @@ def load_registry(path: File | str, overrides: Overrides | None = None) -> Loade
         A YAML file, a text list, or the name of a shipped registry.
     overrides : Overrides, optional
         What command-line options change.
+    plugins : Plugins, optional
+        What is installed: a registry that is not valid is then also told which names and options no plugin knows.
 
     Returns
     -------
@@ -97,7 +103,7 @@ def load_registry(path: File | str, overrides: Overrides | None = None) -> Loade
     if is_text_list:
         document.data = text_list_data(document.data["models"], own_data=chosen.data is not None)
     places = Places(source=str(file), keys=british(document.keys), values=british(document.values))
-    registry = _validate(expand(document.data), places, document.problems)
+    registry = _validate(expand(document.data), places, document.problems, plugins)
     if chosen != Overrides():
         registry, places = _override(registry, places, chosen)
     lines = {index: places.position(("models", index))[0] for index in range(len(registry.models))}
@@ -131,7 +137,7 @@ def _is_text_list(file: File, text: str) -> bool:
     return file.suffix.lower() not in _YAML_SUFFIXES and _KEY.search(text) is None and bool(text.strip())
 
 
-def _validate(data: Any, places: Places, problems: list[Problem]) -> Registry:
+def _validate(data: Any, places: Places, problems: list[Problem], plugins: Plugins | None = None) -> Registry:
     if not isinstance(data, Mapping) and not problems:
         problems = [Problem(path=(), text="a registry is a mapping with at least the keys 'dataset' and 'models'")]
         raise RegistryError(places.tell_all(problems))
@@ -142,7 +148,8 @@ def _validate(data: Any, places: Places, problems: list[Problem]) -> Registry:
     rest = [each for each in found if not any(each.path[:length] in unreadable for length in range(len(each.path) + 1))]
     told = places.tell_all([*problems, *rest])
     if registry is None or told:
-        raise RegistryError(told)
+        named = name_problems(data, plugins) if plugins is not None else []
+        raise RegistryError(places.tell_all([*problems, *rest, *named]))
     return registry
 
 

@@ -124,6 +124,16 @@ def test_a_missing_manifest(refused: Refused, registry: Registry, fits_folder: P
     assert f"there is no manifest {fits_folder}/other.csv: correct `-f`" in said
 
 
+def test_everything_wrong_is_told_at_once(refused: Refused, registry: Registry) -> None:
+    models = [
+        {"architecture": "convxpres", "learning_rat": 0.001, "epochs": 0},
+        {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 1, "options": {"dropuot": 0.1}},
+    ]
+    said = refused(registry(models=models, arms=["rotation"]))
+    for words in ("'learning_rat'", "'epochs'", "'convxpress'", "'dropuot'", "'rotations'"):
+        assert words in said
+
+
 def test_a_manifest_row_without_a_file(
     registry: Registry,
     fits_folder: Path,
