@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from benchmarker.errors import DeterminismError
+from benchmarker.errors import DeterminismError, PluginError
+
+if TYPE_CHECKING:
+    from benchmarker.backends import Loss, Step
 
 # jaxlib runs the operations of the CPU in one pool of threads of this name: a thread for each core unless PJRT_NPROC
 # says otherwise. Their number decides how sums are split, however many cores there are.
@@ -92,3 +96,76 @@ def peak_device_bytes() -> int | None:
         return None
     peak = (device.memory_stats() or {}).get("peak_bytes_in_use")
     return None if peak is None else int(peak)
+
+
+def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Sequence[Any]) -> Step:
+    """Return a compiled step; see `benchmarker.backends.gradient_step`."""
+    import jax
+
+    optimiser.build(trained)
+    read: list[Any] = []  # other variables that the loss reads: known once it was traced
+
+    def valued(
+        trained_values: Sequence[Any], state_values: Sequence[Any], read_values: Sequence[Any], arrays: Sequence[Any]
+    ) -> tuple[Any, tuple[Any, Any]]:
+        pairs = zip([*trained, *state, *read], [*trained_values, *state_values, *read_values], strict=True)
+        scalar, measured, changed, met = _stateless(loss, list(pairs), state, arrays)
+        if met:  # would be built into the compiled step as a constant, though training changes it in between
+            read.extend(met)
+        return scalar, (dict(measured), changed)
+
+    @jax.jit
+    def compute(values: Sequence[Sequence[Any]], optimiser_values: Sequence[Any], arrays: Sequence[Any]) -> Any:
+        differentiated = jax.value_and_grad(valued, has_aux=True)
+        (_, (measured, changed)), gradients = differentiated(*values, arrays)
+        updated, moments = optimiser.stateless_apply(list(optimiser_values), gradients, list(values[0]))
+        return measured, updated, moments, changed
+
+    shapes: set[tuple[tuple[int, ...], ...]] = set()
+
+    def step(*arrays: Any) -> Mapping[str, Any]:
+        shape = tuple(tuple(array.shape) for array in arrays)
+        if shape not in shapes:
+            jax.eval_shape(valued, _values(trained), _values(state), _values(read), arrays)  # finds what is read
+            shapes.add(shape)
+        values = [_values(trained), _values(state), _values(read)]
+        measured, updated, moments, changed = compute(values, _values(optimiser.variables), arrays)
+        for variables, new in ((trained, updated), (optimiser.variables, moments), (state, changed)):
+            for variable, value in zip(variables, new, strict=True):
+                variable.assign(value)
+        return dict(measured)
+
+    return step
+
+
+def _values(variables: Sequence[Any]) -> list[Any]:
+    return [variable.value for variable in variables]
+
+
+def _stateless(
+    loss: Loss, pairs: list[tuple[Any, Any]], state: Sequence[Any], arrays: Sequence[Any]
+) -> tuple[Any, Mapping[str, Any], list[Any], list[Any]]:
+    """Call a loss with given values of variables; return its result, the new state and what else it read."""
+    import keras
+
+    known = {id(variable) for variable, _ in pairs}
+    may_change = {id(variable) for variable in state}
+    met: dict[int, Any] = {}
+
+    class Scope(keras.StatelessScope):  # type: ignore[misc]
+        def get_current_value(self, variable: Any) -> Any:
+            if id(variable) not in known:
+                met[id(variable)] = variable
+            return super().get_current_value(variable)
+
+        def add_update(self, update: tuple[Any, Any]) -> None:
+            if id(update[0]) not in may_change:
+                raise PluginError(
+                    f"the loss changes {update[0].path}, which must be among the `state` of its gradient_step"
+                )
+            super().add_update(update)
+
+    with Scope(state_mapping=pairs) as scope:
+        scalar, measured = loss(*arrays)
+        changed = [scope.get_current_value(variable) for variable in state]
+    return scalar, measured, changed, list(met.values())

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from benchmarker.errors import DeterminismError
+
+if TYPE_CHECKING:
+    from benchmarker.backends import Loss, Step
 
 
 def environment(threads: int) -> Mapping[str, str]:
@@ -93,3 +97,25 @@ def peak_device_bytes() -> int | None:
     if not tf.config.list_physical_devices("GPU"):
         return None
     return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+
+def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Sequence[Any]) -> Step:  # noqa: ARG001 - TensorFlow sees what changes
+    """Return a compiled step; see `benchmarker.backends.gradient_step`."""
+    import tensorflow as tf
+
+    optimiser.build(trained)  # a graph cannot create the optimiser's variables in its second call
+
+    # XLA and op determinism exclude each other.
+    @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
+    def step(*arrays: Any) -> Mapping[str, Any]:
+        watched = [variable.value for variable in trained]
+        # What is not trained, such as the other network of a GAN, need not be recorded.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(watched)
+            scalar, measured = loss(*arrays)
+        gradients = tape.gradient(scalar, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        optimiser.apply(gradients, trained)
+        return dict(measured)
+
+    compiled: Step = step
+    return compiled

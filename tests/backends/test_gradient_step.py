@@ -1,0 +1,52 @@
+"""A gradient step is the optimiser's own, on both backends, and moves everything that it should."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarker.backends import worker_environment
+
+PROBE = Path(__file__).parent / "step_probe.py"
+
+needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
+
+
+@pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=needs_jax)])
+def probe(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What two trainings in a fresh process did, with the name of its backend."""
+    done = subprocess.run(
+        [sys.executable, str(PROBE)],
+        env=worker_environment(request.param, 2),
+        capture_output=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    found: dict[str, Any] = json.loads(done.stdout)
+    return {"backend": request.param, **found}
+
+
+def test_a_step_is_that_of_the_plain_optimiser(probe: dict[str, Any]) -> None:
+    """Also when what the loss only reads has changed since the step was compiled, and for a smaller batch."""
+    assert probe["plain"]["off"] < 1e-5
+    assert probe["plain"]["scale"] == 0.5  # read, never trained
+
+
+def test_weights_optimiser_statistics_and_random_state_move_in_each_step(probe: dict[str, Any]) -> None:
+    assert [path for path in probe["first"]["unchanged"] if "learning_rate" not in path] == []
+
+
+def test_the_same_steps_give_equal_bits(probe: dict[str, Any]) -> None:
+    assert probe["first"]["digest"] == probe["again"]["digest"]
+
+
+def test_state_that_is_not_listed_is_refused_where_it_would_be_lost(probe: dict[str, Any]) -> None:
+    """TensorFlow changes it in place; JAX would compute with a copy, and forget it."""
+    assert ("must be among the `state`" in probe["unlisted"]) is (probe["backend"] == "jax")
