@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarker._version import __version__
 
 if TYPE_CHECKING:
+    from benchmarker.backends import gradient_step
+    from benchmarker.contracts.generation import ConditionSpace, GenerativeModel, QualityRequest
     from benchmarker.contracts.images import (
         Attribute,
         DatasetContents,
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
         SkippedImage,
         TrainingSet,
     )
-    from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Download, Report
+    from benchmarker.contracts.plugins import (
+        Architecture,
+        Augmentation,
+        Command,
+        Dataset,
+        Download,
+        Generator,
+        Report,
+    )
     from benchmarker.contracts.settings import Options, Preparation, Split, Training
     from benchmarker.contracts.tasks import Classification, Regression, RegressionTarget, Task
     from benchmarker.digests import canonical_json, digest_arrays, digest_file, digest_json
@@ -49,6 +59,8 @@ __all__ = [
     "Augmentation",
     "BenchmarkerError",
     "Classification",
+    "Command",
+    "ConditionSpace",
     "ConfigurationError",
     "DataError",
     "Dataset",
@@ -57,6 +69,8 @@ __all__ = [
     "Download",
     "DownloadError",
     "FailedCell",
+    "GenerativeModel",
+    "Generator",
     "ImageRecord",
     "LabelledImages",
     "Leaderboard",
@@ -67,6 +81,7 @@ __all__ = [
     "Part",
     "PluginError",
     "Preparation",
+    "QualityRequest",
     "Registrar",
     "Regression",
     "RegressionTarget",
@@ -86,6 +101,7 @@ __all__ = [
     "digest_arrays",
     "digest_file",
     "digest_json",
+    "gradient_step",
     "hookimpl",
     "layer_seeds",
     "load_plain_pickle",
@@ -98,9 +114,11 @@ __all__ = [
 
 # Where each public name lives; the same names as above.
 _MODULES = {
+    "benchmarker.backends": "gradient_step",
+    "benchmarker.contracts.generation": "ConditionSpace GenerativeModel QualityRequest",
     "benchmarker.contracts.images": "Attribute DatasetContents DatasetContext "
     "ImageRecord LabelledImages Part SkippedImage TrainingSet",
-    "benchmarker.contracts.plugins": "Architecture Augmentation Dataset Download Report",
+    "benchmarker.contracts.plugins": "Architecture Augmentation Command Dataset Download Generator Report",
     "benchmarker.contracts.settings": "Options Preparation Split Training",
     "benchmarker.contracts.tasks": "Classification Regression RegressionTarget Task",
     "benchmarker.digests": "canonical_json digest_arrays digest_file digest_json",

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
-from benchmarker.contracts.plugins import KINDS, Architecture, Augmentation, Dataset, Plugin, Report
+from benchmarker.contracts.plugins import (
+    KINDS,
+    Architecture,
+    Augmentation,
+    Command,
+    Dataset,
+    Generator,
+    Plugin,
+    Report,
+)
 from benchmarker.errors import PluginError, UnknownPluginError
 from benchmarker.hooks import PROJECT, Hooks, Registrar
 
@@ -92,6 +101,14 @@ class Plugins:
     def augmentation(self, name: str) -> Augmentation:
         """Return an augmentation by its name."""
         return cast("Augmentation", self._find("augmentation", name))
+
+    def generator(self, name: str) -> Generator:
+        """Return a generator by its name."""
+        return cast("Generator", self._find("generator", name))
+
+    def command(self, name: str) -> Command:
+        """Return a command by its name."""
+        return cast("Command", self._find("command", name))
 
     def report(self, name: str) -> Report:
         """Return a report format by its name."""
@@ -209,6 +226,6 @@ def resolve(reference: str) -> Any:
         raise PluginError(f"{reference!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def options_model(plugin: Architecture | Dataset | Augmentation) -> type[Options] | None:
+def options_model(plugin: Architecture | Dataset | Augmentation | Generator) -> type[Options] | None:
     """Return the class that describes a plugin's options, or None where it has none."""
     return None if plugin.options is None else cast("type[Options]", resolve(plugin.options))

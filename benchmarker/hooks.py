@@ -16,9 +16,11 @@ and in its ``pyproject.toml``::
 
 from __future__ import annotations
 
+import re
+
 import pluggy
 
-from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Plugin, Report
+from benchmarker.contracts.plugins import Architecture, Augmentation, Command, Dataset, Generator, Plugin, Report
 from benchmarker.errors import PluginError
 
 PROJECT = "benchmarker"
@@ -49,11 +51,23 @@ class Registrar:
         """Register a format for leaderboards."""
         self._add("report", report, Report)
 
+    def generator(self, generator: Generator) -> None:
+        """Register a model that learns to make images."""
+        self._add("generator", generator, Generator)
+
+    def command(self, command: Command) -> None:
+        """Register a sub-command of ``benchmarker``."""
+        self._add("command", command, Command)
+
     def _add(self, kind: str, plugin: Plugin, expected: type[Plugin]) -> None:
         if not isinstance(plugin, expected):
             raise PluginError(f"registrar.{kind}() expects a {expected.__name__}. Received: {plugin!r}")
         if not isinstance(plugin.name, str) or not plugin.name.strip():
             raise PluginError(f"the name of the {kind} must be a text that is not empty. Received: {plugin.name!r}")
+        if kind == "command" and not _COMMAND_NAME.fullmatch(plugin.name):
+            raise PluginError(
+                f"the name of a command must be lower-case letters, digits and hyphens. Received: {plugin.name!r}"
+            )
         _check_fields(kind, plugin)
         if any(kind == other and plugin.name == registered.name for other, registered in self.registered):
             raise PluginError(f"the plugin registers the {kind} {plugin.name!r} twice")
@@ -61,7 +75,9 @@ class Registrar:
 
 
 # Dataclasses take whatever they are given; what is wrong would show up later, in the middle of somebody else's list.
-_REFERENCES = ("builder", "loader", "renderer", "options")
+_REFERENCES = ("builder", "loader", "renderer", "command", "options", "quality")
+_NONE = {"options": None, "quality": ""}
+_COMMAND_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TEXTS = ("citation", "licence", "homepage", "summary", "suffix")
 _NUMBERS = {"minimum_size": 1, "draws_per_image": 0}
 
@@ -79,7 +95,7 @@ def _check_fields(kind: str, plugin: Plugin) -> None:
 
 def _expected(name: str, value: object) -> str:
     """Return what a field should be, or nothing where it is that."""
-    if name in _REFERENCES and not (name == "options" and value is None):
+    if name in _REFERENCES and not (name in _NONE and value == _NONE[name]):
         module, colon, function = value.partition(":") if isinstance(value, str) else ("", "", "")
         return "" if module and colon and function else "'package.module:name'"
     if name in _TEXTS and not isinstance(value, str):
@@ -96,7 +112,7 @@ class Hooks:
 
     @hookspec
     def benchmarker_register(self, registrar: Registrar) -> None:
-        """Register architectures, datasets, augmentations and reports.
+        """Register architectures, datasets, augmentations, generators, reports and commands.
 
         Parameters
         ----------

@@ -16,7 +16,7 @@ from benchmarker.cli.base import examples, on_terminal, settings
 if TYPE_CHECKING:
     from benchmarker.discovery import BrokenPlugin, Plugins
 
-SECTIONS = ("architectures", "datasets", "augmentations", "reports", "registries")
+SECTIONS = ("architectures", "datasets", "augmentations", "generators", "reports", "commands", "registries")
 _GAP = "  "
 _NARROWEST_SUMMARY = 20
 
@@ -34,7 +34,7 @@ _NARROWEST_SUMMARY = 20
 @click.option("-v", "--verbose", is_flag=True, help="Show other spellings and tracebacks.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any plugin is broken.")
 def list_plugins(sections: tuple[str, ...], verbose: bool, strict: bool) -> int:
-    """List installed architectures, datasets, augmentations, reports and registries.
+    """List installed architectures, datasets, augmentations, generators, reports, commands and registries.
 
     Without an argument all of them. Broken plugins are listed with the distribution that brings them.
     """
@@ -61,7 +61,9 @@ def _section(section: str, plugins: Plugins, *, verbose: bool) -> tuple[tuple[st
         "architectures": ("name", "from px", "citation"),
         "datasets": ("name", "task", "citation"),
         "augmentations": ("name", "kind", "citation"),
+        "generators": ("name", "citation"),
         "reports": ("name", "file"),
+        "commands": ("name",),
     }
     return (*heads[section], "distribution", "summary"), [
         (*_facts(section, entry.plugin), entry.distribution, _summary(entry.plugin, verbose=verbose)) for entry in found
@@ -75,7 +77,9 @@ def _facts(section: str, plugin: Any) -> tuple[str, ...]:
         return plugin.name, plugin.task.kind if plugin.task else "by options", plugin.citation or "-"
     if section == "augmentations":
         return plugin.name, plugin.kind, plugin.citation or "-"
-    return plugin.name, plugin.suffix
+    if section == "generators":
+        return plugin.name, plugin.citation or "-"
+    return (plugin.name,) if section == "commands" else (plugin.name, plugin.suffix)
 
 
 def _summary(plugin: Any, *, verbose: bool) -> str:

@@ -1,4 +1,4 @@
-"""What plugins register: architectures, datasets, augmentations and reports.
+"""What plugins register: architectures, datasets, augmentations, generators, reports and commands.
 
 Builders, loaders and option models are given as ``"package.module:name"`` and imported only when they are used, so that
 registering a hundred networks costs nothing.
@@ -159,6 +159,38 @@ class Augmentation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Generator:
+    """A model that learns to make images like those of the training part, such as a GAN.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, as used in registries.
+    builder : str
+        ``"package.module:function"``, called as ``build(image_shape, conditions, seed)``, or, if `options` is given, as
+        ``build(image_shape, conditions, seed, options)``; returns a `GenerativeModel`. ``image_shape`` is (height,
+        width, channels), ``conditions`` a `ConditionSpace`, and every initialiser and dropout takes its seed from
+        `benchmarker.layer_seeds` ``(seed)``.
+    citation : str
+        Bibcode, DOI or arXiv number of the paper.
+    options : str, optional
+        ``"package.module:Model"``, a subclass of `Options`.
+    summary : str
+        One line for `benchmarker list`.
+    quality : str
+        ``"package.module:function"``, called once at the end of training as ``measure(request)`` with a
+        `QualityRequest`; returns a mapping of plain JSON values, which the run keeps. Empty for none.
+    """
+
+    name: str
+    builder: str
+    citation: str
+    options: str | None = None
+    summary: str = ""
+    quality: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A format that a leaderboard can be shown in.
 
@@ -181,11 +213,32 @@ class Report:
     summary: str = ""
 
 
-Plugin = Architecture | Dataset | Augmentation | Report
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A sub-command of ``benchmarker``.
 
-KINDS: Mapping[str, type[Architecture | Dataset | Augmentation | Report]] = {
+    Parameters
+    ----------
+    name : str
+        As typed: lower-case letters, digits and hyphens. The program's own commands cannot be replaced.
+    command : str
+        ``"package.module:command"``, a click command; imported when it is used.
+    summary : str
+        One line for `benchmarker --help` and `benchmarker list`.
+    """
+
+    name: str
+    command: str
+    summary: str = ""
+
+
+Plugin = Architecture | Dataset | Augmentation | Generator | Report | Command
+
+KINDS: Mapping[str, type[Plugin]] = {
     "architecture": Architecture,
     "dataset": Dataset,
     "augmentation": Augmentation,
+    "generator": Generator,
     "report": Report,
+    "command": Command,
 }
