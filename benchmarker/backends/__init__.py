@@ -2,8 +2,8 @@
 
 Each backend is a module with five functions: ``environment(threads)`` gives the environment variables that a worker
 must be started with, ``configure(threads, seed)`` switches determinism on and asserts that it is, ``describe()`` says
-which devices and versions compute, ``peak_device_bytes()`` what memory they needed, and ``gradient_step(...)`` compiles a training step for networks that
-no `keras.Model.fit` trains.
+which devices and versions compute, ``peak_device_bytes()`` what memory they needed, and ``gradient_step(...)`` compiles
+a training step of networks that `keras.Model.fit` cannot train.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Seq
             read.extend(met)
         return scalar, (dict(measured), changed)
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def compute(values: Sequence[Sequence[Any]], optimiser_values: Sequence[Any], arrays: Sequence[Any]) -> Any:
         differentiated = jax.value_and_grad(valued, has_aux=True)
         (_, (measured, changed)), gradients = differentiated(*values, arrays)
