@@ -50,14 +50,18 @@ if TYPE_CHECKING:
     from benchmarker.hooks import Registrar, hookimpl
     from benchmarker.preparation.fits import read_fits_image
     from benchmarker.randomness import Stream, layer_seeds
-    from benchmarker.results.labels import MetricLabel, metric_label
+    from benchmarker.results.labels import MetricLabel, higher_is_better, metric_label
     from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary, write_summary
+    from benchmarker.results.results import Environment, ReportOptions, StudyResults, open_results
+    from benchmarker.results.study import CellRecord, Study
+    from benchmarker.results.tables import History, Predictions
 
 __all__ = [
     "Architecture",
     "Attribute",
     "Augmentation",
     "BenchmarkerError",
+    "CellRecord",
     "Classification",
     "Command",
     "ConditionSpace",
@@ -68,9 +72,11 @@ __all__ = [
     "DatasetContext",
     "Download",
     "DownloadError",
+    "Environment",
     "FailedCell",
     "GenerativeModel",
     "Generator",
+    "History",
     "ImageRecord",
     "LabelledImages",
     "Leaderboard",
@@ -80,15 +86,19 @@ __all__ = [
     "Options",
     "Part",
     "PluginError",
+    "Predictions",
     "Preparation",
     "QualityRequest",
     "Registrar",
     "Regression",
     "RegressionTarget",
     "Report",
+    "ReportOptions",
     "SkippedImage",
     "Split",
     "Stream",
+    "Study",
+    "StudyResults",
     "Summary",
     "Task",
     "Training",
@@ -102,10 +112,12 @@ __all__ = [
     "digest_file",
     "digest_json",
     "gradient_step",
+    "higher_is_better",
     "hookimpl",
     "layer_seeds",
     "load_plain_pickle",
     "metric_label",
+    "open_results",
     "path_signature",
     "read_fits_image",
     "read_members",
@@ -128,8 +140,11 @@ _MODULES = {
     "benchmarker.hooks": "Registrar hookimpl",
     "benchmarker.preparation.fits": "read_fits_image",
     "benchmarker.randomness": "Stream layer_seeds",
-    "benchmarker.results.labels": "MetricLabel metric_label",
+    "benchmarker.results.labels": "MetricLabel higher_is_better metric_label",
     "benchmarker.results.leaderboard": "FailedCell Leaderboard LeaderboardRow Summary write_summary",
+    "benchmarker.results.results": "Environment ReportOptions StudyResults open_results",
+    "benchmarker.results.tables": "History Predictions",
+    "benchmarker.results.study": "CellRecord Study",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 
