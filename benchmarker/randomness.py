@@ -20,6 +20,9 @@ from benchmarker.digests import digest_json
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+    # The type for annotations elsewhere: nobody else names `numpy.random`.
+    RandomGenerator = Generator
+
 
 class Stream:
     """A stream of random numbers, named by a purpose and its axes.

@@ -32,7 +32,9 @@ def examples(*commands: str) -> str:
 
 
 class LazyGroup(click.RichGroup):
-    """A group that imports the module of a sub-command when it is asked for.
+    """A group that imports the module of a sub-command when it is asked for, and takes those of plugins after its own.
+
+    Plugins are looked for only where help lists the commands, or where a name is none of its own.
 
     Parameters
     ----------
@@ -45,26 +47,57 @@ class LazyGroup(click.RichGroup):
         self.commands_from = commands_from
 
     def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the name is part of click's interface
-        """Return the names of the sub-commands."""
-        return list(self.commands_from)
+        """Return the names of the sub-commands, those of plugins last."""
+        return [*self.commands_from, *self._of_plugins()]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - as above
-        """Import a sub-command."""
+        """Import a sub-command of its own; return what help says of a plugin's."""
         reference = self.commands_from.get(cmd_name)
-        if reference is None:
-            return None
-        module, _, name = reference.partition(":")
-        return cast("Command", getattr(importlib.import_module(module), name))
+        if reference is not None:
+            module, _, name = reference.partition(":")
+            return cast("Command", getattr(importlib.import_module(module), name))
+        found = self._of_plugins().get(cmd_name)
+        # Help must neither wait for what a plugin imports nor fail with it.
+        return None if found is None else click.RichCommand(name=cmd_name, help=found.summary or None)
+
+    def load(self, ctx: Context, cmd_name: str) -> Command | None:
+        """Import a sub-command, also one of a plugin.
+
+        Raises
+        ------
+        PluginError
+            If a plugin's module cannot be imported, or holds no command there.
+        """
+        found = None if cmd_name in self.commands_from else self._of_plugins().get(cmd_name)
+        if found is None:
+            return self.get_command(ctx, cmd_name)
+        from benchmarker.discovery import resolve
+        from benchmarker.errors import PluginError
+
+        command = resolve(found.command)
+        if not isinstance(command, click.Command):
+            raise PluginError(f"{found.command!r} is no click command. Received: {type(command).__name__}")
+        return command
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         """Find a sub-command; suggest one for a name that is misspelt."""
-        if args and args[0] not in self.commands_from and not args[0].startswith("-"):
-            import difflib
+        if not args or args[0] in self.commands_from or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        if args[0] in self._of_plugins():
+            return args[0], self.load(ctx, args[0]), args[1:]
+        import difflib
 
-            close = difflib.get_close_matches(args[0], self.commands_from, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(self.commands_from)}."
-            raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
-        return super().resolve_command(ctx, args)
+        names = self.list_commands(ctx)
+        close = difflib.get_close_matches(args[0], names, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(names)}."
+        raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
+
+    def _of_plugins(self) -> dict[str, Any]:
+        """Return the commands that plugins bring, by name; a broken plugin brings none."""
+        from benchmarker.discovery import installed
+
+        registered = [each.plugin for each in installed().all("command")]
+        return {plugin.name: plugin for plugin in registered if plugin.name not in self.commands_from}
 
 
 class UserPath(click.Path):

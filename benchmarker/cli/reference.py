@@ -40,7 +40,7 @@ def _sections() -> Iterator[str]:
     context = _context(cli, "benchmarker", None)
     yield _section("benchmarker", cli, None)
     for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
+        command = cli.load(context, name)
         if command is not None:
             yield _section(name, command, context)
 
@@ -54,7 +54,7 @@ def _section(name: str, command: Command, parent: Context | None) -> str:
 
 def _context(command: Command, name: str, parent: Context | None) -> Context:
     settings = {**command.context_settings}
-    settings["rich_help_config"] = {**settings["rich_help_config"], "width": WIDTH, "force_terminal": False}
+    settings["rich_help_config"] = {**settings.get("rich_help_config", {}), "width": WIDTH, "force_terminal": False}
     return command.context_class(command, info_name=name, parent=parent, **settings)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarker.randomness import Stream
+    from benchmarker.randomness import RandomGenerator, Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class GenerativeModel(Protocol):
     def batch_size(self) -> int:
         """Images per training step."""
 
-    def draw(self, rng: np.random.Generator, n: int) -> Mapping[str, NDArray[Any]]:  # noqa: TID251 - only its type
+    def draw(self, rng: RandomGenerator, n: int) -> Mapping[str, NDArray[Any]]:
         """Return all random inputs of one training step on ``n`` images; nothing else may be random."""
 
     def train_step(
@@ -145,7 +145,7 @@ class GenerativeModel(Protocol):
             model watches; always the same names.
         """
 
-    def noise(self, rng: np.random.Generator, n: int) -> NDArray[np.float32]:  # noqa: TID251 - only its type
+    def noise(self, rng: RandomGenerator, n: int) -> NDArray[np.float32]:
         """Return latent points, ndarray of shape (n, latent), float32."""
 
     def sample(self, noise: NDArray[np.float32], conditions: NDArray[np.float32]) -> Any:

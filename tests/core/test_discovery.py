@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from benchmarker import Architecture, Dataset, Options, PluginError
+from benchmarker.contracts.plugins import KINDS
 from benchmarker.discovery import BrokenPlugin, Plugins, Registered, discover, installed, options_model, resolve
 from benchmarker.errors import UnknownPluginError
 
-HEAD = "from benchmarker import Architecture, Augmentation, Classification, Dataset, Report, hookimpl\n"
+NAMES = "Architecture, Augmentation, Classification, Command, Dataset, Generator, Report"
+HEAD = f"from benchmarker import {NAMES}, hookimpl\n"
 
 
 def _network(name: str, **more: object) -> str:
@@ -70,12 +72,15 @@ def test_all_kinds_are_registered_under_their_own_names(site: Site) -> None:
         f"architecture({_network('sky')})",
         "dataset(Dataset(name='sky', loader='x:y', licence='CC0', citation='nobody'))",
         "augmentation(Augmentation(name='sky', kind='transform', builder='x:y'))",
+        "generator(Generator(name='sky', builder='x:y', citation='nobody'))",
         "report(Report(name='sky', renderer='x:y'))",
+        "command(Command(name='sky', command='x:y'))",
     )
     site.install("sky-kinds", {"kinds": source})
     plugins = discover()
-    found = [plugins.architecture("sky"), plugins.dataset("sky"), plugins.augmentation("sky"), plugins.report("sky")]
-    assert [type(plugin).__name__ for plugin in found] == ["Architecture", "Dataset", "Augmentation", "Report"]
+    assert not [broken for broken in plugins.broken if broken.name == "kinds"]
+    for kind, expected in KINDS.items():
+        assert type(getattr(plugins, kind)("sky")) is expected
 
 
 def test_plugins_are_loaded_sorted_by_entry_point_and_distribution(
@@ -129,6 +134,16 @@ BROKEN = {
         _plugin("augmentation(Augmentation(name='sky', kind='filter', builder='x:y'))"),
         "PluginError",
         "'expansion' or 'transform'",
+    ),
+    "no-command-name": (
+        _plugin("command(Command(name='Sky Survey', command='x:y'))"),
+        "PluginError",
+        "lower-case letters, digits and hyphens. Received: 'Sky Survey'",
+    ),
+    "no-quality": (
+        _plugin("generator(Generator(name='sky', builder='x:y', citation='nobody', quality=None))"),
+        "PluginError",
+        "quality must be 'package.module:name'. Received: None",
     ),
     "name-a-list": (
         _plugin("architecture(Architecture(name=['a'], builder='x:y', citation='nobody'))"),
