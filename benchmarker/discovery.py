@@ -75,7 +75,8 @@ class Plugins:
     Parameters
     ----------
     registered : mapping of kind to mapping of name to list of Registered
-        Kinds are those of `benchmarker.contracts.plugins.KINDS`; a list with two entries is a conflict.
+        Kinds are those of `benchmarker.contracts.plugins.KINDS`, none of one left out; a list with two entries is a
+        conflict.
     broken : iterable of BrokenPlugin
         What could not be loaded.
     """
@@ -83,7 +84,7 @@ class Plugins:
     def __init__(
         self, registered: Mapping[str, Mapping[str, list[Registered]]], broken: Iterable[BrokenPlugin] = ()
     ) -> None:
-        self._registered = registered
+        self._registered = {kind: registered.get(kind, {}) for kind in KINDS}
         self.broken = (*broken, *self._conflicts())
 
     def all(self, kind: str) -> tuple[Registered, ...]:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from benchmarker.registry.checks import CellProblem, canonical, check_registry
 from benchmarker.registry.loading import LoadedRegistry, load_registry
-from benchmarker.registry.models import ArmEntry, AugmentationEntry, DatasetEntry, ModelEntry, Registry
+from benchmarker.registry.models import (
+    ArmEntry,
+    AugmentationEntry,
+    DatasetEntry,
+    GeneratedEntry,
+    GeneratorEntry,
+    ModelEntry,
+    Registry,
+)
 from benchmarker.registry.options import merged_preparation, validated_options
 from benchmarker.registry.overrides import OPTION_NAMES, Overrides
 from benchmarker.registry.schema import registry_schema
@@ -16,6 +24,8 @@ __all__ = [
     "AugmentationEntry",
     "CellProblem",
     "DatasetEntry",
+    "GeneratedEntry",
+    "GeneratorEntry",
     "LoadedRegistry",
     "ModelEntry",
     "Overrides",

@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset
+from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
 from benchmarker.contracts.settings import Split
+from benchmarker.contracts.tasks import Classification
 from benchmarker.digests import digest_json
-from benchmarker.discovery import Plugins
+from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
 from benchmarker.registry.explain import suggestion
 from benchmarker.registry.loading import LoadedRegistry
 from benchmarker.registry.options import check_options, merged_preparation
 from benchmarker.registry.places import Path, Problem
 
-P = TypeVar("P", Architecture, Augmentation, Dataset)
+P = TypeVar("P", Architecture, Augmentation, Dataset, Generator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ def check_registry(
     """
     check = _Check(loaded, plugins)
     check.dataset()
+    check.generators()
     check.arms()
     check.models(too_small=too_small)
     if check.problems:
@@ -93,10 +95,15 @@ def canonical(loaded: LoadedRegistry, plugins: Plugins) -> LoadedRegistry:
         entry.model_copy(update={"architecture": _own_name(plugins.architecture, entry.architecture)})
         for entry in registry.models
     )
-    return replace(loaded, registry=registry.model_copy(update={"dataset": dataset, "arms": arms, "models": models}))
+    generators = tuple(
+        entry.model_copy(update={"generator": _own_name(plugins.generator, entry.generator)})
+        for entry in registry.generators
+    )
+    named = {"dataset": dataset, "generators": generators, "arms": arms, "models": models}
+    return replace(loaded, registry=registry.model_copy(update=named))
 
 
-def _own_name(find: Callable[[str], Architecture | Augmentation | Dataset], name: str) -> str:
+def _own_name(find: Callable[[str], Architecture | Augmentation | Dataset | Generator], name: str) -> str:
     try:
         return find(name).name
     except (UnknownPluginError, PluginError):
@@ -107,10 +114,15 @@ def _own_name(find: Callable[[str], Architecture | Augmentation | Dataset], name
 class _Place:
     """Where a registry names a plugin that only some cells need."""
 
-    part: Literal["model", "arm"]
+    part: Literal["model", "arm", "generator"]
     index: int
     path: Path
     key: str
+
+    @property
+    def kind(self) -> str:
+        """Kind of the plugin."""
+        return {"model": "architecture", "arm": "augmentation"}.get(self.part, self.part)
 
     @property
     def name_path(self) -> Path:
@@ -125,6 +137,7 @@ class _Check:
         self.problems: list[Problem] = []
         self.cells: list[CellProblem] = []
         self.size: int | None = None
+        self.unbalanced = False
 
     def dataset(self) -> None:
         entry = self.registry.dataset
@@ -132,6 +145,7 @@ class _Check:
             plugin = self.plugins.dataset(entry.name)
             _, problems = check_options(plugin, entry.options)
             self.size = merged_preparation(plugin, entry.preparation).size
+            self.unbalanced = plugin.task is not None and not isinstance(plugin.task, Classification)
         except UnknownPluginError as error:
             self._add(("dataset", "name"), f"{error}{self._broken()}")
             return
@@ -154,6 +168,18 @@ class _Check:
         if len(parts) == 2 and sum(parts) >= 1:
             self._add(("dataset", "split"), "'train' and 'validation' leave nothing for the test part")
 
+    def generators(self) -> None:
+        seen: dict[str, Path] = {}
+        for index, entry in enumerate(self.registry.generators):
+            place = _Place("generator", index, ("generators", index), "generator")
+            used = self._use(place, self.plugins.generator, entry.generator, entry.options)
+            if used is not None:
+                content = [used[0].name, used[1], entry.epochs, entry.conditions]
+                self._distinct(place.path, content, seen, "this generator")
+            conditions = [spelling(name) for name in entry.conditions or ()]
+            if len(set(conditions)) < len(conditions):
+                self._add((*place.path, "conditions"), "a condition is given twice", "'conditions'")
+
     def arms(self) -> None:
         seen: dict[str, Path] = {}
         for index, arm in enumerate(self.registry.arms):
@@ -164,8 +190,12 @@ class _Check:
                 if used is not None:
                     contents.append([used[0].name, used[1]])
             if len(contents) == len(arm.augmentations):
-                content = [contents, bool(contents) and arm.augment_validation]
+                generated = arm.generated.model_dump() | {"by": spelling(arm.generated.by)} if arm.generated else None
+                content = [generated, contents, bool(contents) and arm.augment_validation]
                 self._distinct(("arms", index), content, seen, "this arm")
+            if arm.generated is not None and arm.generated.balance and self.unbalanced:
+                text = "only classes can be balanced, and this dataset has none; give a 'ratio'"
+                self._add(("arms", index, "generated", "balance"), text)
 
     def models(self, *, too_small: Literal["refuse", "fail"]) -> None:
         seen: dict[str, Path] = {}
@@ -196,7 +226,7 @@ class _Check:
             options, problems = check_options(plugin, raw)
         except UnknownPluginError as error:
             text = f"{error}{self._broken()}"
-            if self._may_be_broken("architecture" if place.part == "model" else "augmentation", name):
+            if self._may_be_broken(place.kind, name):
                 self._cell(place, "plugin", text)
             else:
                 self._add(place.name_path, text)
@@ -234,4 +264,10 @@ class _Check:
 
     def _cell(self, place: _Place, kind: Literal["plugin", "configuration"], text: str) -> None:
         message = self.loaded.places.tell(Problem(path=place.name_path, text=text))
-        self.cells.append(CellProblem(part=place.part, index=place.index, kind=kind, message=message))
+        if place.part != "generator":
+            self.cells.append(CellProblem(part=place.part, index=place.index, kind=kind, message=message))
+            return
+        label = spelling(self.registry.generators[place.index].label)
+        for index, arm in enumerate(self.registry.arms):
+            if arm.generated is not None and spelling(arm.generated.by) == label:
+                self.cells.append(CellProblem(part="arm", index=index, kind=kind, message=message))

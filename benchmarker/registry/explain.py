@@ -29,6 +29,8 @@ _OTHER_WORDS = {
     "seed": "seeds",
     "arm": "arms",
     "augmentation": "augmentations",
+    "generator": "generators",
+    "condition": "conditions",
     "batch": "batch_size",
     "val": "validation",
 }

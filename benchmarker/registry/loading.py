@@ -17,7 +17,7 @@ from benchmarker.registry.names import name_problems
 from benchmarker.registry.overrides import Overridden, Overrides, override
 from benchmarker.registry.places import Path, Places, Position, Problem
 from benchmarker.registry.shipped import find_registry, not_found
-from benchmarker.registry.shorthand import british, duplicates, expand
+from benchmarker.registry.shorthand import british, duplicates, expand, unknown_generators
 from benchmarker.registry.text_list import read_text_list, text_list_data
 from benchmarker.registry.yaml_loader import load_yaml
 from benchmarker.registry.yaml_nodes import MalformedYamlError
@@ -144,7 +144,7 @@ def _validate(data: Any, places: Places, problems: list[Problem], plugins: Plugi
     registry, found = validate(Registry, data)
     unreadable = {problem.path for problem in problems}
     # What could not be read was told about; that it is missing now is no second problem.
-    found += duplicates(data, places)
+    found += [*duplicates(data, places), *unknown_generators(data)]
     rest = [each for each in found if not any(each.path[:length] in unreadable for length in range(len(each.path) + 1))]
     told = places.tell_all([*problems, *rest])
     if registry is None or told:

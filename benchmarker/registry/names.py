@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset
+from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, UnknownPluginError
 from benchmarker.registry.options import check_options
 from benchmarker.registry.places import Path, Problem
 
-_Find = Callable[[str], Architecture | Augmentation | Dataset]
+_Find = Callable[[str], Architecture | Augmentation | Dataset | Generator]
 
 
 def name_problems(data: Any, plugins: Plugins) -> list[Problem]:
@@ -51,6 +51,8 @@ def _named(data: Any, plugins: Plugins) -> Iterator[tuple[Path, str, Mapping[str
         return
     if isinstance(dataset := data.get("dataset"), Mapping):
         yield ("dataset",), "name", dataset, plugins.dataset
+    for index, generator in _entries(data.get("generators")):
+        yield ("generators", index), "generator", generator, plugins.generator
     for index, arm in _entries(data.get("arms")):
         for number, augmentation in _entries(arm.get("augmentations")):
             yield ("arms", index, "augmentations", number), "name", augmentation, plugins.augmentation

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset
+from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
 from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.discovery import options_model
 from benchmarker.errors import ConfigurationError, PluginError
 from benchmarker.registry.explain import validate
 from benchmarker.registry.places import Problem
 
-OptionedPlugin = Architecture | Augmentation | Dataset
+OptionedPlugin = Architecture | Augmentation | Dataset | Generator
 
 
 def check_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> tuple[Options | None, list[Problem]]:

@@ -175,18 +175,20 @@ def _rotate(result: Overridden, step: float) -> None:
 
 
 def _leave_rotations_out(result: Overridden, rotated: set[int]) -> None:
-    """Take rotations out; an arm that had nothing else becomes the arm ``real``, once."""
+    """Take rotations out; an arm that had nothing else becomes the arm ``real``, and none stays twice."""
     kept: list[int] = []
     arms: list[dict[str, Any]] = []
-    has_real = any(not arm.get("augmentations") for arm in result.data.get("arms", []))
+    plain = [arm.get("generated") for arm in result.data.get("arms", []) if not arm.get("augmentations")]
     for number, arm in enumerate(result.data.get("arms", [])):
         changed = arm
         if number in rotated:
             left = [entry for entry in arm["augmentations"] if spelling(entry["name"]) != "rotations"]
-            changed = {**arm, "augmentations": left} if left else {"name": "real"}
-            if not left and has_real:
+            generated = arm.get("generated")
+            changed = {**arm, "augmentations": left} if left or generated else {"name": "real"}
+            if not left and generated in plain:
                 continue
-            has_real = has_real or not left
+            if not left:
+                plain.append(generated)
         kept.append(number)
         arms.append(changed)
     if rotated:

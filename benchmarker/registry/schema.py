@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic.errors import PydanticUserError
 
-from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset
+from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
 from benchmarker.discovery import Plugins, options_model
 from benchmarker.errors import PluginError
 from benchmarker.registry.models import Registry
@@ -21,6 +21,7 @@ Schema = dict[str, Any]
 _NAMED = (
     ("DatasetEntry", "name", "dataset"),
     ("AugmentationEntry", "name", "augmentation"),
+    ("GeneratorEntry", "generator", "generator"),
     ("ModelEntry", "architecture", "architecture"),
 )
 
@@ -55,7 +56,7 @@ def registry_schema(plugins: Plugins | None = None) -> Schema:
 
 
 def _accept_short_forms(schema: Schema) -> None:
-    """Let a bare name stand for a dataset, an arm or an augmentation."""
+    """Let a bare name stand for a dataset, an arm, an augmentation, or a generator in an arm."""
     definitions = schema["$defs"]
     name = {
         kind: {"anyOf": _names(definitions[entry]["properties"]["name"])}
@@ -68,6 +69,19 @@ def _accept_short_forms(schema: Schema) -> None:
     }
     augmentations = definitions["ArmEntry"]["properties"]["augmentations"]
     augmentations["items"] = {"anyOf": [name["augmentation"], {"$ref": "#/$defs/AugmentationEntry"}]}
+    generated = definitions["GeneratedEntry"]
+    generated["anyOf"] = [
+        {"properties": {"ratio": {"type": "number"}, "balance": {"const": False}}, "required": ["ratio"]},
+        {
+            "properties": {"balance": {"const": True}, "ratio": {"type": "null"}, "real": {"const": True}},
+            "required": ["balance"],
+        },
+    ]
+    by_name = {
+        **_names(generated["properties"]["by"])[0],
+        "description": "One image by this generator for each real one.",
+    }
+    definitions["ArmEntry"]["properties"]["generated"]["anyOf"].insert(0, by_name)
     arm = {
         "anyOf": [{"const": "real"}, *name["augmentation"]["anyOf"]],
         "description": "An arm of this name with the augmentation of this name; 'real' has none.",
@@ -82,7 +96,7 @@ def _names(name: Schema) -> list[Schema]:
 
 def _name_plugins(definitions: Schema, definition: str, key: str, plugins: Iterable[Any]) -> None:
     """Let editors complete the names of plugins, and check the options of each."""
-    found: list[Architecture | Augmentation | Dataset] = list(plugins)
+    found: list[Architecture | Augmentation | Dataset | Generator] = list(plugins)
     if not found:
         return
     entry = definitions[definition]
@@ -103,7 +117,7 @@ def _name_plugins(definitions: Schema, definition: str, key: str, plugins: Itera
     ]
 
 
-def _options(definitions: Schema, plugin: Architecture | Augmentation | Dataset) -> Schema:
+def _options(definitions: Schema, plugin: Architecture | Augmentation | Dataset | Generator) -> Schema:
     """Return the schema of a plugin's options; definitions that several plugins share are kept once."""
     try:
         model = options_model(plugin)

@@ -9,7 +9,15 @@ import benchmarker
 from benchmarker.contracts.settings import EarlyStopping, Plateau, Preparation, Settings, Split, Training
 from benchmarker.discovery import installed
 from benchmarker.registry import OPTION_NAMES, check_registry, load_registry
-from benchmarker.registry.models import ArmEntry, AugmentationEntry, DatasetEntry, ModelEntry, Registry
+from benchmarker.registry.models import (
+    ArmEntry,
+    AugmentationEntry,
+    DatasetEntry,
+    GeneratedEntry,
+    GeneratorEntry,
+    ModelEntry,
+    Registry,
+)
 
 PAGE = Path(benchmarker.__file__).parent.parent / "docs" / "registry.md"
 if not PAGE.exists():
@@ -35,7 +43,7 @@ def test_the_short_and_the_long_form_are_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        Registry, DatasetEntry, ArmEntry, AugmentationEntry, ModelEntry,
+        Registry, DatasetEntry, ArmEntry, AugmentationEntry, GeneratorEntry, GeneratedEntry, ModelEntry,
         Training, Plateau, EarlyStopping, Split, Preparation,
     ],
 )  # fmt: skip

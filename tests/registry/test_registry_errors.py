@@ -67,7 +67,7 @@ def test_a_good_registry() -> None:
         (
             "seeds:",
             "colour:",
-            "2:1: unknown key 'colour'; known are: title, dataset, arms, seeds, training, models",
+            "2:1: unknown key 'colour'; known are: title, dataset, generators, arms, seeds, training, models",
         ),
         ("epochs: 16", "epochs: 0", "6:13: 'epochs' must be a whole number greater than 0. Received: 0"),
         ("epochs: 16", "epochs: -3", "6:13: 'epochs' must be a whole number greater than 0. Received: -3"),
