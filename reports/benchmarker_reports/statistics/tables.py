@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarker import StudyResults
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
-TableName = Literal["arms", "arms_per_class", "networks", "networks_per_class"]
+TableName = Literal["arms", "arms_per_class", "networks"]
 
 SIGNS: Mapping[Verdict, str] = {"better": "+", "worse": "-", "equivalent": "=", "undecided": "?"}
 """One letter for each verdict, for narrow tables and for readers who see no colours."""
@@ -158,7 +158,7 @@ class ComparisonTable:
     Parameters
     ----------
     name : str
-        ``"arms"`` (against the reference arm), ``"networks"`` (all pairs within an arm), or one of these per class.
+        ``"arms"`` (against the reference arm), ``"arms_per_class"``, or ``"networks"`` (all pairs within an arm).
     title, caption : str
         Heading, and one sentence for below the table.
     rows : tuple of Comparison
