@@ -1,0 +1,213 @@
+"""A generator and a discriminator that are trained against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker import gradient_step, layer_seeds
+from benchmarker_gan.augmentation import NUMBERS, change
+from benchmarker_gan.objectives import Judgement, Objective
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.random import Generator  # noqa: TID251 - the type of a stream's generator
+
+Float = NDArray[np.float32]
+
+_CHUNK = 64
+"""Images that are generated at a time: always as many, so that an image does not depend on how many are asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a pair is trained.
+
+    Parameters
+    ----------
+    objective : Objective
+        What for.
+    latent : int
+        Numbers of a latent point.
+    distribution : {"normal", "uniform"}
+        Of these numbers: standard normal, or uniform in [-1, 1].
+    batch_size : int
+        Images per step.
+    discriminator_rate, generator_rate, beta1 : float
+        Of both Adam optimisers.
+    augmented : bool
+        Whether the discriminator sees all images mirrored, turned and shifted at random.
+    average : float or None
+        Decay per step of the moving average of the generator that draws samples; None draws with the last weights.
+    symmetric : bool
+        Whether the networks see [0, 1] as [-1, 1].
+    """
+
+    objective: Objective
+    latent: int
+    distribution: Literal["normal", "uniform"]
+    batch_size: int
+    discriminator_rate: float
+    generator_rate: float
+    beta1: float
+    augmented: bool
+    average: float | None
+    symmetric: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks:
+    """Builders of two networks, and whether they take conditions.
+
+    Parameters
+    ----------
+    generator : callable
+        ``generator(seeds) -> keras.Model`` from latent points, or from latent points and conditions, to images.
+    discriminator : callable
+        ``discriminator(seeds) -> keras.Model`` from images, or from images and conditions, to a logit, or to a logit
+        and predicted conditions.
+    conditional_generator, conditional_discriminator : bool
+        Whether they take conditions as their second input.
+    """
+
+    generator: Callable[[Any], keras.Model]
+    discriminator: Callable[[Any], keras.Model]
+    conditional_generator: bool = False
+    conditional_discriminator: bool = False
+
+
+class Pair:
+    """A generator and a discriminator; a `GenerativeModel`.
+
+    In each step the discriminator learns first, then the generator.
+
+    Parameters
+    ----------
+    networks : Networks
+        What to train.
+    recipe : Recipe
+        How.
+    seed : int
+        All initial weights and dropout masks are derived from it.
+
+    References
+    ----------
+    Moving average of the generator: Yazici et al. 2019, *The Unusual Effectiveness of Averaging in GAN Training*,
+    arXiv:1806.04498.
+    """
+
+    def __init__(self, networks: Networks, recipe: Recipe, seed: int) -> None:
+        import keras
+
+        self.networks, self.recipe = networks, recipe
+        # One stream of seeds each, so that a layer more in one network leaves the other as it is.
+        generator_seed, discriminator_seed = (next(seeds) for seeds in [layer_seeds(seed)] for _ in range(2))
+        self.generator = networks.generator(layer_seeds(generator_seed))
+        self.discriminator = networks.discriminator(layer_seeds(discriminator_seed))
+        self._optimisers = [
+            keras.optimizers.Adam(rate, beta_1=recipe.beta1)
+            for rate in (recipe.discriminator_rate, recipe.generator_rate)
+        ]
+        self.sampler, self._steps = self.generator, []
+        if recipe.average is not None:
+            self.sampler = networks.generator(layer_seeds(generator_seed))
+            self._steps = [keras.Variable(0.0, trainable=False, name="steps")]
+        frozen = [*self.generator.non_trainable_variables, *self.discriminator.non_trainable_variables]
+        averaged = [*self.sampler.variables, *self._steps] if self._steps else []
+        self._discriminator_step = gradient_step(
+            self._discriminator_loss, self._optimisers[0], self.discriminator.trainable_variables, frozen
+        )
+        self._generator_step = gradient_step(
+            self._generator_loss, self._optimisers[1], self.generator.trainable_variables, [*frozen, *averaged]
+        )
+
+    @property
+    def variables(self) -> Sequence[keras.Variable]:
+        """Weights, optimisers, seed generators and the moving average."""
+        own = [*self.generator.variables, *self.discriminator.variables]
+        averaged = [*self.sampler.variables, *self._steps] if self._steps else []
+        return [*own, *averaged, *(each for optimiser in self._optimisers for each in optimiser.variables)]
+
+    @property
+    def sampling_variables(self) -> Sequence[keras.Variable]:
+        """Weights of the generator that draws samples."""
+        return list(self.sampler.variables)
+
+    @property
+    def batch_size(self) -> int:
+        """Images per step."""
+        return self.recipe.batch_size
+
+    def draw(self, rng: Generator, n: int) -> Mapping[str, Float]:
+        """Return latent points for both networks, and numbers for the changes of three sets of images."""
+        draws = {f"{name}_noise": self.noise(rng, n) for name in ("discriminator", "generator")}
+        if self.recipe.augmented:
+            draws["changes"] = rng.random((n, 3 * NUMBERS), dtype=np.float32)
+        return draws
+
+    def train_step(self, images: Float, conditions: Float, draws: Mapping[str, Float]) -> Mapping[str, Any]:
+        """Let the discriminator learn, then the generator; return their losses."""
+        changes = draws.get("changes", np.zeros((len(images), 3 * NUMBERS), np.float32))
+        measured = dict(self._discriminator_step(images, conditions, draws["discriminator_noise"], changes))
+        return measured | dict(self._generator_step(conditions, draws["generator_noise"], changes))
+
+    def noise(self, rng: Generator, n: int) -> Float:
+        """Return latent points, ndarray of shape (n, latent), float32."""
+        if self.recipe.distribution == "uniform":
+            return rng.uniform(-1, 1, (n, self.recipe.latent)).astype(np.float32)
+        return rng.standard_normal((n, self.recipe.latent), dtype=np.float32)
+
+    def sample(self, noise: Float, conditions: Float) -> Float:
+        """Return generated images, ndarray of shape (n, height, width, channels), float32, in [0, 1]."""
+        from keras import ops
+
+        images = np.empty((len(noise), *self.sampler.output_shape[1:]), np.float32)
+        for start in range(0, len(noise), _CHUNK):
+            points = noise[start : start + _CHUNK]
+            padding = ((0, _CHUNK - len(points)), (0, 0))
+            chunk = np.pad(points, padding), np.pad(conditions[start : start + _CHUNK], padding)
+            made = ops.convert_to_numpy(self._generate(self.sampler, *chunk, training=False))[: len(points)]
+            images[start : start + len(points)] = (made + 1) / 2 if self.recipe.symmetric else made
+        return np.clip(images, 0, 1, out=images)
+
+    def _generate(self, network: keras.Model, noise: Any, conditions: Any, *, training: bool) -> Any:
+        inputs = [noise, conditions] if self.networks.conditional_generator else noise
+        return network(inputs, training=training)
+
+    def _judge(self, images: Any, conditions: Any, changes: Any) -> Judgement:
+        if self.recipe.augmented:
+            images = change(images, changes, background=-1.0 if self.recipe.symmetric else 0.0)
+        inputs = [images, conditions] if self.networks.conditional_discriminator else images
+        outputs = self.discriminator(inputs, training=True)
+        return Judgement(*outputs) if isinstance(outputs, list | tuple) else Judgement(outputs)
+
+    def _discriminator_loss(self, images: Any, conditions: Any, noise: Any, changes: Any) -> Any:
+        from keras import ops
+
+        seen = images * 2.0 - 1.0 if self.recipe.symmetric else images
+        made = ops.stop_gradient(self._generate(self.generator, noise, conditions, training=True))
+        real = self._judge(seen, conditions, changes[:, :NUMBERS])
+        fake = self._judge(made, conditions, changes[:, NUMBERS : 2 * NUMBERS])
+        return self.recipe.objective.discriminator(real, fake, conditions)
+
+    def _generator_loss(self, conditions: Any, noise: Any, changes: Any) -> Any:
+        made = self._generate(self.generator, noise, conditions, training=True)
+        fake = self._judge(made, conditions, changes[:, 2 * NUMBERS :])
+        if self._steps:
+            self._follow()
+        return self.recipe.objective.generator(fake, conditions)
+
+    def _follow(self) -> None:
+        """Move the average towards the weights before this step."""
+        from keras import ops
+
+        (steps,) = self._steps
+        # A short memory at first: the initial weights must not stay in the average.
+        decay = ops.minimum(float(self.recipe.average or 0), (1.0 + steps.value) / (10.0 + steps.value))
+        for mean, variable in zip(self.sampler.variables, self.generator.variables, strict=True):
+            mean.assign(decay * mean.value + (1.0 - decay) * ops.stop_gradient(variable.value))
+        steps.assign(steps.value + 1.0)
