@@ -45,7 +45,7 @@ def build_model(
         If the builder fails, or returns something else than a network for the task.
     """
     check_size(architecture, input_shape)
-    _fix_settings(precision)
+    fix_settings(precision)
     own = Stream("weights", seed=seed, architecture=architecture.name).seed()
     # A builder that forgets to hand its seed to a layer still gets the same weights every time.
     keras.utils.set_random_seed(own)
@@ -70,7 +70,7 @@ def build_model(
     return model
 
 
-def _fix_settings(precision: str) -> None:
+def fix_settings(precision: str) -> None:
     """Set what Keras otherwise takes from the user's ``keras.json``, which is no part of a cell's identity."""
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)

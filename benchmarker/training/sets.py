@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from benchmarker.contracts.images import LabelledImages, TrainingSet
 from benchmarker.contracts.plugins import Augmentation
 from benchmarker.contracts.settings import Options
-from benchmarker.contracts.tasks import Task
-from benchmarker.digests import digest_arrays
+from benchmarker.contracts.tasks import Classification, Task
+from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.discovery import resolve
 from benchmarker.errors import PluginError
 from benchmarker.randomness import Stream
@@ -36,6 +36,11 @@ class PartSet:
         All images.
     indices : ndarray of shape (n,), int64
         Those of the part.
+
+    Attributes
+    ----------
+    attributes : dict of str to ndarray of shape (n,), float64
+        Attributes of the dataset and targets of a regression, in their units.
     """
 
     def __init__(self, data: LabelledImages, indices: NDArray[np.int64]) -> None:
@@ -43,6 +48,11 @@ class PartSet:
         self._indices = indices
         self.task: Task = data.task
         self.targets: NDArray[Any] = np.asarray(data.targets)[indices]
+        self.attributes: dict[str, NDArray[np.float64]] = {
+            name: attribute.values[indices] for name, attribute in data.attributes.items()
+        }
+        if not isinstance(self.task, Classification):
+            self.attributes |= {t.name: self.targets[:, k] for k, t in enumerate(self.task.targets)}
         height, width, channels = data.images.shape[1:]
         self.image_shape: tuple[int, int, int] = (height, width, channels)
         base: object = data.images.base  # of a memory-mapped array, the mapping
@@ -157,3 +167,11 @@ def digest_set(images: TrainingSet) -> str:
     batches = (indices[start : start + _DIGEST_BATCH] for start in range(0, len(images), _DIGEST_BATCH))
     rendered = ((f"images {batch[0]}", images.batch(batch)) for batch in batches)
     return digest_arrays(chain([("targets", images.targets)], rendered))
+
+
+def digest_part(part: PartSet) -> str:
+    """Return the SHA-256 of everything that is known of the real images of a part: all that a generator may learn.
+
+    The SHA-256 of the canonical JSON of `digest_set` and of the canonical encoding of the attributes, by name.
+    """
+    return digest_json([digest_set(part), digest_arrays(dict(sorted(part.attributes.items())))])

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,8 @@ class Progress:
     trail: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Snapshots:
-    """The snapshots of one run.
+class SnapshotFiles:
+    """Numbered snapshots in a folder: named groups of arrays, and what a training knows of itself as JSON.
 
     Parameters
     ----------
@@ -72,12 +72,11 @@ class Snapshots:
         self._folder = folder
         self._fingerprint = fingerprint
 
-    def save(self, model: keras.Model, best: Weights, progress: Progress) -> None:
-        """Write a snapshot, and remove all but the newest ones."""
-        arrays = {f"{group}/{k:05d}": array for group, some in _state(model).items() for k, array in enumerate(some)}
-        arrays |= {f"best/{k:05d}": array for k, array in enumerate(best)}
-        about = json.dumps({"fingerprint": self._fingerprint, "progress": asdict(progress)}).encode()
-        path = self._folder / f"snapshot-{progress.epoch:06d}.npz"
+    def write(self, number: int, groups: Mapping[str, Sequence[NDArray[Any]]], progress: Mapping[str, Any]) -> None:
+        """Write a snapshot atomically, and remove all but the newest ones."""
+        arrays = {f"{group}/{k:05d}": array for group, some in groups.items() for k, array in enumerate(some)}
+        about = json.dumps({"fingerprint": self._fingerprint, "progress": progress}).encode()
+        path = self._folder / f"snapshot-{number:06d}.npz"
         aside = path.with_suffix(".partial")
         with aside.open("wb") as stream:
             arrays["about"] = np.frombuffer(about, dtype=np.uint8)
@@ -88,26 +87,21 @@ class Snapshots:
         for old in self._paths()[KEPT:]:
             old.unlink()
 
-    def restore(self, model: keras.Model) -> tuple[Weights, Progress] | None:
-        """Set all variables of a compiled model to the newest snapshot; return the best weights and the progress.
-
-        Returns None, with the model as it was, where there is no snapshot of this environment.
-        """
+    def newest(self, *groups: str) -> tuple[dict[str, Weights], dict[str, Any]] | None:
+        """Return the named groups and the progress of the newest snapshot; None where this environment has none."""
         for path in self._paths():
             try:
                 with np.load(path, allow_pickle=False) as file:
                     about = json.loads(file["about"].tobytes())
                     if about["fingerprint"] != self._fingerprint:
                         continue
-                    groups = {
+                    found = {
                         group: [file[name] for name in sorted(file.files) if name.startswith(f"{group}/")]
-                        for group in ("model", "optimiser", "best")
+                        for group in groups
                     }
+                    return found, about["progress"]
             except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # of a disk that lost its newest bytes
                 continue
-            for variable, array in zip(_variables(model), [*groups["model"], *groups["optimiser"]], strict=True):
-                variable.assign(array)
-            return groups["best"], Progress(**about["progress"])
         return None
 
     def clear(self) -> None:
@@ -119,6 +113,27 @@ class Snapshots:
         """Return complete snapshots, the newest first."""
         found = [path for path in self._folder.glob("snapshot-*.npz") if _FILE.fullmatch(path.name)]
         return sorted(found, reverse=True)
+
+
+class Snapshots(SnapshotFiles):
+    """The snapshots of the training of one compiled model."""
+
+    def save(self, model: keras.Model, best: Weights, progress: Progress) -> None:
+        """Write a snapshot, and remove all but the newest ones."""
+        self.write(progress.epoch, {**_state(model), "best": best}, asdict(progress))
+
+    def restore(self, model: keras.Model) -> tuple[Weights, Progress] | None:
+        """Set all variables of a compiled model to the newest snapshot; return the best weights and the progress.
+
+        Returns None, with the model as it was, where there is no snapshot of this environment.
+        """
+        found = self.newest("model", "optimiser", "best")
+        if found is None:
+            return None
+        groups, progress = found
+        for variable, array in zip(_variables(model), [*groups["model"], *groups["optimiser"]], strict=True):
+            variable.assign(array)
+        return groups["best"], Progress(**progress)
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Trains generators, watches them, and draws training images from them."""

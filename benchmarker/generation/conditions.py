@@ -1,0 +1,112 @@
+"""What images are generated for: taken from the training part, and bootstrapped from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker.contracts.generation import ConditionedSet, ConditionSpace
+from benchmarker.contracts.tasks import Classification, Task
+from benchmarker.errors import ConfigurationError, DataError
+from benchmarker.randomness import Stream
+
+CLASS = "class"
+"""Name of the condition that stands for the class of a classification."""
+
+
+def fit_conditions(names: Sequence[str], images: ConditionedSet, units: Mapping[str, str]) -> ConditionSpace:
+    """Return the condition space of a training part.
+
+    Parameters
+    ----------
+    names : sequence of str
+        ``"class"``, attributes of the dataset, or targets of a regression.
+    images : ConditionedSet
+        The training part: means and deviations are those of its images, and of no other.
+    units : mapping of str to str
+        Of the attributes.
+
+    Raises
+    ------
+    ConfigurationError
+        If the images have no such condition.
+    DataError
+        If it is unknown for some of the images.
+    """
+    task = images.task
+    units = dict(units)
+    if not isinstance(task, Classification):
+        units |= {target.name: target.unit for target in task.targets}
+    attributes = tuple(name for name in names if name != CLASS)
+    if CLASS in names and not isinstance(task, Classification):
+        raise ConfigurationError("images of a regression have no class to be generated for; name its targets instead")
+    for name in attributes:
+        if name not in images.attributes:
+            known = ", ".join(sorted(images.attributes)) or "none"
+            raise ConfigurationError(f"there is no condition {name!r}; the images have: {known}")
+        if not np.isfinite(images.attributes[name]).all():
+            raise DataError(f"the condition {name!r} is unknown for some images of the training part")
+    values = [np.asarray(images.attributes[name], dtype=np.float64) for name in attributes]
+    return ConditionSpace(
+        classes=task.classes if CLASS in names and isinstance(task, Classification) else (),
+        attributes=attributes,
+        units=tuple(units.get(name, "") for name in attributes),
+        means=tuple(float(column.mean()) for column in values),
+        deviations=tuple(float(column.std()) for column in values),
+    )
+
+
+def encode(space: ConditionSpace, images: ConditionedSet) -> NDArray[np.float32]:
+    """Return the encoded conditions of all images of a set, ndarray of shape (n, size), float32."""
+    if not space.size:
+        return np.zeros((len(images), 0), dtype=np.float32)
+    return space.encode(images.targets, images.attributes)
+
+
+def bootstrap(task: Task, targets: NDArray[Any], counts: Sequence[int], stream: Stream) -> NDArray[np.int64]:
+    """Draw rows of the training part, with replacement, so many of each class.
+
+    Parameters
+    ----------
+    task : Task
+        What the targets mean.
+    targets : ndarray of shape (n,), int64, or (n, n_targets), float64
+        Of the training part.
+    counts : sequence of int
+        Rows of each class; of a regression one number.
+    stream : Stream
+        What they are drawn from.
+
+    Returns
+    -------
+    ndarray of shape (sum(counts),), int64
+        Indices into ``targets``, class by class.
+    """
+    strata = [np.flatnonzero(targets == k) for k in range(len(counts))] if isinstance(task, Classification) else None
+    rows = []
+    for k, count in enumerate(counts):
+        stratum = np.arange(len(targets)) if strata is None else strata[k]
+        if count:
+            rows.append(stream.child("rows", stratum=k).generator().choice(stratum, size=count, replace=True))
+    return np.concatenate(rows).astype(np.int64) if rows else np.zeros(0, dtype=np.int64)
+
+
+def shares(sizes: Sequence[int], total: int) -> list[int]:
+    """Divide a total in proportion to sizes, by largest remainders; the first of equal ones gets more."""
+    whole = sum(sizes)
+    exact = [total * size / whole for size in sizes]
+    found = [int(each) for each in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda k: (found[k] - exact[k], k))
+    for k in by_remainder[: total - sum(found)]:
+        found[k] += 1
+    return found
+
+
+def class_sizes(task: Task, targets: NDArray[Any]) -> list[int]:
+    """Return how many images there are of each class; of a regression one number."""
+    if isinstance(task, Classification):
+        return [int(count) for count in np.bincount(targets, minlength=task.n_outputs)]
+    return [len(targets)]

@@ -1,0 +1,255 @@
+"""Synthetic training images: so many of each class, drawn once, kept in the cache, and mixed with the real ones.
+
+They are drawn in a process of their own. Neither the bits of the network that is trained on them nor the memory that
+it is said to need may depend on whether it was the first to ask for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker.contracts.images import Attribute, LabelledImages, TrainingSet
+from benchmarker.contracts.tasks import Classification, Regression, Task
+from benchmarker.data.cache import held, produce
+from benchmarker.digests import digest_arrays
+from benchmarker.errors import ConfigurationError, DivergedError, PluginError, StorageError
+from benchmarker.generation.conditions import CLASS, bootstrap, class_sizes, shares
+from benchmarker.randomness import Stream
+from benchmarker.trail import TRAIL_FILE
+from benchmarker.training.sets import PartSet
+
+# Raise when the same request would be answered by other images.
+VERSION = 1
+IMAGES_FILE = "images.f32"
+REQUEST_FILE = "request.npz"
+_EXIT_OF = {2: ConfigurationError, 3: DivergedError, 4: PluginError, 5: StorageError}
+EXIT_CODES = {error: code for code, error in _EXIT_OF.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """How synthetic images are added to real ones.
+
+    Parameters
+    ----------
+    ratio : float, optional
+        Synthetic images for each real one; each class keeps its share.
+    balance : bool
+        Instead: as many as make every class as large as the largest one.
+    real : bool
+        Whether the real images stay.
+    """
+
+    ratio: float | None = None
+    balance: bool = False
+    real: bool = True
+
+    @classmethod
+    def from_spec(cls, generated: Mapping[str, Any]) -> Mixture:
+        """Read what an arm's spec says."""
+        return cls(
+            ratio=generated.get("ratio"),
+            balance=bool(generated.get("balance", False)),
+            real=bool(generated.get("real", True)),
+        )
+
+    def counts(self, task: Task, targets: NDArray[Any]) -> list[int]:
+        """Return how many synthetic images of each class there will be; of a regression one number.
+
+        Raises
+        ------
+        ConfigurationError
+            If the classes of a regression shall be balanced, or nothing would be left to train on.
+        """
+        sizes = class_sizes(task, targets)
+        if self.balance:
+            if not isinstance(task, Classification):
+                raise ConfigurationError("`balance` makes classes equally large, and a regression has none")
+            counts = [max(sizes) - size if size else 0 for size in sizes]
+        else:
+            counts = shares(sizes, round((self.ratio or 0.0) * sum(sizes)))
+        if not self.real and not sum(counts):
+            raise ConfigurationError("an arm without real images needs synthetic ones; raise its ratio")
+        return counts
+
+
+class MixedSet:
+    """Two training sets, one after the other.
+
+    Parameters
+    ----------
+    first, second : TrainingSet
+        For example the real images and the synthetic ones.
+    """
+
+    def __init__(self, first: TrainingSet, second: TrainingSet) -> None:
+        self._first = first
+        self._second = second
+        self.task: Task = first.task
+        self.image_shape: tuple[int, int, int] = first.image_shape
+        self.targets: NDArray[Any] = np.concatenate([first.targets, second.targets])
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second)
+
+    def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the images at ``indices``, ndarray of shape (len(indices), height, width, channels)."""
+        images = np.empty((len(indices), *self.image_shape), dtype=np.float32)
+        later = indices >= len(self._first)
+        for part, chosen, start in ((self._first, ~later, 0), (self._second, later, len(self._first))):
+            if chosen.any():
+                images[chosen] = part.batch(indices[chosen] - start)
+        return images
+
+
+def generator_links(run: Path) -> dict[str, Any]:
+    """Return the contents of the trail of a generator's run by the name of their link.
+
+    Raises
+    ------
+    StorageError
+        If the run is not that of a generator, or cannot be read.
+    """
+    try:
+        links = json.loads((run / TRAIL_FILE).read_text(encoding="utf-8"))["links"]
+        found = {link["name"]: link["content"] for link in links}
+        if found["cell"]["spec"].get("kind") != "generator":
+            raise StorageError(f"{run}: is not the run of a generator")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{run}: the trail of a generator was expected there: {error!r}") from error
+    return found
+
+
+def generator_link(run: Path) -> dict[str, str]:
+    """Return what the trail of a cell says of the generator that its images come from."""
+    links = generator_links(run)
+    return {"key": links["cell"]["key"], "weights": links["final weights"]["digest"]}
+
+
+def with_generated(
+    real: PartSet,
+    generated: Mapping[str, Any],
+    run: Path,
+    *,
+    seed: int,
+    fingerprint: Mapping[str, Any],
+    root: Path | None = None,
+) -> TrainingSet:
+    """Return a training set of real and synthetic images.
+
+    Parameters
+    ----------
+    real : PartSet
+        The training part that the generator was trained on.
+    generated : mapping
+        What the arm's spec says: ``ratio`` or ``balance``, and ``real``.
+    run : Path
+        Folder of the generator's finished run.
+    seed : int
+        The cell's.
+    fingerprint : mapping
+        Of this process: samples of another environment may have other bits.
+    root : Path, optional
+        Where the samples are kept instead of the cache; an audit draws its own.
+
+    Raises
+    ------
+    ConfigurationError
+        If the generator makes images without the targets that networks are trained on.
+    """
+    mixture = Mixture.from_spec(generated)
+    counts = mixture.counts(real.task, real.targets)
+    if not sum(counts):
+        return real
+    require_targets(real.task, generator_links(run)["cell"]["spec"]["conditions"])
+    stream = Stream("generated", seed=seed)
+    rows = bootstrap(real.task, real.targets, counts, stream)
+    # What else the cell uses does not touch the samples, which all its networks share.
+    environment = {name: value for name, value in fingerprint.items() if name != "plugins"}
+    request = {"version": VERSION, "fingerprint": environment, **generator_link(run)}
+    synthetic = _drawn(real, rows, run, request | {"stream": stream.key()}, root)
+    return MixedSet(real, synthetic) if mixture.real else synthetic
+
+
+def require_targets(task: Task, conditions: list[str]) -> None:
+    """Refuse a generator that does not know what its images show.
+
+    Raises
+    ------
+    ConfigurationError
+        If a target of the task is not among its conditions.
+    """
+    needed = [target.name for target in task.targets] if isinstance(task, Regression) else [CLASS]
+    missing = [name for name in needed if name not in conditions]
+    if missing:
+        raise ConfigurationError(
+            f"images can only be trained on with targets that they were generated for; add {', '.join(missing)} to "
+            "the generator's conditions"
+        )
+
+
+def _drawn(real: PartSet, rows: NDArray[np.int64], run: Path, request: Mapping[str, Any], root: Path | None) -> PartSet:
+    targets = np.asarray(real.targets[rows])
+    attributes = {name: np.asarray(values[rows]) for name, values in sorted(real.attributes.items())}
+    key = {**request, "conditions": digest_arrays({"targets": targets, **attributes})}
+
+    def write(folder: Path) -> None:
+        np.savez(folder / REQUEST_FILE, allow_pickle=False, targets=targets, **_named(attributes))
+        _draw_in_process({"run": str(run.absolute()), "folder": str(folder), "shape": real.image_shape})
+
+    folder = produce("samples", key, write, root=root)
+    with held(folder):
+        return _open_samples(folder, real.task, targets, attributes, real.image_shape)
+
+
+def _named(attributes: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    return {f"attribute/{name}": values for name, values in attributes.items()}
+
+
+def _draw_in_process(job: Mapping[str, Any]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "benchmarker.generation.drawing"],
+        input=json.dumps(job).encode(),
+        stdout=subprocess.PIPE,
+        env=os.environ,
+        check=False,
+    )
+    if done.returncode:
+        message = done.stdout.decode(errors="replace").strip()
+        kind = _EXIT_OF.get(done.returncode, PluginError)
+        raise kind(message or f"drawing samples ended with exit code {done.returncode}; its output is above")
+
+
+def _open_samples(
+    folder: Path,
+    task: Task,
+    targets: NDArray[Any],
+    attributes: Mapping[str, NDArray[np.float64]],
+    image_shape: tuple[int, int, int],
+) -> PartSet:
+    n = len(targets)
+    try:
+        images = np.memmap(folder / IMAGES_FILE, dtype="<f4", mode="r", shape=(n, *image_shape))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{folder}: these samples are damaged ({error}); remove the folder and run again") from error
+    labelled = LabelledImages(
+        task=task,
+        images=images,
+        targets=targets,
+        source_ids=("",) * n,
+        parts=(None,) * n,
+        attributes={name: Attribute(values=values, unit="") for name, values in attributes.items()},
+        skipped=(),
+        digest="",
+    )
+    return PartSet(labelled, np.arange(n))

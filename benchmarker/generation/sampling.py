@@ -1,0 +1,94 @@
+"""Draws images from a generator in batches of one size, whoever asks for however many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker.contracts.generation import GenerativeModel
+from benchmarker.digests import digest_arrays
+from benchmarker.errors import DivergedError, PluginError, StorageError
+from benchmarker.generation.layout import write_file
+from benchmarker.randomness import Stream
+from benchmarker.training.snapshots import to_array
+
+SAMPLE_BATCH = 64
+"""Images that are drawn at a time. The bits of an image may depend on it, so it is the same for all who ask."""
+
+
+class Sampler:
+    """Draws images from a generator in constant memory; image k depends on the stream, on k and on its condition.
+
+    Parameters
+    ----------
+    model : GenerativeModel
+        With the weights to draw from.
+    image_shape : tuple of int
+        Height, width and channels that its images must have.
+    """
+
+    def __init__(self, model: GenerativeModel, image_shape: tuple[int, int, int]) -> None:
+        self._model = model
+        self._shape = image_shape
+
+    def __call__(self, conditions: NDArray[np.float32], stream: Stream) -> Iterator[NDArray[np.float32]]:
+        """Yield the images of encoded conditions of shape (n, size), in batches of at most 64.
+
+        Raises
+        ------
+        DivergedError
+            If a pixel is not a finite number.
+        PluginError
+            If the images have the wrong shape.
+        """
+        for index, start in enumerate(range(0, len(conditions), SAMPLE_BATCH)):
+            rows = conditions[start : start + SAMPLE_BATCH]
+            noise = self._model.noise(stream.child("batch", index=index).generator(), SAMPLE_BATCH)
+            # The last batch is filled up: a smaller one would be another computation.
+            yield self.images(noise, rows[np.arange(SAMPLE_BATCH) % len(rows)])[: len(rows)]
+
+    def images(self, noise: NDArray[np.float32], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the images of latent points, ndarray of shape (n, height, width, channels), float32."""
+        drawn = self._model.sample(noise, conditions)
+        found = np.asarray(keras.ops.convert_to_numpy(drawn), dtype=np.float32)
+        if found.shape != (len(noise), *self._shape):
+            raise PluginError(
+                f"a generator's samples must have the shape {(len(noise), *self._shape)}. Received: {found.shape}"
+            )
+        if not np.isfinite(found).all():
+            raise DivergedError("the generator makes images with NaN or infinity; try a smaller learning rate")
+        return found
+
+
+def digest_variables(variables: Any) -> str:
+    """Return the SHA-256 of variables, in their order."""
+    # Named by position: Keras numbers the paths by what else this process has built.
+    return digest_arrays((str(k), to_array(variable)) for k, variable in enumerate(variables))
+
+
+def save_weights(model: GenerativeModel, path: Path) -> None:
+    """Write what sampling needs, atomically and always into the same bytes."""
+    arrays: dict[str, Any] = {f"{k:05d}": to_array(variable) for k, variable in enumerate(model.sampling_variables)}
+    write_file(path, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
+
+
+def load_weights(model: GenerativeModel, path: Path) -> None:
+    """Set what sampling needs to what `save_weights` wrote.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read, or holds other variables.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = [file[name] for name in sorted(file.files)]
+        for variable, array in zip(model.sampling_variables, arrays, strict=True):
+            variable.assign(array)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: holds no weights of this generator: {error}") from error

@@ -1,0 +1,140 @@
+"""What a training leaves to look at: losses of each batch, grids of samples, and an animation of them."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker.contracts.generation import ConditionedSet
+from benchmarker.contracts.tasks import Classification
+from benchmarker.generation.conditions import bootstrap, class_sizes, shares
+from benchmarker.generation.layout import ANIMATION, LOSSES_FILE, SAMPLES_FOLDER, write_file
+from benchmarker.randomness import Stream
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+GRID_SIDE = 8
+GRIDS = 20
+"""Sample grids of a training, about; beside those of the first and the last epoch."""
+
+SAVED_WEIGHTS = 5
+"""Weights that a training keeps, about; those of the last epoch always."""
+
+_TILE_PIXELS = 48  # smaller images are enlarged to at least this, so that they can be seen
+_GAP = 2
+_FRAME_MILLISECONDS = 250
+
+
+def due(epoch: int, epochs: int, times: int, *, first: bool = False) -> bool:
+    """Tell whether something that is done about ``times`` times in a training is due after an epoch."""
+    return epoch == epochs or (first and epoch == 1) or epoch % max(1, math.ceil(epochs / times)) == 0
+
+
+class Losses:
+    """The file of losses, a line for each gradient step, which grows as the training does.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    epochs : int
+        Epochs that are done; lines of later ones, which an interrupted process left, are taken away.
+    """
+
+    def __init__(self, folder: Path, epochs: int) -> None:
+        self._path = folder / LOSSES_FILE
+        if not epochs:
+            self._path.unlink(missing_ok=True)
+        elif self._path.exists():
+            head, *rows = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [row for row in rows if row.endswith("\n") and int(row.split(",", 1)[0]) <= epochs]
+            text = "".join([head, *kept]).encode()
+            write_file(self._path, lambda stream: stream.write(text))
+
+    def add(self, epoch: int, first_step: int, rows: Sequence[Mapping[str, float]]) -> None:
+        """Write the losses of some steps; epochs and steps count from 1."""
+        fresh = not self._path.exists()
+        with self._path.open("a", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            if fresh:
+                writer.writerow(["epoch", "step", *rows[0]])
+            writer.writerows([epoch, first_step + k, *map(repr, row.values())] for k, row in enumerate(rows))
+            stream.flush()
+            os.fsync(stream.fileno())  # a snapshot must not outlive the lines of its epoch
+
+
+def grid_rows(images: ConditionedSet, stream: Stream) -> NDArray[np.int64]:
+    """Choose training images whose conditions the grid shows, class by class, by rising first attribute.
+
+    Parameters
+    ----------
+    images : ConditionedSet
+        The training part.
+    stream : Stream
+        What they are drawn from.
+    """
+    task = images.task
+    sizes = class_sizes(task, images.targets)
+    equal = [int(size > 0) for size in sizes]  # each class is shown as often
+    rows = bootstrap(task, images.targets, shares(equal, GRID_SIDE**2), stream)
+    if not images.attributes:
+        return rows
+    values = images.attributes[min(images.attributes)][rows]
+    classes = images.targets[rows] if isinstance(task, Classification) else np.zeros(len(rows))
+    return rows[np.lexsort((values, classes))]
+
+
+def draw_grid(images: NDArray[np.float32], side: int = GRID_SIDE) -> Image.Image:
+    """Return images beside each other, the first one at the upper left.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), float32, in [0, 1]
+        Three channels are shown as colours; of other numbers the first one as grey.
+    side : int
+        Images in a row.
+    """
+    from PIL import Image
+
+    shown = images if images.shape[3] == 3 else images[..., :1]
+    factor = max(1, math.ceil(_TILE_PIXELS / max(images.shape[1:3])))
+    pixels = np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8).repeat(factor, axis=1).repeat(factor, axis=2)
+    n, height, width, channels = pixels.shape
+    rows = math.ceil(n / side)
+    shape = (rows * (height + _GAP) - _GAP, side * (width + _GAP) - _GAP, channels)
+    canvas = np.full(shape, 255, dtype=np.uint8)
+    for k in range(n):
+        top, left = (k // side) * (height + _GAP), (k % side) * (width + _GAP)
+        canvas[top : top + height, left : left + width] = pixels[k]
+    return Image.fromarray(canvas if channels == 3 else canvas[..., 0])
+
+
+def save_grid(images: NDArray[np.float32], path: Path, side: int = GRID_SIDE) -> None:
+    """Write a grid as PNG, atomically; the same images always give the same bytes."""
+    path.parent.mkdir(exist_ok=True)
+    write_file(path, lambda stream: draw_grid(images, side).save(stream, format="PNG"))
+
+
+def animate(run: Path) -> None:
+    """Write the grids of a run, in the order of their epochs, as an animated PNG."""
+    from PIL import Image
+
+    folder = run / SAMPLES_FOLDER
+    frames = []
+    for path in sorted(folder.glob("epoch-*.png")):
+        with Image.open(path) as image:
+            frames.append(image.copy())
+    write_file(
+        folder / ANIMATION,
+        lambda stream: frames[0].save(
+            stream, format="PNG", save_all=True, append_images=frames[1:], duration=_FRAME_MILLISECONDS, loop=0
+        ),
+    )
