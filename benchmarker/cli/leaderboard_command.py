@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
 from benchmarker.cli.base import PATH, examples, plain_text, settings, show_renderable
-from benchmarker.errors import StorageError
-
-if TYPE_CHECKING:
-    from benchmarker.results.leaderboard import Leaderboard
+from benchmarker.errors import ConfigurationError
 
 CHECKPOINTS = {"best": ("best",), "final": ("final",), "both": ("best", "final")}
 
@@ -36,13 +34,13 @@ def leaderboard(
     *, study: Path, name: str, sort: str | None, checkpoint: str, include_incomplete: bool, output: Path | None
 ) -> None:
     """Rank the models of a study: mean, standard deviation and seeds finished of seeds planned."""
-    from benchmarker.results.ranking import build_leaderboard
-    from benchmarker.results.study import read_study
+    from benchmarker.cli.rendering import render
+    from benchmarker.results.results import ReportOptions, open_results
 
-    board = build_leaderboard(
-        read_study(study), sort=sort, checkpoints=CHECKPOINTS[checkpoint], include_incomplete=include_incomplete
-    )
-    rendered = render(board, name)
+    options = ReportOptions(checkpoints=CHECKPOINTS[checkpoint], sort=sort, include_incomplete=include_incomplete)
+    rendered = render(open_results(study), name, options)
+    if isinstance(rendered, Mapping):
+        rendered = _only_file(rendered, name)
     if output is not None:
         write(rendered, output)
     elif isinstance(rendered, str):
@@ -51,11 +49,20 @@ def leaderboard(
         show_renderable(rendered)
 
 
-def render(board: Leaderboard, name: str) -> Any:
-    """Return a leaderboard in a report's format: a str or a rich renderable."""
-    from benchmarker.discovery import installed, resolve
+def _only_file(files: Mapping[str, str | bytes], name: str) -> str:
+    """Return the text of a report that is one file.
 
-    return resolve(installed().report(name).renderer)(board)
+    Raises
+    ------
+    ConfigurationError
+        If it is several files, or no text.
+    """
+    (content, *others) = files.values()
+    if others or not isinstance(content, str):
+        raise ConfigurationError(
+            f"the format {name!r} is written into a folder: benchmarker report STUDY --format {name} --out FOLDER"
+        )
+    return content
 
 
 def write(rendered: Any, output: Path) -> None:
@@ -66,9 +73,8 @@ def write(rendered: Any, output: Path) -> None:
     StorageError
         If the file cannot be written.
     """
+    from benchmarker.cli.rendering import write_file
+
     text = rendered if isinstance(rendered, str) else plain_text(rendered)
-    try:
-        # Line ends as they are: the same study gives the same bytes everywhere.
-        output.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise StorageError(f"{output}: cannot be written: {error.strerror or error}") from error
+    # Bytes, and not text: the same study gives the same line ends everywhere.
+    write_file(output, text.encode())

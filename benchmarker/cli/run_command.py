@@ -178,11 +178,10 @@ def _refuse_broken(plugins: Plugins) -> None:
 
 def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> None:
     """Show the leaderboard; into a file it comes last, where the readers of logs look for it."""
-    from benchmarker.cli.leaderboard_command import render
-    from benchmarker.results.ranking import build_leaderboard
-    from benchmarker.results.study import read_study
+    from benchmarker.cli.rendering import render
+    from benchmarker.results.results import open_results
 
-    rendered = render(build_leaderboard(read_study(results)), "terminal")
+    rendered = render(open_results(results), "terminal")
     reused = f" ({outcome.reused} found finished, not repeated)" if outcome.reused else ""
     before = (f"Failed:   {outcome.failed_before} before, not repeated; --retry-failed runs them again",)
     hints = (
@@ -190,6 +189,7 @@ def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> N
         *(before if outcome.failed_before else ()),
         f"Results:  {results}",
         f"More:     benchmarker leaderboard {results} --format csv",
+        f"          benchmarker report {results} --format html",
         f"          benchmarker show {results}",
     )
     if on_terminal():

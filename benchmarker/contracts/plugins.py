@@ -192,15 +192,16 @@ class Generator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A format that a leaderboard can be shown in.
+    """A format that a study's results can be shown in.
 
     Parameters
     ----------
     name : str
-        Lower case, as used by ``benchmarker leaderboard --format``.
+        Lower case, as used by ``--format`` of ``benchmarker leaderboard`` and ``benchmarker report``.
     renderer : str
-        ``"package.module:function"``, called as ``render(leaderboard)`` with a `Leaderboard`; returns a str, or a rich
-        renderable for the terminal.
+        ``"package.module:function"``, called as ``render(results, options)`` with `StudyResults` and `ReportOptions`;
+        returns a str, a rich renderable for the terminal, or a mapping of file names to str or bytes where a report is
+        several files.
     suffix : str
         Of the file that the format is written to, for example ``".csv"``.
     summary : str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from benchmarker import Leaderboard
+from benchmarker import ReportOptions, StudyResults
 
 _FIXED = (
     "rank", "model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision", "seeds",
@@ -13,7 +13,7 @@ _FIXED = (
 )  # fmt: skip
 
 
-def render(leaderboard: Leaderboard) -> str:
+def render(results: StudyResults, options: ReportOptions) -> str:
     """Return a leaderboard as CSV.
 
     Every metric and cost has the columns ``<name>_mean`` and ``<name>_standard_deviation`` (of the sample; empty for a
@@ -21,9 +21,12 @@ def render(leaderboard: Leaderboard) -> str:
 
     Parameters
     ----------
-    leaderboard : Leaderboard
+    results : StudyResults
         What to show.
+    options : ReportOptions
+        How to show it.
     """
+    leaderboard = results.board(options)
     names = list(dict.fromkeys(name for row in leaderboard.rows for name in (*row.metrics, *row.costs)))
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")

@@ -6,24 +6,30 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarker import Leaderboard, LeaderboardRow, Summary
+from benchmarker import LeaderboardRow, ReportOptions, StudyResults, Summary
+from benchmarker_reports.facts import gather
 
 FORMAT = 1
 
 
-def render(leaderboard: Leaderboard) -> str:
+def render(results: StudyResults, options: ReportOptions) -> str:
     """Return a leaderboard as indented JSON.
 
     Parameters
     ----------
-    leaderboard : Leaderboard
+    results : StudyResults
         What to show.
+    options : ReportOptions
+        How to show it.
 
     Returns
     -------
     str
-        An object with ``rows``, ``failed``, ``notes`` and the counts ``ok``, ``failed``, ``pending`` and ``planned``.
+        An object with ``rows``, ``failed``, ``notes``, the counts ``ok``, ``failed``, ``pending`` and ``planned``, and,
+        where there is something to say, ``comparisons``, ``generators`` and ``yardsticks``.
     """
+    facts = gather(results, options)
+    leaderboard = facts.board
     value = {
         "format": FORMAT,
         "title": leaderboard.title,
@@ -43,6 +49,7 @@ def render(leaderboard: Leaderboard) -> str:
             for cell in leaderboard.failed
         ],
         "notes": list(leaderboard.notes),
+        **facts.to_json(),
     }
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

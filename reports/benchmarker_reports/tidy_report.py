@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from benchmarker import Leaderboard
+from benchmarker import ReportOptions, StudyResults
 
 _HEAD = (
     "model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision", "seed", "metric",
@@ -13,18 +13,20 @@ _HEAD = (
 )  # fmt: skip
 
 
-def render(leaderboard: Leaderboard) -> str:
+def render(results: StudyResults, options: ReportOptions) -> str:
     """Return each seed's value of each metric and cost as a line of CSV.
 
     Parameters
     ----------
-    leaderboard : Leaderboard
+    results : StudyResults
         What to show.
+    options : ReportOptions
+        How to show it.
     """
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_HEAD)
-    for row in leaderboard.rows:
+    for row in results.board(options).rows:
         fixed = (
             row.model, row.variant, row.architecture, row.arm, row.checkpoint, row.environment, row.backend,
             row.precision,

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from rich.console import Console
 
-from benchmarker import Leaderboard
+from benchmarker import ReportOptions, StudyResults, open_results
 from benchmarker.cli.base import plain_text
 from benchmarker.discovery import installed, resolve
-from benchmarker.results.ranking import build_leaderboard
-from benchmarker.results.study import read_study
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -24,7 +22,7 @@ SEEDS = (8901, 1826, 4915)
 
 
 @pytest.fixture
-def board(study: StudyFiles) -> Leaderboard:
+def results(study: StudyFiles) -> StudyResults:
     for arm in ("real", "rotations-15"):
         for model, accuracy in (("convxpress", 93.1), ("radio_galaxy_zoo", 90.7)):
             for number, seed in enumerate(SEEDS):
@@ -33,17 +31,17 @@ def board(study: StudyFiles) -> Leaderboard:
     study.fail(broken, "diverged", "the loss | of epoch 3 is not finite")
     study.finish(study.cell("mcrgnet", 1826), 85.0)
     study.cell("mcrgnet", 4915)
-    return build_leaderboard(read_study(study.folder))
+    return open_results(study.folder)
 
 
-def render(name: str, board: Leaderboard) -> str:
-    rendered = resolve(installed().report(name).renderer)(board)
+def render(name: str, results: StudyResults, **options: Any) -> str:
+    rendered = resolve(installed().report(name).renderer)(results, ReportOptions(**options))
     return rendered if isinstance(rendered, str) else plain_text(rendered)
 
 
-def on_terminal(board: Leaderboard, width: int) -> list[str]:
+def on_terminal(results: StudyResults, width: int) -> list[str]:
     console = Console(width=width, force_terminal=True, color_system=None, file=io.StringIO())
-    console.print(resolve(installed().report("terminal").renderer)(board))
+    console.print(resolve(installed().report("terminal").renderer)(results, ReportOptions()))
     return cast("io.StringIO", console.file).getvalue().splitlines()
 
 
@@ -53,23 +51,23 @@ def test_every_format_is_registered() -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_same_study_same_bytes(name: str, board: Leaderboard, study: StudyFiles) -> None:
-    again = build_leaderboard(read_study(study.folder))
-    assert render(name, board) == render(name, again)
-    assert "\x1b" not in render(name, board)
+def test_same_study_same_bytes(name: str, results: StudyResults, study: StudyFiles) -> None:
+    again = open_results(study.folder)
+    assert render(name, results) == render(name, again)
+    assert "\x1b" not in render(name, results)
 
 
 @pytest.mark.parametrize("name", ["terminal", "markdown"])
-def test_readable_formats_say_k_of_n_and_what_failed(name: str, board: Leaderboard) -> None:
-    text = render(name, board)
+def test_readable_formats_say_k_of_n_and_what_failed(name: str, results: StudyResults) -> None:
+    text = render(name, results)
     assert "13 of 15 cells finished, 1 failed, 1 pending." in text
     assert "diverged" in text
     assert "93.4 ± 0.3" in text
     assert "not ranked" in text
 
 
-def test_terminal_fits_eighty_columns(board: Leaderboard) -> None:
-    lines = on_terminal(board, 80)
+def test_terminal_fits_eighty_columns(results: StudyResults) -> None:
+    lines = on_terminal(results, 80)
     assert max(map(len, lines)) <= 80
     table = "\n".join(lines)
     assert "radio_galaxy_zoo  rotations-15" in table
@@ -79,57 +77,59 @@ def test_terminal_fits_eighty_columns(board: Leaderboard) -> None:
     assert "FLOPs" not in table
 
 
-def test_terminal_shows_more_where_there_is_room(board: Leaderboard) -> None:
-    assert "FLOPs" in "\n".join(on_terminal(board, 130))
+def test_terminal_shows_more_where_there_is_room(results: StudyResults) -> None:
+    assert "FLOPs" in "\n".join(on_terminal(results, 130))
 
 
-def test_terminal_keeps_the_denominator_on_narrow_ones(board: Leaderboard) -> None:
-    lines = on_terminal(board, 60)
+def test_terminal_keeps_the_denominator_on_narrow_ones(results: StudyResults) -> None:
+    lines = on_terminal(results, 60)
     assert max(map(len, lines)) <= 60
     assert any("1/3*" in line for line in lines)
 
 
 def test_one_arm_needs_no_column(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 1), 90)
-    assert " arm " not in render("terminal", build_leaderboard(read_study(study.folder)))
+    assert " arm " not in render("terminal", open_results(study.folder))
 
 
-def test_the_sorted_metric_is_shown(board: Leaderboard, study: StudyFiles) -> None:
-    by_ratio = build_leaderboard(read_study(study.folder), sort="ratio_accuracy")
-    assert "ratio accuracy" in render("terminal", by_ratio)
-    assert "ratio accuracy" not in render("terminal", board)
+def test_the_sorted_metric_is_shown(results: StudyResults, study: StudyFiles) -> None:
+    assert "ratio accuracy" in render("terminal", results, sort="ratio_accuracy")
+    assert "ratio accuracy" not in render("terminal", open_results(study.folder))
 
 
-def test_json_numbers_round_trip(board: Leaderboard) -> None:
-    value = json.loads(render("json", board))
+def test_json_numbers_round_trip(results: StudyResults) -> None:
+    value = json.loads(render("json", results))
     assert value["cells"] == {"planned": 15, "ok": 13, "failed": 1, "pending": 1}
-    for row, written in zip(board.rows, value["rows"], strict=True):
+    for row, written in zip(results.leaderboard().rows, value["rows"], strict=True):
         for name, summary in row.metrics.items():
             assert written["metrics"][name]["mean"] == summary.mean
             assert written["metrics"][name]["values"] == {str(s): v for s, v in summary.values.items()}
     assert [row["rank"] for row in value["rows"] if row["checkpoint"] == "best"] == [1, 2, 3, 4, None]
 
 
-def test_csv_has_one_line_for_each_row(board: Leaderboard) -> None:
-    rows = list(csv.DictReader(io.StringIO(render("csv", board))))
-    assert len(rows) == len(board.rows) == 10
+def test_csv_has_one_line_for_each_row(results: StudyResults) -> None:
+    rows = list(csv.DictReader(io.StringIO(render("csv", results))))
+    assert len(rows) == len(results.leaderboard().rows) == 10
     first = rows[0]
     assert (first["rank"], first["model"], first["seeds"], first["planned_seeds"]) == ("1", "convxpress", "3", "3")
-    assert float(first["mean_per_class_accuracy_mean"]) == board.rows[0].metrics["mean_per_class_accuracy"].mean
+    assert (
+        float(first["mean_per_class_accuracy_mean"])
+        == results.leaderboard().rows[0].metrics["mean_per_class_accuracy"].mean
+    )
     incomplete = next(row for row in rows if row["model"] == "mcrgnet")
     assert (incomplete["rank"], incomplete["mean_per_class_accuracy_standard_deviation"]) == ("", "")
 
 
-def test_tidy_has_one_line_for_each_number(board: Leaderboard) -> None:
-    rows = list(csv.DictReader(io.StringIO(render("tidy", board))))
+def test_tidy_has_one_line_for_each_number(results: StudyResults) -> None:
+    rows = list(csv.DictReader(io.StringIO(render("tidy", results))))
     wanted: dict[str, Any] = {"model": "mcrgnet", "checkpoint": "best", "metric": "mean_per_class_accuracy"}
     (row,) = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
     assert (row["seed"], float(row["value"])) == ("1826", 85.0)
 
 
-def test_markdown_escapes_what_would_break_the_table(board: Leaderboard) -> None:
-    text = render("markdown", board)
+def test_markdown_escapes_what_would_break_the_table(results: StudyResults) -> None:
+    text = render("markdown", results)
     assert "the loss \\| of epoch 3" in text
-    table = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(table) == 2 + 5
-    assert len({line.count("|") for line in table}) == 1
+    tables = [[line for line in part.splitlines() if line.startswith("|")] for part in text.split("\n###")]
+    assert [len(table) for table in tables] == [2 + 5, 2 + 2]  # the leaderboard, and the arms against `real`
+    assert all(len({line.replace("\\|", "").count("|") for line in table}) == 1 for table in tables)

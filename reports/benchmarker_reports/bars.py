@@ -1,0 +1,96 @@
+"""Intervals drawn as bars of characters, all of a table on one scale; they say nothing by colour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from benchmarker import Summary
+
+NARROWEST, WIDEST = 10, 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A mean and the interval around it; ``low`` and ``high`` are the mean itself where there is one seed alone."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """The values at the first and the last character of a bar."""
+
+    low: float
+    high: float
+    width: int
+
+    def place(self, value: float) -> int:
+        """Return the character at which a value stands, from 0."""
+        if self.high <= self.low:
+            return self.width // 2
+        share = (value - self.low) / (self.high - self.low)
+        return min(self.width - 1, max(0, round(share * (self.width - 1))))
+
+
+def t_span(summary: Summary | None, confidence: float) -> Span | None:
+    """Return the t interval of a mean over seeds (Student 1908, doi:10.1093/biomet/6.1.1).
+
+    Parameters
+    ----------
+    summary : Summary or None
+        Mean, sample standard deviation and number of seeds.
+    confidence : float
+        Level, between 0 and 1.
+    """
+    if summary is None:
+        return None
+    if summary.standard_deviation is None:
+        return Span(mean=summary.mean, low=summary.mean, high=summary.mean)
+    half = _quantile(summary.n - 1, 0.5 + confidence / 2) * summary.standard_deviation / math.sqrt(summary.n)
+    return Span(mean=summary.mean, low=summary.mean - half, high=summary.mean + half)
+
+
+def _quantile(degrees_of_freedom: int, probability: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees_of_freedom, probability))
+
+
+def scale(spans: Iterable[Span | None], width: int, *, zero: bool = False) -> Scale:
+    """Return the scale that all spans fit on; with ``zero`` it also holds 0."""
+    known = [span for span in spans if span is not None]
+    ends = [end for span in known for end in (span.low, span.high)] + ([0.0] if zero else [])
+    return Scale(low=min(ends, default=0.0), high=max(ends, default=0.0), width=width)
+
+
+def bar(span: Span | None, on: Scale, *, zero: bool = False, ascii_only: bool = False) -> str:
+    """Draw an interval.
+
+    Parameters
+    ----------
+    span : Span or None
+        Drawn as blanks where it is None.
+    on : Scale
+        Of the whole table.
+    zero : bool
+        Mark where no difference is.
+    ascii_only : bool
+        Use signs that every terminal has.
+    """
+    line, first, last, dot, mark = ("-", "|", "|", "o", ":") if ascii_only else ("─", "├", "┤", "●", "┊")
+    cells = [" "] * on.width
+    if span is not None:
+        low, high = on.place(span.low), on.place(span.high)
+        for k in range(low, high + 1):
+            cells[k] = line
+        if high > low:
+            cells[low], cells[high] = first, last
+    if zero and on.low <= 0 <= on.high:
+        cells[on.place(0.0)] = mark
+    if span is not None:
+        cells[on.place(span.mean)] = dot
+    return "".join(cells)

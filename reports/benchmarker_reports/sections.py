@@ -1,0 +1,197 @@
+"""The tables below a leaderboard, as rows of text that the terminal and Markdown share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarker import metric_label
+from benchmarker_reports.bars import Span
+from benchmarker_reports.facts import Facts, QualityLine
+from benchmarker_reports.yardsticks import BEST_RATIO
+
+if TYPE_CHECKING:
+    from benchmarker_reports.statistics.tables import Comparison, ComparisonTable, DoseResponse
+    from benchmarker_reports.yardsticks import Judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One table with a heading.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    head : tuple of str
+        Of the columns.
+    numeric : tuple of bool
+        Which columns are set to the right.
+    rows : tuple of tuple of str
+        Cells.
+    spans : tuple of Span or None
+        Of each row, for formats that draw intervals; empty where there are none.
+    notes : tuple of str
+        Sentences below it.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[tuple[str, ...], ...]
+    spans: tuple[Span | None, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def sections(facts: Facts, *, brief: bool = False) -> list[Section]:
+    """Return what is to be shown below the leaderboard; nothing for what the study does not have.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of the study.
+    brief : bool
+        Of published numbers, only those for the metrics that the leaderboard shows.
+    """
+    found: list[Section] = []
+    if facts.comparisons is not None:
+        table = facts.comparisons.table("arms")
+        if table is not None:
+            found.append(_arms(table, facts))
+        found.extend(_doses(response, facts) for response in facts.comparisons.doses)
+    if facts.quality:
+        found.append(_quality(facts.quality))
+    shown = [judged for judged in facts.yardsticks if not brief or judged.metric in _headlines(facts)]
+    if shown:
+        found.append(_yardsticks(shown, left_out=len(facts.yardsticks) - len(shown)))
+    return found
+
+
+def signed(metric: str) -> Callable[[float], str]:
+    """Return how differences of a metric are written, always with their sign."""
+    write = metric_label(metric).write
+    return lambda value: f"{'+' if value >= 0 else ''}{write(value)}"
+
+
+def _arms(table: ComparisonTable, facts: Facts) -> Section:
+    shown = facts.comparisons
+    unit = f" [{shown.unit}]" if shown and shown.unit else ""
+    guards = shown.guards if shown else ()
+    own = [f"{row.first.label}: {guard}" for row in table.rows for guard in row.guards if guard not in guards]
+    return Section(
+        title=table.title,
+        head=("model", "arm", f"difference{unit}", "interval", "n", "verdict"),
+        numeric=(False, False, True, True, True, False),
+        rows=tuple(_comparison(row) for row in table.rows),
+        spans=tuple(span(row) for row in table.rows),
+        notes=tuple(filter(None, (table.caption, *guards, *dict.fromkeys(own)))),
+    )
+
+
+def _comparison(row: Comparison) -> tuple[str, ...]:
+    return (row.first.network, row.first.arm, *_difference(row), str(row.n), f"{row.sign} {row.verdict}")
+
+
+def _difference(row: Comparison) -> tuple[str, str]:
+    write = signed(row.metric)
+    difference = "-" if row.difference is None else write(row.difference)
+    interval = "-" if row.low is None or row.high is None else f"[{write(row.low)}, {write(row.high)}]"
+    return difference, interval
+
+
+def span(row: Comparison) -> Span | None:
+    """Return the interval of a difference, or None where there is no difference."""
+    if row.difference is None:
+        return None
+    low, high = (row.difference if end is None else end for end in (row.low, row.high))
+    return Span(mean=row.difference, low=low, high=high)
+
+
+def _doses(response: DoseResponse, facts: Facts) -> Section:
+    metric = facts.comparisons.metric if facts.comparisons else ""
+    write = metric_label(metric).write
+    rows, spans = [], []
+    for dose in response.doses:
+        mean = "-" if dose.mean is None else write(dose.mean)
+        deviation = "" if dose.standard_deviation is None else f" ± {write(dose.standard_deviation)}"
+        compared = dose.comparison
+        difference = (
+            ("", "", "", "") if compared is None else (*_difference(compared), str(compared.n), _verdict(compared))
+        )
+        rows.append((f"{dose.ratio:g}", dose.arm, mean + deviation, *difference))
+        spans.append(None if compared is None else span(compared))
+    slope = ""
+    if response.slope is not None:
+        ends = signed(metric)
+        interval = (
+            "" if response.low is None or response.high is None else f" [{ends(response.low)}, {ends(response.high)}]"
+        )
+        slope = f"Slope per generated image for each real one: {ends(response.slope)}{interval}, n = {response.n}."
+    return Section(
+        title=f"Dose and response: {response.network} with images of {response.generator}",
+        head=("ratio", "arm", metric_label(metric).short, "difference", "interval", "n", "verdict"),
+        numeric=(True, False, True, True, True, True, False),
+        rows=tuple(rows),
+        spans=tuple(spans),
+        notes=(slope,) if slope else (),
+    )
+
+
+def _verdict(row: Comparison) -> str:
+    return f"{row.sign} {row.verdict}"
+
+
+def _quality(lines: Sequence[QualityLine]) -> Section:
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:.4g}"
+
+    rows = []
+    for line in lines:
+        deviation = "" if line.standard_deviation is None else f" ± {line.standard_deviation:.2g}"
+        unit = f" [{line.unit}]" if line.unit else ""
+        seeds = f"{line.n}/{line.planned}{'' if line.n == line.planned else '*'}"
+        samples = "-" if line.n_samples is None else f"{line.n_samples:,}"
+        value = number(line.value) + deviation
+        rows.append((line.generator, f"{line.label}{unit}", value, number(line.floor), line.better, samples, seeds))
+    return Section(
+        title="Generators: quality of samples",
+        head=("generator", "measure", "value", "floor", "better", "images", "seeds"),
+        numeric=(False, False, True, True, False, True, True),
+        rows=tuple(rows),
+        notes=("Floor: what real images reach against other real images, so no generator can be asked for more.",),
+    )
+
+
+def _headlines(facts: Facts) -> set[str]:
+    return {*facts.board.headline_metrics, "accuracy", BEST_RATIO}
+
+
+def _yardsticks(judged: Sequence[Judged], *, left_out: int) -> Section:
+    rows = []
+    for entry in judged:
+        seeds = f"{entry.n}/{entry.planned}" if entry.n else ""
+        rows.append(
+            (
+                f"{entry.yardstick.what} ({entry.yardstick.source})",
+                entry.label,
+                entry.published,
+                entry.measured if entry.metric else "",
+                seeds,
+                entry.verdict,
+            )
+        )
+    ours = dict.fromkeys(entry.row for entry in judged if entry.row)
+    notes = [f"Ours: {'; '.join(ours)}."] if ours else []
+    if left_out:
+        notes.append(f"{left_out} more published results, and the protocols, are in the other formats.")
+    else:
+        named = dict.fromkeys(f"{entry.yardstick.source}: {entry.yardstick.protocol}" for entry in judged)
+        notes.append(f"Protocols. {'. '.join(named)}.")
+    return Section(
+        title="Published numbers",
+        head=("published", "metric", "band", "ours", "seeds", "verdict"),
+        numeric=(False, False, True, True, True, False),
+        rows=tuple(rows),
+        notes=tuple(notes),
+    )
