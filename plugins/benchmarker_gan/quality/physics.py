@@ -89,7 +89,7 @@ def statistics(images: NDArray[Any]) -> Statistics:
     pixels = np.asarray(images, dtype=np.float64).mean(axis=3)
     flux = source_flux(pixels)
     centres, covariances = morphology.moments(flux)
-    asymmetries, middles = morphology.asymmetry(flux, centres)
+    asymmetries, middles = morphology.asymmetry(flux)
     return {
         "total_flux": pixels.sum(axis=(1, 2)),
         "peak": pixels.max(axis=(1, 2)),
