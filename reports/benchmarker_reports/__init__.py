@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarker import Registrar, Report, hookimpl
+from benchmarker import Command, Registrar, Report, hookimpl
 
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register the formats."""
+    """Register the formats and the commands."""
     for name, suffix, summary in (
         ("terminal", ".txt", "a table as wide as the terminal; plain text into a file"),
         ("csv", ".csv", "one line for each model, arm and checkpoint, with every metric"),
@@ -17,3 +17,9 @@ def benchmarker_register(registrar: Registrar) -> None:
     ):
         renderer = f"benchmarker_reports.{name}_report:render"
         registrar.report(Report(name=name, renderer=renderer, suffix=suffix, summary=summary))
+    for name, summary in (
+        ("compare", "What differs between two studies, networks or runs, and what that did to the results."),
+        ("power", "How many more seeds until a difference can be told, and how long they will take."),
+    ):
+        command = f"benchmarker_reports.commands.{name}_command:command"
+        registrar.command(Command(name=name, command=command, summary=summary))

@@ -39,7 +39,7 @@ def pareto_front(values: ArrayLike, *, higher_is_better: ArrayLike) -> NDArray[n
     if table.ndim != 2 or direction.shape != (table.shape[1],):
         raise ValueError(f"one direction per column was expected. Received: shapes {table.shape}, {direction.shape}")
     oriented = np.where(direction, table, -table)
-    known = np.isfinite(oriented).all(axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(oriented).all(axis=1), dtype=bool)
     front = known.copy()
     for k in np.flatnonzero(known):
         others = oriented[known]

@@ -88,6 +88,11 @@ def power(delta: float, spread: Spread, level: float = 0.95) -> float:
     return float(special.ndtr((abs(delta) - half) / error).mean())
 
 
+def expected(spread: Spread) -> Spread:
+    """Return a measured spread whose variance over seeds is at least what drawing test sources explains of it."""
+    return replace(spread, seeds=max(spread.seeds, spread.floor))
+
+
 def smallest_detectable(spread: Spread, *, target: float = TARGET, level: float = 0.95) -> float | None:
     """Return the difference that is found with a chance of ``target``, or None for a single seed."""
     if spread.n < 2:
@@ -104,7 +109,7 @@ def smallest_detectable(spread: Spread, *, target: float = TARGET, level: float 
 
 
 def seeds_needed(delta: float, spread: Spread, *, target: float = TARGET, level: float = 0.95) -> int | None:
-    """Return the smallest number of seeds that finds a difference with a chance of ``target``; None if none up to 1,000.
+    """Return the fewest seeds that find a difference with a chance of ``target``; None if 1,000 do not.
 
     Parameters
     ----------
@@ -146,7 +151,7 @@ def plan(delta: float, spread: Spread, *, target: float = TARGET, level: float =
     """
     if delta <= 0:
         raise ValueError(f"a positive difference was expected. Received: {delta}")
-    likely = replace(spread, seeds=max(spread.seeds, spread.floor))
+    likely = expected(spread)
     limit = _limit(delta, likely, level)
     return Plan(
         delta=delta,

@@ -1,0 +1,163 @@
+"""``benchmarker compare``: what differs between two studies, networks or runs, and what that did to the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from benchmarker_reports.commands.writing import signed, table, written_p
+
+if TYPE_CHECKING:
+    from benchmarker_reports.commands.selection import Selection
+    from benchmarker_reports.statistics.sides import Row
+    from benchmarker_reports.statistics.tables import Comparison, ComparisonTable
+
+EPILOG = """\b
+Examples:
+  benchmarker compare results/yesterday results/today
+  benchmarker compare results/quickstart:mcrgnet results/quickstart:convxpress
+  benchmarker compare results/gan:mcrgnet/real results/gan:mcrgnet/dcgan-0.5
+  benchmarker compare results/laptop:mcrgnet/real/8901 results/cluster:mcrgnet/real/8901
+"""
+_LONGEST = 60
+
+
+@click.command(name="compare", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--checkpoint", type=click.Choice(["best", "final"]), default="best", show_default=True,
+              help="Weights of the lowest validation loss, or of the last epoch.")  # fmt: skip
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
+              help="Of intervals; verdicts keep an error rate of one minus this over the whole table.")  # fmt: skip
+def command(*, first: str, second: str, checkpoint: str, level: float) -> None:
+    """Compare two studies, networks or runs: first what differs in configuration and environment, then in results.
+
+    A and B are each STUDY, STUDY:network, STUDY:network/arm or STUDY:network/arm/seed. Results are paired: same seed,
+    and the same test sources. Differences are A minus B.
+    """
+    from benchmarker_reports.commands.selection import select
+
+    one, other = (select(text, checkpoint=checkpoint, level=level) for text in (first, second))
+    click.echo(described(one, other))
+
+
+def described(first: Selection, second: Selection) -> str:
+    """Return a comparison as text.
+
+    Parameters
+    ----------
+    first, second : Selection
+        What was typed.
+    """
+    from benchmarker import ConfigurationError
+    from benchmarker_reports.commands.selection import pairs
+    from benchmarker_reports.statistics.differences import compare
+    from benchmarker_reports.statistics.verdicts import corrected
+
+    if first.question.metric != second.question.metric:
+        raise ConfigurationError(
+            f"{first.text} is judged by {first.question.metric}, {second.text} by {second.question.metric}: "
+            "they cannot be compared."
+        )
+    paired = pairs(first, second)
+    lines = [f"A  {first.text}", f"B  {second.text}", ""]
+    lines += _differences("Configuration", *_both(paired, lambda row: list(row.specs.values())))
+    lines += _differences("Environment", *_both(paired, lambda row: list(row.fingerprints.values())))
+    found = corrected(
+        "networks", "", "", (compare(one, other, first.question) for one, other in paired), first.question.level
+    )
+    return "\n".join([*lines, *_results(found, first, second)])
+
+
+def flattened(value: Any, prefix: str = "") -> dict[str, str]:
+    """Return nested JSON as one text for each entry: ``{"model.epochs": "16"}``."""
+    if isinstance(value, Mapping):
+        found: dict[str, str] = {}
+        for name, entry in value.items():
+            found.update(flattened(entry, f"{prefix}.{name}" if prefix else str(name)))
+        return found
+    if isinstance(value, list):
+        text = ", ".join(str(next(iter(flattened(entry).values()), entry)) for entry in value) or "none"
+        return {prefix: text}
+    return {prefix: str(value)}
+
+
+def _both(paired: Sequence[tuple[Row, Row]], of: Any) -> tuple[list[Any], list[Any]]:
+    return [each for one, _ in paired for each in of(one)], [each for _, other in paired for each in of(other)]
+
+
+def _differences(title: str, first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name the entries whose sets of values are not the same on both sides."""
+    entries = [_values(side) for side in (first, second)]
+    names = sorted({name for side in entries for name in side})
+    lines = [
+        (name, *(_shortened(side.get(name, ["-"])) for side in entries))
+        for name in names
+        if entries[0].get(name) != entries[1].get(name)
+    ]
+    if not lines:
+        return [f"{title}: the same", ""]
+    return [f"{title}: {len(lines)} differ", table(("entry", "A", "B"), lines, left=3), ""]
+
+
+def _values(side: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {}
+    for each in side:
+        for name, value in flattened(each).items():
+            found.setdefault(name, set()).add(value)
+    return {name: sorted(values) for name, values in found.items()}
+
+
+def _shortened(values: Sequence[str]) -> str:
+    text = " | ".join(values)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _results(found: ComparisonTable, first: Selection, second: Selection) -> list[str]:
+    question = first.question
+    unit = question.unit and f" [{question.unit}]"
+    if not found.rows:
+        return ["Results: A and B have no network and arm in common; name one of each: STUDY:network/arm."]
+    lines = [f"Results: {question.metric}{unit}, A minus B, paired by seed"]
+    head = ("A - B", "A", "B", "n", "difference", f"{question.level:.0%} interval", "p (Holm)", "verdict for A")
+    lines.append(table(head, [_line(row, question.metric) for row in found.rows]))
+    for row in found.rows:
+        lines += [f"{row.first.label}: {sentence}" for sentence in row.guards]
+    lines += _single_runs(found.rows)
+    alone = [row for side in (first, second) for row in side.rows if not _shown(row, found.rows)]
+    if alone:
+        names = list(dict.fromkeys(f"{row.network}/{row.arm}" for row in alone))
+        lines.append(f"on one side only, not compared: {', '.join(names)}")
+    return lines
+
+
+def _shown(row: Row, rows: Sequence[Comparison]) -> bool:
+    return any((row.network, row.arm) in {(s.network, s.arm) for s in (each.first, each.second)} for each in rows)
+
+
+def _line(row: Comparison, metric: str) -> tuple[str, ...]:
+    same = row.first.label == row.second.label
+    interval = (
+        "-" if row.low is None or row.high is None else f"{signed(metric, row.low)} .. {signed(metric, row.high)}"
+    )
+    return (
+        row.first.label if same else f"{row.first.label} - {row.second.label}",
+        *("-" if side.mean is None else signed(metric, side.mean).lstrip("+") for side in (row.first, row.second)),
+        str(row.n),
+        "-" if row.difference is None else signed(metric, row.difference),
+        interval,
+        written_p(row.p_adjusted),
+        row.verdict,
+    )
+
+
+def _single_runs(rows: Sequence[Comparison]) -> list[str]:
+    """Say of single runs how many images only one of them got right: all that one seed can tell."""
+    return [
+        f"{row.first.label}, seed {row.seeds[0]}: {row.mcnemar.first_only} test images only A got right, "
+        f"{row.mcnemar.second_only} only B (McNemar p = {written_p(row.mcnemar.p)}, of these two trainings alone)"
+        for row in rows
+        if row.n == 1 and row.mcnemar is not None
+    ]

@@ -1,0 +1,95 @@
+"""``benchmarker power``: how many more seeds until a difference can be told, and how long they will take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from benchmarker_reports.commands.writing import signed, table, written_time
+
+if TYPE_CHECKING:
+    from benchmarker_reports.statistics.differences import Question
+    from benchmarker_reports.statistics.plans import ComparisonPlan, StudyPlan
+
+EPILOG = """\b
+Examples:
+  benchmarker power results/quickstart --delta 1.0
+  benchmarker power results/quickstart --delta 2 --power 0.9 --checkpoint final
+"""
+
+
+@click.command(name="power", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--delta", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+              help="Difference to be told, in the unit of the primary metric (percentage points for MPCA).")  # fmt: skip
+@click.option("--power", "target", type=click.FloatRange(0.5, 0.999), default=0.8, show_default=True,
+              help="The chance of telling it.")  # fmt: skip
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
+              help="Level of the interval that must exclude zero, before correction for many comparisons.")  # fmt: skip
+@click.option("--checkpoint", type=click.Choice(["best", "final"]), default="best", show_default=True,
+              help="Weights of the lowest validation loss, or of the last epoch.")  # fmt: skip
+@click.option("--reference", default="real", show_default=True, help="The arm that others are compared with.")
+def command(*, study: Path, delta: float, target: float, level: float, checkpoint: str, reference: str) -> None:
+    """Say how many more seeds it takes to tell a difference, from the spread that a study has shown so far.
+
+    For each pair of networks within an arm, and of arms of a network: what the seeds at hand can tell, the seeds that
+    --delta needs (in brackets: if the true spread over seeds is as large as its upper 80 % limit), and the time that
+    training the missing ones takes, one after the other, by the times of this study.
+    """
+    from benchmarker import open_results
+    from benchmarker_reports.statistics.plans import plan_study
+    from benchmarker_reports.statistics.verdicts import question_of
+
+    results = open_results(study)
+    question = question_of(results, level=level, checkpoint=checkpoint)
+    found = plan_study(results, question, delta, target=target, checkpoint=checkpoint, reference=reference)
+    click.echo(described(found, question, delta, target))
+
+
+def described(found: StudyPlan, question: Question, delta: float, target: float) -> str:
+    """Return a plan as text."""
+    metric, unit = question.metric, question.unit and f" {question.unit}"
+    lines = [f"To tell a difference of {delta:g}{unit} in {metric} with a chance of {target:.0%}:", ""]
+    if found.comparisons:
+        head = ("comparison", "now", "tells", "seeds", "needed", "more", "time")
+        lines += [table(head, [_line(each, metric) for each in found.comparisons]), ""]
+        lines.append("tells: the smallest difference that the seeds at hand find with that chance.")
+    lines += _summary(found)
+    return "\n".join(lines)
+
+
+def _line(each: ComparisonPlan, metric: str) -> tuple[str, ...]:
+    made = each.plan
+    upper = "-" if made.needed_high is None else str(made.needed_high)
+    needed = "more sources" if made.needed is None else f"{made.needed} ({upper})"
+    return (
+        f"{each.first} - {each.second}",
+        signed(metric, each.difference),
+        signed(metric, each.smallest_detectable).lstrip("+"),
+        str(made.now),
+        needed,
+        "-" if made.more is None else str(made.more),
+        "-" if each.seconds is None else written_time(each.seconds),
+    )
+
+
+def _summary(found: StudyPlan) -> list[str]:
+    lines = []
+    if found.left_out:
+        lines.append(f"{found.left_out} comparison(s) have fewer than two shared seeds: their spread is not known.")
+    short = [each for each in found.comparisons if each.plan.needed is None]
+    if short:
+        sources = max(round(each.n_sources * each.plan.sources_factor) for each in short)
+        now = max(each.n_sources for each in short)
+        lines.append(
+            f"{len(short)} comparison(s) cannot be told with any number of seeds: "
+            + (f"{now} test sources are too few, about {sources} or more are needed." if now else "splits overlap.")
+        )
+    if found.seeds is not None:
+        time = "" if found.seconds is None else f", {written_time(found.seconds)} of training one after the other"
+        lines.append(f"{found.seeds} seeds for every row tell all of them{time}.")
+    if not found.comparisons:
+        lines.append("Nothing to compare: two networks or arms with two shared seeds are needed.")
+    return lines

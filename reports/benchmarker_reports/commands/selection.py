@@ -1,0 +1,101 @@
+"""What ``benchmarker compare`` is pointed at: a study, a network, a network in an arm, or a single run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarker import ConfigurationError, open_results
+from benchmarker_reports.statistics.sides import Row, read_rows
+from benchmarker_reports.statistics.verdicts import question_of
+
+if TYPE_CHECKING:
+    from benchmarker import StudyResults
+    from benchmarker_reports.statistics.differences import Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """One side of a comparison.
+
+    Parameters
+    ----------
+    text : str
+        As it was typed.
+    results : StudyResults
+        Of its study.
+    network, arm, seed
+        That were asked for; None for all.
+    question : Question
+        What its study is judged by.
+    rows : tuple of Row
+        In the order of the plan.
+    """
+
+    text: str
+    results: StudyResults
+    network: str | None
+    arm: str | None
+    seed: int | None
+    question: Question
+    rows: tuple[Row, ...]
+
+
+def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selection:
+    """Open what was typed: ``STUDY``, ``STUDY:network``, ``STUDY:network/arm`` or ``STUDY:network/arm/seed``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the study has no such network, arm or seed.
+    StorageError
+        If there is no such study.
+    """
+    folder, chosen = (text, "") if Path(text).is_dir() else _divided(text)
+    results = open_results(folder)
+    parts = chosen.split("/") if chosen else []
+    if len(parts) > 3:
+        raise ConfigurationError(f"{text}: STUDY:network/arm/seed was expected. Received: {len(parts)} parts.")
+    network, arm = (parts[0] if parts else None), (parts[1] if len(parts) > 1 else None)
+    seed = _seed(text, parts[2]) if len(parts) > 2 else None
+    question = question_of(results, level=level, checkpoint=checkpoint)
+    rows = [
+        row
+        for row in read_rows(results, question.metric, checkpoint)
+        if network in {None, row.network, row.model} and arm in {None, row.arm}
+    ]
+    if seed is not None:
+        rows = [row.only(seed) for row in rows if seed in row.values]
+    if not rows:
+        known = ", ".join(sorted({f"{cell.model}/{cell.arm}" for cell in results.cells}))
+        raise ConfigurationError(f"{text}: the study holds no finished run of that name. Known are: {known}.")
+    return Selection(
+        text=text, results=results, network=network, arm=arm, seed=seed, question=question, rows=tuple(rows)
+    )
+
+
+def pairs(first: Selection, second: Selection) -> list[tuple[Row, Row]]:
+    """Return the rows that stand side by side: of the same arm and network, where neither was asked for alone."""
+    if len(first.rows) == len(second.rows) == 1:
+        return [(first.rows[0], second.rows[0])]
+    same_network = first.network is None or second.network is None
+    same_arm = first.arm is None or second.arm is None
+    return [
+        (one, other)
+        for one in first.rows
+        for other in second.rows
+        if (not same_network or one.network == other.network) and (not same_arm or one.arm == other.arm)
+    ]
+
+
+def _divided(text: str) -> tuple[str, str]:
+    folder, _, chosen = text.rpartition(":")
+    return (folder, chosen) if folder else (text, "")
+
+
+def _seed(text: str, written: str) -> int:
+    try:
+        return int(written)
+    except ValueError as error:
+        raise ConfigurationError(f"{text}: a seed was expected. Received: {written!r}.") from error

@@ -1,0 +1,141 @@
+"""What it takes to tell a difference between any two rows of a study: seeds, and the time that they will take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from benchmarker_reports.statistics.differences import Question, mean_difference, paired_values
+from benchmarker_reports.statistics.power import Plan, expected, plan, smallest_detectable
+from benchmarker_reports.statistics.sides import Row, read_rows
+
+if TYPE_CHECKING:
+    from benchmarker import StudyResults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonPlan:
+    """What it takes to tell a difference between two rows.
+
+    Parameters
+    ----------
+    first, second : str
+        Network and arm.
+    difference : float
+        As it is now, in the unit of the metric.
+    smallest_detectable : float
+        With the seeds at hand.
+    plan : Plan
+        Seeds for the difference that was asked for.
+    n_sources : int
+        Test sources.
+    seconds : float or None
+        Of training that the missing seeds of both sides will take, one run after the other; None where no number of
+        seeds is enough, or no time was measured.
+    """
+
+    first: str
+    second: str
+    difference: float
+    smallest_detectable: float
+    plan: Plan
+    n_sources: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """What it takes to tell a difference in a whole study.
+
+    Parameters
+    ----------
+    comparisons : tuple of ComparisonPlan
+        Arms against the reference first, then networks within an arm.
+    left_out : int
+        Comparisons with fewer than two shared seeds: their spread is not known.
+    seeds : int or None
+        That the most demanding comparison needs; None where one of them needs more test sources instead.
+    seconds : float or None
+        Of training until every row has as many seeds.
+    """
+
+    comparisons: tuple[ComparisonPlan, ...]
+    left_out: int
+    seeds: int | None
+    seconds: float | None
+
+
+def plan_study(
+    results: StudyResults,
+    question: Question,
+    delta: float,
+    *,
+    target: float,
+    checkpoint: str = "best",
+    reference: str = "real",
+) -> StudyPlan:
+    """Return what it takes to tell a difference of ``delta`` anywhere in a study.
+
+    Parameters
+    ----------
+    results : StudyResults
+        A study with at least two seeds.
+    question : Question
+        What is compared, and at which level.
+    delta : float
+        The difference, in the unit of the metric's differences.
+    target : float
+        The chance of finding it.
+    checkpoint : {"best", "final"}
+        Whose predictions.
+    reference : str
+        The arm that others are compared with.
+    """
+    rows = read_rows(results, question.metric, checkpoint)
+    found, left_out = [], 0
+    for first, second in _pairs(rows, reference):
+        one = _planned(first, second, question, delta, target)
+        if one is None:
+            left_out += 1
+        else:
+            found.append(one)
+    needed = [each.plan.needed for each in found]
+    most = None if not found or None in needed else max(n for n in needed if n is not None)
+    times = [row.costs.get("training_seconds") for row in rows]
+    seconds = None
+    if most is not None and None not in times:
+        seconds = sum(max(0, most - len(row.values)) * (cost or 0.0) for row, cost in zip(rows, times, strict=True))
+    return StudyPlan(comparisons=tuple(found), left_out=left_out, seeds=most, seconds=seconds)
+
+
+def _pairs(rows: Sequence[Row], reference: str) -> Iterator[tuple[Row, Row]]:
+    bases = {row.network: row for row in rows if row.arm == reference}
+    for row in rows:
+        if row.arm != reference and row.network in bases:
+            yield row, bases[row.network]
+    yield from ((first, second) for first, second in combinations(rows, 2) if first.arm == second.arm)
+
+
+def _planned(first: Row, second: Row, question: Question, delta: float, target: float) -> ComparisonPlan | None:
+    seeds = sorted(set(first.values) & set(second.values))
+    values = paired_values(first, second, seeds, question.metric, None)
+    result, _, _ = mean_difference(
+        first, second, seeds=seeds, values=values, metric=question.metric, index=None, level=question.level
+    )
+    if result is None:
+        return None
+    spread = expected(result.spread)
+    made = plan(delta, spread, target=target, level=question.level)
+    times = [row.costs.get("training_seconds") for row in (first, second)]
+    known = made.more is not None and None not in times
+    return ComparisonPlan(
+        first=f"{first.network}/{first.arm}",
+        second=f"{second.network}/{second.arm}",
+        difference=result.value,
+        smallest_detectable=smallest_detectable(spread, target=target, level=question.level) or 0.0,
+        plan=made,
+        n_sources=len(first.sums[seeds[0]].sources) if seeds[0] in first.sums else 0,
+        seconds=(made.more or 0) * sum(time for time in times if time is not None) if known else None,
+    )
