@@ -113,7 +113,7 @@ class RichObserver:
     def study_started(self, cells: Sequence[CellView], finished: int) -> None:
         """Start the bar of the cells."""
         self._total = len(cells)
-        self._print(plan_line(len(cells), finished))
+        self._print(plan_line(cells, finished))
         self._cells = self._progress.add_task("all cells", total=len(cells) - finished, count=f"0/{len(cells)}")
 
     def cell_started(self, cell: CellView) -> None:

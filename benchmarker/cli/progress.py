@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from benchmarker.run.observer import CellOutcome, CellView, DataSummary, Observer
 
 SHOWN_ON_TERMINAL = 10
+_LOSSES = {
+    "loss": "loss",
+    "validation_loss": "validation loss",
+    "d_loss_real": "d-loss real",
+    "d_loss_fake": "d-loss fake",
+    "g_loss": "g-loss",
+}
 _SECONDS_BETWEEN_DATA_LINES = 10.0
 
 
@@ -63,7 +70,7 @@ class PlainObserver:
     def study_started(self, cells: Sequence[CellView], finished: int) -> None:
         """Write how much there is to do."""
         self._total = len(cells)
-        say(plan_line(len(cells), finished))
+        say(plan_line(cells, finished))
 
     def cell_started(self, cell: CellView) -> None:
         """Write which cell begins."""
@@ -132,19 +139,21 @@ def skipped_lines(skipped: Sequence[SkippedImage], limit: int | None = None, mor
     return [*lines, f"  ... {left:,} more: {more}"] if left else lines
 
 
-def plan_line(cells: int, finished: int) -> str:
+def plan_line(cells: Sequence[CellView], finished: int) -> str:
     """Return one line about what there is to do."""
     found = f", {finished} found finished" if finished else ""
-    return f"plan: {cells} cell{'' if cells == 1 else 's'}{found}"
+    generators = sum(cell.generator for cell in cells)
+    before = f" and {_counted(generators, 'generator')}" if generators else ""
+    return f"plan: {_counted(len(cells) - generators, 'cell')}{before}{found}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def epoch_text(values: Mapping[str, float]) -> str:
     """Return the losses and the speed of an epoch."""
-    parts = [
-        f"{label} {values[name]:.4f}"
-        for name, label in (("loss", "loss"), ("validation_loss", "validation loss"))
-        if name in values
-    ]
+    parts = [f"{label} {values[name]:.4f}" for name, label in _LOSSES.items() if name in values]
     if "images_per_second" in values:
         parts.append(f"{values['images_per_second']:,.0f} images/s")
     return ", ".join(parts)

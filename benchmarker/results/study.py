@@ -1,30 +1,11 @@
-"""Reads a study's folder: the plan, and what became of each of its cells.
-
-The run folders are the truth and may come from anywhere, half copied or edited by hand. Whatever is wrong with one of
-them makes its cell *unreadable*, says why, and never hides the other cells.
-"""
+"""A study's plan and its cells, as they are read from its folder."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-
-from benchmarker.errors import StorageError
-from benchmarker.results.layout import (
-    COSTS_FILE,
-    FAILED_SUFFIX,
-    FORMAT,
-    MANIFEST_FILE,
-    METRICS_FILE,
-    PLAN_FILE,
-    RUN_NAME_LENGTH,
-    RUNS_FOLDER,
-    run_name,
-)
-from benchmarker.results.rows import MalformedError, evaluation_rows, flatten_costs
 
 Status = Literal["ok", "failed", "unreadable", "pending"]
 
@@ -49,12 +30,17 @@ class CellRecord:
         Of a failure; empty otherwise.
     folder : Path or None
         The run's folder.
+    configuration : str
+        Digest of everything but the seed: cells that may be averaged share it; empty where the plan has none.
     manifest, metrics, costs : mapping
-        The run's files as they are; empty unless the status is ``"ok"`` (a failed run has its manifest).
+        The run's files as they are; empty unless the status is ``"ok"`` (a failed run has its manifest). Of a large study
+        they are read when they are looked into.
     evaluations : mapping of str to mapping of str to float
         For each checkpoint (``"best"``, ``"final"``), each metric and its value.
     cost_values : mapping of str to float
         Costs as a flat table: ``"parameters"``, ``"flops"``, ``"inference_images_per_second"`` ...
+    collapsed : mapping of str to str
+        For each checkpoint that calls every validation image the same class, that class.
     """
 
     key: str
@@ -73,6 +59,8 @@ class CellRecord:
     costs: Mapping[str, Any] = field(default_factory=dict)
     evaluations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     cost_values: Mapping[str, float] = field(default_factory=dict)
+    collapsed: Mapping[str, str] = field(default_factory=dict)
+    configuration: str = ""
 
     @property
     def name(self) -> str:
@@ -83,7 +71,7 @@ class CellRecord:
     def fingerprint(self) -> Mapping[str, Any]:
         """What of the environment may have changed bits."""
         value = self.manifest.get("fingerprint")
-        return value if isinstance(value, dict) else {}
+        return value if isinstance(value, Mapping) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +88,15 @@ class Study:
         In the order of the plan.
     notes : tuple of str
         What a reader of the results should know.
+    generators : tuple of CellRecord
+        Trained before the cells that need their images, in the order of the plan; no cells of the comparison.
     """
 
     folder: Path
     plan: Mapping[str, Any]
     cells: tuple[CellRecord, ...]
     notes: tuple[str, ...] = ()
+    generators: tuple[CellRecord, ...] = ()
 
     @property
     def title(self) -> str:
@@ -150,146 +141,6 @@ def read_study(folder: Path) -> Study:
     StorageError
         If there is no readable plan. Damaged runs raise nothing; their cells are unreadable.
     """
-    plan = _read_plan(folder)
-    cells = tuple(_read_cell(folder, cell) for cell in _planned(folder, plan))
-    return Study(folder=folder, plan=plan, cells=cells, notes=tuple(_foreign_runs(folder, cells)))
+    from benchmarker.results.reading import read
 
-
-def _read_plan(folder: Path) -> dict[str, Any]:
-    path = folder / PLAN_FILE
-    if not folder.is_dir():
-        raise StorageError(f"{folder}: there is no such folder. {_studies_nearby(folder)}")
-    if not path.is_file():
-        raise StorageError(f"{folder}: not a study: it holds no {PLAN_FILE}. {_studies_nearby(folder)}")
-    try:
-        plan = _read_json(path)
-    except (MalformedError, OSError) as error:
-        raise StorageError(
-            f"{path}: {error}. Restore the plan from a copy, or run the registry into another folder (-p)."
-        ) from error
-    if plan.get("format") != FORMAT:
-        raise StorageError(
-            f"{path}: format {FORMAT} was expected. Received: {plan.get('format')!r}. "
-            "It was written by another version of the benchmarker; read it with that version."
-        )
-    return plan
-
-
-def _studies_nearby(folder: Path) -> str:
-    roots = (folder, folder.parent, Path("results"))
-    found = [str(plan.parent) for root in roots if root.is_dir() for plan in sorted(root.glob(f"*/{PLAN_FILE}"))]
-    found = list(dict.fromkeys(found))  # the nearest first
-    if found:
-        return f"Studies nearby: {', '.join(found[:5])}."
-    return "Give the folder that `benchmarker run` printed, for example results/quickstart."
-
-
-def _planned(folder: Path, plan: Mapping[str, Any]) -> Iterator[CellRecord]:
-    entries = plan.get("cells")
-    if not isinstance(entries, list):
-        raise StorageError(f"{folder / PLAN_FILE}: a list of cells was expected. Received: {type(entries).__name__}.")
-    for number, entry in enumerate(entries):
-        try:
-            yield CellRecord(
-                key=str(entry["key"]),
-                model=str(entry["model"]),
-                architecture=str(entry.get("architecture", entry["model"])),
-                arm=str(entry["arm"]),
-                seed=int(entry["seed"]),
-                line=entry.get("line"),
-                spec=entry.get("spec") or {},
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StorageError(
-                f"{folder / PLAN_FILE}: cell {number + 1} is incomplete ({type(error).__name__}: {error}). "
-                "Restore the plan from a copy, or run the registry into another folder (-p)."
-            ) from error
-
-
-def _read_cell(study: Path, cell: CellRecord) -> CellRecord:
-    name = run_name(cell.key)
-    finished, failed = study / RUNS_FOLDER / name, study / RUNS_FOLDER / f"{name}{FAILED_SUFFIX}"
-    folder = finished if finished.is_dir() else failed
-    if not folder.is_dir():
-        return cell
-    try:
-        return _finished(cell, folder) if folder == finished else _failed(cell, folder)
-    except (MalformedError, OSError) as error:
-        message = f"{RUNS_FOLDER}/{folder.name}: {error}"
-        return _with(cell, status="unreadable", kind="unreadable", message=message, folder=folder)
-
-
-def _finished(cell: CellRecord, folder: Path) -> CellRecord:
-    manifest = _manifest(cell, folder)
-    if manifest.get("status") != "ok":
-        raise MalformedError(f"manifest.json: status 'ok' was expected. Received: {manifest.get('status')!r}")
-    metrics = _read_json(folder / METRICS_FILE)
-    costs = _read_json(folder / COSTS_FILE)
-    return _with(
-        cell,
-        status="ok",
-        folder=folder,
-        manifest=manifest,
-        metrics=metrics,
-        costs=costs,
-        evaluations=evaluation_rows(metrics),
-        cost_values=flatten_costs(costs),
-    )
-
-
-def _failed(cell: CellRecord, folder: Path) -> CellRecord:
-    manifest = _manifest(cell, folder)
-    message = str(manifest.get("message") or "no message")
-    return _with(
-        cell,
-        status="failed",
-        kind=str(manifest.get("kind") or "crashed"),
-        message=" ".join(message.split()),
-        folder=folder,
-        manifest=manifest,
-    )
-
-
-def _manifest(cell: CellRecord, folder: Path) -> dict[str, Any]:
-    manifest = _read_json(folder / MANIFEST_FILE)
-    if manifest.get("key", cell.key) != cell.key:
-        raise MalformedError("manifest.json belongs to another cell")
-    return manifest
-
-
-def _with(cell: CellRecord, **changes: Any) -> CellRecord:
-    return replace(cell, **changes)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise MalformedError(f"{path.name} is missing") from error
-    except ValueError as error:  # also bytes that are no UTF-8
-        raise MalformedError(f"{path.name} is not JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise MalformedError(f"{path.name}: an object was expected. Received: {type(value).__name__}")
-    return value
-
-
-def _foreign_runs(folder: Path, cells: tuple[CellRecord, ...]) -> list[str]:
-    known = {run_name(cell.key) for cell in cells}
-    runs = folder / RUNS_FOLDER
-    if not runs.is_dir():
-        return []
-    foreign = sorted(
-        run.name
-        for run in runs.iterdir()
-        if run.is_dir() and run.name.removesuffix(FAILED_SUFFIX) not in known and _is_run(run.name)
-    )
-    if not foreign:
-        return []
-    names = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
-    return [f"{len(foreign)} run(s) in runs/ belong to no cell of the plan and are not counted: {names}"]
-
-
-def _is_run(name: str) -> bool:
-    """Tell runs from folders that are still being written."""
-    stem = name.removesuffix(FAILED_SUFFIX)
-    return len(stem) == RUN_NAME_LENGTH and all(character in "0123456789abcdef" for character in stem)
+    return read(folder)

@@ -24,6 +24,7 @@ from benchmarker.discovery import Plugins, installed
 from benchmarker.errors import DivergedError, StorageError
 from benchmarker.evaluation import costs, memory, metrics
 from benchmarker.evaluation.primary import primary_metric
+from benchmarker.generation.samples import generator_link, with_generated
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
 from benchmarker.results.layout import CHECKPOINTS, COSTS_FILE, METRICS_FILE, predictions_file, weights_file
@@ -57,6 +58,7 @@ class Workplace:
     digests: dict[str, str]
     fingerprint: dict[str, Any]
     trail: Trail
+    generator: Mapping[str, Any] | None = None
 
     @property
     def seed(self) -> int:
@@ -68,7 +70,7 @@ class Workplace:
         return PartSet(self.data, getattr(self.parts, name))
 
 
-def set_up(spec: Mapping[str, Any], prepared: Path) -> Workplace:
+def set_up(spec: Mapping[str, Any], prepared: Path, generator: Mapping[str, Any] | None = None) -> Workplace:
     """Configure the backend, open the data and build the network.
 
     Parameters
@@ -77,6 +79,8 @@ def set_up(spec: Mapping[str, Any], prepared: Path) -> Workplace:
         Of the cell.
     prepared : Path
         Folder of the prepared data.
+    generator : mapping, optional
+        Spec and folder of the run of the generator whose images the cell is trained on.
     """
     training = Training.model_validate(spec["training"])
     seed = int(spec["seed"])
@@ -104,8 +108,11 @@ def set_up(spec: Mapping[str, Any], prepared: Path) -> Workplace:
         applied=[_applied(entry, plugins) for entry in spec["arm"]["augmentations"]],
         model=model,
         digests={"data": data.digest, "split": parts.digest, "initial_weights": digest_weights(model)},
-        fingerprint=fingerprint(spec["backend"], training.threads, training.precision, _distributions(spec, plugins)),
+        fingerprint=fingerprint(
+            spec["backend"], training.threads, training.precision, _distributions(spec, plugins, generator)
+        ),
         trail=Trail(),
+        generator=generator,
     )
 
 
@@ -114,9 +121,10 @@ def _applied(entry: Mapping[str, Any], plugins: Plugins) -> AppliedAugmentation:
     return AppliedAugmentation(augmentation=augmentation, options=validated_options(augmentation, entry["options"]))
 
 
-def _distributions(spec: Mapping[str, Any], plugins: Plugins) -> dict[str, str]:
+def _distributions(spec: Mapping[str, Any], plugins: Plugins, generator: Mapping[str, Any] | None) -> dict[str, str]:
     names = [("architecture", spec["model"]["architecture"]), ("dataset", spec["dataset"]["name"])]
     names += [("augmentation", entry["name"]) for entry in spec["arm"]["augmentations"]]
+    names += [("generator", generator["spec"]["generator"]["name"])] if generator else []
     return {f"{kind} {name}": plugins.distribution(kind, name) for kind, name in names}
 
 
@@ -125,7 +133,7 @@ def train_cell(place: Workplace, folder: Path, emit: Emit) -> None:
 
     Goes on from the newest snapshot in the folder, if there is one of this environment.
     """
-    train = expand(place.part("train"), place.applied, place.seed, "train")
+    train = expand(_training_part(place), place.applied, place.seed, "train")
     validation: TrainingSet = place.part("validation")
     if place.spec["arm"]["augment_validation"]:
         validation = expand(validation, place.applied, place.seed, "validation")
@@ -152,6 +160,20 @@ def train_cell(place: Workplace, folder: Path, emit: Emit) -> None:
     seconds = math.fsum(progress.seconds)
     rate = len(train) * len(progress.history) / seconds if seconds > 0 else 0.0
     _write_costs(place, folder, {"training_seconds": seconds, "training_images_per_second": rate})
+
+
+def _training_part(place: Workplace) -> TrainingSet:
+    """Return the images that augmentations begin with: the real ones, and those of the arm's generator."""
+    if place.generator is None:
+        return place.part("train")
+    return with_generated(
+        place.part("train"),
+        place.spec["arm"]["generated"],
+        Path(place.generator["folder"]),
+        seed=place.seed,
+        fingerprint=place.fingerprint,
+        root=Path(place.generator["samples"]) if place.generator["samples"] else None,
+    )
 
 
 def test_cell(place: Workplace, folder: Path, weights: Mapping[str, str], emit: Emit) -> None:
@@ -219,6 +241,8 @@ def _begin_trail(place: Workplace, train: TrainingSet) -> None:
     place.trail.add("fingerprint", place.fingerprint)
     place.trail.add("data", {"digest": place.digests["data"]})
     place.trail.add("split", {"digest": place.digests["split"]})
+    if place.generator is not None:
+        place.trail.add("generator", generator_link(Path(place.generator["folder"])))
     place.trail.add("training set", {"digest": digest_set(train), "images": len(train)})
     place.trail.add("initial weights", {"digest": place.digests["initial_weights"]})
 

@@ -63,6 +63,7 @@ def launch(
     weights: Mapping[str, str] | None = None,
     fresh: bool = False,
     conditions: Conditions | None = None,
+    entries: Mapping[str, Any] | None = None,
 ) -> CellOutcome:
     """Run a cell in a fresh process and wait for it; go on from where an interrupted run of it came to.
 
@@ -82,6 +83,8 @@ def launch(
         Begin anew even where there are snapshots.
     conditions : Conditions, optional
         A process of no run in particular, without a time limit, by default.
+    entries : mapping, optional
+        What else the worker must know, as `benchmarker.run.generators.job_entries` gives it.
 
     Raises
     ------
@@ -103,6 +106,7 @@ def launch(
         "finished": str(paths.finished.absolute()),
         "failed": str(paths.failed.absolute()),
         "weights": weights,
+        **(entries or {}),
     }
     killed_before = _kills_for_memory()
     code, timed_out = _run_worker(job, cell, paths, listen, conditions)

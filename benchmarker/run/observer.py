@@ -11,13 +11,22 @@ from benchmarker.contracts.images import SkippedImage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellView:
-    """A cell, as people know it."""
+    """A cell, as people know it.
+
+    Parameters
+    ----------
+    key, model, architecture, arm, seed
+        As in the plan.
+    generator : bool
+        Whether it trains a generator that cells need, and no network.
+    """
 
     key: str
     model: str
     architecture: str
     arm: str
     seed: int
+    generator: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +90,7 @@ class Observer(Protocol):
         """The data are prepared and split."""
 
     def study_started(self, cells: Sequence[CellView], finished: int) -> None:
-        """The plan is written; ``finished`` of its cells are found done."""
+        """The plan is written; ``finished`` of its cells and generators are found done."""
 
     def cell_started(self, cell: CellView) -> None:
         """A cell's process was started."""

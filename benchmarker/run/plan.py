@@ -11,10 +11,11 @@ from typing import Any
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Split
 from benchmarker.digests import digest_json
-from benchmarker.discovery import Plugins
+from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import StorageError
 from benchmarker.registry import ArmEntry, CellProblem, ModelEntry, Registry, validated_options
 from benchmarker.results.layout import FORMAT, PLAN_FILE, run_name
+from benchmarker.results.settings import shared_settings
 from benchmarker.run.files import write_json
 from benchmarker.run.observer import CellView
 
@@ -59,7 +60,20 @@ class Cell:
     @property
     def view(self) -> CellView:
         """The cell, as people know it."""
-        return CellView(key=self.key, model=self.model, architecture=self.architecture, arm=self.arm, seed=self.seed)
+        names = {name: getattr(self, name) for name in ("key", "model", "architecture", "arm", "seed")}
+        return CellView(**names, generator=is_generator(self))
+
+
+def is_generator(cell: Cell) -> bool:
+    """Whether a cell trains a generator, which others need, and no network."""
+    return cell.spec.get("kind") == "generator"
+
+
+def generator_key(cell: Cell) -> str | None:
+    """Return the key of the generator whose images a cell is trained on, if there is one."""
+    generated = cell.spec.get("arm", {}).get("generated")
+    # Of an arm that cannot be used, no generator was planned.
+    return None if generated is None else generated.get("generator")
 
 
 def make_cells(
@@ -71,6 +85,7 @@ def make_cells(
     backend: str,
     lines: Mapping[int, int],
     unusable: Iterable[CellProblem] = (),
+    generators: Mapping[tuple[str, int], Cell] | None = None,
 ) -> list[tuple[Cell, CellProblem | None]]:
     """Return the cells of a registry: seed by seed, arm by arm, model by model.
 
@@ -90,6 +105,8 @@ def make_cells(
         Line of each model in the registry.
     unusable : iterable of CellProblem
         Models and arms that a broken plugin keeps from working.
+    generators : mapping of (str, int) to Cell
+        Those that arms need, by their label as names are compared, and seed.
 
     Returns
     -------
@@ -110,7 +127,12 @@ def make_cells(
     return [
         (
             _cell(
-                {**common, "arm": arms[a], "model": models[m], "seed": seed},
+                {
+                    **common,
+                    "arm": _with_generated(arms[a], arm, seed, generators or {}),
+                    "model": models[m],
+                    "seed": seed,
+                },
                 entry=entry,
                 arm=arm,
                 line=lines.get(m, 0),
@@ -126,7 +148,7 @@ def make_cells(
 def _cell(spec: Mapping[str, Any], *, entry: ModelEntry, arm: ArmEntry, line: int) -> Cell:
     return Cell(
         key=digest_json(spec),
-        configuration=digest_json({key: value for key, value in spec.items() if key != "seed"}),
+        configuration=digest_json(shared_settings(spec)),
         model=entry.label,
         architecture=spec["model"]["architecture"],
         arm=arm.name,
@@ -151,13 +173,28 @@ def _model_spec(entry: ModelEntry, plugins: Plugins, unusable: bool) -> dict[str
 
 def _arm_spec(arm: ArmEntry, plugins: Plugins, unusable: bool) -> dict[str, Any]:
     if unusable:
-        return {**arm.model_dump(mode="json", exclude={"name"}), "unusable": True}
+        left_out = {"name", "generated"} if arm.generated is None else {"name"}
+        return {**arm.model_dump(mode="json", exclude=left_out), "unusable": True}
     augmentations = []
     for entry in arm.augmentations:
         augmentation = plugins.augmentation(entry.name)
         options = validated_options(augmentation, entry.options)
         augmentations.append({"name": augmentation.name, "options": options.model_dump(mode="json") if options else {}})
     return {"augmentations": augmentations, "augment_validation": arm.augment_validation and bool(augmentations)}
+
+
+def _with_generated(
+    spec: Mapping[str, Any], arm: ArmEntry, seed: int, generators: Mapping[tuple[str, int], Cell]
+) -> Mapping[str, Any]:
+    """Return the spec of an arm under a seed: with the generator that it has then, where it has one."""
+    generated = arm.generated
+    if generated is None or "unusable" in spec:
+        return spec
+    generator = generators[spelling(generated.by), seed]
+    amount: dict[str, Any] = {"balance": True} if generated.balance else {"ratio": generated.ratio}
+    alone = {} if generated.real else {"real": False}
+    own = {"generator": generator.key, "configuration": generator.configuration, **amount, **alone}
+    return {**spec, "generated": own}
 
 
 def merge_cells(planned: Iterable[Cell], earlier: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
@@ -190,9 +227,13 @@ def merge_cells(planned: Iterable[Cell], earlier: Iterable[Cell]) -> tuple[list[
     return merged, superseded
 
 
+def _entries(plan: Mapping[str, Any], part: str) -> Any:
+    return plan["cells"] if part == "cells" else plan.get(part, ())
+
+
 def _read(entry: Mapping[str, Any]) -> Cell:
     cell = Cell(**entry)
-    _ground(cell)  # raises where it is incomplete
+    _ = cell.spec["generator"] if is_generator(cell) else _ground(cell)  # raises where it is incomplete
     return cell
 
 
@@ -206,9 +247,11 @@ def _ground(cell: Cell) -> tuple[Any, Any]:
     return cell.spec["dataset"], cell.spec["split"]
 
 
-def write_plan(study: Path, header: Mapping[str, Any], cells: Iterable[Cell]) -> None:
+def write_plan(study: Path, header: Mapping[str, Any], cells: Iterable[Cell], generators: Iterable[Cell] = ()) -> None:
     """Write ``plan.json`` atomically."""
-    write_json(study / PLAN_FILE, {"format": FORMAT, **header, "cells": [asdict(cell) for cell in cells]})
+    plan = {"format": FORMAT, **header, "cells": [asdict(cell) for cell in cells]}
+    trained_before = [asdict(cell) for cell in generators]
+    write_json(study / PLAN_FILE, plan | ({"generators": trained_before} if trained_before else {}))
 
 
 def read_cells(study: Path) -> list[Cell]:
@@ -219,12 +262,27 @@ def read_cells(study: Path) -> list[Cell]:
     StorageError
         If the plan cannot be read.
     """
+    return _read_plan(study, "cells")
+
+
+def read_generators(study: Path) -> list[Cell]:
+    """Return the generators of a study's plan, as cells of their own.
+
+    Raises
+    ------
+    StorageError
+        If the plan cannot be read.
+    """
+    return _read_plan(study, "generators")
+
+
+def _read_plan(study: Path, part: str) -> list[Cell]:
     path = study / PLAN_FILE
     if not path.exists():
         return []
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
-        cells = [_read(cell) for cell in plan["cells"]] if plan["format"] == FORMAT else None
+        cells = [_read(cell) for cell in _entries(plan, part)] if plan["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path}: is not a plan of this program ({error}); choose another results folder") from error
     if cells is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from benchmarker.run.plan import Cell
 from benchmarker.run.processes import StoppedError, Workers
@@ -25,14 +25,17 @@ class Pool:
         In the order in which they are begun.
     work : callable
         Called with a cell and the number of a slot; returns whether the cell is settled, or False where another run
-        works on it. Raises StoppedError where the run is being stopped.
+        works on it, or on what it needs. Raises StoppedError where the run is being stopped.
     waiting : callable
-        Called with the number of cells once nothing is left to do but to wait for other runs.
+        Called with the cells that are left once there is nothing to do but to wait; returns whether it told the user,
+        and is then not called again.
     workers : Workers
         Stopped when the pool is.
     """
 
-    def __init__(self, cells: Iterable[Cell], work: Work, waiting: Callable[[int], None], workers: Workers) -> None:
+    def __init__(
+        self, cells: Iterable[Cell], work: Work, waiting: Callable[[Sequence[Cell]], bool], workers: Workers
+    ) -> None:
         self._free = deque(cells)
         self._elsewhere: deque[tuple[Cell, float]] = deque()  # with the time at which to ask again
         self._work = work
@@ -117,7 +120,6 @@ class Pool:
                     self._elsewhere.popleft()
                     return cell
                 if not self._told:
-                    self._told = True
-                    self._waiting(len(self._elsewhere))
+                    self._told = self._waiting([each for each, _ in self._elsewhere])
                 self._changed.wait(patience)
             return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarker import backends
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.plugins import Dataset
+from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.context import Context
 from benchmarker.data.prepared import prepare
@@ -29,9 +30,10 @@ from benchmarker.registry import (
 )
 from benchmarker.results.layout import RUNS_FOLDER
 from benchmarker.run.files import write_text
+from benchmarker.run.generators import check_conditions, make_generators, merge_generators
 from benchmarker.run.locks import planning
 from benchmarker.run.observer import DataSummary, Observer
-from benchmarker.run.plan import Cell, make_cells, merge_cells, read_cells, write_plan
+from benchmarker.run.plan import Cell, make_cells, merge_cells, read_cells, read_generators, write_plan
 from benchmarker.training.requirements import check_size
 
 
@@ -51,6 +53,10 @@ class ReadyStudy:
         Why a cell cannot run, by its key.
     n_outputs, n_test : int
         Outputs of a network, and images in the test part.
+    generators : mapping of str to Cell
+        What arms of the registry need trained before, by its key.
+    split : mapping
+        How sources are divided.
     """
 
     folder: Path
@@ -59,6 +65,8 @@ class ReadyStudy:
     problems: Mapping[str, CellProblem]
     n_outputs: int = 1
     n_test: int = 0
+    generators: Mapping[str, Cell] = field(default_factory=dict)
+    split: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def threads(self) -> int:
@@ -108,9 +116,12 @@ def get_ready(
         raise ConfigurationError(f"no network of the registry can be trained on these images:\n{reasons}")
     for problem in unusable:
         observer.message(problem.message)
-    splits = [split_sources(data, registry.dataset.split or dataset.split, seed) for seed in registry.seeds]
+    split = registry.dataset.split or dataset.split
+    splits = [split_sources(data, split, seed) for seed in registry.seeds]
     parts = splits[0]  # its sizes stand for all; the others were drawn to find out now whether they can be
     _tell(observer, dataset, data, parts)
+    check_conditions(loaded, data, unusable)
+    generators = make_generators(loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable)
     planned = make_cells(
         registry,
         plugins,
@@ -119,6 +130,7 @@ def get_ready(
         backend=backend,
         lines=loaded.lines,
         unusable=unusable,
+        generators=generators,
     )
     cells = [cell for cell, _ in planned]
     header = _header(loaded, dataset, data, parts) | {"source": _source(loaded, dataset, study)}
@@ -128,7 +140,7 @@ def get_ready(
         earlier = read_cells(study)
         _refuse_other_dataset(study, dataset, earlier)
         merged, superseded = merge_cells(cells, earlier)
-        write_plan(study, header, merged)
+        write_plan(study, header, merged, merge_generators(generators.values(), read_generators(study), merged))
         write_text(study / f"registry{loaded.path.suffix}", loaded.text)
     if superseded:
         observer.message(
@@ -143,6 +155,8 @@ def get_ready(
         problems=problems,
         n_outputs=data.task.n_outputs,
         n_test=len(parts.test),
+        generators={generator.key: generator for generator in generators.values()},
+        split=(split or Split()).model_dump(mode="json"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.results.layout import COSTS_FILE, FAILED_SUFFIX, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
 from benchmarker.run.files import make_folder, read_json
+from benchmarker.run.generators import failed_with, job_entries
 from benchmarker.run.launcher import launch, read_failure, record_failure, run_paths
 from benchmarker.run.locks import Lock, claim
 from benchmarker.run.manifest import REPLACED_SUFFIX, WORKING_SUFFIX, bring_back
 from benchmarker.run.observer import CellOutcome, Observer
-from benchmarker.run.plan import Cell
+from benchmarker.run.plan import Cell, generator_key, is_generator
 from benchmarker.run.policy import Policy, slot_devices
 from benchmarker.run.processes import Conditions, StoppedError, Workers
 from benchmarker.run.ready import ReadyStudy
@@ -77,6 +78,7 @@ class Runner:
         self._told_damaged: set[str] = set()
         self._forecast = Forecast(ready.folder, ())
         self._lock = threading.RLock()
+        self._elsewhere: set[str] = set()  # what another run had claimed when it was last asked for
         # Runs that were there before and are to be run again; other runs may put newer ones in their place meanwhile.
         self._outdated: set[tuple[str, _Mark]] = set()
 
@@ -90,9 +92,9 @@ class Runner:
         StorageError
             If the disk is too small for what is known to come.
         """
-        cells = self._ready.cells
+        cells = [*self._generators(), *self._ready.cells]
         if self._models_folder is not None:
-            check_names(cells)
+            check_names(self._ready.cells)
         if self._test_only:
             self._weights = self._find_weights()
         elif self._models_folder is not None:
@@ -108,30 +110,49 @@ class Runner:
                 self._settle(cell, found[cell.key])
         left = [cell for cell in cells if cell.key not in found]
         self._forecast = Forecast(self._study, left, jobs=self._policy.jobs)
-        finished_cells = [cell for cell in cells if cell.key in found and found[cell.key].status == "ok"]
+        finished_cells = [cell for cell in self._ready.cells if cell.key in found and found[cell.key].status == "ok"]
         self._forecast.learn_from_runs(finished_cells, outputs=self._ready.n_outputs, test_images=self._ready.n_test)
         self._forecast.check()
         return left
 
     def work(self, cell: Cell, slot: int) -> bool:
-        """Bring a cell to its end; return False where another run works on it.
+        """Bring a cell to its end; return False where another run works on it, or its generator is not trained yet.
 
         Raises
         ------
         StoppedError
             If the run is being stopped.
         """
+        if self._generator_to_await(cell) is not None:
+            return False
         lock = claim(self._study, cell.run_name)
         if lock is None:
+            self._elsewhere.add(cell.key)
             return False
+        self._elsewhere.discard(cell.key)
         with lock:
             outcome = self._found(cell) or self._run(cell, slot, lock)
             self._settle(cell, outcome)
         return True
 
-    def tell_waiting(self, cells: int) -> None:
-        """Say that nothing is left to do but to wait."""
-        self._tell(f"{cells} cell(s) are left, which another run is working on: waiting for it")
+    def tell_waiting(self, cells: Sequence[Cell]) -> bool:
+        """Say that nothing is left to do but to wait for another run; a generator of this one is nothing to tell of."""
+        awaited = [cell for cell in cells if {cell.key, self._generator_to_await(cell)} & self._elsewhere]
+        if awaited:
+            self._tell(f"{len(awaited)} cell(s) are left, which another run is working on: waiting for it")
+        return bool(awaited)
+
+    def _generators(self) -> list[Cell]:
+        """Return the generators that cells need which are to be run."""
+        if self._test_only:
+            return []
+        wanted = {generator_key(cell) for cell in self._ready.cells}
+        return [generator for key, generator in self._ready.generators.items() if key in wanted]
+
+    def _generator_to_await(self, cell: Cell) -> str | None:
+        """Return the key of the generator that must be trained before a cell; None where nothing must."""
+        key = None if self._test_only or cell.key in self._ready.problems else generator_key(cell)
+        return None if key is None or key in self.outcomes else key
 
     def _find_weights(self) -> dict[str, Mapping[str, str] | ConfigurationError]:
         """Return the saved weights of each cell that can run, or why there are none."""
@@ -170,7 +191,7 @@ class Runner:
         if self._test_only or cell.key in self._ready.problems:
             return None
         paths = run_paths(self._study, cell)
-        if self._stands(paths.finished) and self._is_finished(paths.finished):
+        if self._stands(paths.finished) and self._is_finished(paths.finished, by_training=not is_generator(cell)):
             return CellOutcome(status="ok", metrics=read_json(paths.finished / METRICS_FILE), reused=True)
         if self._stands(paths.failed) and not paths.working.exists():
             try:
@@ -198,7 +219,7 @@ class Runner:
         mark = _mark(folder)
         return folder.is_dir() and (mark is None or (folder.name, mark) not in self._outdated)
 
-    def _is_finished(self, folder: Path) -> bool:
+    def _is_finished(self, folder: Path, *, by_training: bool) -> bool:
         try:
             manifest = read_json(folder / MANIFEST_FILE)
             read_json(folder / METRICS_FILE)
@@ -206,14 +227,18 @@ class Runner:
         except StorageError as error:
             self._tell_damaged(error)
             return False
-        # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings.
-        return bool(manifest.get("trained"))
+        # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings. A generator
+        # that another study trained does.
+        return bool(manifest.get("trained")) or not by_training
 
     def _run(self, cell: Cell, slot: int, lock: Lock) -> CellOutcome:
         if (problem := self._ready.problems.get(cell.key)) is not None:
             outcome = CellOutcome(status="failed", kind=problem.kind, message=problem.message)
             record_failure(self._study, cell, outcome)
             return outcome
+        if (failure := self._failure_of_generator(cell)) is not None:
+            record_failure(self._study, cell, failure)
+            return failure
         if isinstance(self._weights.get(cell.key), ConfigurationError):  # of a cell that failed in training, perhaps
             return CellOutcome(status="failed", kind="configuration", message=str(self._weights[cell.key]))
         with self._lock:
@@ -234,8 +259,16 @@ class Runner:
             outcome = self._launch(cell, replace(conditions, again=number < retries), fresh=False)
         return outcome
 
+    def _failure_of_generator(self, cell: Cell) -> CellOutcome | None:
+        key = None if self._test_only else generator_key(cell)
+        outcome = None if key is None else self.outcomes[key]
+        if key is None or outcome is None or outcome.status == "ok":
+            return None
+        return failed_with(self._ready.generators[key], outcome)
+
     def _settle(self, cell: Cell, outcome: CellOutcome) -> None:
-        if outcome.status == "ok" and not self._test_only and self._models_folder is not None:
+        keeps = outcome.status == "ok" and not self._test_only and not is_generator(cell)
+        if keeps and self._models_folder is not None:
             copy_weights(self._study, cell, self._models_folder)
         with self._lock:
             self.outcomes[cell.key] = outcome
@@ -252,6 +285,7 @@ class Runner:
         weights = self._weights.get(cell.key)
         if isinstance(weights, ConfigurationError):
             raise weights
+        entries = {} if self._test_only else job_entries(self._study, cell, self._ready.generators, self._ready.split)
         return launch(
             self._study,
             cell,
@@ -260,6 +294,7 @@ class Runner:
             weights=weights,
             fresh=fresh,
             conditions=conditions,
+            entries={**entries, "cache": not self._force},
         )
 
     def _pass_on(self, cell: Cell, event: Mapping[str, Any]) -> None:

@@ -186,5 +186,6 @@ class Forecast:
 
 def _network(cell: Cell) -> str:
     """Return what decides the size of a cell's network, within one study."""
-    model = cell.spec.get("model", {})
-    return repr((model.get("architecture"), sorted((model.get("options") or {}).items())))
+    generator = cell.spec.get("generator")
+    model = generator or cell.spec.get("model", {})
+    return repr((model.get("name" if generator else "architecture"), sorted((model.get("options") or {}).items())))

@@ -14,6 +14,7 @@ from benchmarker.results.layout import RUNS_FOLDER
 from benchmarker.run.files import make_folder
 from benchmarker.run.locks import joined
 from benchmarker.run.observer import Observer
+from benchmarker.run.plan import Cell
 from benchmarker.run.policy import Policy, warnings
 from benchmarker.run.pool import Pool
 from benchmarker.run.ready import ReadyStudy, get_ready
@@ -108,8 +109,8 @@ def _run(runner: Runner, ready: ReadyStudy, policy: Policy) -> StudyOutcome:
     return _summary(runner, ready.cells)
 
 
-def _summary(runner: Runner, cells: Sequence[object]) -> StudyOutcome:
-    outcomes = runner.outcomes.values()
+def _summary(runner: Runner, cells: Sequence[Cell]) -> StudyOutcome:
+    outcomes = [runner.outcomes[cell.key] for cell in cells if cell.key in runner.outcomes]
     ok = [outcome for outcome in outcomes if outcome.status == "ok"]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     return StudyOutcome(

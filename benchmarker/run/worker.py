@@ -92,10 +92,16 @@ def _end_with_parent() -> None:
 
 
 def _work(job: Mapping[str, Any], folder: Path, manifest: dict[str, Any], report: _Reporter) -> None:
+    if job["cell"]["spec"].get("kind") == "generator":
+        from benchmarker.generation.run import train_generator
+
+        manifest |= {"status": "ok", **train_generator(job, folder, report), "finished": now()}
+        report({"event": "finished"})
+        return
     from benchmarker.run.cell import set_up, test_cell, train_cell
     from benchmarker.run.space import measure, require_cell_space
 
-    place = set_up(job["cell"]["spec"], Path(job["prepared"]))
+    place = set_up(job["cell"]["spec"], Path(job["prepared"]), job.get("generator"))
     space = measure(place.model, test_images=len(place.parts.test), outputs=place.data.task.n_outputs)
     report({"event": "built", "digests": place.digests, "space": space.to_json()})
     if job["weights"] is None:

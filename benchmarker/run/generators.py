@@ -1,0 +1,201 @@
+"""Generators of a study: trained before the cells that need their images, once under each seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarker.contracts.images import LabelledImages
+from benchmarker.contracts.tasks import Classification, Task
+from benchmarker.data.splits import Parts
+from benchmarker.digests import digest_json
+from benchmarker.discovery import Plugins, spelling
+from benchmarker.errors import RegistryError
+from benchmarker.registry import CellProblem, GeneratorEntry, LoadedRegistry, validated_options
+from benchmarker.registry.places import Problem
+from benchmarker.results.settings import shared_settings
+from benchmarker.run.launcher import run_paths
+from benchmarker.run.observer import CellOutcome
+from benchmarker.run.plan import SPEC_FORMAT, Cell, generator_key, is_generator
+from benchmarker.training.sets import PartSet, digest_part
+
+ARM = "generator"
+"""What tables show where a cell has its arm."""
+
+CLASS = "class"
+
+
+def needed(loaded: LoadedRegistry, unusable: Iterable[CellProblem] = ()) -> list[tuple[int, GeneratorEntry]]:
+    """Return the generators that arms of a registry use, with their places in its list."""
+    lost = {problem.index for problem in unusable if problem.part == "arm"}
+    used = {
+        spelling(arm.generated.by)
+        for index, arm in enumerate(loaded.registry.arms)
+        if arm.generated is not None and index not in lost
+    }
+    return [(k, entry) for k, entry in enumerate(loaded.registry.generators) if spelling(entry.label) in used]
+
+
+def conditions_of(entry: GeneratorEntry, task: Task) -> list[str]:
+    """Return the names of what a generator makes images for; by default the class, or all targets."""
+    if entry.conditions is not None:
+        return [CLASS if spelling(name) == CLASS else name for name in entry.conditions]
+    return [CLASS] if isinstance(task, Classification) else [target.name for target in task.targets]
+
+
+def check_conditions(loaded: LoadedRegistry, data: LabelledImages, unusable: Iterable[CellProblem] = ()) -> None:
+    """Refuse generators whose images these data cannot be asked for, or that could not be told apart again.
+
+    Raises
+    ------
+    RegistryError
+        With every problem found.
+    """
+    task = data.task
+    classes = isinstance(task, Classification)
+    targets = [CLASS] if isinstance(task, Classification) else [target.name for target in task.targets]
+    known = [*targets, *(name for name in data.attributes if name not in targets)]
+    problems = []
+    for index, entry in needed(loaded, unusable):
+        given = conditions_of(entry, task)
+        path = ("generators", index, "conditions")
+        for number, name in enumerate(given):
+            if name not in known:
+                text = f"these images have no condition {name!r}; known are: {', '.join(known)}"
+                problems.append(Problem(path=(*path, number), text=text))
+        if missing := [name for name in targets if name not in given]:
+            what = "a class" if classes else "all targets"
+            text = f"images that are not made for {what} have no label to train on: add {', '.join(map(repr, missing))}"
+            problems.append(Problem(path=path, text=text))
+    if not classes:
+        for index, arm in enumerate(loaded.registry.arms):
+            if arm.generated is not None and arm.generated.balance:
+                text = "only classes can be balanced, and these images have none; give a 'ratio'"
+                problems.append(Problem(path=("arms", index, "generated", "balance"), text=text))
+    if problems:
+        raise RegistryError(loaded.places.tell_all(problems))
+
+
+def make_generators(
+    loaded: LoadedRegistry,
+    plugins: Plugins,
+    *,
+    data: LabelledImages,
+    splits: Sequence[Parts],
+    backend: str,
+    unusable: Iterable[CellProblem] = (),
+) -> dict[tuple[str, int], Cell]:
+    """Return the generators that arms of a registry use, each as a cell for each seed.
+
+    Parameters
+    ----------
+    loaded : LoadedRegistry
+        Valid, with names as plugins spell them.
+    plugins : Plugins
+        To look names up in.
+    data : LabelledImages
+        All prepared images; a generator's key depends on those of its training part alone.
+    splits : sequence of Parts
+        For each seed of the registry.
+    backend : str
+        Part of what a result depends on.
+    unusable : iterable of CellProblem
+        Arms that a broken plugin keeps from working.
+
+    Returns
+    -------
+    dict of (str, int) to Cell
+        By the label as names are compared, and the seed.
+    """
+    entries = needed(loaded, unusable)
+    if not entries:
+        return {}
+    registry = loaded.registry
+    found = {}
+    for seed, parts in zip(registry.seeds, splits, strict=True):
+        part = PartSet(data, parts.train)
+        common = {
+            "format": SPEC_FORMAT,
+            "kind": "generator",
+            "backend": backend,
+            "seed": seed,
+            "training": {"threads": registry.training.threads, "precision": registry.training.precision},
+            "data": {
+                "digest": digest_part(part),
+                "images": len(part),
+                "shape": list(part.image_shape),
+                "task": data.task.to_json(),
+            },
+        }
+        for index, entry in entries:
+            plugin = plugins.generator(entry.generator)
+            options = validated_options(plugin, entry.options)
+            own = {"name": plugin.name, "options": options.model_dump(mode="json") if options else {}}
+            spec = {
+                **common,
+                "generator": {**own, "epochs": entry.epochs},
+                "conditions": conditions_of(entry, data.task),
+            }
+            line, _ = loaded.places.position(("generators", index))
+            found[spelling(entry.label), seed] = _cell(spec, entry.label, line)
+    return found
+
+
+def _cell(spec: Mapping[str, Any], label: str, line: int) -> Cell:
+    return Cell(
+        key=digest_json(spec),
+        configuration=digest_json(shared_settings(spec)),
+        model=label,
+        architecture=spec["generator"]["name"],
+        arm=ARM,
+        seed=spec["seed"],
+        line=line,
+        spec=spec,
+    )
+
+
+def merge_generators(planned: Iterable[Cell], earlier: Iterable[Cell], cells: Iterable[Cell]) -> list[Cell]:
+    """Join the generators of a new plan with those of an earlier one that its cells still need."""
+    wanted = {generator_key(cell) for cell in cells}
+    merged = {cell.key: cell for cell in planned}
+    for cell in earlier:
+        if cell.key in wanted:
+            merged.setdefault(cell.key, cell)
+    return list(merged.values())
+
+
+def job_entries(
+    study: Path, cell: Cell, generators: Mapping[str, Cell], split: Mapping[str, Any], *, clean: bool = False
+) -> dict[str, Any]:
+    """Return what a worker is told beside the cell itself.
+
+    Parameters
+    ----------
+    study : Path
+        Whose runs are looked in.
+    cell : Cell
+        What is run.
+    generators : mapping of str to Cell
+        By key.
+    split : mapping
+        By which the training part is found: a generator's key depends on what is in it, not on how it was drawn.
+    clean : bool
+        Whether nothing may come from the cache, as in an audit.
+    """
+    if is_generator(cell):
+        return {"split": dict(split)} | ({"cache": False} if clean else {})
+    key = generator_key(cell)
+    if key is None:
+        return {}
+    generator = generators[key]
+    folder = run_paths(study, generator).finished.absolute()
+    samples = str(study.absolute()) if clean else None
+    return {"generator": {"spec": generator.spec, "folder": str(folder), "samples": samples}}
+
+
+def failed_with(generator: Cell, outcome: CellOutcome) -> CellOutcome:
+    """Return how the cells end whose generator failed."""
+    name = f"{generator.model}/{generator.arm}/{generator.seed}"
+    message = f"its generator {name} failed: {outcome.message}"
+    return CellOutcome(status="failed", kind=outcome.kind, message=message)
