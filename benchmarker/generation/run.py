@@ -18,7 +18,7 @@ from benchmarker.data.prepared import open_prepared
 from benchmarker.data.splits import split_sources
 from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, installed, resolve
-from benchmarker.errors import BenchmarkerError, PluginError
+from benchmarker.errors import BenchmarkerError, PluginError, StorageError
 from benchmarker.evaluation import memory
 from benchmarker.generation.build import build_generator, space_to_json
 from benchmarker.generation.conditions import fit_conditions
@@ -33,7 +33,7 @@ from benchmarker.run.files import read_json, write_csv, write_json
 from benchmarker.run.fingerprint import fingerprint
 from benchmarker.run.space import CellSpace, require_cell_space
 from benchmarker.trail import TRAIL_FILE, Trail
-from benchmarker.training.sets import PartSet, digest_set
+from benchmarker.training.sets import PartSet, digest_part
 
 _TRAINING_FILE = "training.json"
 _SNAPSHOTS = 3  # the newest two, and the one that is written beside them
@@ -128,6 +128,9 @@ def _set_up(job: Mapping[str, Any]) -> _Place:
     plugins = installed()
     parts = split_sources(data, Split.model_validate(job["split"]), seed)
     train = PartSet(data, parts.train)
+    digest = digest_part(train)
+    if digest != spec["data"]["digest"]:
+        raise StorageError(f"{prepared}: holds other data than the plan; remove the folder and run again")
     units = {name: attribute.unit for name, attribute in data.attributes.items()}
     space = fit_conditions(spec["conditions"], train, units)
     model = build_generator(plugins, spec, space, train.image_shape)
@@ -140,7 +143,7 @@ def _set_up(job: Mapping[str, Any]) -> _Place:
         held_out=PartSet(data, np.sort(np.concatenate([parts.validation, parts.test]))),
         space=space,
         model=model,
-        digests={"initial_weights": digest_variables(model.variables)},
+        digests={"training_part": digest, "initial_weights": digest_variables(model.variables)},
         fingerprint=fingerprint(spec["backend"], int(training["threads"]), training["precision"], brought),
         plugins=plugins,
     )
@@ -161,7 +164,7 @@ def _train(place: _Place, folder: Path, emit: Emit) -> None:
     trail = Trail()
     trail.add("cell", {"key": place.key, "spec": place.spec})
     trail.add("fingerprint", place.fingerprint)
-    trail.add("training part", {"digest": digest_set(place.train), "images": len(place.train)})
+    trail.add("training part", {"digest": place.digests["training_part"], "images": len(place.train)})
     trail.add("conditions", space_to_json(place.space))
     trail.add("initial weights", {"digest": place.digests["initial_weights"]})
     trainer = Trainer(

@@ -1,0 +1,103 @@
+"""The generator that the documentation shows, installed as a plugin, and jobs for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SEED = 8901
+SIZE = 16
+
+
+def _write_plugin(folder: Path) -> None:
+    text = Path("docs/generators.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        name = re.match(r"# (\S+\.py)\n", block)
+        assert name is not None
+        (folder / name[1]).write_text(block, encoding="utf-8")
+    info = folder / "their_gan-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their_gan\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[benchmarker]\ntheir_gan = their_gan\n")
+
+
+@pytest.fixture(scope="session")
+def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example of docs/generators.md, as an installer would lay it down."""
+    folder = tmp_path_factory.mktemp("their-site")
+    _write_plugin(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plugin_folder: Path) -> Iterator[None]:
+    """Find the plugin, in this process and in those it starts; use a cache of its own; leave threads as they are."""
+    from benchmarker import backends, discovery
+
+    monkeypatch.syspath_prepend(plugin_folder)
+    monkeypatch.setenv("PYTHONPATH", str(plugin_folder))
+    monkeypatch.setenv("BENCHMARKER_CACHE", str(tmp_path / "cache"))
+    # A process can be configured once; here many jobs share one.
+    monkeypatch.setattr(backends.load("tensorflow"), "configure", lambda _threads, _seed: None)
+    discovery.installed.cache_clear()
+    yield
+    discovery.installed.cache_clear()
+
+
+def make_images(n: int, seed: int = 0) -> Any:
+    """Two classes of blobs, left and right, whose brightness is an attribute."""
+    from benchmarker import Attribute, Classification, LabelledImages, Stream, digest_arrays
+
+    rng = Stream("test", seed=seed).generator()
+    targets = np.arange(n, dtype=np.int64) % 3 // 2  # two thirds, one third
+    flux = rng.uniform(0.3, 1.0, n)
+    y, x = np.mgrid[:SIZE, :SIZE]
+    centres = np.where(targets == 0, 4.5, 10.5)[:, None, None] + rng.normal(0, 1.5, (n, 1, 1))
+    images = flux[:, None, None] * np.exp(-((x - centres) ** 2 + (y - 7.5) ** 2) / 8)
+    pixels = images[..., None].astype(np.float32)
+    return LabelledImages(
+        task=Classification(classes=("left", "right")),
+        images=pixels,
+        targets=targets,
+        source_ids=tuple(f"s{k}" for k in range(n)),
+        parts=(None,) * n,
+        attributes={"flux": Attribute(values=flux, unit="Jy")},
+        skipped=(),
+        digest=digest_arrays({"images": pixels, "targets": targets}),
+    )
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Write a job for the example: ``job(epochs=2, conditions=["class"])``; images are made, not prepared."""
+    from benchmarker import digest_json
+    from benchmarker.data.splits import split_sources
+    from benchmarker.generation import run
+    from benchmarker.training.sets import PartSet, digest_part
+
+    def write(epochs: int = 3, conditions: tuple[str, ...] = ("class",), images: Any = None) -> dict[str, Any]:
+        from benchmarker.contracts.settings import Split
+
+        data = images if images is not None else make_images(72)
+        monkeypatch.setattr(run, "open_prepared", lambda _folder: data)
+        split = {"train": 0.6, "validation": 0.2}
+        part = PartSet(data, split_sources(data, Split.model_validate(split), SEED).train)
+        spec = {
+            "format": 1,
+            "kind": "generator",
+            "backend": "tensorflow",
+            "generator": {"name": "their-gan", "options": {"latent": 4, "learning_rate": 0.002}, "epochs": epochs},
+            "conditions": list(conditions),
+            "seed": SEED,
+            "training": {"threads": 1, "precision": "float32"},
+            "data": {"digest": digest_part(part), "images": len(part)},
+        }
+        cell = {"key": digest_json(spec), "spec": spec}
+        return {"cell": cell, "prepared": str(tmp_path), "split": split, "cache": False}
+
+    return write

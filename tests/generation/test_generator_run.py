@@ -1,0 +1,175 @@
+"""A generator is trained to equal bits, goes on after a kill, shares what it learnt, and never sees held-out images."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarker.digests import digest_file
+from benchmarker.generation.run import train_generator
+
+Job = Callable[..., dict[str, Any]]
+Event = Mapping[str, Any]
+
+
+class KilledError(Exception):
+    """Stands for the end of a process."""
+
+
+def train(job: Mapping[str, Any], folder: Path, emit: Callable[[Event], None] = lambda _event: None) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
+    return train_generator(job, folder, emit)
+
+
+def bits(folder: Path) -> dict[str, str]:
+    """Digests of all files that must not depend on time."""
+    return {
+        str(path.relative_to(folder)): digest_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in {"costs.json", "training.json"} and "snapshot" not in path.name
+    }
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_run_writes_what_the_page_says_and_twice_the_same(job: Job, tmp_path: Path) -> None:
+    from PIL import Image
+
+    told: list[Event] = []
+    about = train(job(), tmp_path / "one", told.append)
+    again = train(job(), tmp_path / "two")
+    one = tmp_path / "one"
+    assert bits(one) == bits(tmp_path / "two")
+    assert about["trail"] == again["trail"]
+    assert about["trained"] is True
+    steps = rows(one / "losses.csv")
+    assert [(row["epoch"], row["step"]) for row in steps] == [(str(e), str(s)) for e in (1, 2, 3) for s in (1, 2)]
+    assert list(steps[0])[:5] == ["epoch", "step", "d_loss_real", "d_loss_fake", "g_loss"]
+    history = rows(one / "history.csv")
+    assert [row["epoch"] for row in history] == ["1", "2", "3"]
+    means = [float(row["g_loss"]) for row in steps[2:4]]
+    assert float(history[1]["g_loss"]) == pytest.approx(sum(means) / 2)
+    assert 0 <= float(history[0]["d_real_accuracy"]) <= 1
+    assert 0 < float(history[-1]["diversity"]) < 2
+    with Image.open(one / "samples/animation.png") as animation, Image.open(one / "samples/epoch-0003.png") as grid:
+        assert animation.n_frames == 3
+        assert animation.size == grid.size == (8 * 48 + 14, 8 * 48 + 14)
+    links = [link["name"] for link in json.loads((one / "trail.json").read_text())["links"]]
+    first = ["cell", "fingerprint", "training part", "conditions", "initial weights"]
+    assert links == [*first, "epoch 1", "epoch 2", "epoch 3", "final weights"]
+    epochs = [event for event in told if event["event"] == "epoch"]
+    assert [event["epoch"] for event in epochs] == [1, 2, 3]
+    assert json.loads((one / "metrics.json").read_text())["final"]["epoch"] == 3
+    costs = json.loads((one / "costs.json").read_text())
+    assert costs["training_seconds"] > 0
+    assert not any("GAN learnt" in str(event) for event in told)
+
+
+@pytest.mark.parametrize("event", ["epoch", "step"])
+def test_a_training_that_is_ended_goes_on_to_the_same_bits(
+    job: Job, tmp_path: Path, event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended after an epoch's losses were written but not its snapshot, and in the middle of one."""
+    from benchmarker.generation import training
+
+    monkeypatch.setattr(training, "_STEP_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(training, "_READ_STEPS", 1)
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    train(job(epochs=4), whole)
+
+    def end(told: Event) -> None:
+        if told["event"] == event and told["epoch"] == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(job(epochs=4), parted, end)
+    assert sorted(path.name for path in parted.glob("snapshot-*")) == ["snapshot-000001.npz", "snapshot-000002.npz"]
+    assert any(row["epoch"] == "3" for row in rows(parted / "losses.csv"))
+    told: list[Event] = []
+    train(job(epochs=4), parted, told.append)
+    assert [each["epoch"] for each in told if each["event"] == "resumed"] == [2]
+    assert bits(parted) == bits(whole)
+
+
+def test_held_out_images_change_nothing(job: Job, tmp_path: Path) -> None:
+    from benchmarker.contracts.settings import Split
+    from benchmarker.data.splits import split_sources
+    from tests.generation.conftest import SEED, make_images
+
+    images = make_images(72)
+    changed = images.images.copy()
+    parts = split_sources(images, Split.model_validate({"train": 0.6, "validation": 0.2}), SEED)
+    changed[parts.validation] = 1 - changed[parts.validation]
+    changed[parts.test] = 0
+    flux = images.attributes["flux"].values.copy()
+    flux[parts.test] = 7
+    attributes = {"flux": dataclasses.replace(images.attributes["flux"], values=flux)}
+    other = dataclasses.replace(images, images=changed, attributes=attributes, digest="0" * 64)
+    conditions = ("class", "flux")
+    first, second = job(conditions=conditions, images=images), job(conditions=conditions, images=other)
+    assert first["cell"]["key"] == second["cell"]["key"]
+    train(job(conditions=conditions, images=images), tmp_path / "one")
+    train(second, tmp_path / "two")
+    assert bits(tmp_path / "one") == bits(tmp_path / "two")
+    seen = images.images.copy()
+    seen[parts.train[0]] = 0
+    third = job(conditions=conditions, images=dataclasses.replace(images, images=seen))
+    assert third["cell"]["key"] != first["cell"]["key"]
+
+
+def test_another_study_takes_a_trained_generator(job: Job, tmp_path: Path) -> None:
+    told: list[Event] = []
+    assert train(job() | {"cache": True}, tmp_path / "one")["trained"]
+    about = train(job() | {"cache": True}, tmp_path / "two", told.append)
+    assert about["trained"] is False
+    assert not [event for event in told if event["event"] == "epoch"]
+    assert bits(tmp_path / "one") == bits(tmp_path / "two")
+    assert json.loads((tmp_path / "two/costs.json").read_text())["trained"] is False
+    assert train(job(), tmp_path / "audited")["trained"] is True  # an audit does not look there
+    assert bits(tmp_path / "audited") == bits(tmp_path / "one")
+
+
+def test_data_that_are_not_those_of_the_plan_are_refused(job: Job, tmp_path: Path) -> None:
+    from benchmarker.errors import StorageError
+
+    wrong = job()
+    wrong["cell"]["spec"]["data"]["digest"] = "0" * 64
+    with pytest.raises(StorageError, match="holds other data than the plan"):
+        train(wrong, tmp_path / "one")
+
+
+def test_quality_is_measured_on_held_out_images(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin_folder: Path
+) -> None:
+    """Whether trained here or taken from the cache, with samples that do not depend on how many are asked for."""
+    from benchmarker import Stream, discovery
+    from benchmarker.generation import run
+
+    def measure(request: Any) -> dict[str, Any]:
+        conditions = np.tile(np.eye(2, dtype=np.float32), (50, 1))
+        batches = list(request.sample(conditions, request.stream))
+        few = list(request.sample(conditions[:3], request.stream))
+        assert np.array_equal(batches[0][:3], few[0])
+        assert [len(batch) for batch in batches] == [64, 36]
+        other = next(iter(request.sample(conditions[:3], Stream("other"))))
+        return {"train": len(request.train), "held_out": len(request.held_out), "same": bool((other == few[0]).all())}
+
+    found = discovery.installed().generator("their-gan")
+    known = dataclasses.replace(found, quality="their_gan:measure")
+    monkeypatch.setattr(discovery.Plugins, "generator", lambda _self, _name: known)
+    resolve = run.resolve
+    monkeypatch.setattr(run, "resolve", lambda name: measure if name == known.quality else resolve(name))
+    for name in ("one", "two"):
+        train(job() | {"cache": True}, tmp_path / name)
+        quality = json.loads((tmp_path / name / "metrics.json").read_text())["quality"]
+        assert quality == {"train": 43, "held_out": 29, "same": False}
