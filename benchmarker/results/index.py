@@ -1,9 +1,9 @@
 """A cache of what was read of a study's runs, so that ten thousand of them need not be parsed again.
 
-It is never the truth. A run is taken from it only if inode, size, time of modification and time of change of its manifest,
-metrics and costs are still what they were when they were read; everything else is read from the run's folder. A file that
-was changed less than two seconds before it was read is not trusted the next time, since it may change again without its
-times telling. Deleting ``.index`` costs nothing but the time to read the runs again.
+It is never the truth. A run is taken from it only if inode, size, time of modification and time of change of its
+manifest, metrics and costs are still what they were when they were read; everything else is read from the run's folder.
+A file that was changed less than two seconds before it was read is not trusted the next time, since it may change again
+without its times telling. Deleting ``.index`` costs nothing but the time to read the runs again.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker._version import __version__
-from benchmarker.results.lazy import Numbers
 from benchmarker.results.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, PLAN_FILE, RUNS_FOLDER
+from benchmarker.results.lazy import Numbers
 
 logger = logging.getLogger(__name__)
 

@@ -65,7 +65,7 @@ class Numbers(Mapping[str, float]):
         Where each name stands, from ``start``.
     values : memoryview
         Of float64.
-    whole : memoryview
+    whole : memoryview or bytes
         Of one byte each: whether a number was written without a decimal point.
     start : int
         Of the first one.
@@ -73,7 +73,9 @@ class Numbers(Mapping[str, float]):
 
     __slots__ = ("_at", "_start", "_values", "_whole")
 
-    def __init__(self, at: Mapping[str, int], values: memoryview, whole: memoryview, start: int) -> None:
+    def __init__(
+        self, at: Mapping[str, int], values: memoryview[float], whole: memoryview[int] | bytes, start: int
+    ) -> None:
         self._at = at
         self._values = values
         self._whole = whole

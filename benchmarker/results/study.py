@@ -33,8 +33,8 @@ class CellRecord:
     configuration : str
         Digest of everything but the seed: cells that may be averaged share it; empty where the plan has none.
     manifest, metrics, costs : mapping
-        The run's files as they are; empty unless the status is ``"ok"`` (a failed run has its manifest). Of a large study
-        they are read when they are looked into.
+        The run's files as they are; empty unless the status is ``"ok"`` (a failed run has its manifest). Of a large
+        study they are read when they are looked into.
     evaluations : mapping of str to mapping of str to float
         For each checkpoint (``"best"``, ``"final"``), each metric and its value.
     cost_values : mapping of str to float
