@@ -1,12 +1,15 @@
-"""Differentiable augmentation: what the discriminator sees, real and generated, is changed at random in the same way.
+"""Augmentation of what a discriminator sees.
 
-With few real images a discriminator learns them by heart. Changing both sides prevents that, and since the changes can
-be differentiated, the generator still learns images that are not changed.
+With few real images a discriminator learns them by heart. Real images are therefore mirrored and turned at random: the
+sky has no preferred direction, so what the generator learns is the same population, seen from all sides. Generated images
+are not, or the discriminator could not tell a generator that makes all directions from one that makes one. Both are
+shifted at random in the same way; this can be differentiated, so that the generator still learns centred images.
 
 References
 ----------
-Zhao et al. 2020, *Differentiable Augmentation for Data-Efficient GAN Training*, arXiv:2006.10738. The changes here are
-those that leave the class of a galaxy and its flux as they are: mirror images, quarter turns and translations.
+Zhao et al. 2020, *Differentiable Augmentation for Data-Efficient GAN Training*, arXiv:2006.10738. That changes which take
+every direction with equal chance hide the generator's own: Karras et al. 2020, *Training Generative Adversarial Networks
+with Limited Data*, arXiv:2006.06676, section 2.2.
 """
 
 from __future__ import annotations
@@ -16,25 +19,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-NUMBERS = 5
-"""Random numbers for each image."""
+TURNS = 3
+"""Random numbers for each image that is mirrored and turned."""
+
+SHIFTS = 2
+"""Random numbers for each image that is shifted."""
 
 _LARGEST_SHIFT = 0.125
 
 
-def change(images: Any, numbers: Any, *, background: float) -> Any:
-    """Mirror, turn and shift each image at random.
+def turn(images: Any, numbers: Any) -> Any:
+    """Mirror and turn each image at random: one of the eight symmetries of a square.
 
     Parameters
     ----------
     images : tensor of shape (n, size, size, channels)
         In any unit.
-    numbers : tensor of shape (n, 5), uniform in [0, 1)
-        The first three decide about a mirror image left-right, one up-down and an exchange of both axes, which
-        together are the eight symmetries of a square; the last two are the shifts by whole pixels, at most an eighth of
-        the size.
-    background : float
-        What comes in at the sides.
+    numbers : tensor of shape (n, 3), uniform in [0, 1)
+        They decide about a mirror image left-right, one up-down, and an exchange of both axes.
 
     Returns
     -------
@@ -45,11 +47,31 @@ def change(images: Any, numbers: Any, *, background: float) -> Any:
     def chosen(column: int) -> Any:
         return ops.reshape(numbers[:, column] < 0.5, (-1, 1, 1, 1))
 
-    size = images.shape[1]
     images = ops.where(chosen(0), ops.flip(images, axis=2), images)
     images = ops.where(chosen(1), ops.flip(images, axis=1), images)
-    images = ops.where(chosen(2), ops.transpose(images, (0, 2, 1, 3)), images)
-    rows, columns = (_moves(numbers[:, column], size, images.dtype) for column in (3, 4))
+    return ops.where(chosen(2), ops.transpose(images, (0, 2, 1, 3)), images)
+
+
+def shift(images: Any, numbers: Any, *, background: float) -> Any:
+    """Shift each image at random by whole pixels, at most an eighth of its size along each axis.
+
+    Parameters
+    ----------
+    images : tensor of shape (n, size, size, channels)
+        In any unit.
+    numbers : tensor of shape (n, 2), uniform in [0, 1)
+        They decide about both axes.
+    background : float
+        What comes in at the sides.
+
+    Returns
+    -------
+    tensor of shape (n, size, size, channels)
+    """
+    from keras import ops
+
+    size = images.shape[1]
+    rows, columns = (_moves(numbers[:, column], size, images.dtype) for column in range(SHIFTS))
     # Products with 0 and 1: gradients of index look-ups add up in an order that some devices leave to chance.
     moved = ops.einsum("nij,njkc->nikc", rows, images - background)
     return ops.einsum("nij,nkjc->nkic", columns, moved) + background

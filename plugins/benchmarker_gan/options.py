@@ -35,8 +35,7 @@ class GanOptions(Options):
     """First decay of both Adam optimisers."""
 
     augmented: bool | None = None
-    """Show the discriminator all images, real and generated, mirrored, turned and shifted at random
-    (arXiv:2006.10738)."""
+    """Show the discriminator real images mirrored and turned, and all images shifted, at random (arXiv:2006.10738)."""
 
     average: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Decay per step of the moving average of the generator that draws samples (arXiv:1806.04498); 0 draws with the

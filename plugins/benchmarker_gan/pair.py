@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker import gradient_step, layer_seeds
-from benchmarker_gan.augmentation import NUMBERS, change
+from benchmarker_gan.augmentation import SHIFTS, TURNS, shift, turn
 from benchmarker_gan.objectives import Judgement, Objective
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ Float = NDArray[np.float32]
 
 _CHUNK = 64
 """Images that are generated at a time: always as many, so that an image does not depend on how many are asked for."""
+
+
+_DISCRIMINATOR_DRAWS = ("discriminator_noise", "turns", "real_shifts", "discriminator_shifts")
+_GENERATOR_DRAWS = ("generator_noise", "generator_shifts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,7 @@ class Recipe:
     discriminator_rate, generator_rate, beta1 : float
         Of both Adam optimisers.
     augmented : bool
-        Whether the discriminator sees all images mirrored, turned and shifted at random.
+        Whether the discriminator sees real images mirrored and turned, and all images shifted, at random.
     average : float or None
         Decay per step of the moving average of the generator that draws samples; None draws with the last weights.
     symmetric : bool
@@ -146,14 +150,17 @@ class Pair:
         """Return latent points for both networks, and numbers for the changes of three sets of images."""
         draws = {f"{name}_noise": self.noise(rng, n) for name in ("discriminator", "generator")}
         if self.recipe.augmented:
-            draws["changes"] = rng.random((n, 3 * NUMBERS), dtype=np.float32)
+            draws["turns"] = rng.random((n, TURNS), dtype=np.float32)
+            for name in ("real", "discriminator", "generator"):
+                draws[f"{name}_shifts"] = rng.random((n, SHIFTS), dtype=np.float32)
         return draws
 
     def train_step(self, images: Float, conditions: Float, draws: Mapping[str, Float]) -> Mapping[str, Any]:
         """Let the discriminator learn, then the generator; return their losses."""
-        changes = draws.get("changes", np.zeros((len(images), 3 * NUMBERS), np.float32))
-        measured = dict(self._discriminator_step(images, conditions, draws["discriminator_noise"], changes))
-        return measured | dict(self._generator_step(conditions, draws["generator_noise"], changes))
+        first = [draws[name] for name in _DISCRIMINATOR_DRAWS if name in draws]
+        second = [draws[name] for name in _GENERATOR_DRAWS if name in draws]
+        measured = dict(self._discriminator_step(images, conditions, *first))
+        return measured | dict(self._generator_step(conditions, *second))
 
     def noise(self, rng: Generator, n: int) -> Float:
         """Return latent points, ndarray of shape (n, latent), float32."""
@@ -178,25 +185,35 @@ class Pair:
         inputs = [noise, conditions] if self.networks.conditional_generator else noise
         return network(inputs, training=training)
 
-    def _judge(self, images: Any, conditions: Any, changes: Any) -> Judgement:
-        if self.recipe.augmented:
-            images = change(images, changes, background=-1.0 if self.recipe.symmetric else 0.0)
+    def _judge(self, images: Any, conditions: Any, shifts: Any = None) -> Judgement:
+        if shifts is not None:
+            images = shift(images, shifts, background=-1.0 if self.recipe.symmetric else 0.0)
         inputs = [images, conditions] if self.networks.conditional_discriminator else images
         outputs = self.discriminator(inputs, training=True)
         return Judgement(*outputs) if isinstance(outputs, list | tuple) else Judgement(outputs)
 
-    def _discriminator_loss(self, images: Any, conditions: Any, noise: Any, changes: Any) -> Any:
+    def _discriminator_loss(
+        self,
+        images: Any,
+        conditions: Any,
+        noise: Any,
+        turns: Any = None,
+        real_shifts: Any = None,
+        made_shifts: Any = None,
+    ) -> Any:
         from keras import ops
 
         seen = images * 2.0 - 1.0 if self.recipe.symmetric else images
+        if turns is not None:
+            seen = turn(seen, turns)
         made = ops.stop_gradient(self._generate(self.generator, noise, conditions, training=True))
-        real = self._judge(seen, conditions, changes[:, :NUMBERS])
-        fake = self._judge(made, conditions, changes[:, NUMBERS : 2 * NUMBERS])
+        real = self._judge(seen, conditions, real_shifts)
+        fake = self._judge(made, conditions, made_shifts)
         return self.recipe.objective.discriminator(real, fake, conditions)
 
-    def _generator_loss(self, conditions: Any, noise: Any, changes: Any) -> Any:
+    def _generator_loss(self, conditions: Any, noise: Any, shifts: Any = None) -> Any:
         made = self._generate(self.generator, noise, conditions, training=True)
-        fake = self._judge(made, conditions, changes[:, 2 * NUMBERS :])
+        fake = self._judge(made, conditions, shifts)
         if self._steps:
             self._follow()
         return self.recipe.objective.generator(fake, conditions)

@@ -1,4 +1,4 @@
-"""Geometric augmentations: rotations as an expansion; flips, shifts and quarter turns as transforms."""
+"""Classical augmentations: rotations and repeats as expansions; flips, shifts and quarter turns as transforms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from benchmarker import Augmentation, Registrar, hookimpl
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register the geometric augmentations."""
+    """Register the augmentations."""
     registrar.augmentation(
         Augmentation(
             name="rotations",
@@ -16,6 +16,15 @@ def benchmarker_register(registrar: Registrar) -> None:
             options="benchmarker_transforms.rotations:RotationOptions",
             citation="2021MNRAS.503.1828B",
             summary="Every image at every multiple of a step in angle, rendered when it is needed",
+        )
+    )
+    registrar.augmentation(
+        Augmentation(
+            name="repeats",
+            kind="expansion",
+            builder="benchmarker_transforms.repeats:expand",
+            options="benchmarker_transforms.repeats:RepeatOptions",
+            summary="Images once more, as control for the gradient steps of generated ones",
         )
     )
     registrar.augmentation(

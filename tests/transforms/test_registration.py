@@ -11,7 +11,7 @@ from benchmarker import Options
 from benchmarker.discovery import installed, options_model, resolve
 
 
-@pytest.mark.parametrize("name", ["rotations", "flips", "shifts", "quarter-turns"])
+@pytest.mark.parametrize("name", ["rotations", "repeats", "flips", "shifts", "quarter-turns"])
 def test_builders_and_options_exist(name: str) -> None:
     augmentation = installed().augmentation(name)
     assert callable(resolve(augmentation.builder))
