@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.audit.bands import MetricComparison, compare_metrics
-from benchmarker.audit.files import CHECKPOINTS, check_run, read_trail
+from benchmarker.audit.files import CHECKPOINTS, check_run
+from benchmarker.audit.generators import Generators, generator_of, require_generators
 from benchmarker.audit.judge import failed, judge, judge_files, other_data
 from benchmarker.audit.predictions import read_predictions
 from benchmarker.audit.report import INTACT, AuditReport, CellAudit, Finding
 from benchmarker.audit.selection import claimed, select
+from benchmarker.audit.trails import read_trail
 from benchmarker.audit.weights import weight_digests
 from benchmarker.contracts.settings import Preparation
 from benchmarker.contracts.tasks import Task, task_from_json
@@ -26,7 +28,7 @@ from benchmarker.registry import validated_options
 from benchmarker.results.study import CellRecord, Study, read_study
 from benchmarker.run.files import make_folder
 from benchmarker.run.launcher import launch, run_paths
-from benchmarker.run.plan import Cell, read_cells
+from benchmarker.run.plan import Cell, read_cells, read_generators
 
 Tell = Callable[[str], None]
 
@@ -73,12 +75,16 @@ def audit_study(
     study = read_study(folder)
     task = _task(study)
     chosen, selection = select(study, names, sample)
+    generators = {generator.key: generator for generator in study.generators}
     _require_plugins(chosen, plugins)
+    require_generators(chosen, generators, plugins)
     _require_empty(keep)
     source = _source(study, data) if train else {}
     tell(f"checking the files of {len(chosen)} cell(s)")
     weights = weight_digests(study.plan, chosen)
-    audits = {cell.key: judge_files(cell, check_run(cell, task, weights.get(cell.key, {}))) for cell in chosen}
+    audits = {
+        cell.key: judge_files(cell, check_run(cell, task, weights.get(cell.key, {}), generators)) for cell in chosen
+    }
     intact = [cell for cell in chosen if audits[cell.key].verdict == INTACT]
     if train and intact:
         with _clean_folder(keep) as clean:
@@ -168,13 +174,17 @@ class _Auditor:
     def run(self, cells: Sequence[CellRecord], plugins: Plugins, source: Mapping[str, Any]) -> dict[str, CellAudit]:
         digest, prepared = self._prepare(plugins, source)
         planned = {cell.key: cell for cell in read_cells(self._study.folder)}
+        before = {cell.key: cell for cell in read_generators(self._study.folder)}
+        generators = Generators(self._folder, prepared, before)
+        recorded = {generator.key: generator for generator in self._study.generators}
         audits = {}
         for number, cell in enumerate(cells, start=1):
             if cell.spec["dataset"]["digest"] != digest:
                 audits[cell.key] = other_data(cell, digest)
             else:
                 self._tell(f"running {cell.name} again ({number} of {len(cells)})")
-                audits[cell.key] = self._run_again(cell, planned[cell.key], prepared)
+                found = self._run_again(cell, planned[cell.key], prepared, generators)
+                audits[cell.key] = generators.explain(found, recorded.get(generator_of(cell) or ""))
             self._tell(f"{cell.name}: {audits[cell.key].verdict}")
         return audits
 
@@ -190,8 +200,13 @@ class _Auditor:
         )
         return data.digest, prepared
 
-    def _run_again(self, record: CellRecord, cell: Cell, prepared: Path) -> CellAudit:
-        outcome = launch(self._folder, cell, prepared=prepared, listen=lambda _event: None)
+    def _run_again(self, record: CellRecord, cell: Cell, prepared: Path, generators: Generators) -> CellAudit:
+        if (trained := generators.train_for(cell)) is not None and trained[1].status != "ok":
+            generator, ended = trained
+            words = _last_words(run_paths(self._folder, generator).failed)
+            return failed(record, ended.kind, f"its generator {generator.model}: {ended.message}{words}")
+        entries = generators.entries(cell)
+        outcome = launch(self._folder, cell, prepared=prepared, listen=lambda _event: None, entries=entries)
         if outcome.status != "ok":
             return failed(record, outcome.kind, f"{outcome.message}{_last_words(run_paths(self._folder, cell).failed)}")
         recorded = record.folder

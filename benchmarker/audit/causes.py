@@ -21,6 +21,11 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
         "the names of the sources, their classes or the published split are others",
         "another version of the benchmarker divides sources in another way",
     ),
+    "generator": (
+        "the generator was trained to other weights: its own trail, compared first, says where they part",
+        "another number of threads, another instruction set or device, or another version of the generator's package",
+        "the run of the generator that the study holds is not the one that its cells were trained with",
+    ),
     "training set": (
         "an augmentation renders other images: another version of its package, or of the library that it draws with",
         "an augmentation draws from something else than the stream that it is given",

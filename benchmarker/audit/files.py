@@ -10,45 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.audit.compare import differing_entries
+from benchmarker.audit.generators import LINK, check_generator, generator_of
 from benchmarker.audit.predictions import read_predictions
 from benchmarker.audit.report import Finding
+from benchmarker.audit.trails import read_trail
 from benchmarker.contracts.tasks import Task
 from benchmarker.digests import digest_file, digest_json
 from benchmarker.errors import StorageError
 from benchmarker.evaluation.metrics import details, scores
+from benchmarker.results.settings import shared_settings
 from benchmarker.results.study import CellRecord
-from benchmarker.run.files import read_json
 from benchmarker.trail import TRAIL_FILE, Trail
 
 CHECKPOINTS = ("best", "final")
-_FORMAT = 1
 _BEFORE = ("cell", "fingerprint", "data", "split", "training set", "initial weights")
+_GENERATOR = _BEFORE.index("training set")  # where the link of a generator stands, in arms that have one
 _AFTER = ("best weights", "final weights", "predictions", "metrics")
 # Sums that another version of NumPy adds up in another order.
 _ROUNDING = 1e-9
 
 
-def read_trail(folder: Path) -> Trail:
-    """Read the trail of a run.
-
-    Raises
-    ------
-    StorageError
-        If there is none, or it is no trail of this version.
-    """
-    path = folder / TRAIL_FILE
-    if not path.exists():
-        raise StorageError(f"{path}: there is no trail; only runs that were trained by this version have one")
-    try:
-        content = read_json(path)
-        if content["format"] != _FORMAT:
-            raise StorageError(f"{path}: format {_FORMAT} was expected. Received: {content['format']!r}")
-        return Trail(content["links"])
-    except (KeyError, TypeError) as error:
-        raise StorageError(f"{path}: is no trail ({type(error).__name__}: {error})") from error
-
-
-def check_run(cell: CellRecord, task: Task, weights: Mapping[str, str]) -> tuple[Finding, ...]:
+def check_run(
+    cell: CellRecord, task: Task, weights: Mapping[str, str], generators: Mapping[str, CellRecord] | None = None
+) -> tuple[Finding, ...]:
     """Return everything in which the files of a run contradict its trail, in the order of the trail.
 
     Parameters
@@ -59,6 +43,8 @@ def check_run(cell: CellRecord, task: Task, weights: Mapping[str, str]) -> tuple
         Of the dataset.
     weights : mapping of str to str
         Digest of the weights in the file of each checkpoint, or why there is none, after ``"error: "``.
+    generators : mapping of str to CellRecord
+        Of the study, by key.
     """
     folder = cell.folder
     if folder is None:
@@ -74,13 +60,16 @@ def check_run(cell: CellRecord, task: Task, weights: Mapping[str, str]) -> tuple
         text = "the digest of this link does not cover its content and the links before it"
         return (Finding(link=broken, file=TRAIL_FILE, text=text),)
     names = [link.name for link in trail.links]
-    expected = [*_BEFORE, *(f"epoch {k + 1}" for k in range(len(names) - len(_BEFORE) - len(_AFTER))), *_AFTER]
-    if names != expected or len(names) <= len(_BEFORE) + len(_AFTER):
+    key = generator_of(cell)
+    before = [*_BEFORE[:_GENERATOR], *([LINK] if key else []), *_BEFORE[_GENERATOR:]]
+    expected = [*before, *(f"epoch {k + 1}" for k in range(len(names) - len(before) - len(_AFTER))), *_AFTER]
+    if names != expected or len(names) <= len(before) + len(_AFTER):
         wrong = next((name for name, other in zip(names, expected, strict=False) if name != other), "metrics")
         return (Finding(link=wrong, file=TRAIL_FILE, text="links are missing, or in another order"),)
     contents = {link.name: link.content for link in trail.links}
     try:
         found = [*_check(_Run(cell, folder, task, trail, contents), weights)]
+        found += check_generator(contents[LINK], key, (generators or {}).get(key)) if key else ()
     except (KeyError, TypeError, AttributeError) as error:
         return (Finding(link="cell", file=TRAIL_FILE, text=f"a link lacks what it should hold: {error!r}"),)
     return tuple(sorted(found, key=lambda finding: names.index(finding.link)))
@@ -131,9 +120,8 @@ def _check_manifest(cell: CellRecord, trail: Trail, contents: Mapping[str, Any])
     facts: dict[str, tuple[str, Any]] = {
         name: ("cell", getattr(cell, name)) for name in ("key", "model", "architecture", "arm", "seed")
     }
-    settings = {name: value for name, value in cell.spec.items() if name != "seed"}
     facts |= {
-        "configuration": ("cell", digest_json(settings)),
+        "configuration": ("cell", digest_json(shared_settings(cell.spec))),
         "trained": ("cell", True),
         "fingerprint": ("fingerprint", contents["fingerprint"]),
         "digests.data": ("data", contents["data"]["digest"]),

@@ -49,7 +49,7 @@ def find_cell(study: Study, wanted: str) -> CellRecord:
     """
     found = [
         cell
-        for cell in study.cells
+        for cell in (*study.cells, *study.generators)
         if wanted in {cell.name, f"{cell.model}/{cell.arm}", cell.model} or cell.key.startswith(wanted.lower())
     ]
     if len(found) == 1:
@@ -59,6 +59,7 @@ def find_cell(study: Study, wanted: str) -> CellRecord:
         raise ConfigurationError(f"{wanted!r} may be {len(found)} cells: {names}{' ...' if len(found) > 8 else ''}")
     import difflib
 
-    names = ", ".join(difflib.get_close_matches(wanted, [cell.name for cell in study.cells], n=3, cutoff=0.4))
+    known = [cell.name for cell in (*study.cells, *study.generators)]
+    names = ", ".join(difflib.get_close_matches(wanted, known, n=3, cutoff=0.4))
     hint = f"did you mean {names}?" if names else f"benchmarker show {study.folder} lists them."
     raise ConfigurationError(f"{study.folder} has no cell {wanted!r}: {hint}")

@@ -20,7 +20,7 @@ from benchmarker.results.study import CellRecord, Study
 _BOX = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 _FILES = (
     "manifest.json", "metrics.json", "costs.json", "history.csv", "predictions_best.csv", "predictions_final.csv",
-    "events.jsonl", "weights_best.weights.h5", "weights_final.weights.h5", "log.txt",
+    "events.jsonl", "weights_best.weights.h5", "weights_final.weights.h5", "losses.csv", "samples", "log.txt",
 )  # fmt: skip
 
 
@@ -48,7 +48,10 @@ def _study_parts(study: Study) -> Iterator[RenderableType]:
     yield Text()
     yield _cells(study)
     yield Text()
-    for cell in study.cells:
+    if study.generators:
+        yield _generators(study)
+        yield Text()
+    for cell in (*study.generators, *study.cells):
         if cell.status in {"failed", "unreadable"}:
             yield Text.assemble((f"failed ({cell.kind}): ", "bold"), f"{cell.name}: {cell.message}")
     if study.skipped:
@@ -79,6 +82,17 @@ def _cells(study: Study) -> Table:
         scores = [_written(primary, cell.evaluations.get(checkpoint, {}).get(primary)) for checkpoint in CHECKPOINTS]
         style = {"ok": "", "pending": "dim"}.get(cell.status, "bold")
         table.add_row(cell.model, cell.arm, str(cell.seed), cell.status, *scores, cell.key[:8], style=style)
+    return table
+
+
+def _generators(study: Study) -> Table:
+    table = _table("generator", "plugin", "seed", "status", "epochs", "key", right=(2, 4))
+    for cell in study.generators:
+        epochs = (cell.spec.get("generator") or {}).get("epochs", "-")
+        style = {"ok": "", "pending": "dim"}.get(cell.status, "bold")
+        table.add_row(
+            cell.model, cell.architecture, str(cell.seed), cell.status, str(epochs), cell.key[:8], style=style
+        )
     return table
 
 
@@ -117,8 +131,11 @@ def _run_facts(cell: CellRecord) -> dict[str, str]:
 
 
 def _results(cell: CellRecord) -> Iterator[RenderableType]:
-    yield _heading("Metrics")
-    yield _metrics(cell)
+    if cell.spec.get("kind") == "generator":
+        yield from _last_epoch(cell)
+    else:
+        yield _heading("Metrics")
+        yield _metrics(cell)
     yield _heading("Costs")
     yield _facts({metric_label(name).long: metric_label(name).write(value) for name, value in cell.cost_values.items()})
     for checkpoint in cell.evaluations:
@@ -135,6 +152,23 @@ def _results(cell: CellRecord) -> Iterator[RenderableType]:
             if _is_matrix(matrix, len(per_class)):
                 yield _heading(f"Confusion matrix, {checkpoint} weights: rows true, columns predicted; count and share")
                 yield _confusion(list(per_class), matrix)
+
+
+def _last_epoch(cell: CellRecord) -> Iterator[RenderableType]:
+    """Return the losses of a generator's last epoch, and what its quality was measured to be."""
+    yield _heading("Last epoch")
+    yield _facts({name: f"{value:.4g}" for name, value in _numbers(cell.metrics.get("final")).items()})
+    quality = cell.metrics.get("quality")
+    rows = quality.get("rows") if isinstance(quality, dict) else None
+    if isinstance(rows, list):
+        yield _heading("Quality: generated images, and for comparison real ones (floor), against held-out images")
+        table = _table("", "value", "floor", "unit", "better", "n", right=(1, 2, 5))
+        for row in (row for row in rows if isinstance(row, dict)):
+            numbers = _numbers(row)
+            values = [f"{numbers[name]:.4g}" if name in numbers else "-" for name in ("value", "floor")]
+            texts = [str(row.get(name) or "") for name in ("unit", "better", "n")]
+            table.add_row(str(row.get("label") or row.get("name") or "?"), *values, *texts)
+        yield table
 
 
 def _metrics(cell: CellRecord) -> Table:

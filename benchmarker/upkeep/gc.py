@@ -111,7 +111,7 @@ def look_through(studies: Iterable[Path], cache: Path | None, *, older_than: flo
         if (lock := held_lock(study)) is not None:
             found.kept.append(f"{study}: a run is working on it ({lock.name} is locked)")
             continue
-        status = {cell.key[:16]: cell.status for cell in planned.cells}
+        status = {cell.key[:16]: cell.status for cell in (*planned.cells, *planned.generators)}
         found.items += _of_study(study, status, older_than)
     if cache is not None and cache.is_dir():
         for item in _of_cache(cache, older_than):

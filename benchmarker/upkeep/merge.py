@@ -15,6 +15,7 @@ from benchmarker.digests import digest_json
 from benchmarker.errors import ConfigurationError
 from benchmarker.results.environments import flatten
 from benchmarker.results.layout import PLAN_FILE, RUNS_FOLDER
+from benchmarker.results.settings import shared_settings
 from benchmarker.results.study import CellRecord, Study, read_study
 from benchmarker.run.files import make_folder, write_json, write_text
 from benchmarker.upkeep.busy import alone
@@ -134,7 +135,7 @@ def _require_one_experiment(studies: Sequence[Study]) -> None:
 def _ambiguous_names(studies: Sequence[Study]) -> Iterator[str]:
     known: dict[tuple[str, str], tuple[Study, CellRecord]] = {}
     for study in studies:
-        for cell in study.cells:
+        for cell in (*study.generators, *study.cells):
             other, earlier = known.setdefault((cell.model, cell.arm), (study, cell))
             if other is not study and _configuration(earlier) != _configuration(cell):
                 yield (
@@ -144,12 +145,12 @@ def _ambiguous_names(studies: Sequence[Study]) -> Iterator[str]:
 
 
 def _configuration(cell: CellRecord) -> str:
-    return digest_json({name: value for name, value in cell.spec.items() if name != "seed"})
+    return digest_json(shared_settings(cell.spec))
 
 
 def _spec_differences(one: CellRecord, other: CellRecord) -> str:
-    flat = [flatten(cell.spec) for cell in (one, other)]
-    names = sorted({*flat[0], *flat[1]} - {"seed"})
+    flat = [flatten(shared_settings(cell.spec)) for cell in (one, other)]
+    names = sorted({*flat[0], *flat[1]})
     differing = [name for name in names if flat[0].get(name) != flat[1].get(name)]
     return ", ".join(f"{name} {flat[0].get(name, '-')} / {flat[1].get(name, '-')}" for name in differing[:4])
 
@@ -157,7 +158,10 @@ def _spec_differences(one: CellRecord, other: CellRecord) -> str:
 def _joined_plan(studies: Sequence[Study], merged: Merged) -> dict[str, Any]:
     """Return the union of the plans, with the heading of the first."""
     cells: dict[str, Any] = {}
+    generators: dict[str, Any] = {}
     for study in studies:
+        for entry in study.plan.get("generators", ()):
+            generators.setdefault(entry["key"], entry)
         for entry in study.plan["cells"]:
             known = cells.setdefault(entry["key"], entry)
             labels = [f"{one['model']} in arm {one['arm']}" for one in (known, entry)]
@@ -171,7 +175,8 @@ def _joined_plan(studies: Sequence[Study], merged: Merged) -> dict[str, Any]:
     earlier = studies[0].plan.get("merged_from")
     if earlier:
         sources[:1] = earlier
-    return {**studies[0].plan, "merged_from": sources, "cells": list(cells.values())}
+    joined = {**studies[0].plan, "merged_from": sources, "cells": list(cells.values())}
+    return joined | ({"generators": list(generators.values())} if generators else {})
 
 
 def _copy_registries(studies: Sequence[Study], into: Path) -> None:
@@ -197,7 +202,7 @@ def _copy_registries(studies: Sequence[Study], into: Path) -> None:
 def _require_space(studies: Sequence[Study], into: Path) -> None:
     needed = {}
     for study in studies:
-        for cell in study.cells:
+        for cell in (*study.generators, *study.cells):
             if cell.folder is not None and study.folder.resolve() != into.resolve():
                 needed[cell.key] = sum(path.stat().st_size for path in cell.folder.rglob("*") if path.is_file())
     require_free(into, sum(needed.values()), "the runs to copy")
@@ -205,20 +210,23 @@ def _require_space(studies: Sequence[Study], into: Path) -> None:
 
 def _copy_runs(studies: Sequence[Study], into: Path, merged: Merged) -> None:
     found: dict[str, list[CellRecord]] = {}
-    for study in studies:
-        for cell in study.cells:
-            found.setdefault(cell.key, []).append(cell)
+    # Generators first: what is trained on their images is no proof without them.
+    for part in ("generators", "cells"):
+        for study in studies:
+            for cell in getattr(study, part):
+                found.setdefault(cell.key, []).append(cell)
     for cells in found.values():
+        counted = cells[0].spec.get("kind") != "generator"
         trusted = [cell for cell in cells if cell.status == "ok" and not _is_damaged(cell, merged)]
         failed = [cell for cell in cells if cell.status == "failed"]
         merged.damaged += [
             f"{cell.name}: {cell.folder}: {cell.message}" for cell in cells if cell.status == "unreadable"
         ]
         if trusted:
-            merged.ok += 1
+            merged.ok += counted
             _keep_first(trusted, into, merged)
         elif failed:
-            merged.failed += 1
+            merged.failed += counted
             merged.copied += _copy(failed[0], into)
 
 
