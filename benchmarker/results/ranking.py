@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from benchmarker.errors import ConfigurationError
 from benchmarker.results.environments import comparable, describe, differences, environment_labels, flatten
 from benchmarker.results.labels import higher_is_better
 from benchmarker.results.layout import CHECKPOINTS
+from benchmarker.results.lazy import Computed
 from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary
 from benchmarker.results.study import CellRecord, Study
 
@@ -56,7 +58,8 @@ def build_leaderboard(
     """
     primary, direction = _primary(study)
     planned = _groups(study)
-    groups = [part for group in planned for part in _by_environment(group)]
+    prints = _Prints()
+    groups = [part for group in planned for part in _by_environment(group, prints)]
     metric = _checked(sort, groups, primary)
     higher = direction if metric == primary else higher_is_better(metric)
     rows: list[LeaderboardRow] = []
@@ -82,7 +85,7 @@ def build_leaderboard(
             FailedCell(model=cell.model, arm=cell.arm, seed=cell.seed, kind=cell.kind, message=cell.message)
             for cell in sorted(failed, key=lambda cell: (cell.model, cell.arm, cell.seed, cell.key))
         ),
-        notes=(*study.notes, *_environment_notes(planned), *_collapse_notes(study, checkpoints)),
+        notes=(*study.notes, *_environment_notes(planned, prints), *_collapse_notes(study, checkpoints)),
     )
 
 
@@ -90,10 +93,9 @@ def _collapse_notes(study: Study, checkpoints: Sequence[str]) -> list[str]:
     """Name the cells whose network calls all validation images the same class: their scores say nothing of it."""
     found: dict[str, list[str]] = {}
     for cell in study.cells:
-        for checkpoint in checkpoints:
-            evaluation = cell.metrics.get(checkpoint)
-            if isinstance(evaluation, Mapping) and isinstance(evaluation.get("collapsed"), str):
-                found.setdefault(f"{cell.name} ({evaluation['collapsed']})", []).append(checkpoint)
+        for checkpoint in checkpoints if cell.collapsed else ():
+            if checkpoint in cell.collapsed:
+                found.setdefault(f"{cell.name} ({cell.collapsed[checkpoint]})", []).append(checkpoint)
     if not found:
         return []
     names = [
@@ -104,7 +106,7 @@ def _collapse_notes(study: Study, checkpoints: Sequence[str]) -> list[str]:
 
 
 def _primary(study: Study) -> tuple[str, bool]:
-    for value in (study.plan.get("primary"), *(cell.metrics.get("primary") for cell in study.cells)):
+    for value in itertools.chain([study.plan.get("primary")], (cell.metrics.get("primary") for cell in study.cells)):
         if isinstance(value, dict) and isinstance(value.get("name"), str):
             return value["name"], bool(value.get("higher_is_better", True))
     name = _PRIMARY.get(str(study.task.get("kind")), "mean_per_class_accuracy")
@@ -112,12 +114,14 @@ def _primary(study: Study) -> tuple[str, bool]:
 
 
 def _checked(sort: str | None, groups: Sequence[_Group], primary: str) -> str:
+    if sort is None or sort == primary:
+        return primary
     known = {primary}
     for group in groups:
         for cell in group.finished:
             known.update(*cell.evaluations.values(), cell.cost_values)
-    if sort is None or sort in known:
-        return sort or primary
+    if sort in known:
+        return sort
     close = difflib.get_close_matches(sort, sorted(known), n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(sorted(known))}."
     raise ConfigurationError(f"no finished run has a metric called {sort!r}: {hint}")
@@ -126,11 +130,15 @@ def _checked(sort: str | None, groups: Sequence[_Group], primary: str) -> str:
 def _groups(study: Study) -> list[_Group]:
     found: dict[bytes, list[CellRecord]] = {}
     settings: dict[bytes, dict[str, str]] = {}
+    # Cells of one configuration differ in nothing but their seed, so it is looked at once.
+    configurations: dict[tuple[str, str, str], bytes] = {}
     for cell in study.cells:
-        own = _settings(cell, study)
-        key = canonical_json([cell.model, cell.arm, own])
-        found.setdefault(key, []).append(cell)
-        settings[key] = own
+        alike = (cell.model, cell.arm, cell.configuration or cell.key)
+        if alike not in configurations:
+            own = _settings(cell, study)
+            configurations[alike] = canonical_json([cell.model, cell.arm, own])
+            settings[configurations[alike]] = own
+        found.setdefault(configurations[alike], []).append(cell)
     groups = [
         _Group(
             cells=tuple(cells),
@@ -151,20 +159,36 @@ def _settings(cell: CellRecord, study: Study) -> dict[str, str]:
     return settings
 
 
-def _by_environment(group: _Group) -> list[_Group]:
+class _Prints:
+    """Writes fingerprints out to be compared, each of them once: runs of a large study share theirs."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, bool], tuple[Mapping[str, Any], bytes]] = {}
+
+    def key(self, fingerprint: Mapping[str, Any], *, plugins: bool = True) -> bytes:
+        """Return what equal environments have in common; without ``plugins``, those of one machine."""
+        known = self._known.get((id(fingerprint), plugins))
+        if known is None:
+            compared = {name: value for name, value in fingerprint.items() if plugins or name != "plugins"}
+            # The fingerprint is kept so that no other one takes its place in memory.
+            known = self._known[id(fingerprint), plugins] = (fingerprint, canonical_json(comparable(compared)))
+        return known[1]
+
+
+def _by_environment(group: _Group, prints: _Prints) -> list[_Group]:
     """Split a group by the environments of its runs; each part keeps the denominator that was planned."""
-    parts = _environments(group)
+    parts = _environments(group, prints)
     if len(parts) < 2:
         return [group]
     labels = environment_labels([part[0].fingerprint for part in parts])
     return [replace(group, finished=tuple(part), environment=label) for part, label in zip(parts, labels, strict=True)]
 
 
-def _environments(group: _Group) -> list[list[CellRecord]]:
+def _environments(group: _Group, prints: _Prints) -> list[list[CellRecord]]:
     """Return a group's finished cells by environment, in an order that depends on the environments alone."""
     found: dict[bytes, list[CellRecord]] = {}
     for cell in group.finished:
-        found.setdefault(canonical_json(comparable(cell.fingerprint)), []).append(cell)
+        found.setdefault(prints.key(cell.fingerprint), []).append(cell)
     return [found[key] for key in sorted(found)]
 
 
@@ -214,12 +238,16 @@ def _measured(group: _Group, name: str) -> str:
     return comparable(group.finished[0].fingerprint).get(name, "") if group.finished else ""
 
 
-def _summaries(values: Mapping[int, Mapping[str, float]], planned: int) -> dict[str, Summary]:
-    names = dict.fromkeys(name for one in values.values() for name in one)
-    return {
-        name: Summary.of({seed: one[name] for seed, one in values.items() if name in one}, planned=planned)
-        for name in names
-    }
+def _summaries(values: Mapping[int, Mapping[str, float]], planned: int) -> Mapping[str, Summary]:
+    names: dict[str, None] = {}
+    for one in values.values():
+        if len(names) != len(one) or list(names) != list(one):
+            names.update(dict.fromkeys(one))
+
+    def summary(name: str) -> Summary:
+        return Summary.of({seed: one[name] for seed, one in values.items() if name in one}, planned=planned)
+
+    return Computed(names, summary)
 
 
 def _ranked(
@@ -246,11 +274,11 @@ def _ranked(
     return result + sorted(others, key=lambda row: (row.model, row.arm, row.variant, row.environment))
 
 
-def _environment_notes(planned: Sequence[_Group]) -> list[str]:
+def _environment_notes(planned: Sequence[_Group], known: _Prints) -> list[str]:
     """Say which rows were split, and in what their environments differ; alike ones in one note."""
     rows: dict[tuple[int, str], list[str]] = {}
     for group in planned:
-        prints = [cells[0].fingerprint for cells in _environments(group)]
+        prints = [cells[0].fingerprint for cells in _environments(group, known)]
         if len(prints) > 1:
             rows.setdefault((len(prints), _differing(prints)), []).append(
                 f"{group.cells[0].model} in arm {group.cells[0].arm}"
@@ -260,19 +288,19 @@ def _environment_notes(planned: Sequence[_Group]) -> list[str]:
         f"{', '.join(names)}. They differ in: {what}"
         for (count, what), names in rows.items()
     ]
-    return notes or _note_between_rows(planned)
+    return notes or _note_between_rows(planned, known)
 
 
-def _note_between_rows(planned: Iterable[_Group]) -> list[str]:
+def _note_between_rows(planned: Iterable[_Group], known: _Prints) -> list[str]:
     """Say that whole rows come from different environments; which plugins a row uses is no difference between them."""
     found: dict[bytes, Mapping[str, Any]] = {}
     for group in planned:
         for cell in group.finished:
-            common = {name: value for name, value in cell.fingerprint.items() if name != "plugins"}
-            found[canonical_json(comparable(common))] = common
+            found.setdefault(known.key(cell.fingerprint, plugins=False), cell.fingerprint)
     if len(found) < 2:
         return []
-    what = _differing([found[key] for key in sorted(found)])
+    common = [{name: value for name, value in found[key].items() if name != "plugins"} for key in sorted(found)]
+    what = _differing(common)
     return [f"rows come from {len(found)} environments, so their times and rates cannot be compared: {what}"]
 
 
