@@ -1,0 +1,1 @@
+"""What documents show, gathered once for all of them: plain values, no format."""
