@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 # For an epoch: the part of its content that differs, in the order in which one follows from the other.
-EPOCH_PARTS = ("order", "draws", "random_state", "weights", "optimiser", "metrics")
+EPOCH_PARTS = ("order", "draws", "random_state", "weights", "variables", "optimiser", "metrics")
 
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "cell": (
@@ -26,6 +26,8 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
         "another number of threads, another instruction set or device, or another version of the generator's package",
         "the run of the generator that the study holds is not the one that its cells were trained with",
     ),
+    "training part": ("an image or a label of the training part is another, or the split is",),
+    "conditions": ("a class or an attribute of the training part is another, or the split is",),
     "training set": (
         "an augmentation renders other images: another version of its package, or of the library that it draws with",
         "an augmentation draws from something else than the stream that it is given",
@@ -83,6 +85,6 @@ def usual_causes(link: str, part: str = "") -> tuple[str, ...]:
     """
     if not link.startswith("epoch "):
         return CAUSES.get(link, UNKNOWN)
-    if part == "weights":
+    if part in {"weights", "variables"}:  # of a network, of a generator
         part = "weights, first epoch" if link == "epoch 1" else "weights, later epoch"
     return CAUSES.get("metrics, epoch" if part == "metrics" else part, UNKNOWN)

@@ -141,8 +141,8 @@ class GenerativeModel(Protocol):
         Returns
         -------
         mapping of str to float or tensor
-            ``d_loss_real``, ``d_loss_fake``, ``g_loss``, ``d_real_accuracy``, ``d_fake_accuracy`` and whatever else the
-            model watches; always the same names.
+            ``d_loss_real``, ``d_loss_fake`` and ``g_loss``, and whatever else the model watches, such as
+            ``d_real_accuracy`` and ``d_fake_accuracy``; always the same names.
         """
 
     def noise(self, rng: RandomGenerator, n: int) -> NDArray[np.float32]:

@@ -1,0 +1,192 @@
+"""Plans with generators: what their keys depend on, and what they change in those of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarker import Attribute, Classification, LabelledImages, Regression, RegressionTarget, Split
+from benchmarker.data.splits import Parts, split_sources
+from benchmarker.discovery import installed
+from benchmarker.errors import RegistryError
+from benchmarker.registry import LoadedRegistry, load_registry, shipped
+from benchmarker.run.generators import check_conditions, make_generators, merge_generators
+from benchmarker.run.plan import Cell, generator_key, make_cells, read_cells, read_generators, write_plan
+
+HEAD = """\
+dataset: synthetic-radio
+seeds: [8901, 1826]
+models: [{architecture: mcrgnet, learning_rate: 1e-3, epochs: 2}]
+"""
+GENERATED = """\
+generators: [{generator: dcgan, epochs: 2}, {generator: dcgan, name: unused, epochs: 3}]
+arms: [real, {name: half, generated: {by: DCGAN, ratio: 0.5}}, {name: even, generated: {by: dcgan, balance: true}}]
+"""
+N = 24
+
+
+def images(changed: Mapping[int, float] | None = None, **attributes: Any) -> LabelledImages:
+    pixels = np.linspace(0, 1, N * 16, dtype=np.float32).reshape(N, 4, 4, 1).copy()
+    for index, value in (changed or {}).items():
+        pixels[index] = value
+    return LabelledImages(
+        task=Classification(classes=("a", "b")),
+        images=pixels,
+        targets=np.arange(N) % 2,
+        source_ids=tuple(f"source {k:02d}" for k in range(N)),
+        parts=(None,) * N,
+        attributes={name: Attribute(values=np.asarray(values), unit="") for name, values in attributes.items()},
+        skipped=(),
+        digest="0" * 64,
+    )
+
+
+def loaded(folder: Path, text: str) -> LoadedRegistry:
+    (folder / "mine.yaml").write_text(text)
+    return load_registry(folder / "mine.yaml")
+
+
+def planned(
+    registry: LoadedRegistry, data: LabelledImages, backend: str = "tensorflow"
+) -> tuple[dict[tuple[str, int], Cell], list[Cell], list[Parts]]:
+    splits = [split_sources(data, Split(train=6, validation=3), seed) for seed in registry.registry.seeds]
+    plugins = installed()
+    generators = make_generators(registry, plugins, data=data, splits=splits, backend=backend)
+    cells = make_cells(
+        registry.registry,
+        plugins,
+        dataset=plugins.dataset("synthetic-radio"),
+        data_digest=data.digest,
+        backend=backend,
+        lines=registry.lines,
+        generators=generators,
+    )
+    return generators, [cell for cell, _ in cells], splits
+
+
+def keys(generators: Mapping[tuple[str, int], Cell]) -> list[str]:
+    return [cell.key for cell in generators.values()]
+
+
+def test_generators_change_no_key_of_other_cells(tmp_path: Path) -> None:
+    """These keys were made before there were generators."""
+    quickstart = load_registry(shipped() / "quickstart.yaml")
+    plugins = installed()
+    made = make_cells(
+        quickstart.registry,
+        plugins,
+        dataset=plugins.dataset("synthetic-radio"),
+        data_digest="0" * 64,
+        backend="tensorflow",
+        lines=quickstart.lines,
+    )
+    first = made[0][0]
+    assert first.key == "2582729f203cef90483bbbfd964b1042927e7494fcbd1bda2f7f076b54c1ca6e"
+    assert first.configuration == "e2347e7dcb707994834bbe5870372e361eb53acaafb2c8b95b41c12973cb35fe"
+    plain = planned(loaded(tmp_path, HEAD), images())[1]
+    beside = planned(loaded(tmp_path, HEAD + GENERATED), images())[1]
+    assert [cell.key for cell in plain] == [cell.key for cell in beside if cell.arm == "real"]
+
+
+def test_only_generators_that_arms_use_are_trained_once_for_each_seed(tmp_path: Path) -> None:
+    generators, cells, _ = planned(loaded(tmp_path, HEAD + GENERATED), images())
+    assert [(cell.model, cell.architecture, cell.arm, cell.seed) for cell in generators.values()] == [
+        ("dcgan", "dcgan", "generator", 8901),
+        ("dcgan", "dcgan", "generator", 1826),
+    ]
+    by_seed = {cell.seed: cell.key for cell in generators.values()}
+    for cell in cells:
+        assert generator_key(cell) == (None if cell.arm == "real" else by_seed[cell.seed])
+    assert len({cell.configuration for cell in generators.values()}) == 1
+    assert len({cell.configuration for cell in cells}) == 3  # seeds of an arm are averaged
+
+
+def test_a_key_depends_on_the_training_part_and_on_no_other_image(tmp_path: Path) -> None:
+    registry = loaded(tmp_path, HEAD + GENERATED)
+    generators, _, splits = planned(registry, images(redshift=np.arange(N) / N))
+    for part, same in (("validation", True), ("test", True), ("train", False)):
+        indices = [set(getattr(parts, part).tolist()) for parts in splits]
+        shared = sorted(set.intersection(*indices))
+        changed = planned(registry, images({shared[0]: 0.5}, redshift=np.arange(N) / N))[0]
+        assert [a == b for a, b in zip(keys(generators), keys(changed), strict=True)] == [same, same]
+    other = planned(registry, images(redshift=np.arange(N) / N + 1))[0]
+    assert not set(keys(other)) & set(keys(generators))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("dcgan, epochs: 2", "dcgan, epochs: 4"),
+        ("dcgan, epochs: 2", "dcgan, epochs: 2, conditions: [class, redshift]"),
+        ("seeds: [8901, 1826]", "seeds: [1, 2]"),
+        ("dataset:", "training: {threads: 1}\ndataset:"),
+        ("dataset:", "training: {precision: mixed_bfloat16}\ndataset:"),
+    ],
+)
+def test_a_key_depends_on_what_changes_the_training(old: str, new: str, tmp_path: Path) -> None:
+    data = images(redshift=np.arange(N) / N)
+    before = keys(planned(loaded(tmp_path, HEAD + GENERATED), data)[0])
+    after = keys(planned(loaded(tmp_path, (HEAD + GENERATED).replace(old, new, 1)), data)[0])
+    assert not set(before) & set(after)
+
+
+def test_names_rates_and_batches_change_no_generator(tmp_path: Path) -> None:
+    before = keys(planned(loaded(tmp_path, HEAD + GENERATED), images())[0])
+    text = (HEAD + GENERATED).replace("1e-3", "1e-2").replace("dataset:", "training: {batch_size: 8}\ndataset:")
+    text = text.replace("generator: dcgan, epochs: 2", "generator: dcgan, name: brush, epochs: 2")
+    text = text.replace("by: DCGAN", "by: brush").replace("by: dcgan", "by: brush")
+    assert keys(planned(loaded(tmp_path, text), images())[0]) == before
+    assert not set(keys(planned(loaded(tmp_path, text), images(), backend="jax")[0])) & set(before)
+
+
+def test_plans_keep_generators_that_their_cells_need(tmp_path: Path) -> None:
+    generators, cells, _ = planned(loaded(tmp_path, HEAD + GENERATED), images())
+    write_plan(tmp_path, {"title": ""}, cells, generators.values())
+    assert read_cells(tmp_path) == cells
+    assert read_generators(tmp_path) == list(generators.values())
+    of_first_seed = [cell for cell in cells if cell.seed == 8901]
+    kept = merge_generators((), read_generators(tmp_path), of_first_seed)
+    assert [cell.seed for cell in kept] == [8901]
+    write_plan(tmp_path, {"title": ""}, cells)
+    assert "generators" not in (tmp_path / "plan.json").read_text()
+    assert read_generators(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "complaint"),
+    [
+        ("[class, mass]", "3:66: these images have no condition 'mass'; known are: class, redshift"),
+        ("[redshift]", "have no label to train on: add 'class'"),
+    ],
+)
+def test_conditions_that_images_cannot_be_made_for_are_refused(conditions: str, complaint: str, tmp_path: Path) -> None:
+    text = (HEAD + GENERATED).replace("dcgan, epochs: 2", f"dcgan, epochs: 2, conditions: {conditions}")
+    with pytest.raises(RegistryError, match=r"conditions|condition|label") as caught:
+        check_conditions(loaded(tmp_path, text), images(redshift=np.arange(N) / N))
+    assert complaint.partition(": ")[2] in str(caught.value)
+
+
+def test_a_regression_is_generated_for_all_of_its_targets_and_not_balanced(tmp_path: Path) -> None:
+    targets = tuple(RegressionTarget(name=name, unit="", minimum=0, maximum=1) for name in ("z", "mass"))
+    data = images()
+    numbers = LabelledImages(
+        task=Regression(targets=targets),
+        images=data.images,
+        targets=np.zeros((N, 2)),
+        source_ids=data.source_ids,
+        parts=data.parts,
+        attributes={},
+        skipped=(),
+        digest="0" * 64,
+    )
+    registry = loaded(tmp_path, HEAD + GENERATED)
+    with pytest.raises(RegistryError, match="only classes can be balanced"):
+        check_conditions(registry, numbers)
+    text = HEAD + GENERATED.replace(", {name: even, generated: {by: dcgan, balance: true}}", "")
+    check_conditions(loaded(tmp_path, text), numbers)
+    (cell, _) = planned(loaded(tmp_path, text), numbers)[0].values()
+    assert cell.spec["conditions"] == ["z", "mass"]
