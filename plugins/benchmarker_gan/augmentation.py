@@ -1,15 +1,15 @@
 """Augmentation of what a discriminator sees.
 
 With few real images a discriminator learns them by heart. Real images are therefore mirrored and turned at random: the
-sky has no preferred direction, so what the generator learns is the same population, seen from all sides. Generated images
-are not, or the discriminator could not tell a generator that makes all directions from one that makes one. Both are
-shifted at random in the same way; this can be differentiated, so that the generator still learns centred images.
+sky has no preferred direction, so the generator learns the same population, seen from all sides. Generated images are
+not, or the discriminator could not tell a generator that makes all directions from one that makes a single one. Both
+are shifted at random in the same way; this can be differentiated, so that the generator still learns centred images.
 
 References
 ----------
-Zhao et al. 2020, *Differentiable Augmentation for Data-Efficient GAN Training*, arXiv:2006.10738. That changes which take
-every direction with equal chance hide the generator's own: Karras et al. 2020, *Training Generative Adversarial Networks
-with Limited Data*, arXiv:2006.06676, section 2.2.
+Zhao et al. 2020, *Differentiable Augmentation for Data-Efficient GAN Training*, arXiv:2006.10738. That a generator's
+own directions are hidden by changes which take every direction with equal chance: Karras et al. 2020, *Training
+Generative Adversarial Networks with Limited Data*, arXiv:2006.06676.
 """
 
 from __future__ import annotations

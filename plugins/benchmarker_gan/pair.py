@@ -192,17 +192,10 @@ class Pair:
         outputs = self.discriminator(inputs, training=True)
         return Judgement(*outputs) if isinstance(outputs, list | tuple) else Judgement(outputs)
 
-    def _discriminator_loss(
-        self,
-        images: Any,
-        conditions: Any,
-        noise: Any,
-        turns: Any = None,
-        real_shifts: Any = None,
-        made_shifts: Any = None,
-    ) -> Any:
+    def _discriminator_loss(self, images: Any, conditions: Any, noise: Any, *changes: Any) -> Any:
         from keras import ops
 
+        turns, real_shifts, made_shifts = changes or (None, None, None)
         seen = images * 2.0 - 1.0 if self.recipe.symmetric else images
         if turns is not None:
             seen = turn(seen, turns)

@@ -1,0 +1,168 @@
+"""Networks of the GANs, layer by layer, against hand calculation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarker import ConfigurationError, layer_seeds
+from benchmarker_gan.sizes import halvings, start_and_doublings
+
+# Each weighted layer in order: (kind, shape of its output without the batch, parameters with those of statistics).
+Table = list[tuple[str, tuple[int, ...], int]]
+
+RADIO_GENERATOR: Table = [
+    ("Dense", (16 * 16 * 256,), 100 * 65536),
+    ("BatchNormalization", (16 * 16 * 256,), 4 * 65536),
+    ("Conv2DTranspose", (32, 32, 128), 5 * 5 * 256 * 128),
+    ("BatchNormalization", (32, 32, 128), 4 * 128),
+    ("Conv2DTranspose", (64, 64, 64), 5 * 5 * 128 * 64),
+    ("BatchNormalization", (64, 64, 64), 4 * 64),
+    ("Conv2DTranspose", (128, 128, 1), 5 * 5 * 64),
+]
+RADIO_DISCRIMINATOR: Table = [
+    ("Conv2D", (64, 64, 64), 5 * 5 * 64 + 64),
+    ("Conv2D", (32, 32, 128), 5 * 5 * 64 * 128 + 128),
+    ("Dense", (1,), 32 * 32 * 128 + 1),
+]
+COLOUR_GENERATOR: Table = [
+    ("Dense", (4 * 4 * 256,), 100 * 4096 + 4096),
+    ("Conv2DTranspose", (8, 8, 128), 4 * 4 * 256 * 128 + 128),
+    *[("Conv2DTranspose", (side, side, 128), 4 * 4 * 128 * 128 + 128) for side in (16, 32, 64, 128)],
+    ("Conv2D", (128, 128, 3), 3 * 3 * 128 * 3 + 3),
+]
+COLOUR_DISCRIMINATOR: Table = [
+    ("Conv2D", (128, 128, 64), 3 * 3 * 3 * 64 + 64),
+    ("Conv2D", (64, 64, 128), 3 * 3 * 64 * 128 + 128),
+    *[("Conv2D", (side, side, 128), 3 * 3 * 128 * 128 + 128) for side in (32, 16, 8, 4)],
+    ("Dense", (1,), 4 * 4 * 128 + 1),
+]
+PUBLISHED_GENERATOR: Table = [
+    ("Dense", (1024,), 102 * 1024 + 1024),
+    ("BatchNormalization", (1024,), 4 * 1024),
+    ("Dense", (16 * 16 * 128,), 1024 * 32768 + 32768),
+    ("BatchNormalization", (16 * 16 * 128,), 4 * 32768),
+    ("Conv2D", (32, 32, 64), 4 * 4 * 128 * 64 + 64),
+    ("BatchNormalization", (32, 32, 64), 4 * 64),
+    ("Conv2D", (50, 50, 3), 4 * 4 * 64 * 3 + 3),
+]
+PUBLISHED_DISCRIMINATOR: Table = [
+    ("Conv2D", (25, 25, 64), 4 * 4 * 3 * 64 + 64),
+    ("Conv2D", (13, 13, 128), 4 * 4 * 64 * 128 + 128),
+    ("BatchNormalization", (13, 13, 128), 4 * 128),
+    ("Dense", (1024,), 13 * 13 * 128 * 1024 + 1024),
+    ("BatchNormalization", (1024,), 4 * 1024),
+    ("MinibatchDiscrimination", (128,), 13 * 13 * 128 * 128 * 5),
+    ("Dense", (2,), 1024 * 2 + 2),
+    ("Dense", (1,), 13 * 13 * 128 + 128 + 1),
+]
+
+
+def weighted(network: Any) -> Table:
+    """Return the layers that have weights."""
+    return [
+        (type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params())
+        for layer in network.layers
+        if layer.count_params()
+    ]
+
+
+def built(name: str) -> Any:
+    from benchmarker_gan import cgan_networks, dcgan_networks
+
+    seeds = layer_seeds(1)
+    if name.startswith("published"):
+        build = getattr(cgan_networks, name)
+        return build((50, 50, 3), *([100, 2] if name.endswith("generator") else [2]), 64, seeds)
+    shape, width = ((128, 128, 1), 64) if name.startswith("radio") else ((128, 128, 3), 256)
+    return getattr(dcgan_networks, name)(shape, *([100] if name.endswith("generator") else []), width, seeds)
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("radio_generator", RADIO_GENERATOR),
+        ("radio_discriminator", RADIO_DISCRIMINATOR),
+        ("colour_generator", COLOUR_GENERATOR),
+        ("colour_discriminator", COLOUR_DISCRIMINATOR),
+        ("published_generator", PUBLISHED_GENERATOR),
+        ("published_discriminator", PUBLISHED_DISCRIMINATOR),
+    ],
+)
+def test_published_networks_layer_by_layer(name: str, table: Table) -> None:
+    network = built(name)
+    found = weighted(network)
+    # Keras lists the heads of a branched network in an order of its own.
+    assert sorted(found) == sorted(table) if name == "published_discriminator" else found == table
+    assert network.count_params() == sum(parameters for *_, parameters in table)
+
+
+def test_what_has_no_weights_is_as_published() -> None:
+    import keras
+
+    generator, discriminator = built("radio_generator"), built("radio_discriminator")
+    bends = [layer for layer in generator.layers if isinstance(layer, keras.layers.LeakyReLU)]
+    assert len(bends) == 3
+    assert generator.layers[-1].activation is keras.activations.tanh
+    rates = [layer.rate for layer in discriminator.layers if isinstance(layer, keras.layers.Dropout)]
+    assert rates == [0.3, 0.3]
+    published = built("published_generator")
+    resized = [layer.output.shape[1] for layer in published.layers if isinstance(layer, keras.layers.Resizing)]
+    assert resized == [35, 53]
+    assert all(
+        layer.interpolation == "bilinear" for layer in published.layers if isinstance(layer, keras.layers.Resizing)
+    )
+    slopes = {layer.negative_slope for layer in built("published_discriminator").layers if "leaky" in layer.name}
+    assert slopes == {0.2}
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(64, (4, 4)), (128, (4, 5)), (96, (6, 4)), (40, (5, 3)), (28, (7, 2)), (8, (4, 1))]
+)
+def test_sizes_are_a_small_start_doubled(size: int, expected: tuple[int, int]) -> None:
+    assert start_and_doublings(size) == expected
+
+
+@pytest.mark.parametrize(("size", "nearest"), [(150, "128 and 160"), (50, "48 and 56"), (7, "8"), (4, "8")])
+def test_other_sizes_are_refused_with_the_nearest(size: int, nearest: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"nearest are {nearest}\. Received: {size} pixels"):
+        start_and_doublings(size)
+
+
+def test_halves_are_rounded_up() -> None:
+    assert halvings(50, 8) == [50, 25, 13, 7]
+    assert halvings(64, 8) == [64, 32, 16, 8]
+
+
+def test_a_spectral_kernel_has_largest_singular_value_1() -> None:
+    from benchmarker_gan.layers import SpectralConv2D, SpectralDense, normalised_kernel
+
+    rng = np.random.default_rng(3)
+    for layer, shape in (
+        (SpectralConv2D(6, 4, 2, padding="same", direction_seed=1), (2, 8, 8, 3)),
+        (SpectralDense(5, direction_seed=1), (2, 7)),
+    ):
+        images = rng.normal(size=shape).astype(np.float32)
+        for _ in range(200):
+            layer(images, training=True)
+        kernel, _ = normalised_kernel(layer.kernel.value, layer.direction.value)
+        matrix = np.array(kernel).reshape(-1, kernel.shape[-1])
+        assert np.linalg.svd(matrix, compute_uv=False)[0] == pytest.approx(1, abs=1e-4)
+        kept = np.array(layer.direction.value)
+        layer(images, training=False)
+        np.testing.assert_array_equal(kept, np.array(layer.direction.value))
+
+
+def test_minibatch_discrimination_adds_up_closeness() -> None:
+    from benchmarker_gan.layers import MinibatchDiscrimination
+
+    layer = MinibatchDiscrimination(3, 2, seed=1)
+    features = np.random.default_rng(1).normal(size=(4, 5)).astype(np.float32)
+    found = np.array(layer(features))
+    points = (features @ np.array(layer.projection.value)).reshape(4, 3, 2)
+    expected = [
+        [sum(np.exp(-np.abs(points[i, k] - points[j, k]).sum()) for j in range(4)) for k in range(3)] for i in range(4)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
