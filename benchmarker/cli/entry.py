@@ -35,6 +35,7 @@ MISUSED = 2
         "doctor": "benchmarker.cli.doctor_command:doctor",
         "merge": "benchmarker.cli.merge_command:merge",
         "gc": "benchmarker.cli.gc_command:gc",
+        "gan": "benchmarker.cli.gan_command:gan",
     },
     epilog=examples(
         "benchmarker run registries/quickstart.yaml -s 8901",

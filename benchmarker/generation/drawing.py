@@ -23,7 +23,7 @@ from benchmarker.discovery import installed
 from benchmarker.errors import BenchmarkerError
 from benchmarker.generation.build import build_generator, space_from_json
 from benchmarker.generation.layout import weights_file
-from benchmarker.generation.samples import EXIT_CODES, IMAGES_FILE, REQUEST_FILE, generator_links
+from benchmarker.generation.samples import EXIT_CODES, IMAGES_FILE, REQUEST_FILE, Request, generator_links
 from benchmarker.generation.sampling import Sampler, load_weights
 from benchmarker.randomness import Stream
 
@@ -45,20 +45,19 @@ def main() -> int:
 
 def draw(job: Mapping[str, Any]) -> None:
     """Write the images of a request into its folder, in constant memory."""
-    folder, shape = Path(job["folder"]), tuple(job["shape"])
-    links = generator_links(Path(job["run"]))
-    spec, seed = links["cell"]["spec"], int(links["cell"]["spec"]["seed"])
-    with np.load(folder / REQUEST_FILE, allow_pickle=False) as file:
-        targets = file["targets"]
-        attributes = {name.removeprefix("attribute/"): file[name] for name in file.files if name != "targets"}
-    require_free(folder, 4 * len(targets) * math.prod(shape), f"{len(targets):,} synthetic images")
-    backends.load(spec["backend"]).configure(int(spec["training"]["threads"]), Stream("backend", seed=seed).seed())
-    space = space_from_json(links["conditions"])
+    folder, shape, run = Path(job["folder"]), tuple(job["shape"]), Path(job["run"])
+    links = generator_links(run)
+    spec, space = links["cell"]["spec"], space_from_json(links["conditions"])
+    request = Request.read(folder / REQUEST_FILE)
+    conditions = space.encode(request.targets, request.attributes)
+    require_free(folder, 4 * len(conditions) * math.prod(shape), f"{len(conditions):,} synthetic images")
+    seed = Stream("backend", seed=int(spec["seed"])).seed()
+    backends.load(spec["backend"]).configure(int(spec["training"]["threads"]), seed)
     model = build_generator(installed(), spec, space, shape)
-    load_weights(model, Path(job["run"]) / weights_file(int(spec["generator"]["epochs"])))
-    conditions = space.encode(targets, attributes)
+    load_weights(model, run / weights_file(int(job["epoch"] or spec["generator"]["epochs"])))
+    purpose, axes = job["stream"]
     with (folder / IMAGES_FILE).open("wb") as stream:
-        for images in Sampler(model, shape)(conditions, Stream("generated-noise", seed=seed)):
+        for images in Sampler(model, shape)(conditions, Stream(purpose, **axes)):
             stream.write(np.ascontiguousarray(images, dtype="<f4").data)
 
 

@@ -10,6 +10,10 @@ from typing import IO
 
 LOSSES_FILE = "losses.csv"
 HISTORY_FILE = "history.csv"
+TRAINING_FILE = "training.json"
+CONDITIONS_FILE = "conditions.npz"
+"""Targets and attributes of the training part: what samples are drawn for, also where the images are not at hand."""
+
 SAMPLES_FOLDER = "samples"
 REAL_GRID = "real.png"
 ANIMATION = "animation.png"

@@ -22,7 +22,8 @@ from benchmarker.errors import BenchmarkerError, PluginError, StorageError
 from benchmarker.evaluation import memory
 from benchmarker.generation.build import build_generator, space_to_json
 from benchmarker.generation.conditions import fit_conditions
-from benchmarker.generation.layout import HISTORY_FILE, weights_file
+from benchmarker.generation.layout import CONDITIONS_FILE, HISTORY_FILE, TRAINING_FILE, weights_file, write_file
+from benchmarker.generation.samples import Request
 from benchmarker.generation.sampling import SAMPLE_BATCH, Sampler, digest_variables, load_weights
 from benchmarker.generation.sharing import train_or_copy
 from benchmarker.generation.training import Trainer
@@ -35,7 +36,6 @@ from benchmarker.run.space import CellSpace, require_cell_space
 from benchmarker.trail import TRAIL_FILE, Trail
 from benchmarker.training.sets import PartSet, digest_part
 
-_TRAINING_FILE = "training.json"
 _SNAPSHOTS = 3  # the newest two, and the one that is written beside them
 _RUN_OVERHEAD_BYTES = 1 << 20
 
@@ -103,7 +103,7 @@ def train_generator(job: Mapping[str, Any], folder: Path, emit: Emit) -> dict[st
     )
     load_weights(place.model, folder / weights_file(place.epochs))
     place.digests["weights"] = digest_variables(place.model.sampling_variables)
-    about = read_json(folder / _TRAINING_FILE)
+    about = read_json(folder / TRAINING_FILE)
     emit({"event": "testing", "checkpoint": "final"})
     quality = _quality(place)
     write_json(
@@ -183,6 +183,7 @@ def _train(place: _Place, folder: Path, emit: Emit) -> None:
     columns = list(progress.history[0])
     rows = ([str(int(row["epoch"])), *(repr(row[name]) for name in columns[1:])] for row in progress.history)
     write_csv(folder / HISTORY_FILE, columns, rows)
+    write_file(folder / CONDITIONS_FILE, Request(targets=place.train.targets, attributes=place.train.attributes).save)
     write_json(folder / TRAIL_FILE, {"format": 1, "links": trainer.trail.to_json()})
     seconds = math.fsum(progress.seconds)
     images = trainer.steps_per_epoch * trainer.batch_size * len(progress.history)
@@ -192,7 +193,7 @@ def _train(place: _Place, folder: Path, emit: Emit) -> None:
         "training_seconds": seconds,
         "training_images_per_second": images / seconds if seconds > 0 else 0.0,
     }
-    write_json(folder / _TRAINING_FILE, {"final": progress.history[-1], "costs": costs})
+    write_json(folder / TRAINING_FILE, {"final": progress.history[-1], "costs": costs})
 
 
 def _parameters(model: GenerativeModel) -> dict[str, int]:

@@ -7,13 +7,12 @@ it is said to need may depend on whether it was the first to ask for them.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +31,8 @@ from benchmarker.training.sets import PartSet
 VERSION = 1
 IMAGES_FILE = "images.f32"
 REQUEST_FILE = "request.npz"
-_EXIT_OF = {2: ConfigurationError, 3: DivergedError, 4: PluginError, 5: StorageError}
-EXIT_CODES = {error: code for code, error in _EXIT_OF.items()}
+_ERRORS = {2: ConfigurationError, 3: DivergedError, 4: PluginError, 5: StorageError}
+EXIT_CODES = {error: code for code, error in _ERRORS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,12 +171,11 @@ def with_generated(
     if not sum(counts):
         return real
     require_targets(real.task, generator_links(run)["cell"]["spec"]["conditions"])
-    stream = Stream("generated", seed=seed)
-    rows = bootstrap(real.task, real.targets, counts, stream)
+    rows = bootstrap(real.task, real.targets, counts, Stream("generated", seed=seed))
     # What else the cell uses does not touch the samples, which all its networks share.
     environment = {name: value for name, value in fingerprint.items() if name != "plugins"}
-    request = {"version": VERSION, "fingerprint": environment, **generator_link(run)}
-    synthetic = _drawn(real, rows, run, request | {"stream": stream.key()}, root)
+    about = {"version": VERSION, "fingerprint": environment, **generator_link(run)}
+    synthetic = _drawn(real, rows, run, about, seed=seed, root=root)
     return MixedSet(real, synthetic) if mixture.real else synthetic
 
 
@@ -198,46 +196,111 @@ def require_targets(task: Task, conditions: list[str]) -> None:
         )
 
 
-def _drawn(real: PartSet, rows: NDArray[np.int64], run: Path, request: Mapping[str, Any], root: Path | None) -> PartSet:
-    targets = np.asarray(real.targets[rows])
+def _drawn(
+    real: PartSet, rows: NDArray[np.int64], run: Path, about: Mapping[str, Any], *, seed: int, root: Path | None
+) -> PartSet:
     attributes = {name: np.asarray(values[rows]) for name, values in sorted(real.attributes.items())}
-    key = {**request, "conditions": digest_arrays({"targets": targets, **attributes})}
+    request = Request(targets=np.asarray(real.targets[rows]), attributes=attributes)
+    conditions = digest_arrays({"targets": request.targets, **attributes})
+    noise = ("generated-noise", {"seed": seed})
 
     def write(folder: Path) -> None:
-        np.savez(folder / REQUEST_FILE, allow_pickle=False, targets=targets, **_named(attributes))
-        _draw_in_process({"run": str(run.absolute()), "folder": str(folder), "shape": real.image_shape})
+        draw_in_process(run, folder, request, real.image_shape, stream=noise)
 
-    folder = produce("samples", key, write, root=root)
+    folder = produce("samples", {**about, "conditions": conditions, "noise": noise}, write, root=root)
     with held(folder):
-        return _open_samples(folder, real.task, targets, attributes, real.image_shape)
+        return _open_samples(folder, real.task, request, real.image_shape)
 
 
-def _named(attributes: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
-    return {f"attribute/{name}": values for name, values in attributes.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What images are drawn for, row by row.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n,), int64, or (n, n_targets), float64
+        As of the training part.
+    attributes : mapping of str to ndarray of shape (n,), float64
+        In their units.
+    """
+
+    targets: NDArray[Any]
+    attributes: Mapping[str, NDArray[np.float64]]
+
+    def save(self, file: IO[bytes]) -> None:
+        """Write the rows, always into the same bytes."""
+        named: dict[str, Any] = {f"attribute/{name}": values for name, values in sorted(self.attributes.items())}
+        np.savez(file, allow_pickle=False, targets=self.targets, **named)
+
+    @classmethod
+    def read(cls, path: Path) -> Request:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be read.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                attributes = {name.removeprefix("attribute/"): file[name] for name in file.files if name != "targets"}
+                return cls(targets=file["targets"], attributes=attributes)
+        except (OSError, ValueError, KeyError) as error:
+            raise StorageError(f"{path}: conditions of images were expected there: {error}") from error
 
 
-def _draw_in_process(job: Mapping[str, Any]) -> None:
+def draw_in_process(
+    run: Path,
+    folder: Path,
+    request: Request,
+    image_shape: tuple[int, int, int],
+    *,
+    stream: tuple[str, Mapping[str, Any]],
+    epoch: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Draw images into ``images.f32`` of a folder, in a process of its own.
+
+    Parameters
+    ----------
+    run : Path
+        Of the generator.
+    folder : Path
+        Where the images are written, and what they are drawn for.
+    request : Request
+        What they are drawn for.
+    image_shape : tuple of int
+        Height, width and channels.
+    stream : tuple of str and mapping
+        Purpose and axes of the stream of latent points.
+    epoch : int, optional
+        Whose weights are used instead of the last one's.
+    environment : mapping of str to str, optional
+        Of the process, instead of this one's, which is that of a worker.
+
+    Raises
+    ------
+    BenchmarkerError
+        That the process ended with.
+    """
+    with (folder / REQUEST_FILE).open("wb") as file:
+        request.save(file)
+    job = {"run": str(run.absolute()), "folder": str(folder.absolute()), "shape": image_shape, "stream": stream}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "benchmarker.generation.drawing"],
-        input=json.dumps(job).encode(),
+        input=json.dumps({**job, "epoch": epoch}).encode(),
         stdout=subprocess.PIPE,
-        env=os.environ,
+        env=environment,
         check=False,
     )
     if done.returncode:
         message = done.stdout.decode(errors="replace").strip()
-        kind = _EXIT_OF.get(done.returncode, PluginError)
+        kind = _ERRORS.get(done.returncode, PluginError)
         raise kind(message or f"drawing samples ended with exit code {done.returncode}; its output is above")
 
 
-def _open_samples(
-    folder: Path,
-    task: Task,
-    targets: NDArray[Any],
-    attributes: Mapping[str, NDArray[np.float64]],
-    image_shape: tuple[int, int, int],
-) -> PartSet:
-    n = len(targets)
+def _open_samples(folder: Path, task: Task, request: Request, image_shape: tuple[int, int, int]) -> PartSet:
+    n = len(request.targets)
     try:
         images = np.memmap(folder / IMAGES_FILE, dtype="<f4", mode="r", shape=(n, *image_shape))
     except (OSError, ValueError) as error:
@@ -245,10 +308,10 @@ def _open_samples(
     labelled = LabelledImages(
         task=task,
         images=images,
-        targets=targets,
+        targets=request.targets,
         source_ids=("",) * n,
         parts=(None,) * n,
-        attributes={name: Attribute(values=values, unit="") for name, values in attributes.items()},
+        attributes={name: Attribute(values=values, unit="") for name, values in request.attributes.items()},
         skipped=(),
         digest="",
     )

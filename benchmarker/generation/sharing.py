@@ -12,10 +12,11 @@ from typing import Any
 from benchmarker.data.cache import cache_folder, held, produce
 from benchmarker.digests import digest_json
 from benchmarker.errors import DataError, StorageError
-from benchmarker.generation.layout import HISTORY_FILE, LOSSES_FILE, SAMPLES_FOLDER
+from benchmarker.generation.layout import CONDITIONS_FILE, HISTORY_FILE, LOSSES_FILE, SAMPLES_FOLDER, TRAINING_FILE
+from benchmarker.trail import TRAIL_FILE
 
 _NAME = "generators"
-_FILES = (HISTORY_FILE, LOSSES_FILE, "trail.json", "training.json")
+_FILES = (CONDITIONS_FILE, HISTORY_FILE, LOSSES_FILE, TRAIL_FILE, TRAINING_FILE)
 
 logger = logging.getLogger(__name__)
 

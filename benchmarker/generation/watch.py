@@ -102,11 +102,8 @@ def draw_grid(images: NDArray[np.float32], side: int = GRID_SIDE) -> Image.Image
     side : int
         Images in a row.
     """
-    from PIL import Image
-
-    shown = images if images.shape[3] == 3 else images[..., :1]
     factor = max(1, math.ceil(_TILE_PIXELS / max(images.shape[1:3])))
-    pixels = np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8).repeat(factor, axis=1).repeat(factor, axis=2)
+    pixels = _pixels(images).repeat(factor, axis=1).repeat(factor, axis=2)
     n, height, width, channels = pixels.shape
     rows = math.ceil(n / side)
     shape = (rows * (height + _GAP) - _GAP, side * (width + _GAP) - _GAP, channels)
@@ -114,7 +111,23 @@ def draw_grid(images: NDArray[np.float32], side: int = GRID_SIDE) -> Image.Image
     for k in range(n):
         top, left = (k // side) * (height + _GAP), (k % side) * (width + _GAP)
         canvas[top : top + height, left : left + width] = pixels[k]
-    return Image.fromarray(canvas if channels == 3 else canvas[..., 0])
+    return _image(canvas)
+
+
+def to_image(image: NDArray[np.float32]) -> Image.Image:
+    """Return one image, ndarray of shape (height, width, channels) in [0, 1], with 8 bits for each pixel."""
+    return _image(_pixels(image))
+
+
+def _pixels(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    shown = images if images.shape[-1] == 3 else images[..., :1]
+    return np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+
+
+def _image(pixels: NDArray[np.uint8]) -> Image.Image:
+    from PIL import Image
+
+    return Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
 
 
 def save_grid(images: NDArray[np.float32], path: Path, side: int = GRID_SIDE) -> None:

@@ -62,7 +62,7 @@ def test_a_run_writes_what_the_page_says_and_twice_the_same(job: Job, tmp_path: 
     assert 0 <= float(history[0]["d_real_accuracy"]) <= 1
     assert 0 < float(history[-1]["diversity"]) < 2
     with Image.open(one / "samples/animation.png") as animation, Image.open(one / "samples/epoch-0003.png") as grid:
-        assert animation.n_frames == 3
+        assert getattr(animation, "n_frames", 1) == 3
         assert animation.size == grid.size == (8 * 48 + 14, 8 * 48 + 14)
     links = [link["name"] for link in json.loads((one / "trail.json").read_text())["links"]]
     first = ["cell", "fingerprint", "training part", "conditions", "initial weights"]
@@ -148,9 +148,7 @@ def test_data_that_are_not_those_of_the_plan_are_refused(job: Job, tmp_path: Pat
         train(wrong, tmp_path / "one")
 
 
-def test_quality_is_measured_on_held_out_images(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin_folder: Path
-) -> None:
+def test_quality_is_measured_on_held_out_images(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether trained here or taken from the cache, with samples that do not depend on how many are asked for."""
     from benchmarker import Stream, discovery
     from benchmarker.generation import run
@@ -167,8 +165,7 @@ def test_quality_is_measured_on_held_out_images(
     found = discovery.installed().generator("their-gan")
     known = dataclasses.replace(found, quality="their_gan:measure")
     monkeypatch.setattr(discovery.Plugins, "generator", lambda _self, _name: known)
-    resolve = run.resolve
-    monkeypatch.setattr(run, "resolve", lambda name: measure if name == known.quality else resolve(name))
+    monkeypatch.setattr(run, "resolve", lambda _name: measure)
     for name in ("one", "two"):
         train(job() | {"cache": True}, tmp_path / name)
         quality = json.loads((tmp_path / name / "metrics.json").read_text())["quality"]
