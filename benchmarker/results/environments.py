@@ -212,4 +212,7 @@ def flatten(value: Any, prefix: str = "") -> dict[str, str]:
         for name, entry in value.items():
             found.update(flatten(entry, f"{prefix}.{name}" if prefix else str(name)))
         return found
-    return {prefix: value if isinstance(value, str) else canonical_json(value).decode()}
+    if isinstance(value, str):
+        return {prefix: value}
+    # Most entries are short, and the encoder takes longer to set up than to write them.
+    return {prefix: str(value) if type(value) is int else canonical_json(value).decode()}

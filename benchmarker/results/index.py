@@ -66,7 +66,8 @@ def state_of(study: Path) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: what is made ten thousand times a second has no time for the checks.
+@dataclass(slots=True, kw_only=True)
 class Noted:
     """What a run's files say, as far as tables need it.
 

@@ -64,7 +64,7 @@ def build_leaderboard(
     higher = direction if metric == primary else higher_is_better(metric)
     rows: list[LeaderboardRow] = []
     for checkpoint in checkpoints:
-        unranked = [_row(group, checkpoint) for group in groups]
+        unranked = [_row(group, checkpoint, prints) for group in groups]
         rows.extend(_ranked(unranked, metric, higher=higher, include_incomplete=include_incomplete))
     failed = [cell for cell in study.cells if cell.status in {"failed", "unreadable"}]
     return Leaderboard(
@@ -164,6 +164,7 @@ class _Prints:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, bool], tuple[Mapping[str, Any], bytes]] = {}
+        self._entries: dict[int, tuple[Mapping[str, Any], Mapping[str, str]]] = {}
 
     def key(self, fingerprint: Mapping[str, Any], *, plugins: bool = True) -> bytes:
         """Return what equal environments have in common; without ``plugins``, those of one machine."""
@@ -173,6 +174,12 @@ class _Prints:
             # The fingerprint is kept so that no other one takes its place in memory.
             known = self._known[id(fingerprint), plugins] = (fingerprint, canonical_json(comparable(compared)))
         return known[1]
+
+    def entries(self, fingerprint: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the entries of a fingerprint, flat."""
+        if id(fingerprint) not in self._entries:
+            self._entries[id(fingerprint)] = (fingerprint, comparable(fingerprint))
+        return self._entries[id(fingerprint)][1]
 
 
 def _by_environment(group: _Group, prints: _Prints) -> list[_Group]:
@@ -213,8 +220,10 @@ def _short(text: str) -> str:
     return text if len(text) <= 16 else f"{text[:8]}..."
 
 
-def _row(group: _Group, checkpoint: str) -> LeaderboardRow:
+def _row(group: _Group, checkpoint: str, prints: _Prints) -> LeaderboardRow:
     first = group.cells[0]
+    # The same for all runs of a group.
+    measured = prints.entries(group.finished[0].fingerprint) if group.finished else {}
     planned = len(group.cells)
     return LeaderboardRow(
         rank=None,
@@ -224,18 +233,13 @@ def _row(group: _Group, checkpoint: str) -> LeaderboardRow:
         checkpoint=checkpoint,
         variant=group.variant,
         environment=group.environment,
-        backend=_measured(group, "backend.name") or group.settings.get("backend", ""),
-        precision=_measured(group, "precision") or group.settings.get("precision", ""),
+        backend=measured.get("backend.name") or group.settings.get("backend", ""),
+        precision=measured.get("precision") or group.settings.get("precision", ""),
         n=len(group.finished),
         planned=planned,
         metrics=_summaries({cell.seed: cell.evaluations.get(checkpoint, {}) for cell in group.finished}, planned),
         costs=_summaries({cell.seed: cell.cost_values for cell in group.finished}, planned),
     )
-
-
-def _measured(group: _Group, name: str) -> str:
-    """Return what a group's runs note of their environment, which is the same for all."""
-    return comparable(group.finished[0].fingerprint).get(name, "") if group.finished else ""
 
 
 def _summaries(values: Mapping[int, Mapping[str, float]], planned: int) -> Mapping[str, Summary]:

@@ -6,13 +6,15 @@ them makes its cell *unreadable*, says why, and never hides the other cells.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from benchmarker.errors import StorageError
 from benchmarker.results.index import FEWEST_RUNS, Noted, load_index, stamp
@@ -35,14 +37,27 @@ from benchmarker.results.study import CellRecord, Study
 def read(folder: Path) -> Study:
     """Read a study's plan and runs; see `benchmarker.results.study.read_study`."""
     plan = _read_plan(folder)
-    cells = list(_planned(folder, plan.get("cells")))
-    generators = list(_planned(folder, plan.get("generators", [])))
-    reader = _Reader(folder, lean=len(cells) + len(generators) >= FEWEST_RUNS)
-    read_cells = tuple(map(reader.read, cells))
-    read_generators = tuple(map(reader.read, generators))
-    reader.save()
+    planned = list(_planned(folder, plan.get("cells")))
+    trained_before = list(_planned(folder, plan.get("generators", [])))
+    reader = _Reader(folder, lean=len(planned) + len(trained_before) >= FEWEST_RUNS)
+    with _uncollected():
+        cells = tuple(map(reader.read, planned))
+        generators = tuple(map(reader.read, trained_before))
+        reader.save()
     notes = tuple(_foreign_runs(reader.present, (*cells, *generators)))
-    return Study(folder=folder, plan=plan, cells=read_cells, generators=read_generators, notes=notes)
+    return Study(folder=folder, plan=plan, cells=cells, generators=generators, notes=notes)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python from searching a growing heap for garbage again and again: everything that is read stays."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Reader:
@@ -64,20 +79,21 @@ class _Reader:
         self._shared: dict[str, Any] = {}
         self.present = _folders(self._runs)
 
-    def read(self, cell: CellRecord) -> CellRecord:
-        """Return a cell with what became of it."""
-        finished = run_name(cell.key)
+    def read(self, planned: Mapping[str, Any]) -> CellRecord:
+        """Return a planned cell with what became of it."""
+        finished = run_name(planned["key"])
         name = finished if finished in self.present else f"{finished}{FAILED_SUFFIX}"
         if name not in self.present:
-            return cell
+            return CellRecord(**planned)
         path = f"{self._runs}/{name}"
         before: tuple[int, ...] = ()
         if self._index is not None:
             before = stamp(path)
             noted = self._index.get(name, before)
-            if noted is not None and noted.key == cell.key:
-                return _from_note(cell, path, noted)
+            if noted is not None and noted.key == planned["key"]:
+                return _from_note(planned, path, noted)
         folder = Path(path)
+        cell = CellRecord(**planned)
         try:
             full = _finished(cell, folder) if name == finished else _failed(cell, folder)
         except (MalformedError, OSError) as error:
@@ -87,7 +103,7 @@ class _Reader:
             return full
         noted = self._note(full)
         self._index.add(name, before, noted)
-        return _from_note(cell, path, noted)
+        return _from_note(planned, path, noted)
 
     def save(self) -> None:
         """Keep what was read for the next time."""
@@ -117,12 +133,11 @@ class _Reader:
         return Numbers(at, memoryview(array("d", table.values())), whole, 0)
 
 
-def _from_note(cell: CellRecord, path: str, noted: Noted) -> CellRecord:
-    status: Literal["ok", "failed"] = "ok" if noted.status == "ok" else "failed"
-    finished = status == "ok"
-    return replace(
-        cell,
-        status=status,
+def _from_note(planned: Mapping[str, Any], path: str, noted: Noted) -> CellRecord:
+    finished = noted.status == "ok"
+    return CellRecord(
+        **planned,
+        status="ok" if finished else "failed",
         kind=noted.kind,
         message=noted.message,
         folder=Path(path),
@@ -172,21 +187,21 @@ def _studies_nearby(folder: Path) -> str:
     return "Give the folder that `benchmarker run` printed, for example results/quickstart."
 
 
-def _planned(folder: Path, entries: Any) -> Iterator[CellRecord]:
+def _planned(folder: Path, entries: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(entries, list):
         raise StorageError(f"{folder / PLAN_FILE}: a list of cells was expected. Received: {type(entries).__name__}.")
     for number, entry in enumerate(entries):
         try:
-            yield CellRecord(
-                key=str(entry["key"]),
-                model=str(entry["model"]),
-                architecture=str(entry.get("architecture", entry["model"])),
-                arm=str(entry["arm"]),
-                seed=int(entry["seed"]),
-                line=entry.get("line"),
-                spec=entry.get("spec") or {},
-                configuration=str(entry.get("configuration") or ""),
-            )
+            yield {
+                "key": str(entry["key"]),
+                "model": str(entry["model"]),
+                "architecture": str(entry.get("architecture", entry["model"])),
+                "arm": str(entry["arm"]),
+                "seed": int(entry["seed"]),
+                "line": entry.get("line"),
+                "spec": entry.get("spec") or {},
+                "configuration": str(entry.get("configuration") or ""),
+            }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StorageError(
                 f"{folder / PLAN_FILE}: cell {number + 1} is incomplete ({type(error).__name__}: {error}). "
