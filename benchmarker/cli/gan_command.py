@@ -7,23 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker.cli.base import INTERRUPTED, PATH, LazyGroup, examples, on_terminal, settings
+from benchmarker.cli.base import INTERRUPTED, PATH, examples, on_terminal, settings
 from benchmarker.cli.run_options import Seeds
 
 if TYPE_CHECKING:
     from benchmarker.generation.alone import TrainedGenerator
     from benchmarker.generation.export import Export
 
-_GRID_IMAGES = 64
-
 
 @click.group(
-    cls=LazyGroup,
-    commands_from={
-        "train": "benchmarker.cli.gan_command:train",
-        "sample": "benchmarker.cli.gan_command:sample",
-        "grid": "benchmarker.cli.gan_command:grid",
-    },
     epilog=examples(
         "benchmarker gan train gan_vs_real -s 8901",
         "benchmarker gan sample results/gan_vs_real 1000 --out samples/",
@@ -35,7 +27,7 @@ def gan() -> None:
     """Train the generators of a registry, and draw images from trained ones."""
 
 
-@click.command(
+@gan.command(
     epilog=examples(
         "benchmarker gan train gan_vs_real -s 8901",
         "benchmarker gan train mine.yaml -p results/mine --jobs 2",
@@ -120,8 +112,8 @@ def _asking(function: Any) -> Any:
         click.option("--epoch", type=click.IntRange(min=1), metavar="N",
                      help="Use the weights of this epoch, if they were kept. Default: the last one."),
         click.option("-c", "--condition", "given", multiple=True, metavar="NAME=VALUE",
-                     help="class=FRII, redshift=0.5, or from one value to another: redshift=0.1:0.9. Several as several -c; "
-                     "others are taken from real images."),
+                     help="class=FRII, redshift=0.5, or from one value to another: redshift=0.1:0.9. "
+                     "Several as several -c; others are taken from real images."),
         click.option("--draw", type=click.IntRange(min=0), metavar="N", default=0, show_default=True,
                      help="Another number gives other images."),
         click.option("--force", is_flag=True, help="Overwrite what is there."),
@@ -131,7 +123,7 @@ def _asking(function: Any) -> Any:
     return function
 
 
-@click.command(
+@gan.command(
     epilog=examples(
         "benchmarker gan sample results/gan_vs_real 1000 --out samples/",
         "benchmarker gan sample results/gan_vs_real 64 --generator cgan -c class=FRII --epoch 30 --out early/",
@@ -171,7 +163,7 @@ def sample(place: Path, n: int, file_format: str, out: Path, force: bool, **aske
     click.echo(f"{n} image(s) of {_name(drawn.generator)}, epoch {drawn.epoch}: {out}")
 
 
-@click.command(
+@gan.command(
     epilog=examples(
         "benchmarker gan grid results/gan_vs_real --out grid.png",
         "benchmarker gan grid results/gan_vs_real --seed 8901 -c class=FRI --side 4 --out four_by_four.png",

@@ -43,6 +43,9 @@ def _sections() -> Iterator[str]:
         command = cli.load(context, name)
         if command is not None:
             yield _section(name, command, context)
+            if isinstance(command, click.RichGroup):
+                inner = _context(command, f"benchmarker {name}", None)
+                yield from (_section(each, sub, inner) for each, sub in command.commands.items())
 
 
 def _section(name: str, command: Command, parent: Context | None) -> str:

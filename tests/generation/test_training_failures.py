@@ -1,0 +1,96 @@
+"""A training that goes wrong ends as diverged, at once; a model that is none is told so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarker.contracts.generation import ConditionSpace
+from benchmarker.errors import DivergedError, PluginError
+from benchmarker.generation.training import Trainer
+from benchmarker.trail import Trail
+from benchmarker.training.sets import PartSet
+from tests.generation.conftest import SIZE, make_images
+
+
+class Scripted:
+    """Does what a test says, and learns nothing."""
+
+    batch_size = 8
+
+    def __init__(self, *, bad_step: int = 0, spread: float = 1.0, shape: tuple[int, ...] = (SIZE, SIZE, 1)) -> None:
+        self.steps = 0
+        self.variables = self.sampling_variables = [keras.Variable(0.0, name="step")]
+        self._bad_step = bad_step
+        self._spread = spread
+        self._shape = shape
+
+    def draw(self, rng: Any, n: int) -> dict[str, Any]:
+        return {"noise": self.noise(rng, n)}
+
+    def noise(self, rng: Any, n: int) -> Any:
+        return rng.standard_normal((n, 1), dtype=np.float32)
+
+    def train_step(self, images: Any, conditions: Any, draws: Mapping[str, Any]) -> dict[str, float]:
+        assert images.shape == (self.batch_size, SIZE, SIZE, 1)
+        assert len(conditions) == len(draws["noise"]) == self.batch_size
+        self.steps += 1
+        loss = float("nan") if self.steps == self._bad_step else 0.5
+        return {"d_loss_real": 0.5, "d_loss_fake": 0.5, "g_loss": loss}
+
+    def sample(self, noise: Any, conditions: Any) -> Any:
+        assert len(conditions) == len(noise)
+        return np.broadcast_to(0.5 + 0.1 * self._spread * noise[:, :, None, None], (len(noise), *self._shape))
+
+
+def train(model: Any, folder: Path, epochs: int) -> None:
+    images = make_images(60)
+    Trainer(
+        model=model,
+        images=PartSet(images, np.arange(60)),
+        conditions=ConditionSpace(classes=("left", "right")),
+        seed=1,
+        epochs=epochs,
+        folder=folder,
+        fingerprint="here",
+        emit=lambda _event: None,
+        trail=Trail(),
+    ).train()
+
+
+def test_a_loss_that_is_no_number_ends_the_training_where_it_stands(tmp_path: Path) -> None:
+    model = Scripted(bad_step=10)  # the third of the second epoch of seven steps
+    with pytest.raises(DivergedError, match=r"g_loss is nan in step 3 of epoch 2"):
+        train(model, tmp_path, 5)
+    assert model.steps == 14
+    assert (tmp_path / "losses.csv").read_text().splitlines()[10].startswith("2,3,")
+
+
+def test_images_that_are_all_alike_end_the_training(tmp_path: Path) -> None:
+    model = Scripted(spread=0.001)
+    with pytest.raises(DivergedError, match=r"the generator collapsed"):
+        train(model, tmp_path, 100)
+    assert 500 <= model.steps < 507
+    train(Scripted(spread=1.0), tmp_path, 3)
+
+
+def test_pixels_that_are_no_numbers_end_the_training(tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match="NaN or infinity"):
+        train(Scripted(spread=float("nan")), tmp_path, 2)
+
+
+def test_samples_of_another_shape_are_the_plugins_mistake(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r"must have the shape \(64, 16, 16, 1\)\. Received: \(64, 8, 8, 1\)"):
+        train(Scripted(shape=(8, 8, 1)), tmp_path, 2)
+
+
+def test_a_set_smaller_than_a_batch_is_one_batch(tmp_path: Path) -> None:
+    model = Scripted()
+    model.batch_size = 60
+    train(model, tmp_path, 2)
+    assert model.steps == 2
