@@ -1,0 +1,157 @@
+"""Makes up stored predictions whose truth is known: what intervals and powers are measured on.
+
+A run is right about a source where ``ability + luck of the seed + quirk of network and source + noise`` exceeds the
+source's difficulty. Difficulties are normal, or those of real sources, by how many real networks got them right.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from benchmarker import Stream
+from benchmarker.randomness import RandomGenerator
+from benchmarker_reports.statistics.paired import MeanDifference, Spread, jackknife_covariance, judged, spread_of
+
+Array = NDArray[np.float64]
+CLASSES = 4
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true.
+
+    Parameters
+    ----------
+    seeds, sources : int
+        Of a study; sources in four classes of the same size.
+    seed_effect : float
+        Standard deviation of the luck of a seed, in units of the latent scale (0.05 to 0.15 is what real runs show).
+    quirk : float
+        Standard deviation of what a network has against a source, whatever its seed; 0 for the same network twice.
+    noise : float
+        Standard deviation of everything else.
+    ability : float
+        Of the second network; the first one's is higher by ``gain``.
+    gain : float
+        Planted difference, latent.
+    real : int or None
+        Number of a stored study whose sources give the difficulties.
+    """
+
+    seeds: int = 3
+    sources: int = 200
+    seed_effect: float = 0.1
+    quirk: float = 0.0
+    noise: float = 0.6
+    ability: float = 1.0
+    gain: float = 0.0
+    real: int | None = None
+
+
+@cache
+def stored_studies() -> list[tuple[NDArray[np.int64], dict[str, NDArray[np.bool_]]]]:
+    """Return class by source, and correctness by network, seed and source, of two real studies of 200 sources."""
+    content = json.loads((Path(__file__).parent / "stored_predictions.json").read_text(encoding="utf-8"))
+    return [
+        (
+            np.array([int(digit) for digit in study["classes"]]),
+            {name: np.array([[c == "1" for c in run] for run in runs]) for name, runs in study["right"].items()},
+        )
+        for study in content
+    ]
+
+
+def draw(world: World, generator: RandomGenerator, networks: int = 2) -> Array:
+    """Return correctness of several networks, ndarray of shape (networks, seeds, sources); classes in order."""
+    shape = (networks, world.seeds, world.sources)
+    latent = world.ability - _difficulties(world, generator)
+    latent = latent + world.seed_effect * generator.standard_normal((networks, world.seeds, 1))
+    latent = latent + world.quirk * generator.standard_normal((networks, 1, world.sources))
+    latent = latent + world.noise * generator.standard_normal(shape)
+    latent[0] += world.gain
+    return (latent > 0).astype(np.float64)
+
+
+def _difficulties(world: World, generator: RandomGenerator) -> Array:
+    if world.real is None:
+        return 1.5 * generator.standard_normal(world.sources)
+    classes, share = _real_shares(world.real)
+    # How hard a real source is, on the scale on which noise is added.
+    difficulty = world.ability - world.noise * special.ndtri(share)
+    size = world.sources // CLASSES
+    return np.concatenate([generator.choice(difficulty[classes == k], size) for k in range(CLASSES)])
+
+
+@cache
+def _real_shares(study: int) -> tuple[NDArray[np.int64], Array]:
+    classes, networks = stored_studies()[study]
+    right = np.concatenate(list(networks.values())).astype(np.float64)
+    return classes, (right.sum(axis=0) + 0.5) / (len(right) + 1)
+
+
+def per_class(differences: Array) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Return mean per-class accuracies in percent, the same without one source each, and the class of each source."""
+    seeds, sources = differences.shape
+    size = sources // CLASSES
+    values = 100 * differences.reshape(seeds, CLASSES, size)
+    total = values.sum(axis=2, keepdims=True)
+    means = values.mean(axis=2)
+    value = means.mean(axis=1)
+    without = (total - values) / (size - 1)
+    left_out = value[:, None, None] + (without - means[:, :, None]) / CLASSES
+    return value, left_out.reshape(seeds, sources), np.repeat(np.arange(CLASSES), size)
+
+
+def spread(first: Array, second: Array) -> tuple[float, Spread]:
+    """Return the mean difference of two networks in percentage points, and its spread as the reports measure it."""
+    value, left_out, strata = per_class(first - second)
+    return float(value.mean()), spread_of(float(value.var(ddof=1)), len(value), left_out, strata)
+
+
+def verdict(first: Array, second: Array, level: float = 0.95) -> MeanDifference:
+    """Return a difference as the reports judge it."""
+    return judged(*spread(first, second), level)
+
+
+def excludes_zero(world: World, studies: int, purpose: str, level: float = 0.95) -> tuple[float, float]:
+    """Return how often the interval lies above zero, and how often below, over simulated studies."""
+    generator = Stream(f"simulation {purpose}", **vars(world)).generator()
+    above = below = 0
+    for _ in range(studies):
+        first, second = draw(world, generator)
+        value, found = spread(first, second)
+        half = found.half_width(1 - level)
+        above += value > half
+        below += value < -half
+    return above / studies, below / studies
+
+
+def truth(world: World, studies: int = 2000) -> tuple[float, Spread]:
+    """Return the true difference in percentage points and the true variances, from many studies of a world."""
+    generator = Stream("simulation truth", **vars(world)).generator()
+    differences, seeds, floors, shared = [], [], [], []
+    many = replace(world, seeds=4)
+    for _ in range(studies):
+        first, second = draw(many, generator)
+        value, left_out, strata = per_class(first - second)
+        covariance, _ = jackknife_covariance(left_out, strata)
+        own = np.trace(covariance) / 4
+        c = (covariance.sum() - 4 * own) / 12
+        differences.append(value.mean())
+        seeds.append(value.var(ddof=1))
+        floors.append(own - c)
+        shared.append(c)
+    return float(np.mean(differences)), Spread(
+        n=world.seeds,
+        seeds=float(np.mean(seeds)),
+        floor=float(np.mean(floors)),
+        sources=max(0.0, float(np.mean(shared))),
+        sources_degrees_of_freedom=float(world.sources - CLASSES),
+    )
