@@ -40,15 +40,15 @@ class FeatureNetwork:
         Real training images. Batches of them are read one after the other, never all at once.
     stream : Stream
         Initial weights, order, turns and flips come from it.
-    steps : int
-        Gradient steps, the same for small and large sets.
+    steps : int, optional
+        Gradient steps; `STEPS` by default, the same for small and large sets.
     """
 
-    def __init__(self, training_set: TrainingSet, stream: Stream, steps: int = STEPS) -> None:
+    def __init__(self, training_set: TrainingSet, stream: Stream, steps: int | None = None) -> None:
         self.pretext, targets, self._outputs = _lesson(training_set)
         self._centre = targets.mean(axis=0)
         self._scale = np.where(targets.std(axis=0) > 0, targets.std(axis=0), 1.0)
-        self.steps = steps
+        self.steps = STEPS if steps is None else steps
         self._network, self._features = _build(training_set.image_shape, self._outputs, self.classifies, stream)
         self._train(training_set, targets, stream)
         sums = [np.zeros(WIDTH), np.zeros(WIDTH)]
