@@ -35,10 +35,12 @@ def leaderboard(
 ) -> None:
     """Rank the models of a study: mean, standard deviation and seeds finished of seeds planned."""
     from benchmarker.cli.rendering import render
+    from benchmarker.results.lazy import uncollected
     from benchmarker.results.results import ReportOptions, open_results
 
     options = ReportOptions(checkpoints=CHECKPOINTS[checkpoint], sort=sort, include_incomplete=include_incomplete)
-    rendered = render(open_results(study), name, options)
+    with uncollected():
+        rendered = render(open_results(study), name, options)
     if isinstance(rendered, Mapping):
         rendered = _only_file(rendered, name)
     if output is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,6 +83,11 @@ class Numbers(Mapping[str, float]):
         self._whole = whole
         self._start = start
 
+    @property
+    def names(self) -> Mapping[str, int]:
+        """The names, shared by tables that have the same."""
+        return self._at
+
     def __getitem__(self, name: str) -> float:
         place = self._start + self._at[name]
         value: float = self._values[place]
@@ -97,6 +104,30 @@ class Numbers(Mapping[str, float]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+def all_names(tables: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return a mapping that has the names of all tables, in the order in which they come; its values mean nothing."""
+    merged: Mapping[str, Any] = {}
+    for table in tables:
+        names = table.names if isinstance(table, Numbers) else table
+        if not merged:
+            merged = names
+        elif names is not merged and names.keys() != merged.keys():
+            merged = {**merged, **names}
+    return merged
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep Python from searching a growing heap for garbage again and again, where everything that is read stays."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Computed(Mapping[str, V]):

@@ -13,7 +13,7 @@ from benchmarker.errors import ConfigurationError
 from benchmarker.results.environments import comparable, describe, differences, environment_labels, flatten
 from benchmarker.results.labels import higher_is_better
 from benchmarker.results.layout import CHECKPOINTS
-from benchmarker.results.lazy import Computed
+from benchmarker.results.lazy import Computed, all_names
 from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary
 from benchmarker.results.study import CellRecord, Study
 
@@ -243,15 +243,10 @@ def _row(group: _Group, checkpoint: str, prints: _Prints) -> LeaderboardRow:
 
 
 def _summaries(values: Mapping[int, Mapping[str, float]], planned: int) -> Mapping[str, Summary]:
-    names: dict[str, None] = {}
-    for one in values.values():
-        if len(names) != len(one) or list(names) != list(one):
-            names.update(dict.fromkeys(one))
-
     def summary(name: str) -> Summary:
         return Summary.of({seed: one[name] for seed, one in values.items() if name in one}, planned=planned)
 
-    return Computed(names, summary)
+    return Computed(all_names(values.values()), summary)
 
 
 def _ranked(

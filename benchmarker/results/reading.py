@@ -6,8 +6,6 @@ them makes its cell *unreadable*, says why, and never hides the other cells.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import json
 import os
 from array import array
@@ -29,7 +27,7 @@ from benchmarker.results.layout import (
     RUNS_FOLDER,
     run_name,
 )
-from benchmarker.results.lazy import JsonFile, Numbers
+from benchmarker.results.lazy import JsonFile, Numbers, uncollected
 from benchmarker.results.rows import MalformedError, evaluation_rows, flatten_costs
 from benchmarker.results.study import CellRecord, Study
 
@@ -40,24 +38,12 @@ def read(folder: Path) -> Study:
     planned = list(_planned(folder, plan.get("cells")))
     trained_before = list(_planned(folder, plan.get("generators", [])))
     reader = _Reader(folder, lean=len(planned) + len(trained_before) >= FEWEST_RUNS)
-    with _uncollected():
+    with uncollected():
         cells = tuple(map(reader.read, planned))
         generators = tuple(map(reader.read, trained_before))
         reader.save()
     notes = tuple(_foreign_runs(reader.present, (*cells, *generators)))
     return Study(folder=folder, plan=plan, cells=cells, generators=generators, notes=notes)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python from searching a growing heap for garbage again and again: everything that is read stays."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Reader:

@@ -54,7 +54,7 @@ class LeaderboardView:
         yield Text(board.title, style="bold")
         yield Text(self._subtitle(), style="dim")
         yield Text()
-        yield from self._board(options)
+        yield from self._board(console, options)
         yield Text()
         for section in sections(self.facts, brief=True):
             yield from _section(section, options)
@@ -77,20 +77,51 @@ class LeaderboardView:
         settings = sorted({f"{row.backend} {row.precision}".strip() for row in board.rows})
         return ", ".join(filter(None, [*parts, *settings]))
 
-    def _board(self, options: ConsoleOptions) -> RenderResult:
+    def _board(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
         drawn = any(line.first.n > 1 for line in self.lines)
         shown, left = self._fitting(options.max_width, NARROWEST + _GAP if drawn else 0)
         bars = self._bars(left - _GAP, ascii_only=options.ascii_only) if drawn else []
-        yield self._table(shown, bars, plain=not options.is_terminal)
+        if left < 0:  # the names of models have to be broken
+            yield self._table(shown, plain=not options.is_terminal)
+        else:
+            yield from self._lines(shown, bars, console, plain=not options.is_terminal)
         yield Text()
         for note in footnotes(self.leaderboard):
             yield Text(note, style="dim")
         if bars:
             yield Text(f"Bars: {self.options.confidence:.0%} t interval over seeds.", style="dim")
 
-    def _table(self, shown: list[Column], bars: list[str], *, plain: bool) -> Table:
+    def _lines(self, shown: list[Column], bars: list[str], console: Console, *, plain: bool) -> RenderResult:
+        """Draw the table line by line: a table of rich takes seconds where there are a thousand rows."""
+        from rich.cells import cell_len, set_cell_size
+        from rich.segment import Segment
+
+        widths = {column.head: self._width(column) for column in shown}
+
+        def joined(texts: list[str]) -> str:
+            cells = []
+            for column, text in zip(shown, texts, strict=False):
+                size = widths[column.head]
+                blank = " " * (size - cell_len(text)) if column.numeric else ""
+                cells.append(set_cell_size(blank + text, size))
+            return (" " * _GAP).join([*cells, *texts[len(shown) :]])
+
+        taken = sum(size + _GAP for size in widths.values()) - _GAP + (_GAP + len(bars[0]) if bars else 0)
+        for level in (0, 1) if any(column.head[1] for column in shown) else (0,):
+            titles = ["interval"] if bars and level == 0 else []
+            yield Segment(joined([*(column.head[level] for column in shown), *titles]), console.get_style("bold"))
+            yield Segment.line()
+        yield Segment(("-" if plain else "─") * taken)
+        yield Segment.line()
+        for number, line in enumerate(self.lines):
+            style = "bold cyan" if line.first.rank == 1 else "dim" if line.first.rank is None else ""
+            texts = [*(column.text(line) for column in shown), *bars[number : number + 1]]
+            yield Segment(joined(texts), console.get_style(style) if style else None)
+            yield Segment.line()
+
+    def _table(self, shown: list[Column], *, plain: bool) -> Table:
         table = _empty_table(plain=plain)
         for column in shown:
             fold = column.head[0] == "model"
@@ -101,11 +132,9 @@ class LeaderboardView:
                 no_wrap=not fold,
                 min_width=_NARROWEST_MODEL if fold else None,
             )
-        if bars:
-            table.add_column("interval", no_wrap=True)
-        for number, line in enumerate(self.lines):
+        for line in self.lines:
             style = "bold cyan" if line.first.rank == 1 else "dim" if line.first.rank is None else ""
-            table.add_row(*(column.text(line) for column in shown), *bars[number : number + 1], style=style)
+            table.add_row(*(column.text(line) for column in shown), style=style)
         return table
 
     def _bars(self, left: int, *, ascii_only: bool) -> list[str]:

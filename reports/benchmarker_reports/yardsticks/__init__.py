@@ -132,10 +132,11 @@ class Judged:
 def _shipped() -> tuple[tuple[tuple[Mapping[str, Any], ...], tuple[Yardstick, ...]], ...]:
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
     found = []
     for resource in sorted(files(__package__).iterdir(), key=lambda entry: entry.name):
         if resource.name.endswith(".yaml"):
-            content = yaml.safe_load(resource.read_text(encoding="utf-8"))
+            content = yaml.load(resource.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe one
             try:
                 found.append((tuple(content["match"]), tuple(_read(entry) for entry in content["yardsticks"])))
             except (KeyError, TypeError, ValueError) as error:
