@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarker import Stream
 from benchmarker_gan.augmentation import shift, turn
 from benchmarker_gan.objectives import CrossEntropy, HingeWithJudge, Judgement, RewardedError
 
@@ -74,7 +75,7 @@ def test_turns_are_the_eight_symmetries_of_a_square() -> None:
 
 
 def test_shifts_move_whole_pixels_by_at_most_an_eighth() -> None:
-    images = np.random.default_rng(1).random((3, 16, 16, 2)).astype(np.float32)
+    images = Stream("test", number=1).generator().random((3, 16, 16, 2)).astype(np.float32)
     numbers = np.array([[0.0, 0.999], [0.5, 0.5], [0.3, 0.7]], np.float32)  # of five places: -2 to 2
     found = np.array(shift(images, numbers, background=-1.0))
     for image, moved, (down, right) in zip(images, found, [(-2, 2), (0, 0), (-1, 1)], strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarker import ConfigurationError, layer_seeds
+from benchmarker import ConfigurationError, Stream, layer_seeds
 from benchmarker_gan.sizes import halvings, start_and_doublings
 
 # Each weighted layer in order: (kind, shape of its output without the batch, parameters with those of statistics).
@@ -139,7 +139,7 @@ def test_halves_are_rounded_up() -> None:
 def test_a_spectral_kernel_has_largest_singular_value_1() -> None:
     from benchmarker_gan.layers import SpectralConv2D, SpectralDense, normalised_kernel
 
-    rng = np.random.default_rng(3)
+    rng = Stream("test", number=3).generator()
     for layer, shape in (
         (SpectralConv2D(6, 4, 2, padding="same", direction_seed=1), (2, 8, 8, 3)),
         (SpectralDense(5, direction_seed=1), (2, 7)),
@@ -159,7 +159,7 @@ def test_minibatch_discrimination_adds_up_closeness() -> None:
     from benchmarker_gan.layers import MinibatchDiscrimination
 
     layer = MinibatchDiscrimination(3, 2, seed=1)
-    features = np.random.default_rng(1).normal(size=(4, 5)).astype(np.float32)
+    features = Stream("test", number=1).generator().normal(size=(4, 5)).astype(np.float32)
     found = np.array(layer(features))
     points = (features @ np.array(layer.projection.value)).reshape(4, 3, 2)
     expected = [

@@ -1,0 +1,82 @@
+"""Trains tiny GANs for two steps on the backend of this process, and prints what became of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarker import ConditionSpace, GenerativeModel, Stream, digest_arrays
+from benchmarker.backends import chosen, load
+from benchmarker_gan import cgan, dcgan
+from benchmarker_gan.options import CganOptions, DcganOptions
+
+MIXED = ConditionSpace(
+    classes=("disc", "bulge"), attributes=("redshift",), units=("",), means=(0.2,), deviations=(0.3,)
+)
+CLASSES = ConditionSpace(classes=("FRI", "FRII"))
+
+Build = Callable[[], GenerativeModel]
+
+MODELS: Mapping[str, tuple[Build, ConditionSpace, tuple[int, int, int]]] = {
+    "cgan": (lambda: cgan.build((18, 18, 3), MIXED, 7, CganOptions(width=4)), MIXED, (18, 18, 3)),
+    "published": (
+        lambda: cgan.build((16, 16, 1), MIXED, 7, CganOptions(preset="published", width=4)),
+        MIXED,
+        (16, 16, 1),
+    ),
+    "dcgan": (lambda: dcgan.build((8, 8, 1), CLASSES, 7, DcganOptions(width=4)), CLASSES, (8, 8, 1)),
+    "radio": (
+        lambda: dcgan.build((16, 16, 1), CLASSES, 7, DcganOptions(preset="radio", per_class=False, width=4)),
+        CLASSES,
+        (16, 16, 1),
+    ),
+}
+
+
+def trained(build: Build, space: ConditionSpace, shape: tuple[int, int, int]) -> dict[str, Any]:
+    """Train on eight images for two steps."""
+    rng = Stream("probe").generator()
+    images = rng.random((8, *shape), dtype=np.float32)
+    conditions = space.encode(np.arange(8) % 2, {"redshift": rng.random(8)})
+    model = build()
+    before = [np.array(variable.value) for variable in model.variables]
+    measured = [
+        {name: float(value) for name, value in model.train_step(images, conditions, model.draw(rng, 8)).items()}
+        for _ in range(2)
+    ]
+    after = [np.array(variable.value) for variable in model.variables]
+    unchanged = [
+        variable.path
+        for variable, old, new in zip(model.variables, before, after, strict=True)
+        if np.array_equal(old, new)
+    ]
+    noise = model.noise(rng, 8)
+    samples = np.asarray(model.sample(noise, conditions))
+    return {
+        "digest": digest_arrays(after),
+        "samples": digest_arrays([samples]),
+        "unchanged": unchanged,
+        "measured": measured,
+        "finite": bool(np.isfinite(samples).all()),
+        "range": [float(samples.min()), float(samples.max())],
+        "shape": list(samples.shape),
+        "alone": bool(np.array_equal(np.asarray(model.sample(noise[3:5], conditions[3:5])), samples[3:5])),
+    }
+
+
+def main() -> None:
+    load(chosen()).configure(2, seed=1)
+    found = {}
+    for name, model in MODELS.items():
+        found[name] = trained(*model)
+        if name in {"cgan", "dcgan"}:
+            found[name]["again"] = trained(*model)["digest"]
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Every weight learns, two trainings are alike to the bit, and samples are independent; on both backends."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarker.backends import worker_environment
+
+PROBE = Path(__file__).parent / "models_probe.py"
+MODELS = ("cgan", "published", "dcgan", "radio")
+
+needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
+
+
+@pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=needs_jax)])
+def probe(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What became of each model in a fresh process."""
+    done = subprocess.run(
+        [sys.executable, str(PROBE)],
+        env=worker_environment(request.param, 2),
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_everything_that_training_changes_changes(probe: dict[str, Any], name: str) -> None:
+    """Weights, statistics, moments, seeds of dropout, averages; learning rates stay."""
+    constant = [path for path in probe[name]["unchanged"] if "learning_rate" not in path]
+    # A bias before a batch normalisation has no influence, and no gradient but rounding; means start where they are.
+    assert constant == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_losses_have_the_names_that_everybody_watches(probe: dict[str, Any], name: str) -> None:
+    watched = {"d_loss_real", "d_loss_fake", "g_loss", "d_real_accuracy", "d_fake_accuracy"}
+    first, second = probe[name]["measured"]
+    assert watched <= set(first) == set(second)
+    assert all(0 <= step[key] <= 1 for step in (first, second) for key in ("d_real_accuracy", "d_fake_accuracy"))
+    assert first != second
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_samples_are_images_as_prepared(probe: dict[str, Any], name: str) -> None:
+    found = probe[name]
+    sides = {"cgan": [18, 18, 3], "published": [16, 16, 1], "dcgan": [8, 8, 1], "radio": [16, 16, 1]}
+    assert found["shape"] == [8, *sides[name]]
+    assert found["finite"]
+    assert 0 <= found["range"][0] < found["range"][1] <= 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_sample_is_the_same_whatever_else_is_asked_for(probe: dict[str, Any], name: str) -> None:
+    assert probe[name]["alone"]
+
+
+@pytest.mark.parametrize("name", ["cgan", "dcgan"])
+def test_two_trainings_end_with_equal_bits(probe: dict[str, Any], name: str) -> None:
+    assert probe[name]["digest"] == probe[name]["again"]
