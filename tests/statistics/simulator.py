@@ -10,14 +10,17 @@ import json
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from benchmarker import Stream
-from benchmarker.randomness import RandomGenerator
 from benchmarker_reports.statistics.paired import MeanDifference, Spread, jackknife_covariance, judged, spread_of
+
+if TYPE_CHECKING:
+    from benchmarker.randomness import RandomGenerator
 
 Array = NDArray[np.float64]
 CLASSES = 4

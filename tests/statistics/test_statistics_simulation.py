@@ -11,8 +11,9 @@ import pytest
 from benchmarker import Stream
 from benchmarker_reports.statistics.corrections import holm
 from benchmarker_reports.statistics.equivalence import equivalence_p
+from benchmarker_reports.statistics.paired import judged
 from benchmarker_reports.statistics.power import plan, power
-from tests.statistics.simulator import World, draw, excludes_zero, judged, spread, truth, verdict
+from tests.statistics.simulator import World, draw, excludes_zero, spread, truth, verdict
 
 NOMINAL = 0.05
 STUDIES = 2000
