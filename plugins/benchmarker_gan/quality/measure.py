@@ -63,9 +63,7 @@ def measure(request: QualityRequest) -> Mapping[str, Any]:
     conditions = _encoded(request, chosen)
     asked = request.conditions.class_indices(conditions) if request.conditions.classes else None
     real = _seen(_rendered(request, chosen), network)
-    generated = _seen(_finite(request.sample(conditions, request.stream.child("quality-samples"))), network)
-    if len(generated.small) != len(chosen):
-        raise DataError(f"{len(chosen)} generated images were asked for. Received: {len(generated.small)}")
+    generated = _seen(_sampled(request, conditions, request.stream.child("quality-samples")), network)
     pairs = list(rows.halves(len(chosen), ruler.child("halves")))
     return {
         **counts,
@@ -108,12 +106,17 @@ def _rendered(request: QualityRequest, indices: NDArray[np.int64]) -> Iterator[N
         yield request.held_out.batch(indices[start : start + request.batch_size])
 
 
-def _finite(batches: Iterable[Any]) -> Iterator[NDArray[np.float32]]:
-    for batch in batches:
+def _sampled(request: QualityRequest, conditions: NDArray[np.float32], stream: Stream) -> Iterator[NDArray[np.float32]]:
+    """Yield generated images in batches, and make sure that they are images and that none is missing."""
+    n = 0
+    for batch in request.sample(conditions, stream):
         images = np.asarray(batch, dtype=np.float32)
         if not np.isfinite(images).all():
             raise DataError("generated images hold numbers that are not finite")
+        n += len(images)
         yield images
+    if n != len(conditions):
+        raise DataError(f"{len(conditions)} generated images were asked for. Received: {n}")
 
 
 def _seen(batches: Iterable[NDArray[np.float32]], network: FeatureNetwork) -> Seen:
@@ -191,7 +194,7 @@ def _fidelity(request: QualityRequest, chosen: NDArray[np.int64]) -> list[dict[s
         encoded = (requested - space.means[index]) / (space.deviations[index] or 1.0)
         column = len(space.classes) + index
         # The same stream again and again: the latent points stay while the condition moves.
-        traced = fidelity.trace(lambda asked: _finite(request.sample(asked, stream)), base, column, encoded, measures)
+        traced = fidelity.trace(lambda asked: _sampled(request, asked, stream), base, column, encoded, measures)
         truth = np.asarray(request.held_out.attributes[name], dtype=np.float64)[chosen]
         for measured, values in traced.items():
             curves.append(
