@@ -22,6 +22,7 @@ Examples:
   benchmarker compare results/laptop:mcrgnet/real/8901 results/cluster:mcrgnet/real/8901
 """
 _LONGEST = 60
+_USED = "plugins."
 
 
 @click.command(name="compare", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,11 +96,16 @@ def _differences(title: str, first: Sequence[Mapping[str, Any]], second: Sequenc
     lines = [
         (name, *(_shortened(side.get(name, ["-"])) for side in entries))
         for name in names
-        if entries[0].get(name) != entries[1].get(name)
+        if entries[0].get(name) != entries[1].get(name) and not _used_once(name, entries)
     ]
     if not lines:
         return [f"{title}: the same", ""]
     return [f"{title}: {len(lines)} differ", table(("entry", "A", "B"), lines, left=3), ""]
+
+
+def _used_once(name: str, entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell plugins that one side does not use from those that differ: the configuration names them already."""
+    return name.startswith(_USED) and not all(name in side for side in entries)
 
 
 def _values(side: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

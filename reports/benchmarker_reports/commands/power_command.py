@@ -23,7 +23,7 @@ Examples:
 @click.command(name="power", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--delta", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
-              help="Difference to be told, in the unit of the primary metric (percentage points for MPCA).")  # fmt: skip
+              help="Difference to be told, in units of the primary metric (percentage points for MPCA).")  # fmt: skip
 @click.option("--power", "target", type=click.FloatRange(0.5, 0.999), default=0.8, show_default=True,
               help="The chance of telling it.")  # fmt: skip
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
