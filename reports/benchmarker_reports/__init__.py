@@ -17,9 +17,24 @@ def benchmarker_register(registrar: Registrar) -> None:
     ):
         renderer = f"benchmarker_reports.{name}_report:render"
         registrar.report(Report(name=name, renderer=renderer, suffix=suffix, summary=summary))
+    for name, suffix, summary in (
+        ("html", ".html", "one page with everything: works without a network, on a phone and in print"),
+        ("latex", ".tex", "a document, its tables, and one macro for each number"),
+        ("figures", ".svg", "the figures of a paper as PNG, SVG and PDF"),
+    ):
+        registrar.report(
+            Report(name=name, renderer=f"benchmarker_reports.{name}:render", suffix=suffix, summary=summary)
+        )
     for name, summary in (
         ("compare", "What differs between two studies, networks or runs, and what that did to the results."),
         ("power", "How many more seeds until a difference can be told, and how long they will take."),
     ):
         command = f"benchmarker_reports.commands.{name}_command:command"
         registrar.command(Command(name=name, command=command, summary=summary))
+    registrar.command(
+        Command(
+            name="export",
+            command="benchmarker_reports.exports.export_command:command",
+            summary="Hand a study's runs to TensorBoard or MLflow.",
+        )
+    )

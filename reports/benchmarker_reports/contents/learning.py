@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarker import History, StudyResults, metric_label
 from benchmarker_reports.contents.curves import Floats
-from benchmarker_reports.contents.model import Entry, Panel, Series
+from benchmarker_reports.contents.model import Entry, Panel, Series, as_floats
 
 MOST_POINTS = 60
 """Of a line; longer histories are thinned evenly, keeping the first and the last epoch."""
@@ -66,7 +66,7 @@ def average_histories(histories: Sequence[History], column: str) -> tuple[Floats
     table = np.where(np.isfinite(table[:, kept]), table[:, kept], np.nan)
     if not kept.size:
         return (np.zeros(0),) * 4
-    return kept + 1.0, np.nanmean(table, axis=0), np.nanmin(table, axis=0), np.nanmax(table, axis=0)
+    return as_floats(kept + 1), np.nanmean(table, axis=0), np.nanmin(table, axis=0), np.nanmax(table, axis=0)
 
 
 def _one_arm(histories: Sequence[History], name: str) -> list[Series]:
@@ -87,7 +87,7 @@ def _metrics(histories: Mapping[tuple[str, str], Sequence[History]]) -> list[str
     """Return the loss and one score that histories hold for the validation part."""
     names = {name for several in histories.values() for history in several for name in history.columns}
     scores = sorted(name.removeprefix("validation_") for name in names if name.startswith("validation_"))
-    chosen = [name for name in ("loss", "accuracy", "mean_absolute_error") if name in scores]
+    chosen: list[str] = [name for name in ("loss", "accuracy", "mean_absolute_error") if name in scores]
     return chosen or scores[:2]
 
 

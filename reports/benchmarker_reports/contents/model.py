@@ -127,7 +127,8 @@ class Confusion:
     def shares(self) -> Floats:
         """Each row divided by its sum; zero where a class has no image."""
         totals = self.counts.sum(axis=1, keepdims=True)
-        return np.divide(self.counts, totals, out=np.zeros(self.counts.shape), where=totals > 0)
+        shares: Floats = np.divide(self.counts, totals, out=np.zeros(self.counts.shape), where=totals > 0)
+        return shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
