@@ -1,0 +1,144 @@
+"""Writes a study's runs into an MLflow tracking store: parameters, metrics by epoch, test metrics, costs and tags."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from benchmarker import StorageError, StudyResults
+from benchmarker_reports.exports.runs import Run, finished_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlflow import MlflowClient
+
+_KEY, _DIGEST = "benchmarker.key", "benchmarker.digest"
+_METRICS_AT_ONCE, _PARAMETERS_AT_ONCE, _LONGEST = 1000, 100, 500  # limits of MLflow's own interface
+_PAGE = 1000
+
+T = TypeVar("T")
+
+
+def export(results: StudyResults, target: str, tell: Callable[[str], None]) -> None:
+    """Log each finished run to an experiment that has the study's title.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+    target : str
+        A tracking URI (``sqlite:///runs.db``, ``http://...``), or the path of an SQLite file, made if need be.
+    tell : callable
+        Told what was done, in one line.
+
+    Raises
+    ------
+    StorageError
+        If the store cannot be used.
+    """
+    # The user asked for an export to this store, and for nothing to be sent elsewhere.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for name in ("alembic", "mlflow"):  # which tell every step of making a database
+        logging.getLogger(name).setLevel(logging.WARNING)
+    uri = tracking_uri(target)
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        experiment = _experiment(client, results.title, uri)
+        there = _exported(client, experiment)
+        written = present = 0
+        for run in finished_runs(results):
+            known = there.get(run.cell.key, [])
+            same = [old for old in known if old.data.tags.get(_DIGEST) == run.digest]
+            for old in known:
+                # Half of an export that was interrupted, or a run that was trained again since.
+                if old is not (same[0] if same else None):
+                    client.delete_run(old.info.run_id)
+            if same:
+                present += 1
+                continue
+            _log(client, experiment, run)
+            written += 1
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise StorageError(f"{uri}: the MLflow store cannot be used: {error}") from error
+    tell(f"{written} run(s) written to {uri}, {present} there already; experiment {results.title!r}")
+
+
+def tracking_uri(target: str) -> str:
+    """Return a tracking URI as it is, and the path of a file as that of an SQLite database."""
+    if "://" in target or target == "databricks":
+        return target
+    path = Path(target).absolute()
+    if not path.parent.is_dir():
+        raise StorageError(f"{path.parent}: there is no such folder")
+    return f"sqlite:///{path}"
+
+
+def _experiment(client: MlflowClient, title: str, uri: str) -> str:
+    found = client.get_experiment_by_name(title)
+    if found is not None:
+        return str(found.experiment_id)
+    # Beside the database, and not in whatever folder the command was started in.
+    local = uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else None
+    location = f"{Path(local)}.artifacts" if local else None
+    return str(client.create_experiment(title, artifact_location=location))
+
+
+def _exported(client: MlflowClient, experiment: str) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    token = None
+    while True:
+        page = client.search_runs([experiment], max_results=_PAGE, page_token=token)
+        for run in page:
+            if _KEY in run.data.tags:
+                found.setdefault(run.data.tags[_KEY], []).append(run)
+        token = page.token
+        if not token:
+            return found
+
+
+def _log(client: MlflowClient, experiment: str, run: Run) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    cell = run.cell
+    tags = {_KEY: cell.key, "benchmarker.network": cell.model, "benchmarker.arm": cell.arm}
+    created = client.create_run(experiment, start_time=_milliseconds(run.started), run_name=cell.name, tags=tags)
+    name = created.info.run_id
+    settings = {**run.settings, "network": cell.model, "arm": cell.arm, "seed": str(cell.seed)}
+    for some in _portions(
+        [Param(_name(key), value[:_LONGEST]) for key, value in settings.items()], _PARAMETERS_AT_ONCE
+    ):
+        client.log_batch(name, params=some)
+    metrics = [
+        Metric(_name(key), value, _milliseconds(at), epoch)
+        for epoch, at, values in run.epochs
+        for key, value in values.items()
+    ]
+    last = run.epochs[-1][0] if run.epochs else 0
+    metrics += [Metric(_name(key), value, _milliseconds(run.finished), last) for key, value in run.scores.items()]
+    for some in _portions(metrics, _METRICS_AT_ONCE):
+        client.log_batch(name, metrics=some)
+    # Written last: a run without it is half of an export.
+    client.log_batch(name, tags=[RunTag(_DIGEST, run.digest)])
+    client.set_terminated(name, status="FINISHED", end_time=_milliseconds(run.finished))
+
+
+def _name(text: str) -> str:
+    """Return a name that MLflow takes: letters, digits and a few signs."""
+    return "".join(character if character.isalnum() or character in "_-. /" else "_" for character in text)
+
+
+def _portions(values: Sequence[T], size: int) -> Iterator[list[T]]:
+    for start in range(0, len(values), size):
+        yield list(values[start : start + size])
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
