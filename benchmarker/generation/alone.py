@@ -16,7 +16,7 @@ from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.data.cache import held
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.generation.conditions import CLASS
+from benchmarker.generation.conditions import CLASS, space_from_json
 from benchmarker.generation.layout import CONDITIONS_FILE, saved_epochs
 from benchmarker.generation.samples import IMAGES_FILE, Request, draw_in_process, generator_links
 from benchmarker.randomness import Stream
@@ -155,7 +155,7 @@ def open_generator(run: Path) -> TrainedGenerator:
             key=links["cell"]["key"],
             name=spec["generator"]["name"],
             seed=int(spec["seed"]),
-            space=ConditionSpace(**{name: tuple(values) for name, values in links["conditions"].items()}),
+            space=space_from_json(links["conditions"]),
             shape=(height, width, channels),
             epochs=tuple(epochs),
             weights=links["final weights"]["digest"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, cast
 
 import keras
@@ -16,16 +15,6 @@ from benchmarker.registry import validated_options
 from benchmarker.training.build import fix_settings
 
 _OFFERED = ("variables", "sampling_variables", "batch_size", "draw", "train_step", "noise", "sample")
-
-
-def space_to_json(space: ConditionSpace) -> dict[str, Any]:
-    """Return what `space_from_json` reads."""
-    return {name: list(values) for name, values in asdict(space).items()}
-
-
-def space_from_json(value: Mapping[str, Any]) -> ConditionSpace:
-    """Rebuild a condition space from what `space_to_json` gave."""
-    return ConditionSpace(**{name: tuple(values) for name, values in value.items()})
 
 
 def build_generator(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,16 @@ def fit_conditions(names: Sequence[str], images: ConditionedSet, units: Mapping[
         means=tuple(float(column.mean()) for column in values),
         deviations=tuple(float(column.std()) for column in values),
     )
+
+
+def space_to_json(space: ConditionSpace) -> dict[str, Any]:
+    """Return what `space_from_json` reads."""
+    return {name: list(values) for name, values in asdict(space).items()}
+
+
+def space_from_json(value: Mapping[str, Any]) -> ConditionSpace:
+    """Rebuild a condition space from what `space_to_json` gave."""
+    return ConditionSpace(**{name: tuple(values) for name, values in value.items()})
 
 
 def encode(space: ConditionSpace, images: ConditionedSet) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Draws the samples of one request into a file; started by `benchmarker.generation.samples` as a process of its own.
 
-The request is one JSON object on standard input. Standard output takes the message of an error, standard error what
-libraries print.
+The request is one JSON object on standard input. Standard output takes an error as JSON, standard error what libraries
+print.
 """
 
 from __future__ import annotations
@@ -21,25 +21,24 @@ from benchmarker.data.cache import storage_error
 from benchmarker.data.space import require_free
 from benchmarker.discovery import installed
 from benchmarker.errors import BenchmarkerError
-from benchmarker.generation.build import build_generator, space_from_json
+from benchmarker.generation.conditions import space_from_json
 from benchmarker.generation.layout import weights_file
-from benchmarker.generation.samples import EXIT_CODES, IMAGES_FILE, REQUEST_FILE, Request, generator_links
-from benchmarker.generation.sampling import Sampler, load_weights
+from benchmarker.generation.samples import IMAGES_FILE, REQUEST_FILE, Request, generator_links
 from benchmarker.randomness import Stream
 
 
 def main() -> int:
     """Draw what standard input asks for, and return the exit code."""
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print must not end up in the message
+    os.dup2(2, 1)  # what libraries print must not end up among the words to the parent
     job = json.load(sys.stdin)
     try:
         draw(job)
     except (BenchmarkerError, OSError) as error:
         told = storage_error(error, Path(job["folder"])) if isinstance(error, OSError) else error
-        pipe.write(str(told))
-        pipe.close()
-        return next((code for kind, code in EXIT_CODES.items() if isinstance(told, kind)), 1)
+        with pipe:
+            json.dump({"error": type(told).__name__, "message": str(told)}, pipe)
+        return 1
     return 0
 
 
@@ -53,6 +52,11 @@ def draw(job: Mapping[str, Any]) -> None:
     require_free(folder, 4 * len(conditions) * math.prod(shape), f"{len(conditions):,} synthetic images")
     seed = Stream("backend", seed=int(spec["seed"])).seed()
     backends.load(spec["backend"]).configure(int(spec["training"]["threads"]), seed)
+
+    # Keras starts slowly: what can be told to be wrong without it is told before.
+    from benchmarker.generation.build import build_generator
+    from benchmarker.generation.sampling import Sampler, load_weights
+
     model = build_generator(installed(), spec, space, shape)
     load_weights(model, run / weights_file(int(job["epoch"] or spec["generator"]["epochs"])))
     purpose, axes = job["stream"]

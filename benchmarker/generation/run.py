@@ -20,8 +20,8 @@ from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, installed, resolve
 from benchmarker.errors import BenchmarkerError, PluginError, StorageError
 from benchmarker.evaluation import memory
-from benchmarker.generation.build import build_generator, space_to_json
-from benchmarker.generation.conditions import fit_conditions
+from benchmarker.generation.build import build_generator
+from benchmarker.generation.conditions import fit_conditions, space_to_json
 from benchmarker.generation.layout import CONDITIONS_FILE, HISTORY_FILE, TRAINING_FILE, weights_file, write_file
 from benchmarker.generation.samples import Request
 from benchmarker.generation.sampling import SAMPLE_BATCH, Sampler, digest_variables, load_weights

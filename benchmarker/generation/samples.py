@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarker import errors
 from benchmarker.contracts.images import Attribute, LabelledImages, TrainingSet
 from benchmarker.contracts.tasks import Classification, Regression, Task
 from benchmarker.data.cache import held, produce
 from benchmarker.digests import digest_arrays
-from benchmarker.errors import ConfigurationError, DivergedError, PluginError, StorageError
+from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError, StorageError
 from benchmarker.generation.conditions import CLASS, bootstrap, class_sizes, shares
 from benchmarker.randomness import Stream
 from benchmarker.trail import TRAIL_FILE
@@ -31,8 +33,6 @@ from benchmarker.training.sets import PartSet
 VERSION = 1
 IMAGES_FILE = "images.f32"
 REQUEST_FILE = "request.npz"
-_ERRORS = {2: ConfigurationError, 3: DivergedError, 4: PluginError, 5: StorageError}
-EXIT_CODES = {error: code for code, error in _ERRORS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +245,7 @@ class Request:
             with np.load(path, allow_pickle=False) as file:
                 attributes = {name.removeprefix("attribute/"): file[name] for name in file.files if name != "targets"}
                 return cls(targets=file["targets"], attributes=attributes)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise StorageError(f"{path}: conditions of images were expected there: {error}") from error
 
 
@@ -294,9 +294,17 @@ def draw_in_process(
         check=False,
     )
     if done.returncode:
-        message = done.stdout.decode(errors="replace").strip()
-        kind = _ERRORS.get(done.returncode, PluginError)
-        raise kind(message or f"drawing samples ended with exit code {done.returncode}; its output is above")
+        raise _told(done.stdout, done.returncode)
+
+
+def _told(output: bytes, code: int) -> BenchmarkerError:
+    """Return the error that the other process ended with."""
+    try:
+        told = json.loads(output)
+        error: BenchmarkerError = getattr(errors, told["error"])(told["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):  # it was killed, or a plugin failed; see its output
+        return PluginError(f"drawing samples ended with exit code {code}; the output above says why")
+    return error
 
 
 def _open_samples(folder: Path, task: Task, request: Request, image_shape: tuple[int, int, int]) -> PartSet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,5 +91,5 @@ def load_weights(model: GenerativeModel, path: Path) -> None:
             arrays = [file[name] for name in sorted(file.files)]
         for variable, array in zip(model.sampling_variables, arrays, strict=True):
             variable.assign(array)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise StorageError(f"{path}: holds no weights of this generator: {error}") from error

@@ -1,0 +1,208 @@
+"""Synthetic images keep the shares of classes, come in constant memory, and are the same for all who ask."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarker.contracts.generation import ConditionSpace
+from benchmarker.contracts.tasks import Regression, RegressionTarget
+from benchmarker.errors import ConfigurationError, DataError, PluginError, StorageError
+from benchmarker.generation import samples
+from benchmarker.generation.conditions import bootstrap, encode, fit_conditions, shares
+from benchmarker.generation.run import train_generator
+from benchmarker.generation.samples import MixedSet, Mixture, generator_link, with_generated
+from benchmarker.generation.sampling import load_weights
+from benchmarker.randomness import Stream
+from benchmarker.training.sets import PartSet
+from tests.generation.conftest import SEED, make_images
+
+FINGERPRINT = {"backend": "tensorflow", "plugins": {"architecture lenet": "somebody 1.0"}}
+
+
+@pytest.fixture
+def real() -> PartSet:
+    images = make_images(72)
+    return PartSet(images, np.arange(0, 72, 2))  # 24 left, 12 right
+
+
+@pytest.mark.parametrize(
+    ("mixture", "counts"),
+    [
+        (Mixture(ratio=0.5), [12, 6]),
+        (Mixture(ratio=2), [48, 24]),
+        (Mixture(ratio=0.25), [6, 3]),
+        (Mixture(ratio=0.3), [7, 4]),  # eleven in all: the larger remainder gets the odd one
+        (Mixture(balance=True), [0, 12]),
+        (Mixture(ratio=1, real=False), [24, 12]),
+    ],
+)
+def test_classes_keep_their_shares_or_become_equal(real: PartSet, mixture: Mixture, counts: list[int]) -> None:
+    assert mixture.counts(real.task, real.targets) == counts
+
+
+def test_shares_add_up() -> None:
+    assert shares([3, 3, 3], 10) == [4, 3, 3]
+    assert shares([1, 0, 5], 3) == [1, 0, 2]
+    for total in range(40):
+        assert sum(shares([7, 11, 13, 2], total)) == total
+
+
+def test_an_arm_without_any_image_is_refused(real: PartSet) -> None:
+    with pytest.raises(ConfigurationError, match="raise its ratio"):
+        Mixture(ratio=0.001, real=False).counts(real.task, real.targets)
+    target = Regression(targets=(RegressionTarget(name="z", unit="", minimum=0, maximum=1),))
+    with pytest.raises(ConfigurationError, match="a regression has none"):
+        Mixture(balance=True).counts(target, np.zeros((4, 1)))
+
+
+def test_rows_are_drawn_from_their_class(real: PartSet) -> None:
+    rows = bootstrap(real.task, real.targets, [5, 40], Stream("rows"))
+    assert real.targets[rows].tolist() == [0] * 5 + [1] * 40
+    assert 6 < len(set(rows[5:].tolist())) <= 12  # with replacement
+
+
+def test_conditions_are_standardised_over_the_training_part(real: PartSet) -> None:
+    space = fit_conditions(["flux", "class"], real, {"flux": "Jy"})
+    encoded = encode(space, real)
+    assert space == ConditionSpace(
+        classes=("left", "right"),
+        attributes=("flux",),
+        units=("Jy",),
+        means=(float(real.attributes["flux"].mean()),),
+        deviations=(float(real.attributes["flux"].std()),),
+    )
+    assert encoded[:, :2].argmax(axis=1).tolist() == real.targets.tolist()
+    assert encoded[:, 2].mean() == pytest.approx(0, abs=1e-6)
+    assert encoded[:, 2].std() == pytest.approx(1, abs=1e-5)
+    assert encode(fit_conditions([], real, {}), real).shape == (36, 0)
+    with pytest.raises(ConfigurationError, match="there is no condition 'mass'; the images have: flux"):
+        fit_conditions(["mass"], real, {})
+    real.attributes["flux"][3] = np.nan
+    with pytest.raises(DataError, match="'flux' is unknown for some images"):
+        fit_conditions(["flux"], real, {})
+
+
+def test_targets_of_a_regression_are_conditions() -> None:
+    images = make_images(12)
+    task = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=2),))
+    redshifts = np.linspace(0, 2, 12)[:, None]
+    part = PartSet(dataclasses.replace(images, task=task, targets=redshifts), np.arange(12))
+    space = fit_conditions(["redshift", "flux"], part, {"flux": "Jy"})
+    assert space.units == ("", "Jy")
+    assert np.argsort(encode(space, part)[:, 0]).tolist() == list(range(12))
+    with pytest.raises(ConfigurationError, match="a regression have no class"):
+        fit_conditions(["class"], part, {})
+
+
+class Numbered:
+    """A training set whose images hold their numbers."""
+
+    def __init__(self, real: PartSet, first: int, n: int) -> None:
+        self.task, self.image_shape = real.task, real.image_shape
+        self.targets = np.arange(first, first + n)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def batch(self, indices: Any) -> Any:
+        assert len(indices)
+        return np.broadcast_to(self.targets[indices][:, None, None, None], (len(indices), *self.image_shape)).copy()
+
+
+def test_a_mixed_set_is_one_after_the_other(real: PartSet) -> None:
+    mixed = MixedSet(Numbered(real, 0, 5), Numbered(real, 100, 3))
+    assert len(mixed) == 8
+    wanted = np.array([7, 0, 5, 4, 0])
+    assert mixed.batch(wanted)[:, 0, 0, 0].tolist() == [102, 0, 100, 4, 0]
+    assert mixed.batch(wanted[1:2])[:, 0, 0, 0].tolist() == [0]
+    assert mixed.targets.tolist() == [0, 1, 2, 3, 4, 100, 101, 102]
+    assert mixed.batch(wanted).dtype == np.float32
+
+
+@pytest.fixture
+def run(job: Callable[..., dict[str, Any]], tmp_path: Path) -> Path:
+    """A trained generator."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    train_generator(job(epochs=2), folder, lambda _event: None)
+    return folder
+
+
+def test_samples_are_drawn_once_and_shared(
+    run: Path, real: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another network of the arm, and by an arm without real images; not by another ratio, and not by an audit."""
+    asked: list[Path] = []
+    draw = samples.draw_in_process
+
+    def spy(*arguments: Any, **named: Any) -> None:
+        asked.append(arguments[1])
+        draw(*arguments, **named)
+
+    monkeypatch.setattr(samples, "draw_in_process", spy)
+    mixed = with_generated(real, {"ratio": 2}, run, seed=SEED, fingerprint=FINGERPRINT)
+    assert len(mixed) == 3 * 36
+    everything = np.arange(len(mixed))
+    assert np.array_equal(mixed.batch(everything[:36]), real.batch(everything[:36]))
+    generated = mixed.batch(everything[36:])
+    assert np.isfinite(generated).all()
+    assert 0 <= generated.min() < generated.max() <= 1
+    assert np.bincount(mixed.targets).tolist() == [72, 36]
+    other = {**FINGERPRINT, "plugins": {"architecture vgg": "somebody 1.0"}}
+    alone = with_generated(real, {"ratio": 2, "real": False}, run, seed=SEED, fingerprint=other)
+    assert len(asked) == 1
+    assert np.array_equal(alone.batch(everything[:72]), generated)
+    again = with_generated(real, {"ratio": 2}, run, seed=SEED, fingerprint=other, root=tmp_path / "audit")
+    assert np.array_equal(again.batch(everything), mixed.batch(everything))
+    assert len(asked) == 2
+    assert asked[1].is_relative_to(tmp_path / "audit")
+
+
+def test_balancing_nothing_leaves_the_real_images(run: Path, real: PartSet) -> None:
+    left = PartSet(make_images(72), np.arange(0, 72, 3))  # one class
+    assert with_generated(left, {"balance": True}, run, seed=SEED, fingerprint=FINGERPRINT) is left
+    link = generator_link(run)
+    assert sorted(link) == ["key", "weights"]
+    assert len(real) == 36
+
+
+def test_images_without_a_label_are_no_training_images(
+    job: Callable[..., dict[str, Any]], tmp_path: Path, real: PartSet
+) -> None:
+    train_generator(job(epochs=1, conditions=("flux",)), tmp_path, lambda _event: None)
+    with pytest.raises(ConfigurationError, match="add class to the generator's conditions"):
+        with_generated(real, {"ratio": 1}, tmp_path, seed=SEED, fingerprint=FINGERPRINT)
+
+
+def test_an_error_of_the_other_process_is_the_same_here(run: Path, real: PartSet, tmp_path: Path) -> None:
+    """With its kind and message; what nobody foresaw is the plugin's."""
+    request = samples.Request(targets=real.targets, attributes=real.attributes)
+    trail = json.loads((run / "trail.json").read_text())
+    space = next(link["content"] for link in trail["links"] if link["name"] == "conditions")
+    space |= {"attributes": ["mass"], "units": [""], "means": [0], "deviations": [1]}
+    (run / "trail.json").write_text(json.dumps(trail))
+    noise = ("noise", {"seed": 1})
+    with pytest.raises(DataError, match="the condition 'mass' is not among the attributes: flux"):
+        samples.draw_in_process(run, tmp_path, request, real.image_shape, stream=noise)
+    space |= {"classes": 5}
+    (run / "trail.json").write_text(json.dumps(trail))
+    with pytest.raises(PluginError, match="ended with exit code 1; the output above says why"):
+        samples.draw_in_process(run, tmp_path, request, real.image_shape, stream=noise)
+
+
+def test_damaged_weights_are_told(run: Path) -> None:
+    model: Any = SimpleNamespace(sampling_variables=[])
+    path = run / "weights_epoch_0002.npz"
+    whole = path.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"no archive", whole):
+        path.write_bytes(damaged)
+        with pytest.raises(StorageError, match="holds no weights of this generator"):
+            load_weights(model, path)
