@@ -95,7 +95,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
             "conditions": list(conditions),
             "seed": SEED,
             "training": {"threads": 1, "precision": "float32"},
-            "data": {"digest": digest_part(part), "images": len(part)},
+            "data": {"digest": digest_part(part), "images": len(part), "shape": [SIZE, SIZE, 1]},
         }
         cell = {"key": digest_json(spec), "spec": spec}
         return {"cell": cell, "prepared": str(tmp_path), "split": split, "cache": False}

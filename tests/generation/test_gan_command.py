@@ -1,0 +1,159 @@
+"""``benchmarker gan``: train, sample and grid, as a user types them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarker.cli.entry import main
+from benchmarker.generation import alone
+from benchmarker.generation.run import train_generator
+from benchmarker.generation.samples import IMAGES_FILE, Request
+
+Job = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(job: Job, tmp_path: Path) -> Path:
+    """The run of a generator that knows class and flux, with the weights of each of two epochs."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    train_generator(job(epochs=2, conditions=("class", "flux")), folder, lambda _event: None)
+    return folder
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is asked of the process that draws; the images hold their numbers."""
+    asked: list[dict[str, Any]] = []
+
+    def draw(run: Path, folder: Path, request: Request, shape: tuple[int, ...], **named: Any) -> None:
+        n = len(request.targets)
+        asked.append({"run": run, "request": request, **named})
+        images = np.broadcast_to((np.arange(n) / n).astype("<f4")[:, None, None, None], (n, *shape))
+        (folder / IMAGES_FILE).write_bytes(images.tobytes())
+
+    monkeypatch.setattr(alone, "draw_in_process", draw)
+    return asked
+
+
+def arguments(*words: str | Path) -> list[str]:
+    return ["gan", *map(str, words)]
+
+
+def test_fits_files_say_what_they_show_and_where_they_are_from(
+    run: Path, tmp_path: Path, drawn: list[dict[str, Any]]
+) -> None:
+    from astropy.io import fits
+
+    out = tmp_path / "out"
+    assert main(arguments("sample", run, "5", "-c", "class=RIGHT", "-c", "flux=0.2:0.6", "--out", out)) == 0
+    names = [f"their-gan-8901-epoch0002-draw0-{k:06d}.fits" for k in range(5)]
+    assert sorted(path.name for path in out.iterdir()) == names
+    with fits.open(out / names[3]) as file:
+        header, image = file[0].header, file[0].data
+        assert image.shape == (16, 16)
+        assert image[0, 0] == np.float32(0.6)
+        assert header["CONDITION class"] == "right"
+        assert header["CONDITION flux"] == pytest.approx(0.5)
+        assert header.comments["CONDITION flux"] == "[Jy]"
+        assert (header["GENERATR"], header["GENEPOCH"], header["GENSEED"]) == ("their-gan", 2, 8901)
+        links = json.loads((run / "trail.json").read_text())["links"]
+        assert header["GENWGHTS"] == links[-1]["content"]["digest"]
+        assert header["SYNTHET"] is True
+    assert drawn[0]["request"].targets.tolist() == [1] * 5
+    assert drawn[0]["environment"]["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_png_files_come_with_a_table(run: Path, tmp_path: Path, drawn: list[dict[str, Any]]) -> None:
+    from PIL import Image
+
+    out = tmp_path / "out"
+    words = arguments("sample", run, "6", "--format", "png", "--epoch", "1", "--draw", "3", "--out", out)
+    assert main(words) == 0
+    with (out / "conditions.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["file", "class", "flux [Jy]"]
+    assert len(rows) == 6
+    with Image.open(out / rows[3]["file"]) as image:
+        assert (image.mode, image.size, image.getpixel((0, 0))) == ("L", (16, 16), 128)
+    # What is not asked for is that of real images, kept together.
+    real = Request.read(run / "conditions.npz")
+    pairs = set(zip(real.targets.tolist(), real.attributes["flux"].tolist(), strict=True))
+    request = drawn[0]["request"]
+    assert set(zip(request.targets.tolist(), request.attributes["flux"].tolist(), strict=True)) <= pairs
+    assert drawn[0]["epoch"] == 1
+    assert main([*words[:-1], str(tmp_path / "again")]) == 0
+    assert np.array_equal(drawn[1]["request"].targets, request.targets)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_nothing_is_overwritten_unasked(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    for words in (("sample", run, "2", "--out", out), ("grid", run, "--out", out / "mine.txt")):
+        assert main(arguments(*words)) == 2
+        assert "--force to overwrite" in capsys.readouterr().err
+        assert (out / "mine.txt").read_text() == "mine"
+    assert main(arguments("sample", run, "2", "--out", out, "--force")) == 0
+    assert len(list(out.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-c", "mass=3"], "there is no condition 'mass'; this generator knows: class, flux"),
+        (["-c", "class=upper"], "there is no class 'upper'; known are: left, right"),
+        (["-c", "flux=bright"], "a number, or two with a colon between them, was expected. Received: 'bright'"),
+        (["-c", "flux=nan"], "a number, or two with a colon between them"),
+        (["-c", "flux"], "takes NAME=VALUE. Received: 'flux'"),
+        (["--epoch", "7"], "the weights of epoch 7 were not kept; there are those of: 1, 2"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(arguments("grid", run, "--out", tmp_path / "grid.png", *words)) == 2
+    assert message in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "grid.png").exists()
+
+
+def test_a_folder_without_a_generator_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments("grid", tmp_path, "--out", tmp_path / "grid.png")) == 1
+    assert "the trail of a generator was expected there" in capsys.readouterr().err
+
+
+def test_generators_are_trained_and_asked_without_networks(
+    registry: Callable[..., Path], tmp_path: Path, command_line: Any, plugin_folder: Path
+) -> None:
+    """In processes of their own, as a user does it; a second call finds them."""
+    from PIL import Image
+
+    place: Mapping[str, str] = {"PYTHONPATH": str(plugin_folder), "BENCHMARKER_CACHE": str(tmp_path / "cache")}
+    written = registry(
+        generators=[{"generator": "their-gan", "name": "tiny", "epochs": 2}],
+        arms=["real", {"name": "more", "generated": {"by": "tiny", "ratio": 1}}],
+    )
+    first = command_line.run("gan", "train", written, "-p", "study", cwd=tmp_path, env=place)
+    assert first.returncode == 0, first.stderr
+    runs = [path for path in (tmp_path / "study/runs").iterdir() if path.is_dir()]
+    assert [json.loads((path / "manifest.json").read_text())["model"] for path in runs] == ["tiny"]
+    again = command_line.run("gan", "train", written, "-p", "study", cwd=tmp_path, env=place)
+    assert again.returncode == 0, again.stderr
+    assert "epoch" not in again.stdout
+    made = command_line.run(
+        "gan", "grid", "study", "-c", "class=FRI", "--side", "3", "--out", "g.png", cwd=tmp_path, env=place
+    )
+    assert made.returncode == 0, made.stderr
+    with Image.open(tmp_path / "g.png") as grid:
+        assert grid.size == (3 * 64 + 4, 3 * 64 + 4)
+    wrong = command_line.run("gan", "grid", "study", "--seed", "7", "--out", "h.png", cwd=tmp_path, env=place)
+    assert wrong.returncode == 2
+    assert "it has: tiny (seed 8901, ok)" in wrong.stderr
