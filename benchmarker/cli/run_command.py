@@ -127,7 +127,7 @@ def execute(
         )
         return error.code if isinstance(error, EndedError) else INTERRUPTED
     _conclude(results, loaded, outcome)
-    return 1 if outcome.failed else 0
+    return 1 if outcome.failed or outcome.generators_failed else 0
 
 
 class EndedError(KeyboardInterrupt):

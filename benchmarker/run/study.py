@@ -33,6 +33,8 @@ class StudyOutcome:
         Of those that are ok, how many were found finished.
     failed_before : int
         Of those that failed, how many did in an earlier call and were not run again.
+    generators_failed : int
+        Generators that failed; with the first failure ending the run, their cells are pending.
     """
 
     ok: int
@@ -40,6 +42,7 @@ class StudyOutcome:
     pending: int
     reused: int
     failed_before: int = 0
+    generators_failed: int = 0
 
 
 def run_study(
@@ -113,10 +116,12 @@ def _summary(runner: Runner, cells: Sequence[Cell]) -> StudyOutcome:
     outcomes = [runner.outcomes[cell.key] for cell in cells if cell.key in runner.outcomes]
     ok = [outcome for outcome in outcomes if outcome.status == "ok"]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    failures = sum(outcome.status == "failed" for outcome in runner.outcomes.values())
     return StudyOutcome(
         ok=len(ok),
         failed=len(failed),
         pending=len(cells) - len(ok) - len(failed),
         reused=sum(outcome.reused for outcome in ok),
         failed_before=sum(outcome.reused for outcome in failed),
+        generators_failed=failures - len(failed),
     )
