@@ -1,0 +1,84 @@
+"""The example that draws fidelity curves, on a study written by hand, and the registry that it is for."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Main = Callable[[list[str]], int]
+
+
+@pytest.fixture
+def main(checkout: Path) -> Main:
+    found: Main = runpy.run_path(str(checkout / "examples" / "conditional_fidelity.py"))["main"]
+    return found
+
+
+def _curve(rank: float | None, share: float) -> dict[str, Any]:
+    requested = [8.0, 9.0, 10.0]
+    return {
+        "condition": "log_stellar_mass",
+        "condition_unit": "dex(solMass)",
+        "property": "total_flux",
+        "property_unit": "pix",
+        "requested": requested,
+        "measured": [1.0, 2.0, 3.0],
+        "p16": [0.5, 1.5, 2.5],
+        "p84": [1.5, 2.5, 3.5],
+        "rank_correlation": rank,
+        "monotonic_share": share,
+        "falling_share": 0.0,
+        "n": 64,
+    }
+
+
+def _train(study: Any, name: str, curve: dict[str, Any]) -> None:
+    generator = study.cell(name, 8901, arm="generator")
+    study.finish(generator, 50.0)
+    metrics = study.run_folder(generator) / "metrics.json"
+    metrics.write_text(json.dumps({"final": {}, "quality": {"fidelity": [curve]}}), encoding="utf-8")
+    study.cells.remove(generator)
+    generator["spec"]["kind"] = "generator"
+    study.plan.setdefault("generators", []).append(generator)
+    study.write_plan()
+
+
+def test_curves_are_drawn_and_written(
+    main: Main, study: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _train(study, "published", _curve(None, 0.0))
+    _train(study, "default", _curve(0.975, 0.984))
+    assert main([str(study.folder), "--out", str(tmp_path / "a")]) == 0
+    shown = capsys.readouterr().out
+    assert "| published (seed 8901) | - | 0 % | 0 % | 64 |" in shown
+    assert "| default (seed 8901) | 0.975 | 98 % | 0 % | 64 |" in shown
+    assert (tmp_path / "a" / "fidelity.csv").read_text().splitlines()[4] == "default (seed 8901),8.0,1.0,0.5,1.5"
+    assert (tmp_path / "a" / "fidelity.svg").read_text().startswith("<?xml")
+    assert main([str(study.folder), "--out", str(tmp_path / "b")]) == 0
+    for name in ("fidelity.svg", "fidelity.csv", "fidelity.md"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_study_without_such_a_curve_says_so(
+    main: Main, study: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _train(study, "default", _curve(0.975, 0.984))
+    assert main([str(study.folder), "--out", str(tmp_path / "a"), "--condition", "redshift"]) == 1
+    assert "no generator has a curve of total_flux over redshift" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_both_generators_of_the_registry_are_trained_on_the_same_for_as_long() -> None:
+    from benchmarker.registry import load_registry
+
+    registry = load_registry("conditional_fidelity").registry
+    published, default = registry.generators
+    assert published.epochs == default.epochs
+    assert published.conditions == default.conditions == ("redshift", "log_stellar_mass")
+    assert published.options["preset"] == "published"
+    assert not default.options
