@@ -112,10 +112,9 @@ def _log(client: MlflowClient, experiment: str, run: Run) -> None:
     created = client.create_run(experiment, start_time=_milliseconds(run.started), run_name=cell.name, tags=tags)
     name = created.info.run_id
     settings = {**run.settings, "network": cell.model, "arm": cell.arm, "seed": str(cell.seed)}
-    for some in _portions(
-        [Param(_name(key), value[:_LONGEST]) for key, value in settings.items()], _PARAMETERS_AT_ONCE
-    ):
-        client.log_batch(name, params=some)
+    parameters = [Param(_name(key), value[:_LONGEST]) for key, value in settings.items()]
+    for portion in _portions(parameters, _PARAMETERS_AT_ONCE):
+        client.log_batch(name, params=portion)
     metrics = [
         Metric(_name(key), value, _milliseconds(at), epoch)
         for epoch, at, values in run.epochs
