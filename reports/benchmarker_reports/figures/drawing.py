@@ -203,7 +203,8 @@ def cost_figure(charts: Sequence[CostChart]) -> Figure:
             # Names of neighbours stand above and below in turn, so that they do not meet.
             above = place % 2 == (len(front) - 1) % 2
             axes.annotate(
-                _plain(point.label), (point.cost, point.value), xytext=(0, 4 if above else -4), textcoords="offset points",
+                _plain(point.label), (point.cost, point.value),
+                xytext=(0, 4 if above else -4), textcoords="offset points",
                 ha="center", va="bottom" if above else "top", fontsize=6.5,
             )  # fmt: skip
         _log_axis(axes, [point.cost for point in chart.points])
