@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from benchmarker_reports.statistics.paired import Spread
@@ -17,7 +18,7 @@ from benchmarker_reports.statistics.paired import Spread
 TARGET = 0.8
 MOST_SEEDS = 1000
 _NODES = 400
-_LARGEST_STEP = 60
+_STEPS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +73,25 @@ def power(delta: float, spread: Spread, level: float = 0.95) -> float:
     level : float
         Of the interval.
     """
-    if spread.n < 2:
-        return 0.0
-    error = spread.standard_error
-    if error == 0:
-        return 1.0
+    return _share(abs(delta), _half_widths(spread, level), spread.standard_error) if spread.n > 1 else 0.0
+
+
+def _half_widths(spread: Spread, level: float) -> NDArray[np.float64]:
+    """Return half widths of the interval for what S seeds may show, at equally likely places of its distribution."""
     shares = (np.arange(_NODES) + 0.5) / _NODES
     freedom = spread.n - 1
-    # What S seeds show instead of the true variance, at equally likely places of its distribution.
     ratios = special.chdtri(freedom, 1 - shares) / freedom
     few = float(special.stdtrit(freedom, (1 + level) / 2))
     many = _many(spread, level)
     from_seeds = np.maximum(few**2 * spread.seeds * ratios, many**2 * spread.floor) * (1 / spread.n + spread.overlap)
-    half = np.sqrt(from_seeds + many**2 * spread.sources)
-    return float(special.ndtr((abs(delta) - half) / error).mean())
+    half: NDArray[np.float64] = np.sqrt(from_seeds + many**2 * spread.sources)
+    return half
+
+
+def _share(delta: float, half_widths: NDArray[np.float64], error: float) -> float:
+    if error == 0:
+        return 1.0
+    return float(special.ndtr((delta - half_widths) / error).mean())
 
 
 def expected(spread: Spread) -> Spread:
@@ -97,14 +103,12 @@ def smallest_detectable(spread: Spread, *, target: float = TARGET, level: float 
     """Return the difference that is found with a chance of ``target``, or None for a single seed."""
     if spread.n < 2:
         return None
-    low, high = 0.0, max(spread.standard_error, 1e-12)
-    for _ in range(_LARGEST_STEP):
-        if power(high, spread, level) >= target:
-            break
-        low, high = high, 2 * high
-    for _ in range(_LARGEST_STEP):
+    half_widths, error = _half_widths(spread, level), spread.standard_error
+    # At the largest half width the chance is at least one half everywhere; a few errors more make it almost certain.
+    low, high = 0.0, float(half_widths[-1]) + 6 * error
+    for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (middle, high) if power(middle, spread, level) < target else (low, middle)
+        low, high = (middle, high) if _share(middle, half_widths, error) < target else (low, middle)
     return high
 
 
