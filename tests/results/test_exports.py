@@ -1,0 +1,113 @@
+"""Exports to TensorBoard and MLflow, read back by these programs' own libraries."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarker.cli import main
+from benchmarker_reports.exports import export_command
+
+if TYPE_CHECKING:
+    from tests.conftest import StudyFiles
+
+
+@pytest.fixture
+def filled(study: StudyFiles) -> StudyFiles:
+    for seed in (8901, 1826):
+        folder = study.finish(study.cell("convxpress", seed), 93.0, 91.0)
+        (folder / "history.csv").write_text("epoch,loss,validation_loss\n1,0.5,0.75\n2,0.25,0.625\n")
+    study.finish(study.cell("../mcr<net>", 8901), 85.0)
+    study.fail(study.cell("fr_deep", 8901), "diverged", "the loss is not finite")
+    study.cell("fr_deep", 1826)
+    return study
+
+
+def export(study: StudyFiles, program: str, out: Path | str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["export", str(study.folder), "--to", program, "--out", str(out)]) == 0
+    return capsys.readouterr().out
+
+
+def test_tensorboard_reads_its_logs(filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    logs = tmp_path / "logs"
+    assert "3 run(s) written" in export(filled, "tensorboard", logs, capsys)
+    files = {path: path.read_bytes() for path in sorted(logs.rglob("*")) if path.is_file()}
+    assert len(files) == 3  # all inside the folder, whatever networks are called
+    (folder,) = logs.glob("convxpress/real/8901-*")
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 0.5), (2, 0.25)]
+    assert events.Scalars("test_best/accuracy")[0].value == pytest.approx(0.93)
+    assert events.Scalars("costs/parameters")[0].value == 4_300_000
+    assert events.PluginTagToContent("hparams")
+
+    assert "0 run(s) written" in export(filled, "tensorboard", logs, capsys)
+    assert {path: path.read_bytes() for path in sorted(logs.rglob("*")) if path.is_file()} == files
+
+
+def test_tensorboard_shows_a_run_that_was_trained_again_once(
+    filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(filled, "tensorboard", tmp_path, capsys)
+    filled.finish(filled.cells[0], 94.0)
+    assert "1 run(s) written" in export(filled, "tensorboard", tmp_path, capsys)
+    assert len([path for path in tmp_path.glob("convxpress/real/8901-*/*") if path.is_file()]) == 1
+
+
+def test_mlflow_reads_its_store(filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mlflow import MlflowClient
+
+    store = tmp_path / "runs.db"
+    assert "3 run(s) written" in export(filled, "mlflow", store, capsys)
+    client = MlflowClient(tracking_uri=f"sqlite:///{store}")
+    experiment = client.get_experiment_by_name("A study of four classes")
+    assert experiment is not None
+    assert str(tmp_path) in experiment.artifact_location
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert sorted(runs) == ["../mcr<net>/real/8901", "convxpress/real/1826", "convxpress/real/8901"]
+    run = runs["convxpress/real/8901"]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["model.epochs"] == "16"
+    assert run.data.metrics["test_best/mean_per_class_accuracy"] == 93.0
+    assert run.data.tags["benchmarker.key"] == filled.cells[0]["key"]
+    history = client.get_metric_history(run.info.run_id, "validation_loss")
+    assert [(point.step, point.value) for point in history] == [(1, 0.75), (2, 0.625)]
+
+    assert "0 run(s) written" in export(filled, "mlflow", f"sqlite:///{store}", capsys)
+    assert len(client.search_runs([experiment.experiment_id])) == 3
+
+    # One was trained again, of another the export was interrupted: each is there once in the end.
+    filled.finish(filled.cells[0], 94.0)
+    client.delete_tag(runs["convxpress/real/1826"].info.run_id, "benchmarker.digest")
+    assert "2 run(s) written" in export(filled, "mlflow", store, capsys)
+    again = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert sorted(again) == sorted(runs)
+    assert again["convxpress/real/8901"].data.metrics["test_best/mean_per_class_accuracy"] == 94.0
+
+
+@pytest.mark.parametrize("program", ["tensorboard", "mlflow"])
+def test_a_missing_library_is_named_with_its_extra(
+    program: str,
+    filled: StudyFiles,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(export_command, "find_spec", lambda _name: None)
+    assert main(["export", str(filled.folder), "--to", program, "--out", str(tmp_path / "out")]) == 2
+    assert f"pip install 'galaxy-benchmarker[{program}]'" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_used_is_named(
+    filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs.db").write_text(json.dumps("no database"))
+    assert main(["export", str(filled.folder), "--to", "mlflow", "--out", str(tmp_path / "runs.db")]) == 1
+    assert "cannot be used" in capsys.readouterr().err
+    assert main(["export", str(filled.folder), "--to", "mlflow", "--out", str(tmp_path / "no" / "runs.db")]) == 1
+    assert "there is no such folder" in capsys.readouterr().err
