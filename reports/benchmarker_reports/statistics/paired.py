@@ -17,7 +17,7 @@ Satterthwaite's single number of degrees of freedom is a little shorter, and too
 
 References
 ----------
-Obuchowski and Rockette 1995, Commun. Stat. Simul. Comput. 24, 285, doi:10.1080/03610919508813243;
+Obuchowski and Rockette 1995, Communications in Statistics B 24, 285, doi:10.1080/03610919508813243;
 Howe 1974, J. Am. Stat. Assoc. 69, 789, doi:10.1080/01621459.1974.10480206;
 Zou and Donner 2008, Stat. Med. 27, 1693, doi:10.1002/sim.3095.
 """
@@ -33,7 +33,7 @@ from scipy import special
 
 from benchmarker_reports.statistics.summaries import finite, mean, standard_deviation
 
-_STEPS = 60
+_STEPS = 44
 _SMALLEST_LOG_P = -700.0
 
 
