@@ -22,6 +22,9 @@ LARGEST_SAMPLE = 600
 
 _SMALLEST_IMAGE = 8
 
+# Real images are read so many at a time whatever a generator's batch is: the ruler must not depend on the generator.
+_BLOCK = 32
+
 logger = logging.getLogger(__name__)
 
 
@@ -82,8 +85,8 @@ def measure(request: QualityRequest) -> Mapping[str, Any]:
 def _digest(request: QualityRequest) -> str:
     def arrays() -> Iterator[tuple[str, NDArray[Any]]]:
         yield "targets", np.asarray(request.train.targets)
-        for start in range(0, len(request.train), request.batch_size):
-            yield "images", request.train.batch(np.arange(start, min(start + request.batch_size, len(request.train))))
+        for start in range(0, len(request.train), _BLOCK):
+            yield "images", request.train.batch(np.arange(start, min(start + _BLOCK, len(request.train))))
 
     return digest_arrays(arrays())
 
@@ -102,8 +105,8 @@ def _encoded(request: QualityRequest, indices: NDArray[np.int64]) -> NDArray[np.
 
 
 def _rendered(request: QualityRequest, indices: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, len(indices), request.batch_size):
-        yield request.held_out.batch(indices[start : start + request.batch_size])
+    for start in range(0, len(indices), _BLOCK):
+        yield request.held_out.batch(indices[start : start + _BLOCK])
 
 
 def _sampled(request: QualityRequest, conditions: NDArray[np.float32], stream: Stream) -> Iterator[NDArray[np.float32]]:
