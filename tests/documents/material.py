@@ -109,7 +109,9 @@ class DocumentStudy:
         draws = Stream("documents", model=cell["model"], arm=cell["arm"], seed=cell["seed"]).generator()
         n, k = len(self.truth), len(self.classes)
         scores = draws.normal(0, 1, (n, k))
-        scores[np.arange(n), self.truth] += 3 * skill
+        # Some images everybody gets right, and some nobody does.
+        ease = np.where(np.arange(n) % 3 == 0, 8.0, np.where(np.arange(n) % 7 == 1, -8.0, 0.0))
+        scores[np.arange(n), self.truth] += 3 * skill + ease
         values = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
         folder = self.folder / "runs" / cell["key"][:16]
         folder.mkdir(parents=True)
@@ -140,7 +142,8 @@ class DocumentStudy:
     def generator(self, name: str, seed: int, png: bytes) -> DocumentStudy:
         """Plan and finish the training of a generator."""
         key = hashlib.sha256(f"{name} {seed}".encode()).hexdigest()
-        cell = {"key": key, "model": name, "architecture": name, "arm": "generator", "seed": seed, "spec": {}}
+        cell = {"key": key, "model": name, "architecture": name, "arm": "generator", "seed": seed}
+        cell["spec"] = {"kind": "generator"}
         self.plan["generators"].append(cell)
         folder = self.folder / "runs" / key[:16]
         folder.mkdir(parents=True)
@@ -159,7 +162,9 @@ class DocumentStudy:
         }
         for file, text in files.items():
             (folder / file).write_text(text, encoding="utf-8")
-        (folder / "samples_epoch_0002.png").write_bytes(png)
+        (folder / "samples").mkdir()
+        for file in ("real.png", "epoch-0001.png", "epoch-0002.png", "animation.png"):
+            (folder / "samples" / file).write_bytes(png)
         self.write()
         return self
 

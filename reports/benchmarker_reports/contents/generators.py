@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from benchmarker import CellRecord, StudyResults
 from benchmarker_reports.contents.model import Panel, Series, Value, as_floats
 
+_EPOCH = re.compile(r"epoch-\d+\.png")
 _LOSSES = ("d_loss_real", "d_loss_fake", "g_loss")
 
 
@@ -33,8 +35,8 @@ class GeneratorPart:
     ----------
     name, seed, status : str
         Which one, and what became of it.
-    grid : Path or None
-        The last picture of samples.
+    grid, real : Path or None
+        The last picture of samples, and one of real images under the same conditions.
     losses, fidelity : tuple of Panel
         By epoch, and measured properties against requested conditions.
     quality : tuple of QualityLine
@@ -46,6 +48,7 @@ class GeneratorPart:
     seed: str
     status: str
     grid: Path | None
+    real: Path | None
     losses: tuple[Panel, ...]
     fidelity: tuple[Panel, ...]
     quality: tuple[QualityLine, ...]
@@ -59,13 +62,15 @@ def generator_parts(results: StudyResults) -> tuple[GeneratorPart, ...]:
 
 def _part(results: StudyResults, cell: CellRecord) -> GeneratorPart:
     quality = results.quality(cell)
-    grids = [path for path in results.sample_grids(cell) if path.suffix == ".png"]
+    pictures = results.sample_grids(cell)
+    grids = [path for path in pictures if _EPOCH.fullmatch(path.name)]
     fidelity = [entry for entry in _list(quality.get("fidelity")) if _drawable(entry)]
     return GeneratorPart(
         name=cell.model,
         seed=str(cell.seed),
         status=cell.status if cell.status != "failed" else f"failed ({cell.kind}): {cell.message}",
         grid=grids[-1] if grids else None,
+        real=next((path for path in pictures if path.name == "real.png"), None),
         losses=_losses(results, cell),
         fidelity=tuple(_fidelity(entry) for entry in fidelity),
         quality=tuple(_line(entry, quality) for entry in _list(quality.get("rows"))),

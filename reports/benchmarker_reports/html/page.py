@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from markupsafe import Markup
 
 from benchmarker import FailedCell, Leaderboard, ReportOptions, StudyResults, __version__, metric_label
 from benchmarker_reports.columns import CHECKPOINTS
-from benchmarker_reports.contents.compared import gather_all
+from benchmarker_reports.contents.compared import MOST_COMPARED, gather_all
 from benchmarker_reports.contents.entries import confusions, cost_charts, entries, metric_head, per_class
 from benchmarker_reports.contents.examples import examples
 from benchmarker_reports.contents.generators import GeneratorPart, generator_parts
@@ -22,7 +21,7 @@ from benchmarker_reports.html.comparing import DoseView, TableView, dose_views, 
 from benchmarker_reports.statistics.tables import Comparisons
 from benchmarker_reports.yardsticks import Judged
 
-MOST_MATRICES = 120
+MOST_DETAILED = 24
 MOST_CURVES = 6
 MOST_GENERATORS = 12
 _MOST_GRID_BYTES = 400_000
@@ -69,10 +68,10 @@ class YardstickLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorView:
-    """A generator's training, and its last picture of samples."""
+    """A generator's training, with its pictures and their titles."""
 
     part: GeneratorPart
-    png: bytes | None
+    pictures: tuple[tuple[str, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +156,8 @@ def build_page(results: StudyResults, options: ReportOptions) -> Page:
     compared = facts.comparisons
     checkpoint = options.checkpoint
     finished = [entry for entry in lines if entry.runs]
+    # Of thousands of runs, the first lines are shown in detail: reading all would take minutes, and nobody looks.
+    detailed = finished if len(lines) <= MOST_COMPARED else finished[:MOST_DETAILED]
     return Page(
         title=board.title,
         facts=_facts(results, board, lines),
@@ -179,12 +180,12 @@ def build_page(results: StudyResults, options: ReportOptions) -> Page:
         comparisons=compared,
         comparison_tables=table_views(compared),
         doses=dose_views(compared),
-        per_class=per_class(results, lines, checkpoint),
-        confusions=confusions(results, lines[:MOST_MATRICES], checkpoint),
-        learning=learning_panels(results, finished[:MOST_MATRICES]),
+        per_class=per_class(results, detailed, checkpoint),
+        confusions=confusions(results, detailed, checkpoint),
+        learning=learning_panels(results, detailed),
         probabilities=probabilities(results, finished[:MOST_CURVES], checkpoint),
         costs=cost_charts(board, lines),
-        examples=examples(results, finished, checkpoint),
+        examples=examples(results, detailed, checkpoint),
         generators=_generators(results),
         yardsticks=tuple(map(_yardstick, facts.yardsticks)),
     )
@@ -271,13 +272,15 @@ def _data(results: StudyResults) -> tuple[tuple[str, str], ...]:
 
 
 def _generators(results: StudyResults) -> tuple[GeneratorView, ...]:
-    return tuple(GeneratorView(part=part, png=_bytes(part.grid)) for part in generator_parts(results)[:MOST_GENERATORS])
+    return tuple(
+        GeneratorView(part=part, pictures=tuple(_pictures(part))) for part in generator_parts(results)[:MOST_GENERATORS]
+    )
 
 
-def _bytes(path: Path | None) -> bytes | None:
-    if path is None or not path.is_file() or path.stat().st_size > _MOST_GRID_BYTES:
-        return None
-    return path.read_bytes()
+def _pictures(part: GeneratorPart) -> Iterator[tuple[str, bytes]]:
+    for title, path in (("Real images", part.real), ("Samples of the last epoch", part.grid)):
+        if path is not None and path.is_file() and path.stat().st_size <= _MOST_GRID_BYTES:
+            yield title, path.read_bytes()
 
 
 def _yardstick(judged: Judged) -> YardstickLine:
