@@ -267,3 +267,9 @@ def test_compare_refuses_what_is_not_there(study: StudyFiles, chosen: str, messa
     out = CliRunner().invoke(compare_command, [f"{study.folder}:{chosen}", str(study.folder)])
     assert isinstance(out.exception, ConfigurationError)
     assert message in str(out.exception)
+
+
+@pytest.mark.parametrize("command", [compare_command, power_command])
+def test_help_has_examples_on_lines_of_their_own(command: Any) -> None:
+    lines = CliRunner().invoke(command, ["--help"]).output.splitlines()
+    assert sum(line.strip().startswith(f"$ benchmarker {command.name} results/") for line in lines) >= 2

@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker_reports.commands.writing import signed, table, written_p
+from benchmarker_reports.commands.writing import SETTINGS, examples, signed, table, written_p
 
 if TYPE_CHECKING:
     from benchmarker_reports.commands.selection import Selection
     from benchmarker_reports.statistics.sides import Row
     from benchmarker_reports.statistics.tables import Comparison, ComparisonTable
 
-EPILOG = """\b
-Examples:
-  benchmarker compare results/yesterday results/today
-  benchmarker compare results/quickstart:mcrgnet results/quickstart:convxpress
-  benchmarker compare results/gan:mcrgnet/real results/gan:mcrgnet/dcgan-0.5
-  benchmarker compare results/laptop:mcrgnet/real/8901 results/cluster:mcrgnet/real/8901
-"""
+EPILOG = examples(
+    "benchmarker compare results/yesterday results/today",
+    "benchmarker compare results/quickstart:mcrgnet results/quickstart:convxpress",
+    "benchmarker compare results/gan:mcrgnet/real results/gan:mcrgnet/dcgan-0.5",
+    "benchmarker compare results/laptop:mcrgnet/real/8901 results/cluster:mcrgnet/real/8901",
+)
 _LONGEST = 60
 _USED = "plugins."
 
 
-@click.command(name="compare", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="compare", epilog=EPILOG, context_settings=SETTINGS)
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option("--checkpoint", type=click.Choice(["best", "final"]), default="best", show_default=True,

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from benchmarker import metric_label
+
+SETTINGS: Mapping[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    "rich_help_config": {"theme": "cargo-slim", "max_width": 100},
+}
+"""Of a command, so that its help looks like that of the program's own."""
+
+
+def examples(*commands: str) -> str:
+    """Return the end of a command's help; paragraphs of their own, for help joins lines."""
+    return "\n\n".join(("Examples:", *(f"$ {command}" for command in commands)))
 
 
 def written_time(seconds: float) -> str:
