@@ -160,7 +160,7 @@ def _add(results: StudyResults, row: Row, cell: CellRecord, metric: str, checkpo
     arm = cell.spec.get("arm")
     if isinstance(arm, Mapping):
         generated = arm.get("generated")
-        row.generated = generated if isinstance(generated, Mapping) else {}
+        row.generated = _named(results, generated) if isinstance(generated, Mapping) else {}
         row.plain = not arm.get("augmentations")
     value = {**cell.evaluations.get(checkpoint, {}), **cell.cost_values}.get(metric)
     # Two variants of a network may share a name, an arm and a seed; their results tell them apart.
@@ -172,6 +172,12 @@ def _add(results: StudyResults, row: Row, cell: CellRecord, metric: str, checkpo
     row.parts = parts if isinstance(parts, Mapping) else {}
     if predictions:
         _read_predictions(results, row, cell, checkpoint)
+
+
+def _named(results: StudyResults, generated: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the generator's name, where the study knows who has the key that a spec holds."""
+    names = (cell.model for cell in results.generators if cell.key == generated.get("generator"))
+    return {**({"name": name} if (name := next(names, None)) else {}), **generated}
 
 
 def _read_predictions(results: StudyResults, row: Row, cell: CellRecord, checkpoint: str) -> None:
