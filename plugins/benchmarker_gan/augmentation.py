@@ -52,8 +52,11 @@ def turn(images: Any, numbers: Any) -> Any:
     return ops.where(chosen(2), ops.transpose(images, (0, 2, 1, 3)), images)
 
 
-def shift(images: Any, numbers: Any, *, background: float) -> Any:
+def shift(images: Any, numbers: Any) -> Any:
     """Shift each image at random by whole pixels, at most an eighth of its size along each axis.
+
+    What leaves on one side comes back on the other: sky, whatever its level is. A border of another level would tell
+    more about the shift than a faint galaxy does about itself.
 
     Parameters
     ----------
@@ -61,8 +64,6 @@ def shift(images: Any, numbers: Any, *, background: float) -> Any:
         In any unit.
     numbers : tensor of shape (n, 2), uniform in [0, 1)
         They decide about both axes.
-    background : float
-        What comes in at the sides.
 
     Returns
     -------
@@ -73,8 +74,7 @@ def shift(images: Any, numbers: Any, *, background: float) -> Any:
     size = images.shape[1]
     rows, columns = (_moves(numbers[:, column], size, images.dtype) for column in range(SHIFTS))
     # Products with 0 and 1: gradients of index look-ups add up in an order that some devices leave to chance.
-    moved = ops.einsum("nij,njkc->nikc", rows, images - background)
-    return ops.einsum("nij,nkjc->nkic", columns, moved) + background
+    return ops.einsum("nij,nkjc->nkic", columns, ops.einsum("nij,njkc->nikc", rows, images))
 
 
 def _moves(numbers: Any, size: int, dtype: str) -> Any:
@@ -84,5 +84,5 @@ def _moves(numbers: Any, size: int, dtype: str) -> Any:
     largest = round(size * _LARGEST_SHIFT)
     shifts = ops.floor(numbers * (2 * largest + 1)) - largest
     places = np.arange(size, dtype=np.float32)
-    distances: NDArray[np.float32] = places[:, None] - places[None, :]
-    return ops.cast(ops.equal(ops.reshape(shifts, (-1, 1, 1)), distances[None]), dtype)
+    distances: NDArray[np.float32] = (places[:, None] - places[None, :]) % size
+    return ops.cast(ops.equal(ops.reshape(ops.mod(shifts, size), (-1, 1, 1)), distances[None]), dtype)

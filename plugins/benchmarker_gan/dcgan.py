@@ -1,4 +1,9 @@
-"""Generator ``dcgan``: deep convolutional GANs, one for each class or one for all."""
+"""Generator ``dcgan``: deep convolutional GANs, one for each class or one for all.
+
+Where a registry's ``conditions`` hold the class, as they do by default, there is a GAN for each class, trained on its
+images alone. With ``conditions: []`` there is one for all images; its samples have no class, so that they can be looked
+at, but no network can be trained on them.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +28,7 @@ def build(
         Height, width (pixels) and channels. The size must be a power of two times 4, 5, 6 or 7 pixels; the preset
         ``radio`` takes any multiple of 8.
     conditions : ConditionSpace
-        Classes lead to one GAN each unless the options say otherwise; continuous conditions play no role.
+        There is one GAN for each class, or one for all without classes.
     seed : int
         All initial weights and dropout masks are derived from it.
     options : DcganOptions, optional
@@ -32,11 +37,16 @@ def build(
     Raises
     ------
     ConfigurationError
-        If images of this size cannot be made.
+        If images of this size cannot be made, or shall be made for continuous conditions.
     """
     options = options or DcganOptions()
+    if conditions.attributes:
+        raise ConfigurationError(
+            "dcgan makes images of classes, or of nothing in particular; cgan makes them for continuous conditions. "
+            f"Received: conditions {', '.join(conditions.attributes)}; leave them out, or use cgan"
+        )
     networks, settings = _networks(image_shape, options), recipe(options.preset, options)
-    if not (options.per_class and conditions.classes):
+    if not conditions.classes:
         return Pair(networks, settings, seed)
     seeds = layer_seeds(seed)
     return PerClass([Pair(networks, settings, next(seeds)) for _ in conditions.classes])

@@ -49,10 +49,6 @@ class DcganOptions(GanOptions):
     """Networks and training: narrow ones for small sets, or as published for radio galaxies (128 x 128 x 1) or for
     colour images (128 x 128 x 3)."""
 
-    per_class: bool = True
-    """Train one GAN for each class, so that its samples are of that class. With false, or without classes, one for all:
-    its samples have no class, and can be looked at, but not be trained on."""
-
 
 class CganOptions(GanOptions):
     """Options of the generator ``cgan``."""

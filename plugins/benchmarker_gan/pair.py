@@ -187,7 +187,7 @@ class Pair:
 
     def _judge(self, images: Any, conditions: Any, shifts: Any = None) -> Judgement:
         if shifts is not None:
-            images = shift(images, shifts, background=-1.0 if self.recipe.symmetric else 0.0)
+            images = shift(images, shifts)
         inputs = [images, conditions] if self.networks.conditional_discriminator else images
         outputs = self.discriminator(inputs, training=True)
         return Judgement(*outputs) if isinstance(outputs, list | tuple) else Judgement(outputs)

@@ -19,6 +19,7 @@ MIXED = ConditionSpace(
     classes=("disc", "bulge"), attributes=("redshift",), units=("",), means=(0.2,), deviations=(0.3,)
 )
 CLASSES = ConditionSpace(classes=("FRI", "FRII"))
+NOTHING = ConditionSpace()
 
 TWICE = ("dcgan",)
 """One of them is trained again: all share what makes it the same."""
@@ -34,8 +35,8 @@ MODELS: Mapping[str, tuple[Build, ConditionSpace, tuple[int, int, int]]] = {
     ),
     "dcgan": (lambda: dcgan.build((8, 8, 1), CLASSES, 7, DcganOptions(width=4)), CLASSES, (8, 8, 1)),
     "radio": (
-        lambda: dcgan.build((16, 16, 1), CLASSES, 7, DcganOptions(preset="radio", per_class=False, width=4)),
-        CLASSES,
+        lambda: dcgan.build((16, 16, 1), NOTHING, 7, DcganOptions(preset="radio", width=4)),
+        NOTHING,
         (16, 16, 1),
     ),
 }

@@ -88,9 +88,14 @@ def test_cgan_needs_something_to_make_images_for() -> None:
         cgan.build((32, 32, 1), NOTHING, 1)
 
 
-def test_without_classes_or_when_asked_there_is_one_dcgan() -> None:
+def test_without_classes_there_is_one_dcgan_for_all() -> None:
     assert isinstance(dcgan.build((8, 8, 1), NOTHING, 1, DcganOptions(width=4)), Pair)
-    assert isinstance(dcgan.build((8, 8, 1), CLASSES, 1, DcganOptions(width=4, per_class=False)), Pair)
+
+
+def test_dcgan_refuses_conditions_that_it_would_not_follow() -> None:
+    space = ConditionSpace(attributes=("redshift",), units=("",), means=(0.1,), deviations=(0.1,))
+    with pytest.raises(ConfigurationError, match="conditions redshift; leave them out, or use cgan"):
+        dcgan.build((8, 8, 1), space, 1)
 
 
 def test_a_dcgan_per_class_learns_from_its_class_alone() -> None:
