@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 CODE := benchmarker plugins architectures reports tests benchmarks examples quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint bench kill soak gpu-check constraints clean
+.PHONY: help install quickstart test test-statistics lint bench kill soak gpu-check constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -30,6 +30,9 @@ quickstart: $(INSTALLED) ## Train three networks on the embedded data and print 
 
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest
+
+test-statistics: $(INSTALLED) ## Simulate thousands of studies: false verdicts and power
+	$(BIN)/python -m pytest -m statistics tests/statistics
 
 lint: $(INSTALLED) ## Check style, types, imports and spelling
 	$(BIN)/ruff check .
