@@ -84,7 +84,8 @@ def png(image: NDArray[np.float32], smallest_side: int = _SMALLEST_SIDE) -> byte
     """
     from PIL import Image
 
-    low, high = float(np.nanmin(image)), float(np.nanmax(image))
+    known = image[np.isfinite(image)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     scaled = np.nan_to_num((image - low) / (high - low) if high > low else np.zeros_like(image))
     # Faint structure of radio sources is lost on a linear scale.
     stretched = np.sqrt(scaled) if image.shape[-1] == 1 else scaled

@@ -119,6 +119,11 @@ class Page:
         return any(not entry.complete for entry in self.entries)
 
     @property
+    def n_finished(self) -> int:
+        """Lines with results."""
+        return sum(bool(entry.runs) for entry in self.entries)
+
+    @property
     def learning_legend(self) -> tuple[Series, ...]:
         """One line of each name among the learning curves."""
         found = {series.name: series for panels in self.learning.values() for one in panels for series in one.series}
@@ -200,7 +205,7 @@ def _facts(results: StudyResults, board: Leaderboard, lines: Sequence[Entry]) ->
         _count(len({entry.label for entry in lines}), "network"),
         _count(len({entry.arm for entry in lines}), "arm"),
         _count(len(seeds), "seed"),
-        ", ".join(sorted({f"{row.backend} {row.precision}".strip() for row in board.rows})),
+        ", ".join(sorted({f"{row.backend} {row.precision}".strip() for row in board.rows if row.n})),
     ]
     return tuple(filter(None, counted))
 

@@ -99,7 +99,7 @@ def leaderboard_table(board: Leaderboard, lines: Sequence[Entry], level: str) ->
         cells = [entry.number, entry.label, *([entry.arm] if arms else []), entry.cells[first].text, interval]
         cells += [entry.cells[name].text if name in entry.cells else "-" for name in others]
         rows.append(_line([*cells, f"{entry.n}/{entry.planned}{'' if entry.complete else '*'}"]))
-    names = _text_column("36mm" if arms else "50mm") + (_text_column("30mm") if arms else "")
+    names = _text_column("32mm" if arms else "50mm") + (_text_column("24mm") if arms else "")
     return Table(
         title="Leaderboard",
         columns=Raw("r" + names + "r" * (len(head) - (3 if arms else 2))),

@@ -20,6 +20,8 @@ _SPECIAL = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "`": r"\textasciigrave{}",
+    "[": "{[}",  # a line of a table may not begin with them: the end of the one before would take them
+    "*": "{*}",
     "'": r"\textquotesingle{}",
     "±": r"\ensuremath{\pm}",
     "\N{MINUS SIGN}": r"\ensuremath{-}",
@@ -67,7 +69,7 @@ def _other(character: str) -> str:
         return " "
     if character.isascii() or ("À" <= character <= "ÿ" and character not in "×÷"):  # noqa: RUF001
         return character
-    return f"[U+{ord(character):04X}]"
+    return f"{{[}}U+{ord(character):04X}]"
 
 
 def comment(value: object) -> str:
