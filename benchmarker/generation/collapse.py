@@ -23,8 +23,12 @@ BLOCKS = 16
 THRESHOLD = 0.1
 """A generator below this fraction of the real images' diversity makes one image with variations nobody sees."""
 
-STEPS = 500
-"""Gradient steps that it must stay there: generators begin uniform too, and need some hundred steps to leave that."""
+STEPS = 2000
+"""Gradient steps that it must stay there. Generators begin uniform too, and those of images with an empty sky become so
+again while they learn the sky, before they learn sources: one of 32 x 32 pixels took some hundred steps for that."""
+
+STEPS_AT_END = 500
+"""A training of at least so many steps is judged by how it ends: what is handed on then is worth nothing."""
 
 
 def diversity(batches: Iterable[NDArray[np.float32]], groups: NDArray[np.int64]) -> float:
@@ -92,13 +96,14 @@ def check_collapse(ratios: Sequence[float], steps_per_epoch: int, *, last: bool)
     Raises
     ------
     DivergedError
-        If the ratio was below `THRESHOLD` for the last `STEPS` steps or more, or is at the end of as many.
+        If the ratio was below `THRESHOLD` for the last `STEPS` steps or more, or is at the end of `STEPS_AT_END` or
+        more.
     """
     low = 0
     while low < len(ratios) and ratios[-1 - low] < THRESHOLD:
         low += 1
     trained = len(ratios) * steps_per_epoch
-    if low * steps_per_epoch >= STEPS or (last and low and trained >= STEPS):
+    if low * steps_per_epoch >= STEPS or (last and low and trained >= STEPS_AT_END):
         raise DivergedError(
             f"the generator collapsed: its images have {ratios[-1]:.3f} of the diversity of real ones after epoch "
             f"{len(ratios)} (less than {THRESHOLD:g} for {low * steps_per_epoch} steps); try a smaller learning rate, "

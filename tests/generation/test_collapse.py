@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarker.errors import DivergedError
-from benchmarker.generation.collapse import STEPS, THRESHOLD, check_collapse, diversity
+from benchmarker.generation.collapse import STEPS, STEPS_AT_END, THRESHOLD, check_collapse, diversity
 from benchmarker.randomness import Stream
 
 RNG = Stream("test").generator()
@@ -42,17 +42,18 @@ LOW, HIGH = THRESHOLD / 2, 0.8
 @pytest.mark.parametrize(
     ("ratios", "last", "collapsed"),
     [
-        ([HIGH] * 20 + [LOW] * 5, False, True),  # five epochs of 100 steps
-        ([HIGH] * 20 + [LOW] * 4, False, False),  # it may come back
-        ([LOW] * 4 + [HIGH], False, False),  # a slow start
+        ([HIGH] * 5 + [LOW] * 20, False, True),  # twenty epochs of 100 steps
+        ([HIGH] * 5 + [LOW] * 19, False, False),  # it may come back
+        ([LOW] * 19 + [HIGH], False, False),  # a slow start
         ([HIGH] * 20 + [LOW], True, True),  # what is handed on is what counts
         ([LOW] * 4, True, False),  # too short to be judged
-        ([LOW] * 5, False, True),  # it never began to learn
+        ([LOW] * 5, True, True),
+        ([LOW] * 20, False, True),  # it never began to learn
         ([LOW, HIGH] * 20, True, False),
     ],
 )
 def test_a_collapse_lasts_or_is_the_end(ratios: list[float], last: bool, collapsed: bool) -> None:
-    assert STEPS == 500
+    assert (STEPS, STEPS_AT_END) == (2000, 500)
     if not collapsed:
         check_collapse(ratios, 100, last=last)
         return
