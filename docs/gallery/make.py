@@ -18,13 +18,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+from rich.console import Console
+from selenium import webdriver
+
 from benchmarker import ReportOptions, StudyResults, open_results
+from benchmarker.discovery import installed, resolve
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "gallery.md"
 WIDEST = 1000
 _COLOURS = 128
-_VIEWS = (("page_light", 1280, 900, "light", ""), ("page_dark", 1280, 900, "dark", "#classes"), ("page_phone", 360, 720, "light", ""))  # fmt: skip
+_VIEWS = (
+    ("page_light", 1280, 900, "light", ""),
+    ("page_dark", 1280, 900, "dark", "#classes"),
+    ("page_phone", 360, 720, "light", ""),
+)
 _LOG = logging.getLogger("gallery")
 
 
@@ -34,7 +43,8 @@ def main() -> None:
     parser.add_argument("study", type=Path, help="folder of a finished study")
     results = open_results(parser.parse_args().study)
     options = ReportOptions(checkpoints=("best",))
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    _LOG.addHandler(logging.StreamHandler())
+    _LOG.setLevel(logging.INFO)
     _draw_page(results, options)
     _draw_latex(results, options)
     _draw_figures(results, options)
@@ -48,8 +58,6 @@ def _draw_page(results: StudyResults, options: ReportOptions) -> None:
     if not (chromium and driver):
         _LOG.warning("no Chromium with its driver: the pictures of the page stay as they are")
         return
-    from selenium import webdriver
-
     chosen = webdriver.ChromeOptions()
     chosen.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
@@ -96,8 +104,6 @@ def _draw_figures(results: StudyResults, options: ReportOptions) -> None:
 
 def _save(png: bytes, name: str) -> None:
     """Write a picture small: at most `WIDEST` pixels wide, with few colours."""
-    from PIL import Image
-
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     if picture.width > WIDEST:
         picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), Image.Resampling.LANCZOS)
@@ -105,36 +111,31 @@ def _save(png: bytes, name: str) -> None:
 
 
 def _rendered(name: str, results: StudyResults, options: ReportOptions) -> Any:
-    from benchmarker.discovery import installed, resolve
-
     return resolve(installed().report(name).renderer)(results, options)
 
 
 def _plain(name: str, results: StudyResults, options: ReportOptions) -> str:
     """Return a format as it looks on a terminal of a hundred columns."""
-    from rich.console import Console
-
     content = _rendered(name, results, options)
     if isinstance(content, str):
         return content
-    console = Console(width=100, file=io.StringIO(), color_system=None)
-    console.print(content)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
+    stream = io.StringIO()
+    Console(width=100, file=stream, color_system=None).print(content)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
 def _text(results: StudyResults, options: ReportOptions) -> str:
     def excerpt(name: str, lines: int, language: str = "text") -> str:
-        shown = [
-            line if len(line) <= 110 else f"{line[:107]}..." for line in _plain(name, results, options).splitlines()
-        ]
-        more = ["..."] if len(shown) > lines else []
+        whole = _plain(name, results, options).splitlines()
+        shown = [line if len(line) <= 110 else f"{line[:107]}..." for line in whole]
+        more = ["..."] if len(whole) > lines else []
         return "\n".join([f"```{language}", *shown[:lines], *more, "```"])
 
     numbers = _rendered("latex", results, options)["numbers.tex"].splitlines()[:6]
     return f"""# Gallery
 
-Every format, drawn from the study "{results.title}" by `make gallery`. `benchmarker report STUDY --format NAME` writes
-one of them; [documents.md](documents.md) says what they hold.
+Every format, drawn by `make gallery`, here from the study "{results.title}".
+`benchmarker report STUDY --format NAME` writes one of them; [documents.md](documents.md) says what they hold.
 
 ## html
 

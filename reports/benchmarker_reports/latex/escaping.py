@@ -36,11 +36,13 @@ _SPECIAL = {
     "\N{LEFT DOUBLE QUOTATION MARK}": r"\textquotedblleft{}",
     "\N{HORIZONTAL ELLIPSIS}": r"\dots{}",
 }
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau upsilon "
+    "phi chi psi omega"
+)
 _GREEK = {
-    chr(code): rf"\ensuremath{{\{unicodedata.name(chr(code)).rpartition(' ')[2].lower()}}}"
-    for code in (*range(0x3B1, 0x3CA),)
-    if unicodedata.name(chr(code)).rpartition(" ")[2] not in {"OMICRON", "SIGMA", "LAMDA"}
-} | {"σ": r"\ensuremath{\sigma}", "ς": r"\ensuremath{\varsigma}", "λ": r"\ensuremath{\lambda}"}  # noqa: RUF001
+    chr(0x3B1 + k): rf"\ensuremath{{\{name}}}" for k, name in enumerate(_GREEK_NAMES.split()) if name != "omicron"
+}
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
 
