@@ -17,9 +17,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarker import Stream
 from benchmarks.measure import Figure, hand_over
 
 NETWORKS, ARMS, SEEDS = 100, 10, 10
@@ -68,6 +65,8 @@ def write_study(folder: Path, *, networks: int = NETWORKS, arms: int = ARMS, see
     networks, arms, seeds : int
         Whose product is the number of runs.
     """
+    from benchmarker import Stream
+
     generator = Stream("benchmark runs").generator()
     cells = []
     for seed in range(seeds):
@@ -122,6 +121,8 @@ def _cell(model: str, arm: str, seed: int) -> dict[str, Any]:
 
 
 def _write_run(run: Path, cell: Mapping[str, Any], skill: float, generator: Any) -> None:
+    import numpy as np
+
     run.mkdir(parents=True)
     truth = np.arange(TEST_IMAGES) % len(CLASSES)
     right = generator.random(TEST_IMAGES) < skill
@@ -160,7 +161,9 @@ def _write_run(run: Path, cell: Mapping[str, Any], skill: float, generator: Any)
     (run / "predictions_best.csv").write_text(_predictions(truth, predicted, generator), encoding="utf-8")
 
 
-def _evaluation(truth: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any], epoch: int) -> dict[str, Any]:
+def _evaluation(truth: Any, predicted: Any, epoch: int) -> dict[str, Any]:
+    import numpy as np
+
     n = len(CLASSES)
     matrix = np.bincount(truth * n + predicted, minlength=n * n).reshape(n, n)
     recall = np.diag(matrix) / matrix.sum(axis=1)
@@ -189,13 +192,17 @@ def _evaluation(truth: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any], ep
 
 
 def _history(generator: Any) -> str:
+    import numpy as np
+
     rows = ["epoch,learning_rate,accuracy,loss,validation_accuracy,validation_loss"]
     for epoch, (loss, other) in enumerate(np.sort(generator.random((EPOCHS, 2)), axis=0)[::-1].tolist(), start=1):
         rows.append(f"{epoch},0.001,{1 - loss / 2!r},{loss!r},{1 - other / 2!r},{other!r}")
     return "\n".join(rows) + "\n"
 
 
-def _predictions(truth: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any], generator: Any) -> str:
+def _predictions(truth: Any, predicted: Any, generator: Any) -> str:
+    import numpy as np
+
     rows = ["source_id,image,true,predicted," + ",".join(f"p_{name}" for name in CLASSES)]
     weights = generator.random((len(truth), len(CLASSES)))
     weights[np.arange(len(truth)), predicted] += 1
@@ -299,7 +306,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         study = Path(name) / "study"
-        n = write_study(study, networks=arguments.networks)
+        # In another process: a child's peak of memory is at least what its parent held when it was started.
+        writer = [sys.executable, "-m", "benchmarks.many_runs", "--write", study, "--networks", arguments.networks]
+        subprocess.run([*map(str, writer)], check=True, stdout=subprocess.DEVNULL)
+        n = arguments.networks * ARMS * SEEDS
         time.sleep(2.1)  # files that were just written are not trusted to stay so
         hand_over(measure(study, Path(name) / "out", n))
 

@@ -38,6 +38,8 @@ _FILES = (MANIFEST_FILE, METRICS_FILE, COSTS_FILE)
 
 Stamp = tuple[int, ...]
 
+NOTHING = Numbers({}, memoryview(array("d")), b"", 0)
+
 
 def stamp(folder: str) -> Stamp:
     """Return what tells whether a run's manifest, metrics and costs are still the same; zeros for those not there."""
@@ -96,8 +98,13 @@ class Noted:
     known: Mapping[str, Any] = field(default_factory=dict)
     scored: Mapping[str, Any] = field(default_factory=dict)
     collapsed: Mapping[str, str] = field(default_factory=dict)
-    evaluations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    costs: Mapping[str, float] = field(default_factory=dict)
+    evaluations: Mapping[str, Numbers] = field(default_factory=dict)
+    costs: Numbers = field(default_factory=lambda: NOTHING)
+
+    @property
+    def tables(self) -> tuple[Numbers, ...]:
+        """All numbers: those of each checkpoint, and costs."""
+        return (*self.evaluations.values(), self.costs)
 
 
 class RunIndex:
@@ -146,21 +153,24 @@ def load_index(study: Path) -> RunIndex:
 
 def _exact(noted: Noted) -> bool:
     """Whether all numbers survive being stored as float64."""
-    tables = (*noted.evaluations.values(), noted.costs)
-    return all(abs(value) < _EXACT for table in tables for value in table.values() if isinstance(value, int))
+    return all(abs(value) < _EXACT for table in noted.tables for value in table.raw[0])
 
 
 class _Pool:
-    """Gives equal values the same number."""
+    """Gives equal values the same number; they must not change or go while it is used."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._at: dict[str, int] = {}
+        self._known: dict[int, int] = {}
 
-    def number(self, value: Any) -> int:
-        number = self._at.setdefault(json.dumps(value), len(self.values))
-        if number == len(self.values):
-            self.values.append(value)
+    def number(self, value: Mapping[str, Any]) -> int:
+        # Runs share most of these, so that few are written out to be compared.
+        number = self._known.get(id(value))
+        if number is None:
+            number = self._known[id(value)] = self._at.setdefault(json.dumps(value), len(self.values))
+            if number == len(self.values):
+                self.values.append(value)
         return number
 
 
@@ -170,13 +180,13 @@ def _encode(runs: Mapping[str, tuple[Stamp, Noted]]) -> bytes:
     entries = []
     for name, (before, noted) in runs.items():
         tables = []
-        for table in (*noted.evaluations.values(), noted.costs):
-            tables += [names.number(list(table)), len(values)]
-            numbers = list(table.values())
-            values.extend(numbers)
-            whole.extend(isinstance(value, int) for value in numbers)
+        for table in noted.tables:
+            tables += [names.number(table.names), len(values)]
+            numbers, integers = table.raw
+            values.frombytes(numbers.tobytes())
+            whole += integers
         stamps.extend(before)
-        described = [pool.number(dict(value)) for value in (noted.known, noted.scored, noted.collapsed)]
+        described = [pool.number(value) for value in (noted.known, noted.scored, noted.collapsed)]
         entries.append(
             [name, noted.key, noted.status, noted.kind, noted.message, *described, list(noted.evaluations), tables]
         )

@@ -88,6 +88,12 @@ class Numbers(Mapping[str, float]):
         """The names, shared by tables that have the same."""
         return self._at
 
+    @property
+    def raw(self) -> tuple[memoryview[float], memoryview[int] | bytes]:
+        """The numbers, and for each whether it was written without a decimal point."""
+        end = self._start + len(self._at)
+        return self._values[self._start : end], self._whole[self._start : end]
+
     def __getitem__(self, name: str) -> float:
         place = self._start + self._at[name]
         value: float = self._values[place]

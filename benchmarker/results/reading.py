@@ -63,6 +63,7 @@ class _Reader:
         self._lean = lean
         self._index = load_index(folder) if lean else None
         self._shared: dict[str, Any] = {}
+        self._names: dict[tuple[str, ...], dict[str, int]] = {}
         self.present = _folders(self._runs)
 
     def read(self, planned: Mapping[str, Any]) -> CellRecord:
@@ -102,7 +103,7 @@ class _Reader:
             status=cell.status,
             kind=cell.kind,
             message=cell.message,
-            known=self._same({"fingerprint": self._same(cell.fingerprint)}),
+            known=self._same({"fingerprint": cell.fingerprint}),
             scored=self._same({"primary": cell.metrics["primary"]} if "primary" in cell.metrics else {}),
             collapsed=self._same(dict(cell.collapsed)),
             evaluations={checkpoint: self._lean_table(table) for checkpoint, table in cell.evaluations.items()},
@@ -114,8 +115,11 @@ class _Reader:
         return self._shared.setdefault(json.dumps(value), value)
 
     def _lean_table(self, table: Mapping[str, float]) -> Numbers:
-        at = self._same({name: place for place, name in enumerate(table)})
-        whole = bytes(isinstance(value, int) for value in table.values())
+        names = tuple(table)
+        if names not in self._names:
+            self._names[names] = {name: place for place, name in enumerate(names)}
+        at = self._names[names]
+        whole = bytes([isinstance(value, int) for value in table.values()])
         return Numbers(at, memoryview(array("d", table.values())), whole, 0)
 
 

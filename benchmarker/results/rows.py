@@ -43,7 +43,7 @@ def evaluation_rows(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         evaluation = metrics[checkpoint]
         if not isinstance(evaluation, dict) or not isinstance(evaluation.get("test"), dict):
             raise MalformedError(f"{METRICS_FILE} holds no test metrics of the {checkpoint} checkpoint")
-        rows[checkpoint] = {name: value for name, value in _flat(evaluation) if math.isfinite(value)}
+        rows[checkpoint] = _flat(evaluation)
     if not rows:
         raise MalformedError(f"{METRICS_FILE} holds neither a best nor a final checkpoint")
     return rows
@@ -59,17 +59,26 @@ def flatten_costs(costs: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def _flat(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    yield from _numbers(evaluation["test"])
+def _flat(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    _take(found, evaluation["test"])
     for part, prefix in (("train", "train_"), ("validation", "validation_"), ("ratios", "ratio_")):
-        for name, value in _numbers(evaluation.get(part)):
-            yield f"{prefix}{name}", value
+        _take(found, evaluation.get(part), prefix)
     per_class = evaluation.get("per_class")
     if isinstance(per_class, dict):
         for label, scores in per_class.items():
-            for name, value in _numbers(scores):
-                yield f"{name}_{label}", value
-    yield from ((name, value) for name, value in _numbers(evaluation) if name == "epoch")
+            _take(found, scores, suffix=f"_{label}")
+    if "epoch" in evaluation:
+        _take(found, {"epoch": evaluation["epoch"]})
+    return found
+
+
+def _take(found: dict[str, float], value: object, prefix: str = "", suffix: str = "") -> None:
+    """Add the finite numbers of an object; done a million times where there are ten thousand runs."""
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            if isinstance(entry, (int, float)) and not isinstance(entry, bool) and math.isfinite(entry):
+                found[f"{prefix}{name}{suffix}"] = entry
 
 
 def _numbers(value: object) -> Iterator[tuple[str, float]]:
