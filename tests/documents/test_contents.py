@@ -27,7 +27,7 @@ def scored() -> Scored:
     """Scores with many ties, and which are of the class."""
     draws = Stream("curves").generator()
     truth = draws.random(300) < 0.3
-    scores = np.round(np.clip(draws.normal(0.3 + 0.3 * truth, 0.2), 0, 1), 2)
+    scores = as_floats(np.round(np.clip(draws.normal(0.3 + 0.3 * truth, 0.2), 0, 1), 2))
     return scores, truth
 
 

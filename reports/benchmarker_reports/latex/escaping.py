@@ -37,8 +37,8 @@ _SPECIAL = {
     "\N{HORIZONTAL ELLIPSIS}": r"\dots{}",
 }
 _GREEK_NAMES = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau upsilon "
-    "phi chi psi omega"
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau "
+    "upsilon phi chi psi omega"
 )
 _GREEK = {
     chr(0x3B1 + k): rf"\ensuremath{{\{name}}}" for k, name in enumerate(_GREEK_NAMES.split()) if name != "omicron"
