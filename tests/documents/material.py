@@ -93,14 +93,14 @@ class DocumentStudy:
         for rank, model in enumerate(models):
             for place, arm in enumerate(arms):
                 for seed in seeds:
-                    cell = self._cell(model, arm, seed)
+                    cell = self.cell(model, arm, seed)
                     self.finish(cell, skill=0.92 - 0.5 * rank / len(models) + 0.03 * place, cost=2.0**-rank)
         self.write()
         return self
 
     def pending(self, model: str, seed: int, arm: str = "real") -> DocumentStudy:
         """Plan a cell that is not run."""
-        self._cell(model, arm, seed)
+        self.cell(model, arm, seed)
         self.write()
         return self
 
@@ -168,8 +168,14 @@ class DocumentStudy:
         self.write()
         return self
 
-    def _cell(self, model: str, arm: str, seed: int) -> dict[str, Any]:
-        spec = {"backend": "tensorflow", "model": {"architecture": model}, "arm": {"name": arm}, "seed": seed}
+    def cell(self, model: str, arm: str, seed: int, **settings: Any) -> dict[str, Any]:
+        """Plan a cell."""
+        spec = {
+            "backend": "tensorflow",
+            "model": {"architecture": model, **settings},
+            "arm": {"name": arm},
+            "seed": seed,
+        }
         key = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
         cell = {"key": key, "model": model, "architecture": model, "arm": arm, "seed": seed, "line": 7, "spec": spec}
         self.plan["cells"].append(cell)

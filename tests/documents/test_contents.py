@@ -18,6 +18,7 @@ from benchmarker_reports.contents.model import Panel, Series, as_floats
 from benchmarker_reports.html.charts import domain_of, line_chart
 from benchmarker_reports.html.comparing import probability, signed
 from benchmarker_reports.html.svg import Drawing, Scale, number, round_ticks, tick_text
+from tests.documents.material import DocumentStudy
 
 Scored = tuple[curves.Floats, NDArray[np.bool_]]
 
@@ -163,3 +164,15 @@ def test_differences_and_probabilities_in_words() -> None:
         "+0.012",
     ]
     assert [probability(value) for value in (None, 0.0001, 0.25)] == ["-", "< 0.001", "0.250"]
+
+
+def test_variants_of_one_network_keep_their_own_runs(tmp_path: Path) -> None:
+    study = DocumentStudy(tmp_path / "variants")
+    for epochs, skill in ((10, 0.9), (20, 0.2)):
+        for seed in (1, 2):
+            study.finish(study.cell("convxpress", "real", seed, epochs=epochs), skill=skill, cost=1.0)
+    lines = entries(open_results(study.write()), ReportOptions())
+    assert [entry.label for entry in lines] == ["convxpress (epochs=10)", "convxpress (epochs=20)"]
+    for entry, epochs in zip(lines, (10, 20), strict=True):
+        assert {run.spec["model"]["epochs"] for run in entry.runs} == {epochs}
+        assert [run.seed for run in entry.runs] == [1, 2]

@@ -33,7 +33,12 @@ def entries(results: StudyResults, options: ReportOptions) -> tuple[Entry, ...]:
     """
     board = results.board(options)
     runs = _runs(results)
-    return tuple(_entry(board, row, options, runs) for row in board.at(options.checkpoint))
+    others = {
+        other: {_identity(row): row for row in board.at(other)}
+        for other in board.checkpoints
+        if other != options.checkpoint
+    }
+    return tuple(_entry(board, row, options, runs, others) for row in board.at(options.checkpoint))
 
 
 def value_of(name: str, summary: Summary | None) -> Value:
@@ -127,12 +132,18 @@ def _runs(results: StudyResults) -> Mapping[tuple[str, str], list[CellRecord]]:
 
 def _of_row(row: LeaderboardRow, runs: Sequence[CellRecord]) -> tuple[CellRecord, ...]:
     """Return the runs of a row: those that gave its values, where variants or environments share model and arm."""
-    wanted = {
-        seed: {name: summary.values[seed] for name, summary in row.metrics.items() if seed in summary.values}
-        for seed in sorted({seed for summary in row.metrics.values() for seed in summary.values})
-    }
+    if not row.n:
+        return ()
+    alike = len({run.seed for run in runs}) < len(runs) or row.n < len(runs)
+    names = tuple(row.metrics) if alike else ()
+    summaries = [(name, summary) for name in names if (summary := row.metrics.get(name)) is not None]
     found = {
-        run.seed: run for run in runs if run.seed in wanted and run.evaluations.get(row.checkpoint) == wanted[run.seed]
+        run.seed: run
+        for run in runs
+        if all(
+            run.evaluations.get(row.checkpoint, {}).get(name) == summary.values.get(run.seed)
+            for name, summary in summaries
+        )
     }
     return tuple(found[seed] for seed in sorted(found))
 
@@ -142,13 +153,14 @@ def _entry(
     row: LeaderboardRow,
     options: ReportOptions,
     runs: Mapping[tuple[str, str], Sequence[CellRecord]],
+    others: Mapping[str, Mapping[tuple[str, ...], LeaderboardRow]],
 ) -> Entry:
     summary = row.summary(board.sort)
     span = t_span(summary, options.confidence) if summary is not None and summary.n > 1 else None
     cells = {metric_head(board): value_of(board.sort, summary)}
-    for other in board.checkpoints:
-        twin = next((each for each in board.at(other) if _same(each, row)), None)
-        if other != row.checkpoint and twin is not None:
+    for other, rows in others.items():
+        twin = rows.get(_identity(row))
+        if twin is not None:
             cells[f"{metric_label(board.primary).short} ({other})"] = value_of(
                 board.primary, twin.metrics.get(board.primary)
             )
@@ -174,5 +186,6 @@ def _entry(
     )
 
 
-def _same(one: LeaderboardRow, other: LeaderboardRow) -> bool:
-    return (one.label, one.arm, one.backend, one.precision) == (other.label, other.arm, other.backend, other.precision)
+def _identity(row: LeaderboardRow) -> tuple[str, ...]:
+    """Return what a row has in common with its twin at another checkpoint."""
+    return (row.label, row.arm, row.backend, row.precision)
