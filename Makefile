@@ -6,10 +6,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-CODE := benchmarker plugins architectures reports tests benchmarks examples quickstart.py
+CODE := benchmarker plugins architectures reports tests benchmarks examples docs/gallery/make.py quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-statistics lint bench kill soak gpu-check constraints clean
+.PHONY: help install quickstart test test-statistics lint bench kill soak gpu-check gallery constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -52,6 +52,9 @@ soak: $(INSTALLED) ## Kill a study a hundred times and audit it; KILLS=20 for fe
 
 gpu-check: $(INSTALLED) ## Train every network twice on a GPU and compare the bits
 	$(BIN)/python -m benchmarks.gpu_check $(GPU_CHECK)
+
+gallery: $(INSTALLED) ## Draw docs/gallery.md from a study (needs Chromium, pdflatex and pdftoppm); STUDY=results/quickstart
+	$(BIN)/python docs/gallery/make.py $(or $(STUDY),results/quickstart)
 
 constraints: ## Write constraints.txt anew from the ranges in pyproject.toml
 	rm -rf build/constraints
