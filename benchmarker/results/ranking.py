@@ -15,6 +15,7 @@ from benchmarker.results.labels import higher_is_better
 from benchmarker.results.layout import CHECKPOINTS
 from benchmarker.results.lazy import Computed, all_names
 from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary
+from benchmarker.results.settings import shared_settings
 from benchmarker.results.study import CellRecord, Study
 
 _PRIMARY = {"classification": "mean_per_class_accuracy", "regression": "mean_absolute_error"}
@@ -152,7 +153,7 @@ def _groups(study: Study) -> list[_Group]:
 
 def _settings(cell: CellRecord, study: Study) -> dict[str, str]:
     """Return everything of the plan that seeds of one row must share, flat."""
-    settings = flatten({name: value for name, value in cell.spec.items() if name != "seed"})
+    settings = flatten(shared_settings(cell.spec))
     settings.setdefault("backend", str(study.plan.get("backend") or ""))
     if "training.precision" in settings:
         settings["precision"] = settings["training.precision"]

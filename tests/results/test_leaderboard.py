@@ -137,6 +137,19 @@ def test_cells_that_differ_in_more_than_the_seed_are_never_averaged(study: Study
     assert [row.label for row in best(study)] == ["convxpress (epochs=30)", "convxpress (epochs=16)"]
 
 
+def test_generators_of_other_seeds_share_a_row(study: StudyFiles) -> None:
+    for seed, generator in ((1, "a" * 64), (2, "b" * 64)):
+        cell = study.cell("convxpress", seed, arm="dcgan-1")
+        cell["spec"]["arm"] = {
+            "augmentations": [],
+            "generated": {"ratio": 1.0, "generator": generator, "configuration": "c"},
+        }
+        study.finish(cell, 80.0 + seed)
+    study.write_plan()
+    (row,) = build_leaderboard(read_study(study.folder), checkpoints=("best",)).rows
+    assert (row.n, row.planned, row.variant) == (2, 2, "")
+
+
 def test_environments_are_never_averaged(study: StudyFiles) -> None:
     for seed, version in ((1, "3.15.0"), (2, "3.15.1"), (3, "3.15.1")):
         study.finish(study.cell("convxpress", seed), 90 + seed, fingerprint={"packages": {"keras": version}})
