@@ -134,17 +134,10 @@ def get_ready(
     )
     cells = [cell for cell, _ in planned]
     header = _header(loaded, dataset, data, parts) | {"source": _source(loaded, dataset, study)}
-    with planning(study):
-        for aside in study.glob(".*.partial"):  # of planners that were killed
-            aside.unlink()
-        earlier = read_cells(study)
-        _refuse_other_dataset(study, dataset, earlier)
-        merged, superseded = merge_cells(cells, earlier)
-        write_plan(study, header, merged, merge_generators(generators.values(), read_generators(study), merged))
-        write_text(study / f"registry{loaded.path.suffix}", loaded.text)
+    superseded = _write(study, header, loaded, dataset, cells, list(generators.values()))
     if superseded:
         observer.message(
-            f"{len(superseded)} cell(s) of an earlier plan were trained on other images or another split, or have the "
+            f"{superseded} cell(s) of an earlier plan were trained on other images or another split, or have the "
             f"names of networks now trained differently: they leave the plan, their runs stay in {study / RUNS_FOLDER}"
         )
     problems = {cell.key: problem for cell, problem in planned if problem is not None}
@@ -158,6 +151,26 @@ def get_ready(
         generators={generator.key: generator for generator in generators.values()},
         split=(split or Split()).model_dump(mode="json"),
     )
+
+
+def _write(
+    study: Path,
+    header: Mapping[str, Any],
+    loaded: LoadedRegistry,
+    dataset: Dataset,
+    cells: Sequence[Cell],
+    generators: Sequence[Cell],
+) -> int:
+    """Write the plan, joined with the one that is there; return how many cells left it."""
+    with planning(study):
+        for aside in study.glob(".*.partial"):  # of planners that were killed
+            aside.unlink()
+        earlier = read_cells(study)
+        _refuse_other_dataset(study, dataset, earlier)
+        merged, superseded = merge_cells(cells, earlier)
+        write_plan(study, header, merged, merge_generators(generators, read_generators(study), merged))
+        write_text(study / f"registry{loaded.path.suffix}", loaded.text)
+    return len(superseded)
 
 
 def _own_path(loaded: LoadedRegistry) -> Path | None:
