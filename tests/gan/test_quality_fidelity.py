@@ -58,6 +58,16 @@ def test_the_curve_has_the_flux_of_the_images() -> None:
     np.testing.assert_allclose(np.array(total["measured"]), 2 * np.array(first["measured"]), rtol=1e-6)
 
 
+def test_aperture_photometry_takes_the_sky_away_and_keeps_the_source() -> None:
+    images = np.full((2, 32, 32, 2), 0.3, dtype=np.float32)
+    images[1] = 0.1
+    images[:, 15:17, 14:18] += [0.5, 1.5]
+    images[1, 0, 0] = 9.0  # outside of the aperture, and one pixel of the edge alone
+
+    np.testing.assert_allclose(fidelity.aperture(images), 8.0, rtol=1e-5)
+    assert np.ptp(fidelity.fluxes(2)["total_flux"](images)) > 100
+
+
 def test_one_that_goes_the_other_way_falls() -> None:
     found = curve(-2.0)
 

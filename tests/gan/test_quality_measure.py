@@ -161,8 +161,9 @@ def test_measuring_again_gives_the_same_bits_and_plain_json(good: Mapping[str, A
 
 
 def test_fidelity_is_measured_for_each_continuous_condition(good: Mapping[str, Any], bad: Mapping[str, Any]) -> None:
-    (curve,) = good["fidelity"]
+    curve, aperture = good["fidelity"]
 
+    assert aperture["property"] == "aperture_flux"
     assert (curve["condition"], curve["condition_unit"], curve["property"]) == ("brightness", "mJy", "total_flux")
     assert curve["rank_correlation"] > 0.4  # single and double sources differ in flux
     assert curve["monotonic_share"] > 0.9
