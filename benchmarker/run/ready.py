@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def get_ready(
     )
     cells = [cell for cell, _ in planned]
     header = _header(loaded, dataset, data, parts) | {"source": _source(loaded, dataset, study)}
-    superseded = _write(study, header, loaded, dataset, cells, list(generators.values()))
+    superseded = _write(study, header, loaded, cells, generators.values())
     if superseded:
         observer.message(
             f"{superseded} cell(s) of an earlier plan were trained on other images or another split, or have the "
@@ -154,19 +154,14 @@ def get_ready(
 
 
 def _write(
-    study: Path,
-    header: Mapping[str, Any],
-    loaded: LoadedRegistry,
-    dataset: Dataset,
-    cells: Sequence[Cell],
-    generators: Sequence[Cell],
+    study: Path, header: Mapping[str, Any], loaded: LoadedRegistry, cells: Sequence[Cell], generators: Iterable[Cell]
 ) -> int:
     """Write the plan, joined with the one that is there; return how many cells left it."""
     with planning(study):
         for aside in study.glob(".*.partial"):  # of planners that were killed
             aside.unlink()
         earlier = read_cells(study)
-        _refuse_other_dataset(study, dataset, earlier)
+        _refuse_other_dataset(study, header["dataset"]["name"], earlier)
         merged, superseded = merge_cells(cells, earlier)
         write_plan(study, header, merged, merge_generators(generators, read_generators(study), merged))
         write_text(study / f"registry{loaded.path.suffix}", loaded.text)
@@ -205,13 +200,13 @@ def _refuse_one_class(dataset: Dataset, task: Task) -> None:
         )
 
 
-def _refuse_other_dataset(study: Path, dataset: Dataset, earlier: Sequence[Cell]) -> None:
+def _refuse_other_dataset(study: Path, name: str, earlier: Sequence[Cell]) -> None:
     """Keep scores on different galaxies off one leaderboard."""
-    others = {str(cell.spec["dataset"]["name"]) for cell in earlier} - {dataset.name}
+    others = {str(cell.spec["dataset"]["name"]) for cell in earlier} - {name}
     if others:
         raise ConfigurationError(
             f"{study} holds a study of {', '.join(sorted(others))}, whose scores cannot be compared with those on "
-            f"{dataset.name}; choose another results folder (-p)"
+            f"{name}; choose another results folder (-p)"
         )
 
 
