@@ -122,7 +122,10 @@ def generator(shape: Shape, latent: int, n_conditions: int, width: int, seeds: I
         if x.shape[1] > side:
             x = layers.Cropping2D(((0, x.shape[1] - side), (0, x.shape[2] - side)))(x)
         x = _told(x, context, each, seeds)
-    x = layers.Conv2D(shape[2], 3, padding="same", activation="tanh", kernel_initializer=_glorot(seeds))(x)
+    # Linear and at first almost flat: images of noise that a hyperbolic tangent would give in the beginning are hidden
+    # best by making everything black, and there it has no gradient to come back on.
+    flat = initializers.VarianceScaling(0.01, "fan_avg", "uniform", seed=next(seeds))
+    x = layers.Conv2D(shape[2], 3, padding="same", kernel_initializer=flat)(x)
     return keras.Model([noise, conditions], x, name="generator")
 
 

@@ -48,9 +48,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "projection": replace(
         _CLASSIC,
-        objective=HingeWithJudge(n_classes=0, class_weight=0.1, attribute_weight=10.0),
+        objective=HingeWithJudge(n_classes=0, class_weight=0.1, attribute_weight=1.0),
         latent=64,
-        batch_size=32,
+        batch_size=16,
         discriminator_rate=1e-3,
         generator_rate=5e-4,
         beta1=0.0,
