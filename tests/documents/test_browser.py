@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -62,9 +63,34 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def address(study_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where the page of the shared study lies."""
-    return _saved(study_folder, tmp_path_factory.mktemp("page"))
+def first_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, command_line: Any) -> Path:
+    """A study of FIRST images: two networks that were trained for one epoch, under two seeds."""
+    folder = tmp_path_factory.mktemp("first")
+    registry = {
+        "title": "FIRST radio galaxies, published split",
+        "dataset": {
+            "name": "first-radio-galaxies",
+            "path": str(shared_data / "first_radio_galaxies" / "galaxy_data.zip"),
+            "preparation": {"crop": 150, "resize": 64},
+            "split": {"published": True},
+        },
+        "seeds": [8901, 1826],
+        "training": {"threads": 1},
+        "models": [
+            {"architecture": name, "learning_rate": 1e-3, "epochs": 1} for name in ("mcrgnet", "radio_galaxy_zoo")
+        ],
+    }
+    (folder / "first.yaml").write_text(json.dumps(registry))
+    done = command_line.run("run", "first.yaml", "-p", "study", "--jobs", "2", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "study"
+
+
+@pytest.fixture(scope="module", params=["stored", pytest.param("first", marks=pytest.mark.shared)])
+def address(request: pytest.FixtureRequest, study_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a page lies: of runs that were written down with arms and a generator, and of real ones."""
+    folder = study_folder if request.param == "stored" else request.getfixturevalue("first_folder")
+    return _saved(folder, tmp_path_factory.mktemp("page"))
 
 
 def _saved(study: Path, folder: Path) -> str:
@@ -104,7 +130,8 @@ def test_no_errors_and_nothing_overflows(driver: Any, address: str, width: int, 
     assert found[0] <= found[1] == width
     assert found[2:] == []
     kept = Path(os.environ.get("BENCHMARKER_SCREENSHOTS", tmp_path))
-    assert len(_screenshot(driver, kept / f"report_{width}_{scheme}.png")) > 20_000
+    title = driver.title.split()[0].lower()
+    assert len(_screenshot(driver, kept / f"report_{title}_{width}_{scheme}.png")) > 20_000
     dark = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (dark == "rgb(18, 22, 27)") == (scheme == "dark")
 
@@ -142,7 +169,7 @@ def test_tables_sort_by_click_and_by_key(driver: Any, address: str) -> None:
         "return Array.from(arguments[0].tBodies[0].rows).map((row) => row.querySelector('th').textContent)", table
     )
     assert names == sorted(names)
-    assert len(before) == len(names) == 9
+    assert len(before) == len(names) >= 2
     assert _errors(driver) == []
 
 
