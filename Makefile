@@ -28,8 +28,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 quickstart: $(INSTALLED) ## Train three networks on the embedded data and print the leaderboard
 	$(BIN)/python quickstart.py -a registries/quickstart.yaml -s 8901
 
+# Two processes, as on a machine of two cores: most tests keep one busy. A file stays in one process, with its fixtures.
 test: $(INSTALLED) ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-statistics: $(INSTALLED) ## Simulate thousands of studies: false verdicts and power
 	$(BIN)/python -m pytest -m statistics tests/statistics
