@@ -60,5 +60,5 @@ class CganOptions(GanOptions):
     class_weight: Weight = 0.1
     """Of the error of the predicted class in the preset ``projection``."""
 
-    attribute_weight: Weight = 1.0
+    attribute_weight: Weight = 3.0
     """Of the squared error of predicted continuous conditions in the preset ``projection``."""

@@ -48,7 +48,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "projection": replace(
         _CLASSIC,
-        objective=HingeWithJudge(n_classes=0, class_weight=0.1, attribute_weight=1.0),
+        objective=HingeWithJudge(n_classes=0, class_weight=0.1, attribute_weight=3.0),
         latent=64,
         batch_size=16,
         discriminator_rate=1e-3,
