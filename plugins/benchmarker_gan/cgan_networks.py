@@ -8,12 +8,12 @@ from typing import Any
 import keras
 from keras import initializers, layers
 
-from benchmarker_gan.layers import MinibatchDiscrimination, SpectralConv2D, SpectralDense
+from benchmarker_gan.layers import BatchDeviation, MinibatchDiscrimination, SpectralConv2D, SpectralDense
 from benchmarker_gan.sizes import halvings
 
 Shape = tuple[int, int, int]
 
-_SMALLEST = 8
+_SMALLEST = 4
 
 
 def _glorot(seeds: Iterator[int]) -> Any:
@@ -165,8 +165,8 @@ def discriminator(shape: Shape, n_conditions: int, width: int, seeds: Iterator[i
         maps = width * min(2**k, 8)
         x = SpectralConv2D(maps, 4, 2, padding="same", kernel_initializer=_glorot(seeds), direction_seed=next(seeds))(x)
         x = layers.LeakyReLU(0.2)(x)
-    flat = layers.Flatten()(x)
-    features = layers.LeakyReLU(0.2)(_spectral(8 * width, seeds)(flat))
+    varied = layers.Flatten()(BatchDeviation()(x))
+    features = layers.LeakyReLU(0.2)(_spectral(8 * width, seeds)(varied))
     logit = _spectral(1, seeds)(features)
     if not n_conditions:
         return keras.Model([images, conditions], logit, name="discriminator")

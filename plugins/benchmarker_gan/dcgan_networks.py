@@ -159,7 +159,7 @@ def small_generator(shape: Shape, latent: int, width: int, seeds: Iterator[int])
         network.add(_doubling(each, 4, _normal(seeds), use_bias=False))
         network.add(layers.BatchNormalization())
         network.add(layers.ReLU())
-    network.add(_doubling(shape[2], 4, _normal(seeds), activation="tanh"))
+    network.add(_doubling(shape[2], 4, _normal(seeds)))
     return network
 
 

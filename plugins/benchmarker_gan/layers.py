@@ -120,3 +120,23 @@ class MinibatchDiscrimination(keras.layers.Layer):  # type: ignore[misc]
         points = ops.reshape(ops.matmul(features, self.projection), (-1, self._kernels, self._dimensions))
         apart = ops.sum(ops.abs(ops.expand_dims(points, 1) - ops.expand_dims(points, 0)), axis=3)
         return ops.sum(ops.exp(-apart), axis=1)
+
+
+class BatchDeviation(keras.layers.Layer):  # type: ignore[misc]
+    """Adds a map that holds how much the features differ within the batch, so that a generator cannot repeat itself.
+
+    References
+    ----------
+    Karras et al. 2018, *Progressive Growing of GANs for Improved Quality, Stability, and Variation*, arXiv:1710.10196,
+    section 3.
+    """
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """Return the shape with one channel more."""
+        return (*input_shape[:-1], input_shape[-1] + 1)
+
+    def call(self, features: Any) -> Any:
+        """Return the features, tensor of shape (n, height, width, channels), with one map more."""
+        # A little is added because the root of 0 has no gradient.
+        deviation = ops.mean(ops.sqrt(ops.var(features, axis=0) + 1e-8))
+        return ops.concatenate([features, ops.zeros_like(features[..., :1]) + deviation], axis=-1)

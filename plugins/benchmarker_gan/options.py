@@ -41,6 +41,10 @@ class GanOptions(Options):
     """Decay per step of the moving average of the generator that draws samples (arXiv:1806.04498); 0 draws with the
     last weights."""
 
+    stretch: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Power of brightness that the networks see: 0.5 lets faint structure of linear fluxes count, 1 is for images that
+    are stretched already."""
+
 
 class DcganOptions(GanOptions):
     """Options of the generator ``dcgan``."""

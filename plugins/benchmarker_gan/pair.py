@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarker import gradient_step, layer_seeds
 from benchmarker_gan.augmentation import SHIFTS, TURNS, shift, turn
+from benchmarker_gan.brightness import Brightness, Unit
 from benchmarker_gan.objectives import Judgement, Objective
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Recipe:
         Whether the discriminator sees real images mirrored and turned, and all images shifted, at random.
     average : float or None
         Decay per step of the moving average of the generator that draws samples; None draws with the last weights.
-    symmetric : bool
-        Whether the networks see [0, 1] as [-1, 1].
+    unit, stretch : str, float
+        What brightness is to the networks, see `Brightness`.
     """
 
     objective: Objective
@@ -60,7 +61,8 @@ class Recipe:
     beta1: float
     augmented: bool
     average: float | None
-    symmetric: bool
+    unit: Unit
+    stretch: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,7 @@ class Pair:
         generator_seed, discriminator_seed = (next(seeds) for seeds in [layer_seeds(seed)] for _ in range(2))
         self.generator = networks.generator(layer_seeds(generator_seed))
         self.discriminator = networks.discriminator(layer_seeds(discriminator_seed))
+        self._brightness = Brightness(recipe.unit, recipe.stretch, self.generator.output_shape[-1])
         self._optimisers = [
             keras.optimizers.Adam(rate, beta_1=recipe.beta1)
             for rate in (recipe.discriminator_rate, recipe.generator_rate)
@@ -123,7 +126,10 @@ class Pair:
         frozen = [*self.generator.non_trainable_variables, *self.discriminator.non_trainable_variables]
         averaged = [*self.sampler.variables, *self._steps] if self._steps else []
         self._discriminator_step = gradient_step(
-            self._discriminator_loss, self._optimisers[0], self.discriminator.trainable_variables, frozen
+            self._discriminator_loss,
+            self._optimisers[0],
+            self.discriminator.trainable_variables,
+            [*frozen, *self._brightness.variables],
         )
         self._generator_step = gradient_step(
             self._generator_loss, self._optimisers[1], self.generator.trainable_variables, [*frozen, *averaged]
@@ -132,14 +138,14 @@ class Pair:
     @property
     def variables(self) -> Sequence[keras.Variable]:
         """Weights, optimisers, seed generators and the moving average."""
-        own = [*self.generator.variables, *self.discriminator.variables]
+        own = [*self.generator.variables, *self.discriminator.variables, *self._brightness.variables]
         averaged = [*self.sampler.variables, *self._steps] if self._steps else []
         return [*own, *averaged, *(each for optimiser in self._optimisers for each in optimiser.variables)]
 
     @property
     def sampling_variables(self) -> Sequence[keras.Variable]:
-        """Weights of the generator that draws samples."""
-        return list(self.sampler.variables)
+        """Weights of the generator that draws samples, and what its brightness means."""
+        return [*self.sampler.variables, *self._brightness.variables]
 
     @property
     def batch_size(self) -> int:
@@ -178,8 +184,8 @@ class Pair:
             padding = ((0, _CHUNK - len(points)), (0, 0))
             chunk = np.pad(points, padding), np.pad(conditions[start : start + _CHUNK], padding)
             made = ops.convert_to_numpy(self._generate(self.sampler, *chunk, training=False))[: len(points)]
-            images[start : start + len(points)] = (made + 1) / 2 if self.recipe.symmetric else made
-        return np.clip(images, 0, 1, out=images)
+            images[start : start + len(points)] = self._brightness.back(made)
+        return images
 
     def _generate(self, network: keras.Model, noise: Any, conditions: Any, *, training: bool) -> Any:
         inputs = [noise, conditions] if self.networks.conditional_generator else noise
@@ -196,7 +202,7 @@ class Pair:
         from keras import ops
 
         turns, real_shifts, made_shifts = changes or (None, None, None)
-        seen = images * 2.0 - 1.0 if self.recipe.symmetric else images
+        seen = self._brightness.learn(images)
         if turns is not None:
             seen = turn(seen, turns)
         made = ops.stop_gradient(self._generate(self.generator, noise, conditions, training=True))

@@ -20,7 +20,7 @@ _CLASSIC = Recipe(
     beta1=0.9,
     augmented=False,
     average=None,
-    symmetric=True,
+    unit="symmetric",
 )
 
 RECIPES: Mapping[str, Recipe] = {
@@ -36,6 +36,8 @@ RECIPES: Mapping[str, Recipe] = {
         beta1=0.5,
         augmented=True,
         average=0.99,
+        unit="standard",
+        stretch=0.5,
     ),
     "published": replace(
         _CLASSIC,
@@ -44,7 +46,7 @@ RECIPES: Mapping[str, Recipe] = {
         batch_size=64,
         generator_rate=4e-4,
         beta1=0.5,
-        symmetric=False,
+        unit="prepared",
     ),
     "projection": replace(
         _CLASSIC,
@@ -56,13 +58,14 @@ RECIPES: Mapping[str, Recipe] = {
         beta1=0.0,
         augmented=True,
         average=0.99,
+        unit="standard",
     ),
 }
 
 WIDTHS: Mapping[str, int] = {"radio": 64, "colour": 256, "small": 16, "published": 64, "projection": 16}
 """Published, or enough for small sets on few cores; see the networks for what is counted."""
 
-_SETTINGS = ("latent", "batch_size", "discriminator_rate", "generator_rate", "beta1", "augmented", "average")
+_SETTINGS = ("latent", "batch_size", "discriminator_rate", "generator_rate", "beta1", "augmented", "average", "stretch")
 
 
 def recipe(preset: str, options: GanOptions) -> Recipe:

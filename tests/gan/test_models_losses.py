@@ -9,6 +9,7 @@ import pytest
 
 from benchmarker import Stream
 from benchmarker_gan.augmentation import shift, turn
+from benchmarker_gan.brightness import Brightness
 from benchmarker_gan.objectives import CrossEntropy, HingeWithJudge, Judgement, RewardedError
 
 REAL = np.array([[2.0], [-1.0], [0.5]], np.float32)
@@ -80,3 +81,35 @@ def test_shifts_move_whole_pixels_by_at_most_an_eighth() -> None:
     found = np.array(shift(images, numbers))
     for image, moved, (down, right) in zip(images, found, [(-2, 2), (0, 0), (-1, 1)], strict=True):
         np.testing.assert_allclose(moved, np.roll(image, (down, right), axis=(0, 1)), atol=1e-6)
+
+
+def test_standard_brightness_has_mean_0_and_deviation_1_and_comes_back() -> None:
+    rng = Stream("test", number=2).generator()
+    sky = np.where(rng.random((200, 6, 6, 2)) < 0.05, rng.random((200, 6, 6, 2)), 0.01).astype(np.float32)
+    brightness = Brightness("standard", 0.5, 2)
+    for start in range(0, 200, 20):
+        brightness.learn(sky[start : start + 20])
+    seen = np.asarray(brightness.learn(sky))
+    np.testing.assert_allclose(seen.mean(axis=(0, 1, 2)), 0, atol=0.01)
+    np.testing.assert_allclose(seen.std(axis=(0, 1, 2)), 1, rtol=0.01)
+    np.testing.assert_allclose(brightness.back(seen), sky, atol=1e-5)
+
+
+def test_published_brightness_is_that_of_the_papers() -> None:
+    images = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 2, 2, 1)
+    symmetric, prepared = Brightness("symmetric", 1, 1), Brightness("prepared", 1, 1)
+    np.testing.assert_allclose(np.asarray(symmetric.learn(images)), 2 * images - 1)
+    np.testing.assert_allclose(symmetric.back(2 * images - 1), images, atol=1e-7)
+    np.testing.assert_array_equal(np.asarray(prepared.learn(images)), images)
+    assert prepared.back(images - 0.5).min() == 0  # no negative flux
+
+
+def test_batch_deviation_tells_a_batch_of_equals() -> None:
+    from benchmarker_gan.layers import BatchDeviation
+
+    rng = Stream("test", number=3).generator()
+    features = rng.random((4, 2, 2, 3), dtype=np.float32)
+    found = np.asarray(BatchDeviation()(features))
+    np.testing.assert_array_equal(found[..., :3], features)
+    np.testing.assert_allclose(found[..., 3], features.std(axis=0).mean(), rtol=1e-4)
+    assert np.asarray(BatchDeviation()(np.ones((4, 2, 2, 3), np.float32)))[..., 3].max() < 1e-3
