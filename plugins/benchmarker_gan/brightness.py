@@ -68,10 +68,11 @@ class Brightness:
         """Return images as prepared, in [0, 1], ndarray of shape (n, height, width, channels), float32."""
         from keras import ops
 
+        linear: NDArray[Any] = seen
         if self._unit == "symmetric":
-            seen = (seen + 1) / 2
+            linear = (seen + 1) / 2
         elif self._unit == "standard":
             _, mean, square = (ops.convert_to_numpy(variable) for variable in self.variables)
-            seen = seen * np.sqrt(np.maximum(square - mean**2, 1e-8)) + mean
-        images: NDArray[np.float32] = np.clip(seen, 0, 1).astype(np.float32, copy=False)
+            linear = seen * np.sqrt(np.maximum(square - mean**2, 1e-8)) + mean
+        images: NDArray[np.float32] = np.clip(linear, 0, 1).astype(np.float32, copy=False)
         return images if self._stretch == 1 else images ** np.float32(1 / self._stretch)
