@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--out", type=Path, default=Path(), help="folder for fidelity.svg, fidelity.csv and fidelity.md"
     )
     parser.add_argument("--condition", default="log_stellar_mass", help="default: log_stellar_mass")
-    parser.add_argument("--property", default="total_flux", dest="measured", help="default: total_flux")
+    parser.add_argument("--property", default="aperture_flux", dest="measured", help="default: aperture_flux")
     chosen = parser.parse_args(arguments)
     found = curves(chosen.study, chosen.condition, chosen.measured)
     if not found:

@@ -24,7 +24,7 @@ def _curve(rank: float | None, share: float) -> dict[str, Any]:
     return {
         "condition": "log_stellar_mass",
         "condition_unit": "dex(solMass)",
-        "property": "total_flux",
+        "property": "aperture_flux",
         "property_unit": "pix",
         "requested": requested,
         "measured": [1.0, 2.0, 3.0],
@@ -69,7 +69,7 @@ def test_a_study_without_such_a_curve_says_so(
 ) -> None:
     _train(study, "default", _curve(0.975, 0.984))
     assert main([str(study.folder), "--out", str(tmp_path / "a"), "--condition", "redshift"]) == 1
-    assert "no generator has a curve of total_flux over redshift" in capsys.readouterr().err
+    assert "no generator has a curve of aperture_flux over redshift" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
 
 
