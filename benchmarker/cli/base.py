@@ -32,7 +32,7 @@ def examples(*commands: str) -> str:
 
 
 class LazyGroup(click.RichGroup):
-    """A group that imports the module of a sub-command when it is asked for, and takes those of plugins after its own.
+    """A group that imports the module of a sub-command when it is asked for; it may take plugins' after its own.
 
     Plugins are looked for only where help lists the commands, or where a name is none of its own.
 
@@ -40,11 +40,14 @@ class LazyGroup(click.RichGroup):
     ----------
     commands_from : mapping of str to str
         ``"package.module:command"`` for each name, in the order in which help shows them.
+    extensible : bool
+        Take the commands of plugins; they are meant for the program itself, and for none of its groups.
     """
 
-    def __init__(self, *args: Any, commands_from: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, commands_from: Mapping[str, str], extensible: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.commands_from = commands_from
+        self.extensible = extensible
 
     def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the name is part of click's interface
         """Return the names of the sub-commands, those of plugins last."""
@@ -94,6 +97,8 @@ class LazyGroup(click.RichGroup):
 
     def _of_plugins(self) -> dict[str, Any]:
         """Return the commands that plugins bring, by name; a broken plugin brings none."""
+        if not self.extensible:
+            return {}
         from benchmarker.discovery import installed
 
         registered = [each.plugin for each in installed().all("command")]

@@ -23,6 +23,7 @@ MISUSED = 2
 
 @click.group(
     cls=LazyGroup,
+    extensible=True,
     commands_from={
         "run": "benchmarker.cli.run_command:run",
         "list": "benchmarker.cli.list_command:list_plugins",

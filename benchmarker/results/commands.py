@@ -49,10 +49,13 @@ def _installing(results: StudyResults) -> tuple[str, ...]:
 def environments(cells: Iterable[CellRecord]) -> tuple[Environment, ...]:
     """Return the environments of finished runs, the most frequent one first."""
     found: dict[bytes, list[CellRecord]] = {}
+    written: dict[int, bytes] = {}  # runs of a large study share their fingerprints, which stay with them
     for cell in cells:
-        if cell.status == "ok" and cell.fingerprint:
-            common = {name: value for name, value in cell.fingerprint.items() if name != "plugins"}
-            found.setdefault(canonical_json(comparable(common)), []).append(cell)
+        if cell.status == "ok" and (fingerprint := cell.fingerprint):
+            if id(fingerprint) not in written:
+                common = {name: value for name, value in fingerprint.items() if name != "plugins"}
+                written[id(fingerprint)] = canonical_json(comparable(common))
+            found.setdefault(written[id(fingerprint)], []).append(cell)
     groups = [found[key] for key in sorted(found, key=lambda key: (-len(found[key]), key))]
     labels = environment_labels([group[0].fingerprint for group in groups])
     return tuple(

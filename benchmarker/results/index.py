@@ -31,7 +31,7 @@ INDEX_FILE = ".index"
 FEWEST_RUNS = 200
 """Studies with fewer runs are read as fast without a cache."""
 
-_FORMAT = 1
+_FORMAT = 2
 _SETTLED_NS = 2_000_000_000
 _EXACT = 2**53
 _FILES = (MANIFEST_FILE, METRICS_FILE, COSTS_FILE)
@@ -80,7 +80,7 @@ class Noted:
     status, kind, message : str
         As in `CellRecord`.
     known : mapping
-        Entries of the manifest: the fingerprint.
+        Entries of the manifest: the fingerprint, and whether it was trained.
     scored : mapping
         Entries of the metrics: the primary metric.
     collapsed : mapping of str to str

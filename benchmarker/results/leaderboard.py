@@ -65,6 +65,10 @@ class LeaderboardRow:
     metrics, costs : mapping of str to Summary
         By flat name: ``"mean_per_class_accuracy"``, ``"train_loss"``, ``"recall_FRI"``; ``"parameters"``, ``"flops"``,
         ``"inference_images_per_second"``.
+    keys : tuple of str
+        Of the cells whose results were averaged, in the order of their seeds; `StudyResults.cells_of` returns them.
+    untrained : int
+        So many of them tested saved weights (``benchmarker run -o``): their results prove nothing of training.
     """
 
     rank: int | None
@@ -80,6 +84,8 @@ class LeaderboardRow:
     metrics: Mapping[str, Summary]
     costs: Mapping[str, Summary]
     environment: str = ""
+    keys: tuple[str, ...] = ()
+    untrained: int = 0
 
     @property
     def complete(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarker.digests import canonical_json
@@ -26,10 +26,18 @@ class _Group:
     """Cells that differ in their seed only, and those of their runs that come from one environment."""
 
     cells: tuple[CellRecord, ...]
-    settings: Mapping[str, str]
+    study: Study
     finished: tuple[CellRecord, ...]
     variant: str = ""
     environment: str = ""
+    _settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Everything of the plan that its cells share, flat; written out where it is asked for."""
+        if not self._settings:
+            self._settings.update(_settings(self.cells[0], self.study))
+        return self._settings
 
 
 def build_leaderboard(
@@ -86,8 +94,22 @@ def build_leaderboard(
             FailedCell(model=cell.model, arm=cell.arm, seed=cell.seed, kind=cell.kind, message=cell.message)
             for cell in sorted(failed, key=lambda cell: (cell.model, cell.arm, cell.seed, cell.key))
         ),
-        notes=(*study.notes, *_environment_notes(planned, prints), *_collapse_notes(study, checkpoints)),
+        notes=(
+            *study.notes,
+            *_environment_notes(planned, prints),
+            *_untrained_notes(study),
+            *_collapse_notes(study, checkpoints),
+        ),
     )
+
+
+def _untrained_notes(study: Study) -> list[str]:
+    """Name the cells that only tested saved weights: nobody knows how those were trained."""
+    names = [cell.name for cell in study.cells if cell.status == "ok" and not cell.trained]
+    if not names:
+        return []
+    shown = "; ".join(names[:12]) + (f"; {len(names) - 12} more" if len(names) > 12 else "")
+    return [f"not trained here, saved weights were tested (-o), which proves nothing of their settings: {shown}"]
 
 
 def _collapse_notes(study: Study, checkpoints: Sequence[str]) -> list[str]:
@@ -129,26 +151,28 @@ def _checked(sort: str | None, groups: Sequence[_Group], primary: str) -> str:
 
 
 def _groups(study: Study) -> list[_Group]:
-    found: dict[bytes, list[CellRecord]] = {}
-    settings: dict[bytes, dict[str, str]] = {}
-    # Cells of one configuration differ in nothing but their seed, so it is looked at once.
-    configurations: dict[tuple[str, str, str], bytes] = {}
+    # Cells of one configuration differ in nothing but their seed, so it is looked at once, and only where there are
+    # several under one name.
+    alike: dict[tuple[str, str], dict[str, list[CellRecord]]] = {}
     for cell in study.cells:
-        alike = (cell.model, cell.arm, cell.configuration or cell.key)
-        if alike not in configurations:
-            own = _settings(cell, study)
-            configurations[alike] = canonical_json([cell.model, cell.arm, own])
-            settings[configurations[alike]] = own
-        found.setdefault(configurations[alike], []).append(cell)
-    groups = [
-        _Group(
-            cells=tuple(cells),
-            settings=settings[key],
-            finished=tuple(cell for cell in cells if cell.status == "ok"),
-        )
-        for key, cells in found.items()
-    ]
+        same = alike.setdefault((cell.model, cell.arm), {})
+        same.setdefault(cell.configuration or cell.key, []).append(cell)
+    groups = []
+    for same in alike.values():
+        found = list(same.values()) if len(same) == 1 else _joined(study, same.values())
+        groups += [
+            _Group(cells=tuple(cells), study=study, finished=tuple(cell for cell in cells if cell.status == "ok"))
+            for cells in found
+        ]
     return sorted(_named(groups), key=lambda group: (group.cells[0].model, group.cells[0].arm, group.variant))
+
+
+def _joined(study: Study, parts: Iterable[list[CellRecord]]) -> list[list[CellRecord]]:
+    """Join the cells of one model and arm whose settings are the same."""
+    found: dict[bytes, list[CellRecord]] = {}
+    for cells in parts:
+        found.setdefault(canonical_json(_settings(cells[0], study)), []).extend(cells)
+    return list(found.values())
 
 
 def _settings(cell: CellRecord, study: Study) -> dict[str, str]:
@@ -166,6 +190,17 @@ class _Prints:
     def __init__(self) -> None:
         self._known: dict[tuple[int, bool], tuple[Mapping[str, Any], bytes]] = {}
         self._entries: dict[int, tuple[Mapping[str, Any], Mapping[str, str]]] = {}
+        self._parts: dict[int, tuple[_Group, list[list[CellRecord]]]] = {}
+
+    def environments(self, group: _Group) -> list[list[CellRecord]]:
+        """Return a group's finished cells by environment, in an order that depends on the environments alone."""
+        known = self._parts.get(id(group))
+        if known is None:
+            found: dict[bytes, list[CellRecord]] = {}
+            for cell in group.finished:
+                found.setdefault(self.key(cell.fingerprint), []).append(cell)
+            known = self._parts[id(group)] = (group, [found[key] for key in sorted(found)])
+        return known[1]
 
     def key(self, fingerprint: Mapping[str, Any], *, plugins: bool = True) -> bytes:
         """Return what equal environments have in common; without ``plugins``, those of one machine."""
@@ -185,19 +220,11 @@ class _Prints:
 
 def _by_environment(group: _Group, prints: _Prints) -> list[_Group]:
     """Split a group by the environments of its runs; each part keeps the denominator that was planned."""
-    parts = _environments(group, prints)
+    parts = prints.environments(group)
     if len(parts) < 2:
         return [group]
     labels = environment_labels([part[0].fingerprint for part in parts])
     return [replace(group, finished=tuple(part), environment=label) for part, label in zip(parts, labels, strict=True)]
-
-
-def _environments(group: _Group, prints: _Prints) -> list[list[CellRecord]]:
-    """Return a group's finished cells by environment, in an order that depends on the environments alone."""
-    found: dict[bytes, list[CellRecord]] = {}
-    for cell in group.finished:
-        found.setdefault(prints.key(cell.fingerprint), []).append(cell)
-    return [found[key] for key in sorted(found)]
 
 
 def _named(groups: Sequence[_Group]) -> list[_Group]:
@@ -207,6 +234,9 @@ def _named(groups: Sequence[_Group]) -> list[_Group]:
         alike.setdefault((group.cells[0].model, group.cells[0].arm), []).append(group)
     named = []
     for same in alike.values():
+        if len(same) == 1:
+            named += same
+            continue
         names = sorted({name for group in same for name in group.settings})
         differing = [name for name in names if len({group.settings.get(name) for group in same}) > 1]
         # A setting that repeats another one under a longer name says nothing more.
@@ -238,6 +268,8 @@ def _row(group: _Group, checkpoint: str, prints: _Prints) -> LeaderboardRow:
         precision=measured.get("precision") or group.settings.get("precision", ""),
         n=len(group.finished),
         planned=planned,
+        keys=tuple(cell.key for cell in sorted(group.finished, key=lambda cell: cell.seed)),
+        untrained=sum(not cell.trained for cell in group.finished),
         metrics=_summaries({cell.seed: cell.evaluations.get(checkpoint, {}) for cell in group.finished}, planned),
         costs=_summaries({cell.seed: cell.cost_values for cell in group.finished}, planned),
     )
@@ -278,7 +310,7 @@ def _environment_notes(planned: Sequence[_Group], known: _Prints) -> list[str]:
     """Say which rows were split, and in what their environments differ; alike ones in one note."""
     rows: dict[tuple[int, str], list[str]] = {}
     for group in planned:
-        prints = [cells[0].fingerprint for cells in _environments(group, known)]
+        prints = [cells[0].fingerprint for cells in known.environments(group)]
         if len(prints) > 1:
             rows.setdefault((len(prints), _differing(prints)), []).append(
                 f"{group.cells[0].model} in arm {group.cells[0].arm}"
@@ -295,8 +327,8 @@ def _note_between_rows(planned: Iterable[_Group], known: _Prints) -> list[str]:
     """Say that whole rows come from different environments; which plugins a row uses is no difference between them."""
     found: dict[bytes, Mapping[str, Any]] = {}
     for group in planned:
-        for cell in group.finished:
-            found.setdefault(known.key(cell.fingerprint, plugins=False), cell.fingerprint)
+        for part in known.environments(group):
+            found.setdefault(known.key(part[0].fingerprint, plugins=False), part[0].fingerprint)
     if len(found) < 2:
         return []
     common = [{name: value for name, value in found[key].items() if name != "plugins"} for key in sorted(found)]

@@ -31,14 +31,17 @@ from benchmarker.results.lazy import JsonFile, Numbers, uncollected
 from benchmarker.results.rows import MalformedError, evaluation_rows, flatten_costs
 from benchmarker.results.study import CellRecord, Study
 
+_LONG = 1_000_000  # bytes
+
 
 def read(folder: Path) -> Study:
     """Read a study's plan and runs; see `benchmarker.results.study.read_study`."""
-    plan = _read_plan(folder)
-    planned = list(_planned(folder, plan.get("cells")))
-    trained_before = list(_planned(folder, plan.get("generators", [])))
-    reader = _Reader(folder, lean=len(planned) + len(trained_before) >= FEWEST_RUNS)
-    with uncollected():
+    # A long plan is a large study.
+    with uncollected(stays=_is_long(folder / PLAN_FILE)):
+        plan = _read_plan(folder)
+        planned = list(_planned(folder, plan.get("cells")))
+        trained_before = list(_planned(folder, plan.get("generators", [])))
+        reader = _Reader(folder, lean=len(planned) + len(trained_before) >= FEWEST_RUNS)
         cells = tuple(map(reader.read, planned))
         generators = tuple(map(reader.read, trained_before))
         reader.save()
@@ -103,7 +106,7 @@ class _Reader:
             status=cell.status,
             kind=cell.kind,
             message=cell.message,
-            known=self._same({"fingerprint": cell.fingerprint}),
+            known=self._same({"fingerprint": cell.fingerprint, "trained": cell.trained}),
             scored=self._same({"primary": cell.metrics["primary"]} if "primary" in cell.metrics else {}),
             collapsed=self._same(dict(cell.collapsed)),
             evaluations={checkpoint: self._lean_table(table) for checkpoint, table in cell.evaluations.items()},
@@ -146,6 +149,13 @@ def _folders(runs: str) -> frozenset[str]:
             return frozenset(entry.name for entry in entries if entry.is_dir())
     except OSError:
         return frozenset()
+
+
+def _is_long(plan: Path) -> bool:
+    try:
+        return plan.stat().st_size > _LONG
+    except OSError:
+        return False
 
 
 def _read_plan(folder: Path) -> dict[str, Any]:

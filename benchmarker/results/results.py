@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarker.results.leaderboard import Leaderboard
+    from benchmarker.results.leaderboard import Leaderboard, LeaderboardRow
     from benchmarker.results.study import CellRecord, Study
     from benchmarker.results.tables import History, Predictions
 
@@ -144,14 +144,16 @@ class StudyResults:
         ConfigurationError
             If no run has the metric to sort by.
         """
+        from benchmarker.results.lazy import uncollected
         from benchmarker.results.ranking import build_leaderboard
 
         chosen = tuple(checkpoints) if checkpoint is None else (checkpoint,)
         key = (chosen, sort, include_incomplete)
         if key not in self._boards:
-            self._boards[key] = build_leaderboard(
-                self.study, sort=sort, checkpoints=chosen, include_incomplete=include_incomplete
-            )
+            with uncollected():
+                self._boards[key] = build_leaderboard(
+                    self.study, sort=sort, checkpoints=chosen, include_incomplete=include_incomplete
+                )
         return self._boards[key]
 
     def board(self, options: ReportOptions) -> Leaderboard:
@@ -159,6 +161,14 @@ class StudyResults:
         return self.leaderboard(
             checkpoints=options.checkpoints, sort=options.sort, include_incomplete=options.include_incomplete
         )
+
+    def cells_of(self, row: LeaderboardRow) -> tuple[CellRecord, ...]:
+        """Return the finished cells that a row of this study's leaderboard averages, in the order of their seeds."""
+        return tuple(self._by_key[key] for key in row.keys if key in self._by_key)
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, CellRecord]:
+        return {cell.key: cell for cell in self.cells}
 
     def history(self, cell: CellRecord) -> History | None:
         """Return what was noted after each epoch of a run, or None where it has not been trained here.

@@ -73,6 +73,11 @@ class CellRecord:
         value = self.manifest.get("fingerprint")
         return value if isinstance(value, Mapping) else {}
 
+    @property
+    def trained(self) -> bool:
+        """False for a run that tested saved weights (``benchmarker run -o``)."""
+        return self.manifest.get("trained", True) is not False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:

@@ -29,8 +29,8 @@ class Line:
 
     @property
     def seeds(self) -> str:
-        """Finished and planned seeds, marked where they differ."""
-        return f"{self.first.n}/{self.first.planned}{'' if self.first.complete else '*'}"
+        """Finished and planned seeds, marked where they differ, and where saved weights were tested."""
+        return marked_seeds(self.first.n, self.first.planned, self.first.untrained)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,11 @@ class Column:
     text: Callable[[Line], str]
     numeric: bool = True
     drop: int = 0
+
+
+def marked_seeds(n: int, planned: int, untrained: int) -> str:
+    """Return ``"3/3"``, with ``*`` where seeds are missing, and ``-o`` where saved weights were tested."""
+    return f"{n}/{planned}{'' if n == planned else '*'}{' -o' if untrained else ''}"
 
 
 def lines(leaderboard: Leaderboard) -> list[Line]:
@@ -92,6 +97,8 @@ def footnotes(leaderboard: Leaderboard) -> list[str]:
             if ranked
             else "* fewer seeds finished than were planned: not ranked (--include-incomplete ranks them)."
         )
+    if any(row.untrained for row in leaderboard.rows):
+        notes.append("-o: saved weights were tested, nobody knows how they were trained (see the notes).")
     if any(row.environment for row in leaderboard.rows):
         notes.append("[...] runs of one environment only: results of different environments are never averaged.")
     return notes

@@ -9,7 +9,7 @@ from benchmarker import ReportOptions, StudyResults
 
 _FIXED = (
     "rank", "model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision", "seeds",
-    "planned_seeds",
+    "planned_seeds", "untrained_seeds",
 )  # fmt: skip
 
 
@@ -17,7 +17,8 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     """Return a leaderboard as CSV.
 
     Every metric and cost has the columns ``<name>_mean`` and ``<name>_standard_deviation`` (of the sample; empty for a
-    single seed). ``rank`` is empty for rows that are not ranked; ``seeds`` of ``planned_seeds`` have finished.
+    single seed). ``rank`` is empty for rows that are not ranked; ``seeds`` of ``planned_seeds`` have finished,
+    and ``untrained_seeds`` of them are tests of saved weights.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     for row in leaderboard.rows:
         fixed: list[object] = [
             row.rank, row.model, row.variant, row.architecture, row.arm, row.checkpoint, row.environment, row.backend,
-            row.precision, row.n, row.planned,
+            row.precision, row.n, row.planned, row.untrained,
         ]  # fmt: skip
         for name in names:
             summary = row.summary(name)

@@ -68,6 +68,8 @@ def _row(row: LeaderboardRow) -> dict[str, Any]:
         "n": row.n,
         "planned": row.planned,
         "complete": row.complete,
+        "untrained": row.untrained,
+        "keys": list(row.keys),
         "metrics": _summaries(row.metrics),
         "costs": _summaries(row.costs),
     }

@@ -12,7 +12,9 @@ from benchmarker.cli import main, quickstart
 from benchmarker.cli.entry import cli
 from benchmarker.errors import ConfigurationError, StorageError
 
-COMMANDS = ("run", "list", "validate", "leaderboard", "show", "audit", "schema", "doctor", "merge", "gc")
+COMMANDS = (
+    "run", "list", "validate", "leaderboard", "report", "show", "audit", "schema", "doctor", "merge", "gc", "gan",
+)  # fmt: skip
 HEAVY = ("keras", "tensorflow", "matplotlib", "pandas", "astropy")
 
 

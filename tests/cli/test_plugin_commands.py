@@ -7,6 +7,7 @@ import rich_click as click
 
 from benchmarker import Command
 from benchmarker.cli import main
+from benchmarker.cli.base import LazyGroup
 from benchmarker.contracts.plugins import KINDS
 from benchmarker.discovery import BrokenPlugin, Plugins, Registered
 
@@ -76,3 +77,13 @@ def test_the_programs_own_commands_ask_no_plugin(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("benchmarker.discovery.installed", installed)
     assert main(["show", "--help"]) == 0
+
+
+@pytest.mark.usefixtures("commands")
+def test_groups_below_the_program_take_no_commands_of_plugins() -> None:
+    group = LazyGroup(name="below", commands_from={"show": "benchmarker.cli.show_command:show"})
+    context = click.Context(group)
+    assert group.list_commands(context) == ["show"]
+    assert group.load(context, "stack") is None
+    with pytest.raises(click.UsageError, match="known are: show"):
+        group.resolve_command(context, ["stack"])

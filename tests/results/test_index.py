@@ -129,7 +129,7 @@ def test_a_damaged_index_is_not_used(large: StudyFiles, damage: str, monkeypatch
             "bit": content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
             "empty": b"",
             "nonsense": b"\x80\x04nonsense\n" + content,
-            "version": content.replace(b'"format": 1', b'"format": 0', 1),
+            "version": content.replace(b'"format": 2', b'"format": 1', 1),
         }[damage]
     )
     seen = forbid_reading(monkeypatch)

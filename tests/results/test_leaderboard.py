@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarker import Leaderboard, LeaderboardRow, Summary, metric_label, write_summary
+from benchmarker import (
+    Leaderboard,
+    LeaderboardRow,
+    ReportOptions,
+    Summary,
+    metric_label,
+    open_results,
+    write_summary,
+)
+from benchmarker.cli.base import plain_text
+from benchmarker.discovery import installed, resolve
 from benchmarker.errors import ConfigurationError
 from benchmarker.results.labels import higher_is_better
 from benchmarker.results.ranking import build_leaderboard
@@ -230,3 +240,38 @@ def test_directions_by_name() -> None:
 )  # fmt: skip
 def test_counts_are_written_with_prefixes(value: float, text: str) -> None:
     assert metric_label("parameters").write(value) == text
+
+
+def test_rows_name_their_cells(study: StudyFiles) -> None:
+    for seed in SEEDS:
+        study.finish(study.cell("convxpress", seed), 90)
+        study.finish(study.cell("convxpress", seed, epochs=30), 90)  # the same results, and no other cell's
+    study.fail(study.cell("mcrgnet", 8901), "diverged", "the loss is not finite")
+    results = open_results(study.folder)
+    short, long, failed = results.leaderboard("best").rows
+    for row, epochs in ((short, 16), (long, 30)):
+        cells = results.cells_of(row)
+        assert [cell.seed for cell in cells] == sorted(SEEDS)
+        assert {cell.spec["model"]["epochs"] for cell in cells} == {epochs}
+    assert results.cells_of(failed) == ()
+
+
+def test_tests_of_saved_weights_are_marked(study: StudyFiles) -> None:
+    for seed in SEEDS:
+        folder = study.finish(study.cell("convxpress", seed), 90)
+        study.finish(study.cell("mcrgnet", seed), 80)
+        if seed == 1826:
+            manifest = json.loads((folder / "manifest.json").read_text())
+            (folder / "manifest.json").write_text(json.dumps({**manifest, "trained": False}))
+    table = board(study, checkpoints=("best",))
+    assert [(row.model, row.untrained) for row in table.rows] == [("convxpress", 1), ("mcrgnet", 0)]
+    (note,) = table.notes
+    assert note.startswith("not trained here")
+    assert note.endswith("(-o), which proves nothing of their settings: convxpress/real/1826")
+    results = open_results(study.folder)
+    for name, line in (("terminal", "3/3 -o"), ("markdown", "3/3 -o"), ("html", "3/3 -o"), ("latex", "3/3 -o")):
+        shown = resolve(installed().report(name).renderer)(results, ReportOptions())
+        text = shown["report.tex"] + shown["table_leaderboard.tex"] if isinstance(shown, dict) else shown
+        text = text if isinstance(text, str) else plain_text(text)
+        assert line in text.replace("-{}-", "--"), name
+        assert "saved weights were tested" in " ".join(text.split()), name

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmarker import (
-    CellRecord,
     Leaderboard,
     LeaderboardRow,
     ReportOptions,
@@ -32,13 +31,12 @@ def entries(results: StudyResults, options: ReportOptions) -> tuple[Entry, ...]:
         The checkpoint, the metric to sort by, and the level of intervals.
     """
     board = results.board(options)
-    runs = _runs(results)
     others = {
         other: {_identity(row): row for row in board.at(other)}
         for other in board.checkpoints
         if other != options.checkpoint
     }
-    return tuple(_entry(board, row, options, runs, others) for row in board.at(options.checkpoint))
+    return tuple(_entry(results, board, row, options, others) for row in board.at(options.checkpoint))
 
 
 def value_of(name: str, summary: Summary | None) -> Value:
@@ -122,37 +120,11 @@ def metric_head(board: Leaderboard) -> str:
     return metric_label(board.sort).short + (f" [{unit}]" if unit else "")
 
 
-def _runs(results: StudyResults) -> Mapping[tuple[str, str], list[CellRecord]]:
-    found: dict[tuple[str, str], list[CellRecord]] = {}
-    for cell in results.cells:
-        if cell.status == "ok":
-            found.setdefault((cell.model, cell.arm), []).append(cell)
-    return found
-
-
-def _of_row(row: LeaderboardRow, runs: Sequence[CellRecord]) -> tuple[CellRecord, ...]:
-    """Return the runs of a row: those that gave its values, where variants or environments share model and arm."""
-    if not row.n:
-        return ()
-    alike = len({run.seed for run in runs}) < len(runs) or row.n < len(runs)
-    names = tuple(row.metrics) if alike else ()
-    summaries = [(name, summary) for name in names if (summary := row.metrics.get(name)) is not None]
-    found = {
-        run.seed: run
-        for run in runs
-        if all(
-            run.evaluations.get(row.checkpoint, {}).get(name) == summary.values.get(run.seed)
-            for name, summary in summaries
-        )
-    }
-    return tuple(found[seed] for seed in sorted(found))
-
-
 def _entry(
+    results: StudyResults,
     board: Leaderboard,
     row: LeaderboardRow,
     options: ReportOptions,
-    runs: Mapping[tuple[str, str], Sequence[CellRecord]],
     others: Mapping[str, Mapping[tuple[str, ...], LeaderboardRow]],
 ) -> Entry:
     summary = row.summary(board.sort)
@@ -182,7 +154,8 @@ def _entry(
         high=None if span is None else span.high,
         values={} if summary is None else summary.values,
         cells=cells,
-        runs=_of_row(row, runs.get((row.model, row.arm), ())),
+        runs=results.cells_of(row),
+        untrained=row.untrained,
     )
 
 

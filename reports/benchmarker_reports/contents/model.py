@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker import CellRecord, Summary
+from benchmarker_reports.columns import marked_seeds
 from benchmarker_reports.contents.curves import Floats
 
 
@@ -79,6 +80,8 @@ class Entry:
         The other columns by their heads.
     runs : tuple of CellRecord
         Finished ones, in the order of seeds.
+    untrained : int
+        So many of them tested saved weights.
     """
 
     rank: int | None
@@ -92,6 +95,12 @@ class Entry:
     values: Mapping[int, float]
     cells: Mapping[str, Value] = field(default_factory=dict)
     runs: tuple[CellRecord, ...] = ()
+    untrained: int = 0
+
+    @property
+    def seeds(self) -> str:
+        """Finished and planned seeds, marked where they differ, and where saved weights were tested."""
+        return marked_seeds(self.n, self.planned, self.untrained)
 
     @property
     def number(self) -> str:

@@ -119,6 +119,11 @@ class Page:
         return any(not entry.complete for entry in self.entries)
 
     @property
+    def untrained(self) -> bool:
+        """Whether some line tells of saved weights."""
+        return any(entry.untrained for entry in self.entries)
+
+    @property
     def n_finished(self) -> int:
         """Lines with results."""
         return sum(bool(entry.runs) for entry in self.entries)

@@ -98,7 +98,7 @@ def leaderboard_table(board: Leaderboard, lines: Sequence[Entry], level: str) ->
         interval = "-" if entry.low is None or entry.high is None else f"{write(entry.low)} to {write(entry.high)}"
         cells = [entry.number, entry.label, *([entry.arm] if arms else []), entry.cells[first].text, interval]
         cells += [entry.cells[name].text if name in entry.cells else "-" for name in others]
-        rows.append(_line([*cells, f"{entry.n}/{entry.planned}{'' if entry.complete else '*'}"]))
+        rows.append(_line([*cells, entry.seeds]))
     names = _text_column("32mm" if arms else "50mm") + (_text_column("24mm") if arms else "")
     return Table(
         title="Leaderboard",
@@ -151,7 +151,10 @@ def _remarks(compared: Comparisons | None, table: ComparisonTable) -> tuple[str,
 
 
 def _incomplete(lines: Sequence[Entry]) -> str:
-    return "" if all(entry.complete for entry in lines) else "* fewer seeds finished than were planned."
+    found = [] if all(entry.complete for entry in lines) else ["* fewer seeds finished than were planned."]
+    if any(entry.untrained for entry in lines):
+        found.append("-o: saved weights were tested.")
+    return " ".join(found)
 
 
 def _facts(results: StudyResults, board: Leaderboard) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import ge
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,10 +41,14 @@ def pareto_front(values: ArrayLike, *, higher_is_better: ArrayLike) -> NDArray[n
         raise ValueError(f"one direction per column was expected. Received: shapes {table.shape}, {direction.shape}")
     oriented = np.where(direction, table, -table)
     known: NDArray[np.bool_] = np.asarray(np.isfinite(oriented).all(axis=1), dtype=bool)
-    front = known.copy()
-    for k in np.flatnonzero(known):
-        others = oriented[known]
-        front[k] = not ((others >= oriented[k]).all(axis=1) & (others > oriented[k]).any(axis=1)).any()
+    front = np.zeros(len(table), dtype=bool)
+    members: list[tuple[float, ...]] = []
+    # From the largest on: whatever beats a row in everything stands before it, and so does a member of the front.
+    places = [(tuple(oriented[k].tolist()), int(k)) for k in np.flatnonzero(known)]
+    for row, place in sorted(places, key=lambda each: each[0], reverse=True):
+        if not any(other != row and all(map(ge, other, row)) for other in members):
+            members.append(row)
+            front[place] = True
     return front
 
 
