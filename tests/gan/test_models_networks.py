@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def weighted(network: Any) -> Table:
     ]
 
 
+@functools.cache
 def built(name: str) -> Any:
     from benchmarker_gan import cgan_networks, dcgan_networks
 

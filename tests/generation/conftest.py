@@ -34,18 +34,19 @@ def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plugin_folder: Path) -> Iterator[None]:
+@pytest.fixture(scope="module", autouse=True)
+def surroundings(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Iterator[None]:
     """Find the plugin, in this process and in those it starts; use a cache of its own; leave threads as they are."""
     from benchmarker import backends, discovery
 
-    monkeypatch.syspath_prepend(plugin_folder)
-    monkeypatch.setenv("PYTHONPATH", str(plugin_folder))
-    monkeypatch.setenv("BENCHMARKER_CACHE", str(tmp_path / "cache"))
-    # A process can be configured once; here many jobs share one.
-    monkeypatch.setattr(backends.load("tensorflow"), "configure", lambda _threads, _seed: None)
-    discovery.installed.cache_clear()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(plugin_folder)
+        patch.setenv("PYTHONPATH", str(plugin_folder))
+        patch.setenv("BENCHMARKER_CACHE", str(tmp_path_factory.mktemp("generation-cache")))
+        # A process can be configured once; here many jobs share one.
+        patch.setattr(backends.load("tensorflow"), "configure", lambda _threads, _seed: None)
+        discovery.installed.cache_clear()
+        yield
     discovery.installed.cache_clear()
 
 
@@ -72,19 +73,24 @@ def make_images(n: int, seed: int = 0) -> Any:
     )
 
 
-@pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., dict[str, Any]]]:
     """Write a job for the example: ``job(epochs=2, conditions=["class"])``; images are made, not prepared."""
     from benchmarker import digest_json
     from benchmarker.data.splits import split_sources
     from benchmarker.generation import run
     from benchmarker.training.sets import PartSet, digest_part
 
-    def write(epochs: int = 3, conditions: tuple[str, ...] = ("class",), images: Any = None) -> dict[str, Any]:
+    made: dict[Path, Any] = {}
+    folder = tmp_path_factory.mktemp("prepared")
+
+    def write(
+        epochs: int = 3, conditions: tuple[str, ...] = ("class", "flux"), images: Any = None, cache: bool = False
+    ) -> dict[str, Any]:
         from benchmarker.contracts.settings import Split
 
-        data = images if images is not None else make_images(72)
-        monkeypatch.setattr(run, "open_prepared", lambda _folder: data)
+        prepared = folder / str(len(made))
+        data = made[prepared] = images if images is not None else make_images(72)
         split = {"train": 0.6, "validation": 0.2}
         part = PartSet(data, split_sources(data, Split.model_validate(split), SEED).train)
         spec = {
@@ -98,6 +104,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
             "data": {"digest": digest_part(part), "images": len(part), "shape": [SIZE, SIZE, 1]},
         }
         cell = {"key": digest_json(spec), "spec": spec}
-        return {"cell": cell, "prepared": str(tmp_path), "split": split, "cache": False}
+        return {"cell": cell, "prepared": str(prepared), "split": split, "cache": cache}
 
-    return write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "open_prepared", made.__getitem__)
+        yield write

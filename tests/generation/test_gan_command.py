@@ -1,10 +1,10 @@
-"""``benchmarker gan``: train, sample and grid, as a user types them."""
+"""``benchmarker gan``: sample and grid, as a user types them; `train` has its tests among those of whole studies."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,11 @@ from benchmarker.generation.samples import IMAGES_FILE, Request
 Job = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def run(job: Job, tmp_path: Path) -> Path:
-    """The run of a generator that knows class and flux, with the weights of each of two epochs."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    train_generator(job(epochs=2, conditions=("class", "flux")), folder, lambda _event: None)
+@pytest.fixture(scope="module")
+def run(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a generator that knows class and flux, with the weights of each of two epochs; nobody changes it."""
+    folder = tmp_path_factory.mktemp("run")
+    train_generator(job(epochs=2), folder, lambda _event: None)
     return folder
 
 
@@ -128,32 +127,3 @@ def test_what_cannot_be_asked_for_is_told(
 def test_a_folder_without_a_generator_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments("grid", tmp_path, "--out", tmp_path / "grid.png")) == 1
     assert "the trail of a generator was expected there" in capsys.readouterr().err
-
-
-def test_generators_are_trained_and_asked_without_networks(
-    registry: Callable[..., Path], tmp_path: Path, command_line: Any, plugin_folder: Path
-) -> None:
-    """In processes of their own, as a user does it; a second call finds them."""
-    from PIL import Image
-
-    place: Mapping[str, str] = {"PYTHONPATH": str(plugin_folder), "BENCHMARKER_CACHE": str(tmp_path / "cache")}
-    written = registry(
-        generators=[{"generator": "their-gan", "name": "tiny", "epochs": 2}],
-        arms=["real", {"name": "more", "generated": {"by": "tiny", "ratio": 1}}],
-    )
-    first = command_line.run("gan", "train", written, "-p", "study", cwd=tmp_path, env=place)
-    assert first.returncode == 0, first.stderr
-    runs = [path for path in (tmp_path / "study/runs").iterdir() if path.is_dir()]
-    assert [json.loads((path / "manifest.json").read_text())["model"] for path in runs] == ["tiny"]
-    again = command_line.run("gan", "train", written, "-p", "study", cwd=tmp_path, env=place)
-    assert again.returncode == 0, again.stderr
-    assert "epoch" not in again.stdout
-    made = command_line.run(
-        "gan", "grid", "study", "-c", "class=FRI", "--side", "3", "--out", "g.png", cwd=tmp_path, env=place
-    )
-    assert made.returncode == 0, made.stderr
-    with Image.open(tmp_path / "g.png") as grid:
-        assert grid.size == (3 * 64 + 4, 3 * 64 + 4)
-    wrong = command_line.run("gan", "grid", "study", "--seed", "7", "--out", "h.png", cwd=tmp_path, env=place)
-    assert wrong.returncode == 2
-    assert "it has: tiny (seed 8901, ok)" in wrong.stderr

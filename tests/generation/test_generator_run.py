@@ -42,66 +42,96 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_a_run_writes_what_the_page_says_and_twice_the_same(job: Job, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def told() -> list[Event]:
+    """What the training of `one` tells."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def one(job: Job, told: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a generator of four epochs, which other studies find in the cache."""
+    folder = tmp_path_factory.mktemp("one")
+    about = train(job(epochs=4, cache=True), folder, told.append)
+    assert about["trained"] is True
+    return folder
+
+
+def head(run: Path) -> str:
+    return str(json.loads((run / "trail.json").read_text())["links"][-1]["digest"])
+
+
+def test_a_run_writes_what_the_page_says(one: Path, told: list[Event]) -> None:
     from PIL import Image
 
-    told: list[Event] = []
-    about = train(job(), tmp_path / "one", told.append)
-    again = train(job(), tmp_path / "two")
-    one = tmp_path / "one"
-    assert bits(one) == bits(tmp_path / "two")
-    assert about["trail"] == again["trail"]
-    assert about["trained"] is True
     steps = rows(one / "losses.csv")
-    assert [(row["epoch"], row["step"]) for row in steps] == [(str(e), str(s)) for e in (1, 2, 3) for s in (1, 2)]
+    assert [(row["epoch"], row["step"]) for row in steps] == [(str(e), str(s)) for e in (1, 2, 3, 4) for s in (1, 2)]
     assert list(steps[0])[:5] == ["epoch", "step", "d_loss_real", "d_loss_fake", "g_loss"]
     history = rows(one / "history.csv")
-    assert [row["epoch"] for row in history] == ["1", "2", "3"]
+    assert [row["epoch"] for row in history] == ["1", "2", "3", "4"]
     means = [float(row["g_loss"]) for row in steps[2:4]]
     assert float(history[1]["g_loss"]) == pytest.approx(sum(means) / 2)
     assert 0 <= float(history[0]["d_real_accuracy"]) <= 1
     assert 0 < float(history[-1]["diversity"]) < 2
-    with Image.open(one / "samples/animation.png") as animation, Image.open(one / "samples/epoch-0003.png") as grid:
-        assert getattr(animation, "n_frames", 1) == 3
+    with Image.open(one / "samples/animation.png") as animation, Image.open(one / "samples/epoch-0004.png") as grid:
+        assert getattr(animation, "n_frames", 1) == 4
         assert animation.size == grid.size == (8 * 48 + 14, 8 * 48 + 14)
     links = [link["name"] for link in json.loads((one / "trail.json").read_text())["links"]]
     first = ["cell", "fingerprint", "training part", "conditions", "initial weights"]
-    assert links == [*first, "epoch 1", "epoch 2", "epoch 3", "final weights"]
-    epochs = [event for event in told if event["event"] == "epoch"]
-    assert [event["epoch"] for event in epochs] == [1, 2, 3]
-    assert json.loads((one / "metrics.json").read_text())["final"]["epoch"] == 3
+    assert links == [*first, "epoch 1", "epoch 2", "epoch 3", "epoch 4", "final weights"]
+    assert [event["epoch"] for event in told if event["event"] == "epoch"] == [1, 2, 3, 4]
+    assert json.loads((one / "metrics.json").read_text())["final"]["epoch"] == 4
     costs = json.loads((one / "costs.json").read_text())
     assert costs["training_seconds"] > 0
     assert not any("GAN learnt" in str(event) for event in told)
 
 
-@pytest.mark.parametrize("event", ["epoch", "step"])
-def test_a_training_that_is_ended_goes_on_to_the_same_bits(
-    job: Job, tmp_path: Path, event: str, monkeypatch: pytest.MonkeyPatch
+def test_another_study_takes_a_trained_generator_and_an_audit_trains_it_to_equal_bits(
+    job: Job, one: Path, tmp_path: Path
 ) -> None:
-    """Ended after an epoch's losses were written but not its snapshot, and in the middle of one."""
+    told: list[Event] = []
+    about = train(job(epochs=4, cache=True), tmp_path / "two", told.append)
+    assert about["trained"] is False
+    assert not [event for event in told if event["event"] == "epoch"]
+    assert bits(tmp_path / "two") == bits(one)
+    assert json.loads((tmp_path / "two/costs.json").read_text())["trained"] is False
+    again = train(job(epochs=4), tmp_path / "audited")  # an audit does not look there
+    assert again["trained"] is True
+    assert again["trail"] == about["trail"] == head(one)
+    assert bits(tmp_path / "audited") == bits(one)
+
+
+def test_a_training_that_is_ended_goes_on_to_the_same_bits(
+    job: Job, one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended in the middle of an epoch, and after another one's losses were written but not its snapshot."""
     from benchmarker.generation import training
 
     monkeypatch.setattr(training, "_STEP_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(training, "_READ_STEPS", 1)
-    whole, parted = tmp_path / "whole", tmp_path / "parted"
-    train(job(epochs=4), whole)
-
-    def end(told: Event) -> None:
-        if told["event"] == event and told["epoch"] == 3:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        train(job(epochs=4), parted, end)
-    assert sorted(path.name for path in parted.glob("snapshot-*")) == ["snapshot-000001.npz", "snapshot-000002.npz"]
-    assert any(row["epoch"] == "3" for row in rows(parted / "losses.csv"))
+    parted = tmp_path / "parted"
     told: list[Event] = []
+
+    def end(event: str, epoch: int) -> Callable[[Event], None]:
+        def hear(each: Event) -> None:
+            told.append(each)
+            if each["event"] == event and each["epoch"] == epoch:
+                raise KilledError
+
+        return hear
+
+    for event, epoch in (("step", 2), ("epoch", 3)):
+        with pytest.raises(KilledError):
+            train(job(epochs=4), parted, end(event, epoch))
+        snapshots = [f"snapshot-{k:06d}.npz" for k in range(1, epoch)]
+        assert sorted(path.name for path in parted.glob("snapshot-*")) == snapshots
+        assert any(row["epoch"] == str(epoch) for row in rows(parted / "losses.csv"))
     train(job(epochs=4), parted, told.append)
-    assert [each["epoch"] for each in told if each["event"] == "resumed"] == [2]
-    assert bits(parted) == bits(whole)
+    assert [each["epoch"] for each in told if each["event"] == "resumed"] == [1, 2]
+    assert bits(parted) == bits(one)
 
 
-def test_held_out_images_change_nothing(job: Job, tmp_path: Path) -> None:
+def test_held_out_images_change_nothing(job: Job, one: Path, tmp_path: Path) -> None:
     from benchmarker.contracts.settings import Split
     from benchmarker.data.splits import split_sources
     from tests.generation.conftest import SEED, make_images
@@ -115,28 +145,14 @@ def test_held_out_images_change_nothing(job: Job, tmp_path: Path) -> None:
     flux[parts.test] = 7
     attributes = {"flux": dataclasses.replace(images.attributes["flux"], values=flux)}
     other = dataclasses.replace(images, images=changed, attributes=attributes, digest="0" * 64)
-    conditions = ("class", "flux")
-    first, second = job(conditions=conditions, images=images), job(conditions=conditions, images=other)
+    first, second = job(epochs=4, images=images), job(epochs=4, images=other)
     assert first["cell"]["key"] == second["cell"]["key"]
-    train(job(conditions=conditions, images=images), tmp_path / "one")
-    train(second, tmp_path / "two")
-    assert bits(tmp_path / "one") == bits(tmp_path / "two")
+    assert train(second, tmp_path / "two")["trained"] is True
+    assert bits(tmp_path / "two") == bits(one)
     seen = images.images.copy()
     seen[parts.train[0]] = 0
-    third = job(conditions=conditions, images=dataclasses.replace(images, images=seen))
+    third = job(epochs=4, images=dataclasses.replace(images, images=seen))
     assert third["cell"]["key"] != first["cell"]["key"]
-
-
-def test_another_study_takes_a_trained_generator(job: Job, tmp_path: Path) -> None:
-    told: list[Event] = []
-    assert train(job() | {"cache": True}, tmp_path / "one")["trained"]
-    about = train(job() | {"cache": True}, tmp_path / "two", told.append)
-    assert about["trained"] is False
-    assert not [event for event in told if event["event"] == "epoch"]
-    assert bits(tmp_path / "one") == bits(tmp_path / "two")
-    assert json.loads((tmp_path / "two/costs.json").read_text())["trained"] is False
-    assert train(job(), tmp_path / "audited")["trained"] is True  # an audit does not look there
-    assert bits(tmp_path / "audited") == bits(tmp_path / "one")
 
 
 def test_data_that_are_not_those_of_the_plan_are_refused(job: Job, tmp_path: Path) -> None:
@@ -167,6 +183,7 @@ def test_quality_is_measured_on_held_out_images(job: Job, tmp_path: Path, monkey
     monkeypatch.setattr(discovery.Plugins, "generator", lambda _self, _name: known)
     monkeypatch.setattr(run, "resolve", lambda _name: measure)
     for name in ("one", "two"):
-        train(job() | {"cache": True}, tmp_path / name)
+        told = train(job(epochs=1, conditions=("class",), cache=True), tmp_path / name)
+        assert told["trained"] is (name == "one")
         quality = json.loads((tmp_path / name / "metrics.json").read_text())["quality"]
         assert quality == {"train": 43, "held_out": 29, "same": False}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ import pytest
 from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.contracts.tasks import Regression, RegressionTarget
 from benchmarker.errors import ConfigurationError, DataError, PluginError, StorageError
-from benchmarker.generation import samples
+from benchmarker.generation import drawing, samples
 from benchmarker.generation.conditions import bootstrap, encode, fit_conditions, shares
 from benchmarker.generation.run import train_generator
 from benchmarker.generation.samples import MixedSet, Mixture, generator_link, with_generated
@@ -127,13 +128,18 @@ def test_a_mixed_set_is_one_after_the_other(real: PartSet) -> None:
     assert mixed.batch(wanted).dtype == np.float32
 
 
-@pytest.fixture
-def run(job: Callable[..., dict[str, Any]], tmp_path: Path) -> Path:
-    """A trained generator."""
-    folder = tmp_path / "run"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def trained(job: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a generator."""
+    folder = tmp_path_factory.mktemp("run")
     train_generator(job(epochs=2), folder, lambda _event: None)
     return folder
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it, which may be damaged."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
 def test_samples_are_drawn_once_and_shared(
@@ -141,13 +147,15 @@ def test_samples_are_drawn_once_and_shared(
 ) -> None:
     """By another network of the arm, and by an arm without real images; not by another ratio, and not by an audit."""
     asked: list[Path] = []
-    draw = samples.draw_in_process
 
-    def spy(*arguments: Any, **named: Any) -> None:
-        asked.append(arguments[1])
-        draw(*arguments, **named)
+    def draw(run: Path, folder: Path, request: samples.Request, shape: tuple[int, ...], *, stream: Any) -> None:
+        """Here, as another process takes seconds to start."""
+        asked.append(folder)
+        with (folder / samples.REQUEST_FILE).open("wb") as file:
+            request.save(file)
+        drawing.draw({"run": run, "folder": folder, "shape": shape, "stream": stream, "epoch": None})
 
-    monkeypatch.setattr(samples, "draw_in_process", spy)
+    monkeypatch.setattr(samples, "draw_in_process", draw)
     mixed = with_generated(real, {"ratio": 2}, run, seed=SEED, fingerprint=FINGERPRINT)
     assert len(mixed) == 3 * 36
     everything = np.arange(len(mixed))
@@ -174,12 +182,12 @@ def test_balancing_nothing_leaves_the_real_images(run: Path, real: PartSet) -> N
     assert len(real) == 36
 
 
-def test_images_without_a_label_are_no_training_images(
-    job: Callable[..., dict[str, Any]], tmp_path: Path, real: PartSet
-) -> None:
-    train_generator(job(epochs=1, conditions=("flux",)), tmp_path, lambda _event: None)
+def test_images_without_a_label_are_no_training_images(run: Path, real: PartSet) -> None:
+    trail = json.loads((run / "trail.json").read_text())
+    next(link["content"] for link in trail["links"] if link["name"] == "cell")["spec"]["conditions"] = ["flux"]
+    (run / "trail.json").write_text(json.dumps(trail))
     with pytest.raises(ConfigurationError, match="add class to the generator's conditions"):
-        with_generated(real, {"ratio": 1}, tmp_path, seed=SEED, fingerprint=FINGERPRINT)
+        with_generated(real, {"ratio": 1}, run, seed=SEED, fingerprint=FINGERPRINT)
 
 
 def test_an_error_of_the_other_process_is_the_same_here(run: Path, real: PartSet, tmp_path: Path) -> None:
