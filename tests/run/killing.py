@@ -96,6 +96,8 @@ class KilledStudy:
         Called with the name of a run and how often it was the target, returns the next stage to kill it in, or None.
     seed : int
         Of the streams.
+    victims : sequence of str
+        What to draw the victim of each kill from.
     tell : callable
         Told of each kill.
     """
@@ -108,6 +110,7 @@ class KilledStudy:
         plan: Callable[[str, int], str | None],
         *,
         seed: int,
+        victims: Sequence[str] = VICTIMS,
         tell: Callable[[Kill], None] = lambda _kill: None,
     ) -> None:
         self.kills: list[Kill] = []
@@ -117,6 +120,7 @@ class KilledStudy:
         self._environment = {**os.environ, "NO_COLOR": "1", **environment}
         self._plan = plan
         self._seed = seed
+        self._victims = victims
         self._tell = tell
         self._runs = folder / "study" / "runs"
         self._log = folder / "output.txt"
@@ -126,8 +130,8 @@ class KilledStudy:
         self._signs: dict[str, Sign] = {}
         self._targeted: dict[str, int] = {}
 
-    def interrupt_preparation(self, cache: Path, images: int) -> None:
-        """Kill the run twice while files are drawn, and once while images are prepared from them.
+    def interrupt_preparation(self, cache: Path, images: int, kills: int = 3) -> None:
+        """Kill the run while files are drawn, and the last third of the times while images are prepared from them.
 
         Parameters
         ----------
@@ -135,6 +139,8 @@ class KilledStudy:
             An empty cache.
         images : int
             How many there are.
+        kills : int
+            How often.
         """
 
         def drawn() -> float:
@@ -143,7 +149,8 @@ class KilledStudy:
         def prepared() -> float:
             return _size(cache.glob("prepared/*.partial/images.f32")) / (images * BYTES_OF_AN_IMAGE)
 
-        for number, share in enumerate((drawn, drawn, prepared)):
+        for number in range(kills):
+            share = prepared if number >= kills - kills // 3 else drawn
             draws = Stream("kill-preparation", seed=self._seed, number=number).generator()
             wanted = float(draws.uniform(0.01, 0.7))
             parent = self.start()
@@ -243,7 +250,7 @@ class KilledStudy:
         if worker is None or not _is_alive(worker):
             return True
         times = self._targeted[name] = self._targeted.get(name, 0) + 1
-        victim = str(self._stream(name, times, "victim").generator().choice(VICTIMS))
+        victim = str(self._stream(name, times, "victim").generator().choice(self._victims))
         workers = [worker] if victim == "worker" else [each for each in self._workers.values() if _is_alive(each)]
         if victim in {"parent", "parent first"}:
             parent.kill()

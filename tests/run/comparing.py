@@ -1,0 +1,57 @@
+"""What the tests of killed runs share: the study's registry, and the comparison with a study that was left alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.run.killing import REGISTRY, KilledStudy, leftovers
+
+COMMAND = ("run", "killed.yaml", "-p", "study", "--retries", "99")
+COMPARED = ("trail.json", "history.csv", "predictions_best.csv", "predictions_final.csv", "metrics.json")
+# Dropout in one network, batch normalisation in the other, augmentation in both; as many epochs as kills and the steps
+# of a learning rate that falls need.
+CHANGES = {
+    "arms": REGISTRY["arms"][1:],
+    "models": [model | {"epochs": 16} for model in REGISTRY["models"]],
+}
+
+
+def lay_out(folder: Path, **changes: Any) -> Path:
+    """Make a folder with a registry."""
+    folder.mkdir()
+    (folder / "killed.yaml").write_text(json.dumps(REGISTRY | CHANGES | changes))
+    return folder
+
+
+def runs(study: Path) -> dict[str, Path]:
+    """Return the folders of finished runs."""
+    return {path.parent.name: path.parent for path in study.glob("runs/*/manifest.json")}
+
+
+def assert_equal_runs(killed: Path, never: Path) -> None:
+    """Compare everything that is a result, bit for bit."""
+    assert set(runs(killed)) == set(runs(never)) != set()
+    for name, expected in runs(never).items():
+        found = runs(killed)[name]
+        manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (found, expected)]
+        for entry in ("status", "trail", "digests", "fingerprint"):
+            assert manifests[0][entry] == manifests[1][entry], (name, entry)
+        for file in COMPARED:
+            assert (found / file).read_bytes() == (expected / file).read_bytes(), (name, file)
+        assert {path.name for path in found.iterdir()} == {path.name for path in expected.iterdir()}
+
+
+def assert_whole(study: KilledStudy, folder: Path, command_line: Any, environment: Mapping[str, str]) -> None:
+    """Check that nothing was left, and that the files are those that the trails cover."""
+    assert study.left_behind() == []
+    assert leftovers(folder / "study") == []
+    audited = command_line.run("audit", "study", "--offline", cwd=folder, env=environment)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    for path in folder.glob("study/runs/*/events.jsonl"):
+        epochs = [event["epoch"] for event in map(json.loads, path.read_text().splitlines()) if "values" in event]
+        with path.with_name("history.csv").open() as stream:
+            assert set(epochs) == {int(row["epoch"]) for row in csv.DictReader(stream)}
