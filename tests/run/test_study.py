@@ -115,7 +115,7 @@ def test_the_same_command_repeats_nothing(finished: Path, command_line: Any) -> 
 def test_order_jobs_plugins_and_folder_change_no_digest(finished: Path, tmp_path: Path, command_line: Any) -> None:
     registry = json.loads((finished / "tiny.yaml").read_text())
     registry["models"].reverse()
-    registry["arms"].reverse()
+    registry["arms"] = registry["arms"][1:]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "other.yaml").write_text(json.dumps(registry))
@@ -126,8 +126,9 @@ def test_order_jobs_plugins_and_folder_change_no_digest(finished: Path, tmp_path
     listed = command_line.run("list", "architectures", cwd=elsewhere, env=cache)
     assert "noisy" in listed.stdout
     one, other = (command_line.manifests(folder / "study") for folder in (finished, elsewhere))
+    assert set(other) == {(model["architecture"], "turned", 8901) for model in MODELS}
     for name in ("digests", "key"):
-        assert {cell: each[name] for cell, each in one.items()} == {cell: each[name] for cell, each in other.items()}
+        assert {cell: one[cell][name] for cell in other} == {cell: each[name] for cell, each in other.items()}
 
 
 def test_saved_weights_are_tested_without_training(finished: Path, tmp_path: Path, command_line: Any) -> None:
@@ -154,10 +155,7 @@ def test_only_testing_needs_weights(finished: Path, tmp_path: Path, command_line
     assert "Traceback" not in done.stderr
 
 
-def test_a_broken_plugin_fails_its_own_cells_only(
-    registry: Callable[..., Path], tmp_path: Path, command_line: Any
-) -> None:
-    source = """
+BROKEN_PLUGIN = """
 from benchmarker import Architecture, hookimpl
 
 def build(input_shape, task, seed):
@@ -168,52 +166,69 @@ def build(input_shape, task, seed):
 def benchmarker_register(registrar):
     registrar.architecture(Architecture(name="mistaken", builder="mistaken_plugin:build", citation="none"))
 """
-    plugins = install(tmp_path / "site", "mistaken_plugin", source)
-    models = [{"architecture": "mistaken", "learning_rate": 0.001, "epochs": 1}, MODELS[1]]
-    done = command_line.run(
-        "run", registry(models=models), "-p", "study", cwd=tmp_path, env={"PYTHONPATH": str(plugins)}
-    )
-    assert done.returncode == 1
-    manifests = command_line.manifests(tmp_path / "study")
-    assert manifests["simple_net", "real", 8901]["status"] == "ok"
-    failed = manifests["mistaken", "real", 8901]
-    assert (failed["status"], failed["kind"]) == ("failed", "plugin")
-    assert "my own mistake" in failed["message"]
-    assert "RuntimeError" in failed["traceback"]
-    assert "my own mistake" in done.stdout + done.stderr
-    # What a network prints is kept, and not taken for an event.
-    (log,) = (tmp_path / "study" / "runs").glob("*.failed/log.txt")
-    assert '{"event": "epoch"}' in log.read_text()
 
-
-def test_a_name_of_two_owners_fails_its_own_cells_only(
-    registry: Callable[..., Path], tmp_path: Path, command_line: Any
-) -> None:
-    source = """
+THIEF = """
 from benchmarker import Architecture, hookimpl
 
 @hookimpl
 def benchmarker_register(registrar):
     registrar.architecture(Architecture(name="mcrgnet", builder="thief:build", citation="none"))
 """
-    plugins = install(tmp_path / "site", "thief", source)
-    done = command_line.run(
-        "run", registry(models=MODELS), "-p", "study", cwd=tmp_path, env={"PYTHONPATH": str(plugins)}
-    )
-    assert done.returncode == 1
-    manifests = command_line.manifests(tmp_path / "study")
-    assert manifests["simple_net", "real", 8901]["status"] == "ok"
-    failed = manifests["mcrgnet", "real", 8901]
+
+
+class Failing:
+    """A study of which one cell alone can be trained, after it was run."""
+
+    def __init__(self, folder: Path, output: str, manifests: dict[tuple[str, str, int], dict[str, Any]]) -> None:
+        self.folder = folder
+        self.output = output
+        self.statuses = {model: each["status"] for (model, _, _), each in manifests.items()}
+        self.cells = {model: each for (model, _, _), each in manifests.items()}
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory, finished: Path, command_line: Any) -> Failing:
+    """Every way for a cell to fail in one study, so that each is seen to leave the others alone."""
+    folder = tmp_path_factory.mktemp("failing")
+    site = install(folder / "site", "mistaken_plugin", BROKEN_PLUGIN)
+    install(folder / "site", "thief", THIEF)
+    models = [
+        {"architecture": "mistaken", "learning_rate": 0.001, "epochs": 1},
+        MODELS[0],
+        {"architecture": "simple_net", "name": "wild", "learning_rate": 1e30, "epochs": 2},
+        MODELS[1],
+    ]
+    registry = json.loads((finished / "tiny.yaml").read_text()) | {"arms": ["real"], "models": models}
+    (folder / "failing.yaml").write_text(json.dumps(registry))
+    done = command_line.run("run", "failing.yaml", "-p", "study", cwd=folder, env={"PYTHONPATH": str(site)})
+    assert done.returncode == 1, done.stdout + done.stderr
+    return Failing(folder, done.stdout + done.stderr, command_line.manifests(folder / "study"))
+
+
+def test_cells_that_fail_leave_the_others_alone(failing: Failing) -> None:
+    assert failing.statuses == {"mistaken": "failed", "mcrgnet": "failed", "wild": "failed", "simple_net": "ok"}
+
+
+def test_a_broken_plugin_fails_its_own_cells_only(failing: Failing) -> None:
+    failed = failing.cells["mistaken"]
+    assert failed["kind"] == "plugin"
+    assert "my own mistake" in failed["message"]
+    assert "RuntimeError" in failed["traceback"]
+    assert "my own mistake" in failing.output
+    # What a network prints is kept, and not taken for an event.
+    (log,) = (failing.folder / "study" / "runs").glob(f"{failed['key'][:16]}.failed/log.txt")
+    assert '{"event": "epoch"}' in log.read_text()
+
+
+def test_a_name_of_two_owners_fails_its_own_cells_only(failing: Failing) -> None:
+    failed = failing.cells["mcrgnet"]
     assert failed["kind"] == "plugin"
     assert "thief 1.0" in failed["message"]
     assert "galaxy-benchmarker" in failed["message"]
 
 
-def test_a_diverging_network_is_a_failed_cell(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
-    models = [{"architecture": "mcrgnet", "learning_rate": 1e30, "epochs": 2}]
-    done = command_line.run("run", registry(models=models), "-p", "study", cwd=tmp_path)
-    assert done.returncode == 1
-    (failed,) = command_line.manifests(tmp_path / "study").values()
+def test_a_diverging_network_is_a_failed_cell(failing: Failing) -> None:
+    failed = failing.cells["wild"]
     assert failed["kind"] == "diverged"
     assert "smaller learning rate" in failed["message"]
 
