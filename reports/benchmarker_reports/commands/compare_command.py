@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -19,6 +20,7 @@ EPILOG = examples(
     "benchmarker compare results/quickstart:mcrgnet results/quickstart:convxpress",
     "benchmarker compare results/gan:mcrgnet/real results/gan:mcrgnet/dcgan-0.5",
     "benchmarker compare results/laptop:mcrgnet/real/8901 results/cluster:mcrgnet/real/8901",
+    "benchmarker compare results/first results/mirabest results/galaxy10 --svg ranks.svg",
 )
 _LONGEST = 60
 _USED = "plugins."
@@ -26,21 +28,46 @@ _USED = "plugins."
 
 @click.command(name="compare", epilog=EPILOG, context_settings=SETTINGS)
 @click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("others", metavar="B [C ...]", nargs=-1, required=True)
 @click.option("--checkpoint", type=click.Choice(["best", "final"]), default="best", show_default=True,
               help="Weights of the lowest validation loss, or of the last epoch.")  # fmt: skip
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
               help="Of intervals; verdicts keep an error rate of one minus this over the whole table.")  # fmt: skip
-def command(*, first: str, second: str, checkpoint: str, level: float) -> None:
+@click.option("--ranks", is_flag=True,
+              help="Rank the networks that all studies have over their datasets, as of three studies.")  # fmt: skip
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the diagram of ranks and their critical difference as SVG.")  # fmt: skip
+def command(
+    *, first: str, others: tuple[str, ...], checkpoint: str, level: float, ranks: bool, svg: Path | None
+) -> None:
     """Compare two studies, networks or runs: first what differs in configuration and environment, then in results.
 
     A and B are each STUDY, STUDY:network, STUDY:network/arm or STUDY:network/arm/seed. Results are paired: same seed,
     and the same test sources. Differences are A minus B.
+
+    Three or more studies, or two with --ranks, must be on different datasets: the networks that all of them have are
+    ranked over datasets, with the critical difference of their mean ranks. Seeds are never ranked over.
     """
     from benchmarker_reports.commands.selection import select
 
-    one, other = (select(text, checkpoint=checkpoint, level=level) for text in (first, second))
-    click.echo(described(one, other))
+    selections = [select(text, checkpoint=checkpoint, level=level) for text in (first, *others)]
+    if len(selections) > 2 or ranks:
+        _rank(selections, level, svg)
+        return
+    if svg is not None:
+        raise click.UsageError("--svg draws ranks over datasets: add --ranks, or a third study.")
+    click.echo(described(*selections))
+
+
+def _rank(selections: Sequence[Selection], level: float, svg: Path | None) -> None:
+    from benchmarker_reports.commands import ranking
+    from benchmarker_reports.commands.rank_picture import rank_svg
+
+    found = ranking.ranked(selections)
+    click.echo(ranking.described(found, level))
+    if svg is not None:
+        svg.write_text(rank_svg(found.diagram), encoding="utf-8")
+        click.echo(f"written  {svg}")
 
 
 def described(first: Selection, second: Selection) -> str:

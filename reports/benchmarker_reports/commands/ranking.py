@@ -1,0 +1,184 @@
+"""Several studies on different datasets: which networks rank first, and which of them cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarker import ConfigurationError
+from benchmarker_reports.commands.writing import signed, table
+from benchmarker_reports.statistics.guards import few_datasets, unfinished
+
+if TYPE_CHECKING:
+    from benchmarker_reports.commands.selection import Selection
+    from benchmarker_reports.statistics.ranks import RankDiagram
+
+_AXIS = 48
+_MARGIN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """Networks that several studies have in common, ranked over their datasets.
+
+    Parameters
+    ----------
+    diagram : RankDiagram
+        Ranks, and what they can tell.
+    metric : str
+        That ranks were taken by.
+    values : mapping of str to mapping of str to float
+        For each dataset, the mean over seeds of each network.
+    left_out : tuple of str
+        Networks that are missing on some dataset.
+    guards : tuple of str
+        What a reader must know.
+    """
+
+    diagram: RankDiagram
+    metric: str
+    values: Mapping[str, Mapping[str, float]]
+    left_out: tuple[str, ...]
+    guards: tuple[str, ...]
+
+
+def ranked(selections: Sequence[Selection]) -> Ranked:
+    """Rank the networks that all studies have.
+
+    Parameters
+    ----------
+    selections : sequence of Selection
+        One for each dataset.
+
+    Raises
+    ------
+    ConfigurationError
+        If two studies use the same images, or are judged by different metrics.
+    RanksError
+        If fewer than two networks or datasets are left.
+    """
+    import pandas as pd
+
+    from benchmarker_reports.statistics.ranks import rank_diagram
+
+    question = selections[0].question
+    names = _datasets(selections)
+    several_arms = len({row.arm for each in selections for row in each.rows}) > 1
+    values: dict[str, dict[str, float]] = {}
+    guards = []
+    for name, each in zip(names, selections, strict=True):
+        if each.question.metric != question.metric:
+            raise ConfigurationError(
+                f"{selections[0].text} is judged by {question.metric}, {each.text} by {each.question.metric}: "
+                "they cannot be ranked together."
+            )
+        for row in each.rows:
+            if not row.values:
+                continue
+            label = f"{row.network}/{row.arm}" if several_arms else row.network
+            values.setdefault(name, {})[label] = sum(row.values.values()) / len(row.values)
+            if sentence := unfinished(len(row.values), row.planned):
+                guards.append(f"{label} on {name}: {sentence}")
+    common = set.intersection(*(set(values.get(name, ())) for name in names))
+    everything = dict.fromkeys(label for name in names for label in values.get(name, ()))
+    lines = [
+        {"dataset": name, "network": label, "value": values[name][label]}
+        for name in names
+        for label in everything
+        if label in common
+    ]
+    frame = pd.DataFrame(lines, columns=["dataset", "network", "value"])
+    found = rank_diagram(frame, "value", higher_is_better=question.higher_is_better, level=question.level)
+    few = few_datasets(len(names))
+    return Ranked(
+        diagram=found,
+        metric=question.metric,
+        values=values,
+        left_out=tuple(label for label in everything if label not in common),
+        guards=(*([few] if few else []), *_shared_names(selections), *guards),
+    )
+
+
+def described(found: Ranked, level: float) -> str:
+    """Return ranks and their diagram as text of at most 80 columns, as long as names are short."""
+    diagram = found.diagram
+    head = ("network", "mean rank", *diagram.datasets)
+    lines = []
+    for name, rank in zip(diagram.networks, diagram.mean_ranks, strict=True):
+        cells = [signed(found.metric, found.values[dataset][name]).lstrip("+") for dataset in diagram.datasets]
+        lines.append((name, f"{rank:.2f}", *cells))
+    p = "< 0.001" if diagram.p < 0.001 else f"= {diagram.p:.3f}"
+    counted = f"Ranks of {len(diagram.networks)} networks over {len(diagram.datasets)} datasets"
+    text = [
+        f"{counted}, by {found.metric} (mean over seeds)",
+        "",
+        table(head, lines),
+        "",
+        f"Friedman: chi-squared = {diagram.chi_squared:.2f}, p {p} that all are alike",
+        f"Critical difference of mean ranks at {level:.4g} (Nemenyi): {diagram.critical_difference:.2f}",
+        "",
+        *_drawn(diagram),
+        "",
+    ]
+    text += [f"not told apart: {', '.join(group)}" for group in diagram.groups] or [
+        "Every difference of neighbouring ranks exceeds the critical difference."
+    ]
+    if found.left_out:
+        text.append(f"not on all datasets, left out: {', '.join(found.left_out)}")
+    return "\n".join([*text, *found.guards])
+
+
+def _drawn(diagram: RankDiagram) -> list[str]:
+    """Draw the diagram of Demšar (2006) with characters: an axis of ranks, a mark for each network, bars of groups."""
+    n = len(diagram.networks)
+
+    def at(rank: float) -> int:
+        return round((rank - 1) / (n - 1) * (_AXIS - 1))
+
+    def span(low: float, high: float, sign: str) -> str:
+        return " " * at(low) + sign * (at(high) - at(low) + 1)
+
+    ticks = [" "] * (_AXIS + 2)
+    axis = ["-"] * _AXIS
+    for rank in range(1, n + 1):
+        axis[at(rank)] = "|"
+        for k, digit in enumerate(str(rank)):
+            ticks[at(rank) + k] = digit
+    reach = min(1 + diagram.critical_difference, float(n))
+    beyond = " (longer than the axis)" if 1 + diagram.critical_difference > n else ""
+    margin = " " * _MARGIN
+    lines = [f"{margin}{span(1, reach, '=')}  critical difference{beyond}"]
+    lines += [margin + "".join(ticks).rstrip(), margin + "".join(axis)]
+    ranks = dict(zip(diagram.networks, diagram.mean_ranks, strict=True))
+    for name, rank in ranks.items():
+        place = " " * at(rank) + "o"
+        lines.append(f"{margin}{place.ljust(_AXIS)}  {rank:5.2f}  {name}")
+    lines += [f"{margin}{span(ranks[group[0]], ranks[group[-1]], '=').ljust(_AXIS)}  alike" for group in diagram.groups]
+    return lines
+
+
+def _datasets(selections: Sequence[Selection]) -> list[str]:
+    """Return a name for the dataset of each study; the same images twice are refused."""
+    seen: dict[str, str] = {}
+    names = []
+    for each in selections:
+        dataset = each.results.study.dataset
+        digest = str(dataset.get("digest") or "")
+        if digest and digest in seen:
+            raise ConfigurationError(
+                f"{seen[digest]} and {each.text} use the same images: ranks are taken over datasets, never over "
+                "seeds or repetitions. Compare the two of them alone."
+            )
+        seen[digest] = each.text
+        names.append(str(dataset.get("name") or each.results.title))
+    return [
+        name if names.count(name) == 1 else f"{name} ({each.results.folder.resolve().name})"
+        for name, each in zip(names, selections, strict=True)
+    ]
+
+
+def _shared_names(selections: Sequence[Selection]) -> list[str]:
+    names = [str(each.results.study.dataset.get("name") or "") for each in selections]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    return [f"{name}: several studies of it may share images, and then count as one dataset only" for name in twice]
