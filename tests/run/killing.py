@@ -49,6 +49,7 @@ REGISTRY: dict[str, Any] = {
 }
 
 _POLL_SECONDS = 0.0005
+_PATIENT_POLL_SECONDS = 0.01
 _LOOK_SECONDS = 0.1
 _DEATH_SECONDS = 30.0
 
@@ -201,7 +202,8 @@ class KilledStudy:
                 due = next((name for name, sign in self._signs.items() if sign.is_due()), None)
                 if due is not None and not self._strike(parent, due):
                     parent = self.start()
-                time.sleep(_POLL_SECONDS)
+                near = any(sign.is_near for sign in self._signs.values())
+                time.sleep(_POLL_SECONDS if near else _PATIENT_POLL_SECONDS)
         finally:
             self.end()
         assert parent.returncode == 0, self.output()

@@ -75,6 +75,11 @@ class Sign:
             "results": self._file,
         }[self.stage]
 
+    @property
+    def is_near(self) -> bool:
+        """Whether it may come, or what follows it be due, at any moment, so that somebody should look often."""
+        return self._due is not None or (self._awake and self.stage != "training")
+
     def is_due(self) -> bool:
         """Look for the sign, and tell whether the time after it has passed."""
         now = time.monotonic()
