@@ -63,7 +63,7 @@ def test_the_command_prints_ranks_and_writes_the_diagram(studies: list[str], tmp
     picture = tmp_path / "ranks.svg"
     out = CliRunner().invoke(command, [*studies[:3], "--svg", str(picture)])
     assert out.exit_code == 0, out.output
-    assert "Ranks of 4 networks over 3 datasets, by mean_per_class_accuracy" in out.output
+    assert "4 networks on 3 datasets, by mean_per_class_accuracy" in out.output
     assert re.search(r"convxpress +1\.33 +90\.0 +70\.0 +88\.0", out.output)
     assert "3 datasets: ranks over fewer than 5 tell little" in out.output
     assert "critical difference" in out.output
@@ -92,7 +92,7 @@ def test_the_same_images_twice_are_no_two_datasets(studies: list[str], tmp_path:
 
 
 def test_two_studies_are_ranked_only_when_asked(studies: list[str], tmp_path: Path) -> None:
-    assert "Ranks of 4 networks over 2" in CliRunner().invoke(command, [*studies[:2], "--ranks"]).output
+    assert "4 networks on 2" in CliRunner().invoke(command, [*studies[:2], "--ranks"]).output
     out = CliRunner().invoke(command, [*studies[:2], "--svg", str(tmp_path / "x.svg")])
     assert out.exit_code == 2
     assert "add --ranks" in out.output

@@ -44,8 +44,8 @@ def rank_svg(diagram: RankDiagram) -> str:
         return start + (rank - 1) / (n - 1) * (end - start)
 
     parts = [_line(start, _TOP, end, _TOP)]
-    for rank in range(1, n + 1):
-        parts += [_line(at(rank), _TOP - 5, at(rank), _TOP), _text(at(rank), _TOP - 9, str(rank), "middle")]
+    for whole in range(1, n + 1):
+        parts += [_line(at(whole), _TOP - 5, at(whole), _TOP), _text(at(whole), _TOP - 9, str(whole), "middle")]
     reach = min(1 + diagram.critical_difference, float(n))
     words = f"critical difference {diagram.critical_difference:.2f}"
     words += " (longer than the axis)" if 1 + diagram.critical_difference > n else ""

@@ -109,9 +109,9 @@ def described(found: Ranked, level: float) -> str:
         cells = [signed(found.metric, found.values[dataset][name]).lstrip("+") for dataset in diagram.datasets]
         lines.append((name, f"{rank:.2f}", *cells))
     p = "< 0.001" if diagram.p < 0.001 else f"= {diagram.p:.3f}"
-    counted = f"Ranks of {len(diagram.networks)} networks over {len(diagram.datasets)} datasets"
+    counted = f"{len(diagram.networks)} networks on {len(diagram.datasets)} datasets"
     text = [
-        f"{counted}, by {found.metric} (mean over seeds)",
+        f"{counted}, by {found.metric}, averaged over seeds",
         "",
         table(head, lines),
         "",
@@ -141,10 +141,10 @@ def _drawn(diagram: RankDiagram) -> list[str]:
 
     ticks = [" "] * (_AXIS + 2)
     axis = ["-"] * _AXIS
-    for rank in range(1, n + 1):
-        axis[at(rank)] = "|"
-        for k, digit in enumerate(str(rank)):
-            ticks[at(rank) + k] = digit
+    for whole in range(1, n + 1):
+        axis[at(whole)] = "|"
+        for k, digit in enumerate(str(whole)):
+            ticks[at(whole) + k] = digit
     reach = min(1 + diagram.critical_difference, float(n))
     beyond = " (longer than the axis)" if 1 + diagram.critical_difference > n else ""
     margin = " " * _MARGIN
