@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from benchmarker.cli.entry import main
-from benchmarker.generation import alone
+from benchmarker.generation import alone, drawing
 from benchmarker.generation.run import train_generator
-from benchmarker.generation.samples import IMAGES_FILE, Request
+from benchmarker.generation.samples import IMAGES_FILE, REQUEST_FILE, Request
 
 Job = Callable[..., dict[str, Any]]
 
@@ -90,6 +90,23 @@ def test_png_files_come_with_a_table(run: Path, tmp_path: Path, drawn: list[dict
     assert drawn[0]["epoch"] == 1
     assert main([*words[:-1], str(tmp_path / "again")]) == 0
     assert np.array_equal(drawn[1]["request"].targets, request.targets)
+
+
+def test_a_grid_shows_what_the_generator_draws(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn here, as another process takes seconds to start."""
+    from PIL import Image
+
+    def draw(run: Path, folder: Path, request: Request, shape: tuple[int, ...], **named: Any) -> None:
+        with (folder / REQUEST_FILE).open("wb") as file:
+            request.save(file)
+        job = {"run": run, "folder": folder, "shape": shape, "stream": named["stream"], "epoch": named["epoch"]}
+        drawing.draw(job)
+
+    monkeypatch.setattr(alone, "draw_in_process", draw)
+    assert main(arguments("grid", run, "-c", "class=left", "--side", "3", "--out", tmp_path / "g.png")) == 0
+    with Image.open(tmp_path / "g.png") as grid:
+        assert grid.size == (3 * 48 + 4, 3 * 48 + 4)
+        assert len(set(np.asarray(grid).ravel().tolist())) > 9
 
 
 @pytest.mark.usefixtures("drawn")
