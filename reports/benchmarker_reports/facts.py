@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 from benchmarker import CellRecord, Leaderboard, ReportOptions, StudyResults
 
 if TYPE_CHECKING:
+    from benchmarker_reports.fronts import FrontLine
     from benchmarker_reports.statistics.tables import Comparisons
     from benchmarker_reports.yardsticks import Judged
+
+MOST_COMPARED = 120
+"""Networks and arms; the pairs of more of them nobody reads, and they cost minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +62,18 @@ class Facts:
     board : Leaderboard
         Metrics averaged over seeds.
     comparisons : Comparisons or None
-        Of arms and networks; None where there is one arm alone.
+        Of arms and networks; None where there is one line alone, or more than anybody reads.
     quality : tuple of QualityLine
         Of generators, one line for each measure.
     yardsticks : tuple of Judged
         Published numbers for the same task, beside ours.
+    fronts : tuple of FrontLine
+        Lines that no other one beats in the metric and a cost.
     """
 
     board: Leaderboard
     comparisons: Comparisons | None = None
+    fronts: tuple[FrontLine, ...] = ()
     quality: tuple[QualityLine, ...] = ()
     yardsticks: tuple[Judged, ...] = ()
 
@@ -75,6 +82,11 @@ class Facts:
         value: dict[str, Any] = {}
         if self.comparisons is not None:
             value["comparisons"] = self.comparisons.to_json()
+        if self.fronts:
+            value["fronts"] = [
+                {"model": line.row.model, "variant": line.row.variant, "arm": line.row.arm, "costs": list(line.fronts)}
+                for line in self.fronts
+            ]
         if self.quality:
             value["generators"] = [asdict(line) for line in self.quality]
         if self.yardsticks:
@@ -82,7 +94,7 @@ class Facts:
         return value
 
 
-def gather(results: StudyResults, options: ReportOptions, *, most: int | None = None) -> Facts:
+def gather(results: StudyResults, options: ReportOptions, *, most: int = MOST_COMPARED) -> Facts:
     """Collect what the readable formats show.
 
     Parameters
@@ -91,20 +103,21 @@ def gather(results: StudyResults, options: ReportOptions, *, most: int | None = 
         What to show.
     options : ReportOptions
         How to show it.
-    most : int, optional
-        Leave comparisons out where there are more arms of networks than this: nobody reads them in such a format.
+    most : int
+        Leave comparisons and fronts out where there are more lines than this: nobody reads them in such a format.
     """
+    from benchmarker_reports.fronts import front_lines
     from benchmarker_reports.yardsticks import judge
 
     board = results.board(options)
-    arms = {(row.label, row.arm) for row in board.rows}
-    several = len({arm for _, arm in arms}) > 1 and (most is None or len(arms) <= most)
+    several = 1 < len(board.at(options.checkpoint)) <= most
     compared = _comparisons(results, options) if several else None
     return Facts(
         board=board,
         comparisons=compared,
         quality=quality_lines(results.generators),
         yardsticks=judge(results, board, compared),
+        fronts=front_lines(board) if several else (),
     )
 
 

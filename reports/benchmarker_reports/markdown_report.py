@@ -44,7 +44,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
 def _section(section: Section) -> list[str]:
     parts = [f"### {_escaped(section.title)}", "", _table_line([_escaped(head) for head in section.head])]
     parts.append(_table_line(["---:" if numeric else "---" for numeric in section.numeric]))
-    parts.extend(_table_line([_escaped(cell) for cell in row]) for row in section.rows)
+    parts.extend(_table_line([_escaped(cell.strip()) for cell in row]) for row in section.rows)
     return [*parts, "", *(line for note in section.notes for line in (_escaped(note), ""))]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarker import metric_label
+from benchmarker import metric_label, write_summary
 from benchmarker_reports.bars import Span
 from benchmarker_reports.facts import Facts, QualityLine
 from benchmarker_reports.yardsticks import BEST_RATIO
@@ -14,6 +14,11 @@ from benchmarker_reports.yardsticks import BEST_RATIO
 if TYPE_CHECKING:
     from benchmarker_reports.statistics.tables import Comparison, ComparisonTable, DoseResponse
     from benchmarker_reports.yardsticks import Judged
+
+MOST_PAIRS = 40
+"""Pairs of networks; of more, those of the leader are shown."""
+
+FRONT_NOTES = ("+: on the Pareto front of that cost, no other line is as good at no more cost and better in one.",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +64,12 @@ def sections(facts: Facts, *, brief: bool = False) -> list[Section]:
         table = facts.comparisons.table("arms")
         if table is not None:
             found.append(_arms(table, facts))
+        networks = facts.comparisons.table("networks")
+        if networks is not None and not (brief and table is not None):
+            found.append(_networks(networks, facts, most=0 if brief else MOST_PAIRS, alone=table is None))
         found.extend(_doses(response, facts) for response in facts.comparisons.doses)
+    if facts.fronts:
+        found.append(fronts_section(facts))
     if facts.quality:
         found.append(_quality(facts.quality))
     shown = [judged for judged in facts.yardsticks if not brief or judged.metric in _headlines(facts)]
@@ -86,6 +96,71 @@ def _arms(table: ComparisonTable, facts: Facts) -> Section:
         rows=tuple(_comparison(row) for row in table.rows),
         spans=tuple(span(row) for row in table.rows),
         notes=tuple(filter(None, (table.caption, *guards, *dict.fromkeys(own)))),
+    )
+
+
+def _networks(table: ComparisonTable, facts: Facts, *, most: int, alone: bool) -> Section:
+    """Return all pairs of networks; where they are too many, the leader of the board against the others of its arm."""
+    board, shown = facts.board, facts.comparisons
+    unit = f" [{shown.unit}]" if shown and shown.unit else ""
+    guards = shown.guards if shown else ()
+    rows = table.rows
+    if len(rows) > most:
+        leader = next((row for row in board.at(board.checkpoints[0])), None)
+        who = (leader.label, leader.arm) if leader else ("", "")
+        rows = tuple(
+            row if (row.first.network, row.first.arm) == who else row.reversed
+            for row in rows
+            if who in {(side.network, side.arm) for side in (row.first, row.second)}
+        )
+    arms = len({row.first.arm for row in table.rows}) > 1
+    notes = [
+        f"{table.caption} Verdicts hold after Holm's correction over all {table.tests} pairs.",
+        f"The other {len(table.rows) - len(rows)} pairs are in the other formats."
+        if len(rows) < len(table.rows)
+        else "",
+    ]
+    own = [f"{row.first.network} - {row.second.network}: {each}" for row in rows for each in row.guards]
+    return Section(
+        title=table.title if len(rows) == len(table.rows) else f"{table.title}: the leader against the others",
+        head=("first", "minus", *(("arm",) if arms else ()), f"difference{unit}", "interval", "n", "verdict"),
+        numeric=(False, False, *((False,) if arms else ()), True, True, True, False),
+        rows=tuple(
+            (
+                row.first.network,
+                row.second.network,
+                *((row.first.arm,) if arms else ()),
+                *_difference(row),
+                str(row.n),
+                _verdict(row),
+            )
+            for row in rows
+        ),
+        spans=tuple(span(row) for row in rows),
+        notes=tuple(filter(None, (*notes, *(guards if alone else ()), *dict.fromkeys(own)))),
+    )
+
+
+def fronts_section(facts: Facts) -> Section:
+    """Return the lines that no other one beats in the metric and a cost, marked where they stand on a front."""
+    board = facts.board
+    arms = len({row.arm for row in board.rows}) > 1
+    costs = ("parameters", "flops", "inference_images_per_second")
+    rows = []
+    for line in facts.fronts:
+        name = f"{line.row.label} / {line.row.arm}" if arms else line.row.label
+        cells = [write_summary(board.sort, line.row.metrics.get(board.sort))]
+        for cost in costs:
+            summary = line.row.costs.get(cost)
+            text = "-" if summary is None else metric_label(cost).write(summary.mean)
+            cells.append(f"{text} {'+' if cost in line.fronts else ' '}")
+        rows.append((name, *cells))
+    return Section(
+        title=f"Best at its cost: {metric_label(board.sort).long} against cost",
+        head=("network", metric_label(board.sort).short, *(metric_label(cost).short for cost in costs)),
+        numeric=(False, True, True, True, True),
+        rows=tuple(rows),
+        notes=FRONT_NOTES,
     )
 
 

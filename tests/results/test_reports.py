@@ -74,7 +74,7 @@ def test_terminal_fits_eighty_columns(results: StudyResults) -> None:
     assert "MPCA %" in table
     assert "3/3" in table
     assert "1/3*" in table
-    assert "FLOPs" not in table
+    assert "FLOPs" not in table.partition("Best at its cost")[0]
 
 
 def test_terminal_shows_more_where_there_is_room(results: StudyResults) -> None:
@@ -90,6 +90,40 @@ def test_terminal_keeps_the_denominator_on_narrow_ones(results: StudyResults) ->
 def test_one_arm_needs_no_column(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 1), 90)
     assert " arm " not in render("terminal", open_results(study.folder))
+
+
+def test_one_arm_shows_the_leader_against_the_others_and_what_no_other_beats(study: StudyFiles) -> None:
+    for number, (model, accuracy) in enumerate((("mcrgnet", 80.0), ("convxpress", 93.0), ("fr_deep", 85.0))):
+        for seed in SEEDS if model != "fr_deep" else SEEDS[:2]:
+            lucky = accuracy + seed / 1e4 * (1 + number)
+            study.finish(study.cell(model, seed), lucky, costs={"flops": 10.0 ** (9 - number)})
+    study.cell("fr_deep", SEEDS[2])
+    results = open_results(study.folder)
+    lines = on_terminal(results, 80)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert "Networks within an arm: the leader against the others" in text
+    rows = [line.split()[:2] for line in text.partition("Networks within")[2].splitlines() if "convxpress " in line]
+    assert rows[:2] == [["convxpress", "mcrgnet"], ["convxpress", "fr_deep"]]
+    assert "2 seeds: a signed-rank test cannot fall below p = 0.5" in " ".join(text.split())
+    assert "convxpress - fr_deep: 2 of 3 seeds finished" in " ".join(text.split())
+    front = text.partition("Best at its cost")[2]
+    assert "100 M +" in front.partition("convxpress")[2].splitlines()[0]
+    assert "mcrgnet" not in front.partition("+: on the Pareto front")[0]
+    markdown = render("markdown", results)
+    assert "| mcrgnet | convxpress | -13.5 |" in markdown
+    pairs = json.loads(render("json", results))
+    assert [line["model"] for line in pairs["fronts"]] == ["convxpress", "fr_deep"]
+    assert len(pairs["comparisons"]["tables"][0]["rows"]) == 3
+
+
+def test_runs_of_other_environments_are_told_of_beside_the_comparisons(study: StudyFiles) -> None:
+    for model, threads in (("mcrgnet", 1), ("convxpress", 4)):
+        for seed in SEEDS:
+            study.finish(study.cell(model, seed), 80 + seed / 1e4, fingerprint={"threads": threads})
+    results = open_results(study.folder)
+    for name in ("terminal", "markdown", "html"):
+        assert "fingerprints differ: " in " ".join(render(name, results).split()), name
 
 
 def test_the_sorted_metric_is_shown(results: StudyResults, study: StudyFiles) -> None:
@@ -131,5 +165,6 @@ def test_markdown_escapes_what_would_break_the_table(results: StudyResults) -> N
     text = render("markdown", results)
     assert "the loss \\| of epoch 3" in text
     tables = [[line for line in part.splitlines() if line.startswith("|")] for part in text.split("\n###")]
-    assert [len(table) for table in tables] == [2 + 5, 2 + 2]  # the leaderboard, and the arms against `real`
+    # The leaderboard, the arms against `real`, pairs of networks (three in `real`, one in the other arm), the front.
+    assert [len(table) for table in tables] == [2 + 5, 2 + 2, 2 + 4, 2 + 2]
     assert all(len({line.replace("\\|", "").count("|") for line in table}) == 1 for table in tables)

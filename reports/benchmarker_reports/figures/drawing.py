@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from benchmarker import ReportOptions, StudyResults
-from benchmarker_reports.contents.compared import gather_all
 from benchmarker_reports.contents.entries import confusions, cost_charts, entries, metric_head
 from benchmarker_reports.contents.generators import generator_parts
 from benchmarker_reports.contents.learning import learning_panels
 from benchmarker_reports.contents.model import Confusion, CostChart, Entry, Panel
 from benchmarker_reports.contents.probabilities import probabilities
+from benchmarker_reports.facts import gather
 from benchmarker_reports.html.svg import Scale, tick_text
 from benchmarker_reports.statistics.tables import Comparison, Comparisons, ComparisonTable
 
@@ -67,7 +67,7 @@ def build_files(results: StudyResults, options: ReportOptions) -> dict[str, byte
 
 def figures(results: StudyResults, options: ReportOptions) -> dict[str, Figure]:
     """Return the figures that a study has the numbers for, by name."""
-    facts = gather_all(results, options)
+    facts = gather(results, options)
     lines = [entry for entry in entries(results, options) if entry.mean is not None]
     if not lines:
         return {}

@@ -9,13 +9,13 @@ from markupsafe import Markup
 
 from benchmarker import FailedCell, Leaderboard, ReportOptions, StudyResults, __version__, metric_label
 from benchmarker_reports.columns import CHECKPOINTS
-from benchmarker_reports.contents.compared import MOST_COMPARED, gather_all
 from benchmarker_reports.contents.entries import confusions, cost_charts, entries, metric_head, per_class
 from benchmarker_reports.contents.examples import examples
 from benchmarker_reports.contents.generators import GeneratorPart, generator_parts
 from benchmarker_reports.contents.learning import learning_panels
 from benchmarker_reports.contents.model import Confusion, CostChart, Entry, Examples, Panel, PerClass, Series
 from benchmarker_reports.contents.probabilities import Probabilities, probabilities
+from benchmarker_reports.facts import MOST_COMPARED, gather
 from benchmarker_reports.html.charts import band_bar, domain_of
 from benchmarker_reports.html.comparing import DoseView, TableView, dose_views, table_views
 from benchmarker_reports.statistics.tables import Comparisons
@@ -160,7 +160,7 @@ def build_page(results: StudyResults, options: ReportOptions) -> Page:
     options : ReportOptions
         How to show it.
     """
-    facts = gather_all(results, options)
+    facts = gather(results, options)
     board = facts.board
     lines = entries(results, options)
     compared = facts.comparisons

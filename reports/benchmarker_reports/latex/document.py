@@ -9,12 +9,13 @@ from functools import lru_cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from benchmarker import Leaderboard, ReportOptions, StudyResults, Summary, metric_label
-from benchmarker_reports.contents.compared import gather_all
 from benchmarker_reports.contents.entries import SCORES, entries, metric_head, per_class
 from benchmarker_reports.contents.model import Entry, PerClass
+from benchmarker_reports.facts import Facts, gather
 from benchmarker_reports.html.comparing import probability, signed
 from benchmarker_reports.latex.escaping import Raw, comment, escaped
 from benchmarker_reports.latex.macros import macros
+from benchmarker_reports.sections import FRONT_NOTES, fronts_section
 from benchmarker_reports.statistics.tables import Comparisons, ComparisonTable
 
 LONGEST_TABULAR = 40
@@ -50,7 +51,7 @@ class Section:
 
 def build_files(results: StudyResults, options: ReportOptions) -> dict[str, str]:
     """Return the files of a study; see `benchmarker_reports.latex.render`."""
-    facts = gather_all(results, options)
+    facts = gather(results, options)
     board, compared = facts.board, facts.comparisons
     lines = entries(results, options)
     classes = per_class(results, lines[:MOST_CLASS_ENTRIES], options.checkpoint)
@@ -71,6 +72,8 @@ def build_files(results: StudyResults, options: ReportOptions) -> dict[str, str]
     for table in compared.tables if compared else ():
         file = f"table_comparisons_{table.name}.tex"
         tables[file] = (comparison_table(table, level), _remarks(compared, table))
+    if facts.fronts:
+        tables["table_costs.tex"] = (fronts_table(facts), FRONT_NOTES)
     sections = [
         Section(title=table.title, file=Raw(file), long=table.long, notes=notes)
         for file, (table, notes) in tables.items()
@@ -105,6 +108,17 @@ def leaderboard_table(board: Leaderboard, lines: Sequence[Entry], level: str) ->
         columns=Raw("r" + names + "r" * (len(head) - (3 if arms else 2))),
         head=_head(head),
         lines=tuple(rows),
+    )
+
+
+def fronts_table(facts: Facts) -> Table:
+    """Return the lines that no other one beats in the metric and a cost."""
+    section = fronts_section(facts)
+    return Table(
+        title=section.title,
+        columns=Raw(_text_column("60mm") + "r" * (len(section.head) - 1)),
+        head=_head(section.head),
+        lines=tuple(_line([cell.strip() for cell in row]) for row in section.rows),
     )
 
 

@@ -7,7 +7,7 @@ Every number is stored as it was computed, in the units of its metric; formats r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -149,6 +149,24 @@ class Comparison:
     def sign(self) -> str:
         """The verdict as one letter."""
         return SIGNS[self.verdict]
+
+    @property
+    def reversed(self) -> Comparison:
+        """The same comparison with its sides exchanged: second minus first."""
+        opposite: Mapping[str, Verdict] = {"better": "worse", "worse": "better"}
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            differences=tuple(-value for value in self.differences),
+            difference=None if self.difference is None else -self.difference,
+            low=None if self.high is None else -self.high,
+            high=None if self.low is None else -self.low,
+            verdict=opposite.get(self.verdict, self.verdict),
+            mcnemar=None
+            if self.mcnemar is None
+            else replace(self.mcnemar, first_only=self.mcnemar.second_only, second_only=self.mcnemar.first_only),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
