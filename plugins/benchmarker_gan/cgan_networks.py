@@ -115,6 +115,8 @@ def generator(shape: Shape, latent: int, n_conditions: int, width: int, seeds: I
     context = layers.Concatenate()([layers.LeakyReLU(0.2)(context), conditions])
     maps = [width * min(2**k, 8) for k in reversed(range(len(sides) - 1))]
     x = layers.Dense(sides[0] ** 2 * maps[0], use_bias=False, kernel_initializer=_glorot(seeds))(context)
+    # Number by number: normalised map by map, one pattern may outgrow what latent points change of it.
+    x = layers.BatchNormalization(center=False, scale=False)(x)
     x = _told(layers.Reshape((sides[0], sides[0], maps[0]))(x), context, maps[0], seeds)
     for side, each in zip(sides[1:], [*maps[1:], max(width // 2, 4)], strict=True):
         doubling = layers.Conv2DTranspose(each, 4, 2, padding="same", use_bias=False, kernel_initializer=_glorot(seeds))
