@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarker import LeaderboardRow, ReportOptions, StudyResults, Summary
-from benchmarker_reports.facts import gather
+from benchmarker import Leaderboard, LeaderboardRow, ReportOptions, StudyResults, Summary
+from benchmarker_reports.facts import MOST_COMPARED, gather
 
 FORMAT = 1
 
@@ -26,7 +26,8 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     -------
     str
         An object with ``rows``, ``failed``, ``notes``, the counts ``ok``, ``failed``, ``pending`` and ``planned``, and,
-        where there is something to say, ``comparisons``, ``generators`` and ``yardsticks``.
+        where there is something to say, ``comparisons``, ``fronts``, ``generators``,
+        ``yardsticks`` and ``averages``.
     """
     facts = gather(results, options)
     leaderboard = facts.board
@@ -50,8 +51,17 @@ def render(results: StudyResults, options: ReportOptions) -> str:
         ],
         "notes": list(leaderboard.notes),
         **facts.to_json(),
+        **_averages(leaderboard, options),
     }
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _averages(board: Leaderboard, options: ReportOptions) -> dict[str, Any]:
+    from benchmarker_reports.contents.averages import averages
+
+    # Bootstraps of a thousand lines take long, and few look at them.
+    found = averages(board, options.confidence) if len(board.at(options.checkpoint)) <= MOST_COMPARED else ()
+    return {"averages": [each.to_json() for each in found]} if found else {}
 
 
 def _row(row: LeaderboardRow) -> dict[str, Any]:

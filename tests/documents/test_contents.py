@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ from sklearn import metrics
 
 from benchmarker import History, ReportOptions, Stream, open_results
 from benchmarker_reports.contents import curves
+from benchmarker_reports.contents.averages import averages
 from benchmarker_reports.contents.entries import entries
 from benchmarker_reports.contents.examples import examples, png
 from benchmarker_reports.contents.learning import MOST_POINTS, average_histories
 from benchmarker_reports.contents.model import Panel, Series, as_floats
+from benchmarker_reports.html import render as html_report
 from benchmarker_reports.html.charts import domain_of, line_chart
 from benchmarker_reports.html.comparing import probability, signed
 from benchmarker_reports.html.svg import Drawing, Scale, number, round_ticks, tick_text
+from benchmarker_reports.json_report import render as json_report
 from tests.documents.material import DocumentStudy
 
 Scored = tuple[curves.Floats, NDArray[np.bool_]]
@@ -176,3 +180,33 @@ def test_variants_of_one_network_keep_their_own_runs(tmp_path: Path) -> None:
     for entry, epochs in zip(lines, (10, 20), strict=True):
         assert {run.spec["model"]["epochs"] for run in entry.runs} == {epochs}
         assert [run.seed for run in entry.runs] == [1, 2]
+
+
+def test_other_averages_are_those_of_scipy(study_folder: Path) -> None:
+    from scipy import stats
+
+    board = open_results(study_folder).leaderboard("best")
+    found = averages(board, 0.95)
+    assert [each.row.label for each in found] == [row.label for row in board.rows if row.n > 1]
+    for each in found:
+        values = list(each.row.metrics[board.sort].values.values())
+        assert each.interquartile == pytest.approx(stats.trim_mean(values, 0.25))
+        if each.t is not None and np.ptp(values) > 0:
+            expected = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
+            assert (each.t.low, each.t.high) == pytest.approx(expected)
+    told = [each for each in found if each.bca is not None]
+    assert told
+    for each in told:
+        assert each.bca is not None
+        values = list(each.row.metrics[board.sort].values.values())
+        assert min(values) <= each.bca.low <= each.bca.high <= max(values)
+
+
+def test_the_page_and_json_show_other_averages(study_folder: Path) -> None:
+    results = open_results(study_folder)
+    page = html_report(results, ReportOptions())
+    assert "Other averages and intervals" in page
+    assert "interquartile mean" in page
+    value = json.loads(json_report(results, ReportOptions()))
+    assert len(value["averages"]) == 8
+    assert value["averages"][0]["bca_interval"] is None or len(value["averages"][0]["bca_interval"]) == 2

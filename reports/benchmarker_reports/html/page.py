@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from benchmarker import FailedCell, Leaderboard, ReportOptions, StudyResults, __version__, metric_label
 from benchmarker_reports.columns import CHECKPOINTS
+from benchmarker_reports.contents.averages import Averages, averages
 from benchmarker_reports.contents.entries import confusions, cost_charts, entries, metric_head, per_class
 from benchmarker_reports.contents.examples import examples
 from benchmarker_reports.contents.generators import GeneratorPart, generator_parts
@@ -107,6 +108,12 @@ class Page:
     examples: Examples | None = None
     generators: tuple[GeneratorView, ...] = ()
     yardsticks: tuple[YardstickLine, ...] = ()
+    averages: tuple[Averages, ...] = ()
+    sort: str = ""
+
+    def write(self, value: float) -> str:
+        """Write a value of the metric that lines are sorted by."""
+        return metric_label(self.sort).write(value)
 
     @property
     def several_arms(self) -> bool:
@@ -198,6 +205,8 @@ def build_page(results: StudyResults, options: ReportOptions) -> Page:
         examples=examples(results, detailed, checkpoint),
         generators=_generators(results),
         yardsticks=tuple(map(_yardstick, facts.yardsticks)),
+        averages=averages(board, options.confidence) if len(lines) <= MOST_COMPARED else (),
+        sort=board.sort,
     )
 
 
