@@ -210,5 +210,5 @@ def test_contents_are_readable_on_their_backgrounds(driver: Any, address: str) -
     for scheme in SCHEMES:
         _open(driver, address, 1280, scheme)
         contrasts = driver.execute_script(script)
-        assert len(contrasts) > 100
+        assert len(contrasts) > 20  # one network of four classes has sixteen cells in its matrix alone
         assert min(contrasts) >= 4.5, scheme
