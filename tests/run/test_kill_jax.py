@@ -11,8 +11,9 @@ import pytest
 from tests.run.comparing import COMMAND, assert_equal_runs, assert_whole, lay_out
 from tests.run.killing import REGISTRY, KilledStudy
 
-SEED = 8901
-STAGES = ("training", "snapshot", "results")
+SEED = 8924  # draws a worker, then the parent
+# Every start compiles for longer than it trains: two kills, in a snapshot and in what follows training.
+STAGES = ("snapshot", "results")
 
 
 @pytest.mark.kill
