@@ -52,7 +52,7 @@ def false_rates(world: World) -> list[float]:
     for k in range(STUDIES):
         first, second = draw(world, generator)
         wrong += judged_by_all(first, second, world, bootstrap=k < WITH_BOOTSTRAP)
-    return (wrong / [STUDIES, STUDIES, STUDIES, WITH_BOOTSTRAP, STUDIES]).tolist()
+    return [float(rate) for rate in wrong / [STUDIES, STUDIES, STUDIES, WITH_BOOTSTRAP, STUDIES]]
 
 
 def judged_by_all(first: Array, second: Array, world: World, *, bootstrap: bool) -> Array:
