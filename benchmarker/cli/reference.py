@@ -24,7 +24,8 @@ Written by `python -m benchmarker.cli.reference > docs/command_line.md`; a test 
 
 `quickstart.py` is a thin front of `benchmarker run` that keeps the options of the radio framework. Errors are one
 message on standard error; the exit code is 0 if all went well, 1 if something failed, 2 if what was asked for cannot be
-done, and 130 after Ctrl-C. `--debug` (after `benchmarker`, or anywhere after `quickstart.py`) shows the traceback.
+done, 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP. `--debug` (after `benchmarker`, or anywhere after
+`quickstart.py`) shows the traceback.
 
 On a terminal a run shows bars; into a file (`>> log.txt`) it writes plain lines, and the leaderboard is the end of it.
 """

@@ -44,7 +44,9 @@ def failure_kind(error: Exception) -> str:
     """Return the kind of failure that an exception stands for."""
     if isinstance(error, BenchmarkerError):
         return error.kind
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+    # TensorFlow has a class for it; JAX says it in the first word of the message.
+    exhausted = type(error).__name__ == "ResourceExhaustedError" or str(error).startswith("RESOURCE_EXHAUSTED")
+    if isinstance(error, MemoryError) or exhausted:
         return "out-of-memory"
     return "crashed"
 

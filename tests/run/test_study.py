@@ -233,6 +233,40 @@ def test_a_diverging_network_is_a_failed_cell(failing: Failing) -> None:
     assert "smaller learning rate" in failed["message"]
 
 
+def test_a_collapsed_network_is_marked_and_fails_on_request(
+    registry: Callable[..., Path], tmp_path: Path, command_line: Any
+) -> None:
+    source = """
+from benchmarker import Architecture, hookimpl
+
+def build(input_shape, task, seed):
+    from keras import Sequential, Input, layers
+    bias = lambda shape, dtype: [9.0] + [0.0] * (shape[0] - 1)
+    return Sequential([Input(input_shape), layers.GlobalAveragePooling2D(),
+                       layers.Dense(task.n_outputs, "softmax", kernel_initializer="zeros", bias_initializer=bias)])
+
+@hookimpl
+def benchmarker_register(registrar):
+    registrar.architecture(Architecture(name="stubborn", builder="stubborn_plugin:build", citation="none"))
+"""
+    environment = {"PYTHONPATH": str(install(tmp_path / "site", "stubborn_plugin", source))}
+    models = [{"architecture": "stubborn", "learning_rate": 1e-9, "epochs": 1}]
+    path = registry(models=models)
+    training = json.loads(path.read_text())["training"]
+    done = command_line.run("run", path, "-p", "marked", cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "collapsed to one class" in done.stdout
+    (metrics,) = (tmp_path / "marked" / "runs").glob("*/metrics.json")
+    assert json.loads(metrics.read_text())["best"]["collapsed"] == "FRI"
+    path = registry(models=models, training={**training, "collapse": "fail"})
+    done = command_line.run("run", path, "-p", "failed", cwd=tmp_path, env=environment)
+    assert done.returncode == 1
+    (failed,) = command_line.manifests(tmp_path / "failed").values()
+    assert failed["kind"] == "diverged"
+    assert "call every validation image FRI" in failed["message"]
+    assert "tried again" not in done.stdout
+
+
 def test_ctrl_c_keeps_what_is_finished(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
     models = [MODELS[1], {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}]
     path = registry(models=models)
