@@ -1,15 +1,15 @@
 """Augmentation of what a discriminator sees.
 
 With few real images a discriminator learns them by heart. Real images are therefore mirrored and turned at random: the
-sky has no preferred direction, so the generator learns the same population, seen from all sides. Generated images are
-not, or the discriminator could not tell a generator that makes all directions from one that makes a single one. Both
-are shifted at random in the same way; this can be differentiated, so that the generator still learns centred images.
+sky has no preferred direction, so they are the same population, seen from all sides. A generator has its images turned
+in the same eight ways by further numbers of its latent points, also when samples are drawn: it need not learn every
+shape eight times, and its samples have no preferred direction either. Both are shifted at random before the
+discriminator sees them; this can be differentiated, so that the generator still learns centred images.
 
 References
 ----------
-Zhao et al. 2020, *Differentiable Augmentation for Data-Efficient GAN Training*, arXiv:2006.10738. That a generator's
-own directions are hidden by changes which take every direction with equal chance: Karras et al. 2020, *Training
-Generative Adversarial Networks with Limited Data*, arXiv:2006.06676.
+Zhao et al. 2020, *Differentiable Augmentation for Data-Efficient GAN Training*, arXiv:2006.10738. Turning
+what a generator makes: Birrell et al. 2022, *Structure-preserving GANs*, arXiv:2202.01129.
 """
 
 from __future__ import annotations

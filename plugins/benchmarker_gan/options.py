@@ -61,7 +61,7 @@ class CganOptions(GanOptions):
     """Networks, losses and training: those that suit small sets and follow their conditions, or the published ones
     (50 x 50 x 3)."""
 
-    class_weight: Weight = 0.1
+    class_weight: Weight = 0.3
     """Of the error of the predicted class in the preset ``projection``."""
 
     attribute_weight: Weight = 3.0

@@ -45,7 +45,8 @@ class Recipe:
     discriminator_rate, generator_rate, beta1 : float
         Of both Adam optimisers.
     augmented : bool
-        Whether the discriminator sees real images mirrored and turned, and all images shifted, at random.
+        Whether real images are mirrored and turned at random before the discriminator sees them, generated ones as
+        three further numbers of their latent points say, and all are shifted at random.
     average : float or None
         Decay per step of the moving average of the generator that draws samples; None draws with the last weights.
     unit, stretch : str, float
@@ -102,8 +103,9 @@ class Pair:
 
     References
     ----------
-    Moving average of the generator: Yazici et al. 2019, *The Unusual Effectiveness of Averaging in GAN Training*,
-    arXiv:1806.04498.
+    Generated images that are turned at random, as real ones are: Birrell et al. 2022, *Structure-preserving GANs*,
+    arXiv:2202.01129. Moving average of the generator: Yazici et al. 2019, *The Unusual Effectiveness of
+    Averaging in GAN Training*, arXiv:1806.04498.
     """
 
     def __init__(self, networks: Networks, recipe: Recipe, seed: int) -> None:
@@ -170,9 +172,10 @@ class Pair:
 
     def noise(self, rng: Generator, n: int) -> Float:
         """Return latent points, ndarray of shape (n, latent), float32."""
+        size = self.recipe.latent + (TURNS if self.recipe.augmented else 0)
         if self.recipe.distribution == "uniform":
-            return rng.uniform(-1, 1, (n, self.recipe.latent)).astype(np.float32)
-        return rng.standard_normal((n, self.recipe.latent), dtype=np.float32)
+            return rng.uniform(-1, 1, (n, size)).astype(np.float32)
+        return rng.standard_normal((n, size), dtype=np.float32)
 
     def sample(self, noise: Float, conditions: Float) -> Float:
         """Return generated images, ndarray of shape (n, height, width, channels), float32, in [0, 1]."""
@@ -188,8 +191,14 @@ class Pair:
         return images
 
     def _generate(self, network: keras.Model, noise: Any, conditions: Any, *, training: bool) -> Any:
-        inputs = [noise, conditions] if self.networks.conditional_generator else noise
-        return network(inputs, training=training)
+        from keras import ops
+
+        points = noise[:, : self.recipe.latent]
+        inputs = [points, conditions] if self.networks.conditional_generator else points
+        images = network(inputs, training=training)
+        if not self.recipe.augmented:
+            return images
+        return turn(images, ops.cast(noise[:, self.recipe.latent :] > 0, images.dtype))
 
     def _judge(self, images: Any, conditions: Any, shifts: Any = None) -> Judgement:
         if shifts is not None:

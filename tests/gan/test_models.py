@@ -154,11 +154,22 @@ def test_all_random_inputs_of_a_step_are_drawn() -> None:
     model = dcgan.build((8, 8, 1), CLASSES, 1, DcganOptions(width=4))
     draws = model.draw(Stream("draws").generator(), 9)
     assert {name: array.shape for name, array in draws.items()} == {
-        "discriminator_noise": (3, 3, 64),
-        "generator_noise": (3, 3, 64),
+        "discriminator_noise": (3, 3, 67),
+        "generator_noise": (3, 3, 67),
         "turns": (3, 3, 3),
         "real_shifts": (3, 3, 2),
         "discriminator_shifts": (3, 3, 2),
         "generator_shifts": (3, 3, 2),
     }
     assert all(array.dtype == np.float32 for array in draws.values())
+
+
+def test_the_last_latent_numbers_mirror_and_turn_a_sample() -> None:
+    model = cgan.build((16, 16, 1), CLASSES, 1, CganOptions(width=4))
+    step(model, [0, 1, 2, 0], size=16)
+    noise = np.repeat(model.noise(Stream("noise").generator(), 1), 3, axis=0)
+    noise[:, -3:] = [[1, 1, 1], [-1, 1, 1], [1, 1, -1]]
+    plain, mirrored, exchanged = model.sample(noise, CLASSES.encode(np.zeros(3, int), {}))[..., 0]
+    assert plain.std() > 0
+    np.testing.assert_array_equal(mirrored, plain[:, ::-1])
+    np.testing.assert_array_equal(exchanged, plain.T)
