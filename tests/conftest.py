@@ -16,9 +16,10 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-# A shell that starts tests in the background has them ignore Ctrl-C, and so would all processes that they start.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Started in the background, or by nohup, tests ignore signals, and so would all processes that they start.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
