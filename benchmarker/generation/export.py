@@ -83,9 +83,9 @@ def _describe(header: Header, export: Export, k: int) -> None:
     header["GENEPOCH"] = (export.epoch, "epoch of its weights")
     header["GENDRAW"] = (export.draw, "draw of latent points")
     header["GENINDEX"] = (k, "number of the image in the draw")
-    header["GENKEY"] = (generator.key, "key of its cell")
+    header["GENKEY"] = generator.key  # a digest leaves a card no room for a comment
     if export.epoch == generator.epochs[-1]:
-        header["GENWGHTS"] = (generator.weights, "SHA-256")
+        header["GENWGHTS"] = generator.weights
     for name, value, unit in export.conditions(k):
         header[f"HIERARCH CONDITION {name}"] = (value, f"[{unit}]" if unit else "")
 
