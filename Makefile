@@ -30,7 +30,7 @@ quickstart: $(INSTALLED) ## Train three networks on the embedded data and print 
 
 # Two processes, as on a machine of two cores: most tests keep one busy. A file stays in one process, with its fixtures.
 test: $(INSTALLED) ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-statistics: $(INSTALLED) ## Simulate thousands of studies: false verdicts and power
 	$(BIN)/python -m pytest -m statistics tests/statistics
