@@ -82,6 +82,33 @@ def draw(world: World, generator: RandomGenerator, networks: int = 2) -> Array:
     return (latent > 0).astype(np.float64)
 
 
+def resample(study: int, network: str, seeds: int, generator: RandomGenerator) -> tuple[Array, Array]:
+    """Return correctness of a stored network twice: other draws of its runs and, shared by both, of the test sources.
+
+    Parameters
+    ----------
+    study : int
+        Number of a stored study.
+    network : str
+        One of its networks.
+    seeds : int
+        Runs of each side, drawn with replacement.
+    generator : RandomGenerator
+        Where draws come from.
+
+    Returns
+    -------
+    tuple of ndarray of shape (seeds, sources)
+        Sources of a class stand together.
+    """
+    classes, networks = stored_studies()[study]
+    right = networks[network].astype(np.float64)
+    size = min(np.bincount(classes))
+    sources = np.concatenate([generator.choice(np.flatnonzero(classes == k), size) for k in range(CLASSES)])
+    runs = generator.integers(len(right), size=(2, seeds, 1))
+    return right[runs[0], sources], right[runs[1], sources]
+
+
 def _difficulties(world: World, generator: RandomGenerator) -> Array:
     if world.real is None:
         return 1.5 * generator.standard_normal(world.sources)

@@ -13,7 +13,7 @@ from benchmarker_reports.statistics.corrections import holm
 from benchmarker_reports.statistics.equivalence import equivalence_p
 from benchmarker_reports.statistics.paired import judged
 from benchmarker_reports.statistics.power import plan, power
-from tests.statistics.simulator import World, draw, excludes_zero, spread, truth, verdict
+from tests.statistics.simulator import World, draw, excludes_zero, resample, spread, stored_studies, truth, verdict
 
 NOMINAL = 0.05
 STUDIES = 2000
@@ -50,6 +50,21 @@ def test_false_verdicts_of_networks_that_are_equally_good(
     world = World(seeds=seeds, seed_effect=seed_effect, quirk=quirk, real=real)
     above, below = excludes_zero(world, STUDIES, "equally good")
     assert above + below <= tolerated(NOMINAL, STUDIES)
+
+
+@pytest.mark.statistics
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize(
+    ("study", "network"), [(k, name) for k, study in enumerate(stored_studies()) for name in study[1]]
+)
+def test_false_verdicts_of_resampled_predictions(study: int, network: str, seeds: int) -> None:
+    generator = Stream("resampled predictions", study=study, network=network, seeds=seeds).generator()
+    wrong = 0
+    for _ in range(STUDIES):
+        first, second = resample(study, network, seeds, generator)
+        value, found = spread(first, second)
+        wrong += abs(value) > found.half_width(NOMINAL)
+    assert wrong / STUDIES <= tolerated(NOMINAL, STUDIES)
 
 
 @pytest.mark.statistics
