@@ -22,7 +22,18 @@ from benchmarker.backends import chosen, worker_environment
 from benchmarks.measure import Figure
 
 THREADS = 2
-BENCHMARKS = ("startup", "opening", "rotated_images", "memory", "epoch", "trail", "jobs", "many_runs")
+BENCHMARKS = (
+    "startup",
+    "opening",
+    "rotated_images",
+    "memory",
+    "epoch",
+    "trail",
+    "jobs",
+    "gan_step",
+    "gan_samples",
+    "many_runs",
+)
 RESULTS = Path("build") / "benchmarks.json"
 
 
