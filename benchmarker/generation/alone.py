@@ -120,6 +120,8 @@ def find_run(place: Path, generator: str | None, seed: int | None) -> Path:
     ConfigurationError
         If none or several are.
     """
+    if not place.is_dir():
+        raise ConfigurationError(f"{place}: there is no such folder; give a study, or the run of a generator in it")
     if not (place / PLAN_FILE).exists():
         return place
     known = read_study(place).generators

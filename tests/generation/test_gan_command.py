@@ -144,3 +144,10 @@ def test_what_cannot_be_asked_for_is_told(
 def test_a_folder_without_a_generator_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments("grid", tmp_path, "--out", tmp_path / "grid.png")) == 1
     assert "the trail of a generator was expected there" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gan", "sample", str(tmp_path / "nowhere"), "4", "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "nowhere: there is no such folder; give a study" in told
+    assert len(told.strip().splitlines()) == 1
