@@ -47,7 +47,11 @@ def build(
     if options.preset == "published":
         generator, discriminator = cgan_networks.published_generator, cgan_networks.published_discriminator
     else:
-        generator, discriminator = cgan_networks.generator, cgan_networks.discriminator
+        # A judge whose errors count for nothing would only cost time.
+        by_class = conditions.classes and options.class_weight
+        judged = bool(by_class or (conditions.attributes and options.attribute_weight))
+        generator = cgan_networks.generator
+        discriminator = partial(cgan_networks.discriminator, judged=judged)
         objective = HingeWithJudge(
             n_classes=len(conditions.classes),
             class_weight=options.class_weight,

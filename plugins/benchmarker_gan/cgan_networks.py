@@ -139,7 +139,9 @@ def _told(x: Any, context: Any, maps: int, seeds: Iterator[int]) -> Any:
     return layers.LeakyReLU(0.2)(layers.Add()([x, layers.Reshape((1, 1, maps))(shift)]))
 
 
-def discriminator(shape: Shape, n_conditions: int, width: int, seeds: Iterator[int]) -> keras.Model:
+def discriminator(
+    shape: Shape, n_conditions: int, width: int, seeds: Iterator[int], *, judged: bool = True
+) -> keras.Model:
     """Return a narrow discriminator: spectrally normalised, with a projection of the conditions, and a judge of them.
 
     The logit is a linear function of the features plus the product of features and embedded conditions. The judge
@@ -155,6 +157,8 @@ def discriminator(shape: Shape, n_conditions: int, width: int, seeds: Iterator[i
         Maps of the first convolution; each layer after it has twice as many, but at most eight times.
     seeds : iterator of int
         Of the initial weights.
+    judged : bool
+        Whether there is a judge.
 
     References
     ----------
@@ -174,7 +178,8 @@ def discriminator(shape: Shape, n_conditions: int, width: int, seeds: Iterator[i
         return keras.Model([images, conditions], logit, name="discriminator")
     embedded = _spectral(8 * width, seeds, use_bias=False)(conditions)
     logit = layers.Add()([logit, layers.Dot(axes=1)([features, embedded])])
-    return keras.Model([images, conditions], [logit, _judge(images, n_conditions, width, seeds)], name="discriminator")
+    outputs = [logit, _judge(images, n_conditions, width, seeds)] if judged else logit
+    return keras.Model([images, conditions], outputs, name="discriminator")
 
 
 def _judge(images: Any, n_conditions: int, width: int, seeds: Iterator[int]) -> Any:

@@ -173,3 +173,11 @@ def test_the_last_latent_numbers_mirror_and_turn_a_sample() -> None:
     assert plain.std() > 0
     np.testing.assert_array_equal(mirrored, plain[:, ::-1])
     np.testing.assert_array_equal(exchanged, plain.T)
+
+
+def test_without_a_weight_of_conditions_nothing_predicts_them() -> None:
+    judged = cgan.build((16, 16, 1), CLASSES, 1, CganOptions(width=4))
+    alone = cgan.build((16, 16, 1), CLASSES, 1, CganOptions(width=4, class_weight=0))
+    assert "d_condition_error_real" in step(judged, [0, 1, 2, 0], size=16)
+    assert "d_condition_error_real" not in step(alone, [0, 1, 2, 0], size=16)
+    assert len(alone.variables) < len(judged.variables)

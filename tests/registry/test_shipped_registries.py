@@ -12,7 +12,16 @@ from benchmarker.discovery import installed
 from benchmarker.registry import canonical, check_registry, find_registry, load_registry, shipped, shipped_names
 
 ROOT = Path(benchmarker.__file__).parent.parent
-NAMES = ("becker2021", "conditional_fidelity", "convxpress", "first_radio_galaxies", "gan_vs_real", "quickstart")
+NAMES = (
+    "becker2021",
+    "conditional_fidelity",
+    "convxpress",
+    "first_radio_galaxies",
+    "gan_first",
+    "gan_first_tenth",
+    "gan_vs_real",
+    "quickstart",
+)
 
 
 def test_the_shipped_registries_are_found() -> None:
