@@ -62,9 +62,9 @@ class CganOptions(GanOptions):
     (50 x 50 x 3)."""
 
     class_weight: Weight = 0.3
-    """Of the error of the predicted class in the preset ``projection``. Less suits classes that are hard to tell apart: a
-    generator may please whatever predicts them with patterns that no galaxy has. With 0 the discriminator alone, which
-    is told the class, keeps them apart."""
+    """Of the error of the predicted class in the preset ``projection``. Less suits classes that are hard to tell apart:
+    a generator may please whatever predicts them with patterns that no galaxy has. With 0 the discriminator alone,
+    which is told the class, keeps them apart."""
 
     attribute_weight: Weight = 3.0
     """Of the squared error of predicted continuous conditions in the preset ``projection``."""
