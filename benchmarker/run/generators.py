@@ -189,6 +189,5 @@ def job_entries(
 
 def failed_with(generator: Cell, outcome: CellOutcome) -> CellOutcome:
     """Return how the cells end whose generator failed."""
-    name = f"{generator.model}/{generator.arm}/{generator.seed}"
-    message = f"its generator {name} failed: {outcome.message}"
+    message = f"its generator {generator.name} failed: {outcome.message}"
     return CellOutcome(status="failed", kind=outcome.kind, message=message)

@@ -72,6 +72,11 @@ class Cell:
         return run_name(self.key)
 
     @property
+    def name(self) -> str:
+        """Model, arm and seed, as messages call it."""
+        return self.view.name
+
+    @property
     def view(self) -> CellView:
         """The cell, as people know it."""
         names = {name: getattr(self, name) for name in ("key", "model", "architecture", "arm", "seed")}
