@@ -18,7 +18,8 @@ from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.generation.conditions import CLASS, space_from_json
 from benchmarker.generation.layout import CONDITIONS_FILE, saved_epochs
-from benchmarker.generation.samples import IMAGES_FILE, Request, draw_in_process, generator_links
+from benchmarker.generation.request import IMAGES_FILE, Request, draw_in_process
+from benchmarker.generation.samples import generator_links
 from benchmarker.randomness import Stream
 from benchmarker.registry import LoadedRegistry
 from benchmarker.results.layout import PLAN_FILE, RUNS_FOLDER

@@ -18,8 +18,9 @@ from benchmarker.contracts.tasks import Regression, RegressionTarget
 from benchmarker.errors import ConfigurationError, DataError, PluginError, StorageError
 from benchmarker.generation import drawing, samples
 from benchmarker.generation.conditions import bootstrap, encode, fit_conditions, shares
+from benchmarker.generation.mixture import MixedSet, Mixture
 from benchmarker.generation.run import train_generator
-from benchmarker.generation.samples import MixedSet, Mixture, generator_link, with_generated
+from benchmarker.generation.samples import generator_link, with_generated
 from benchmarker.generation.sampling import load_weights
 from benchmarker.randomness import Stream
 from benchmarker.training.sets import PartSet
