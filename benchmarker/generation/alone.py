@@ -28,9 +28,9 @@ from benchmarker.run.files import make_folder
 from benchmarker.run.locks import joined
 from benchmarker.run.observer import Observer
 from benchmarker.run.policy import Policy
-from benchmarker.run.pool import Pool
 from benchmarker.run.ready import get_ready
 from benchmarker.run.runner import Runner
+from benchmarker.run.study import bring_to_end
 
 
 def train_generators(
@@ -63,9 +63,7 @@ def train_generators(
         stack.enter_context(held(ready.prepared))
         alone = replace(ready, cells=list(ready.generators.values()))
         runner = Runner(alone, observer, policy, force=force, test_only=False, models_folder=None)
-        pool = Pool(runner.begin(), runner.work, runner.tell_waiting, runner.workers)
-        runner.on_failure = pool.stop if policy.fail_fast else None
-        pool.run(policy.jobs)
+        bring_to_end(runner, policy)
     return sum(outcome.status != "ok" for outcome in runner.outcomes.values())
 
 
