@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Figure, hand_over
 
@@ -32,7 +33,6 @@ def peak_bytes(n: int) -> int:
 
 def train(n: int) -> int:
     """Train one epoch on ``n`` images and return the peak resident memory."""
-    import keras
     import numpy as np
 
     from benchmarker import LabelledImages, Stream, Training
@@ -60,20 +60,28 @@ def train(n: int) -> int:
         )
         batches = OrderedBatches(PartSet(data, np.arange(n)), batch_size=BATCH, epochs=1, order=Stream("order"))
         validation = FixedBatches(PartSet(data, np.arange(BATCH)), batch_size=BATCH, targets=True)
-        # A network that costs next to nothing, so that the images dominate.
-        layers = keras.layers
-        network = keras.Sequential(
-            [
-                keras.Input((SIZE, SIZE, 1)),
-                layers.Conv2D(4, 10, strides=10),
-                layers.Flatten(),
-                layers.Dense(TASK.n_outputs, activation="softmax"),
-            ]
-        )
+        network = _network()
         training = Training(batch_size=BATCH, threads=THREADS)
         compile_model(network, TASK, training, learning_rate=1e-4)
         fit(network, training, epochs=1, train=batches, validation=validation)
     return peak_memory_bytes()
+
+
+def _network() -> Any:
+    """Return a network that costs next to nothing, so that the images dominate."""
+    import keras
+    from keras import layers
+
+    from benchmarks.material import TASK
+
+    return keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 1)),
+            layers.Conv2D(4, 10, strides=10),
+            layers.Flatten(),
+            layers.Dense(TASK.n_outputs, activation="softmax"),
+        ]
+    )
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker.cli.base import INTERRUPTED, PATH, examples, on_terminal, settings
+from benchmarker.cli.base import PATH, examples, on_terminal, settings
 from benchmarker.cli.run_options import Seeds
 
 if TYPE_CHECKING:
@@ -76,8 +76,9 @@ def train(
     REGISTRY is a YAML file or the name of a shipped registry. A later `benchmarker run` into the same folder finds the
     generators there. After Ctrl-C the same command goes on with what was being trained.
     """
+    from benchmarker.cli.ending import ended_in_order, exit_code
     from benchmarker.cli.progress import observer
-    from benchmarker.cli.run_command import EndedError, default_results, ended_in_order
+    from benchmarker.cli.run_command import default_results
     from benchmarker.discovery import installed
     from benchmarker.generation.alone import train_generators
     from benchmarker.registry import Overrides, load_registry
@@ -100,7 +101,7 @@ def train(
             )
     except KeyboardInterrupt as error:
         click.echo("interrupted: the same command goes on with the generators that were being trained", err=True)
-        return error.code if isinstance(error, EndedError) else INTERRUPTED
+        return exit_code(error)
     click.echo(f"Results:  {results}\nMore:     benchmarker gan grid {results} --out grid.png")
     return 1 if failed else 0
 

@@ -16,7 +16,6 @@ from rich.text import Text
 from benchmarker.cli.base import console
 from benchmarker.cli.progress import (
     SHOWN_ON_TERMINAL,
-    cell_name,
     data_line,
     epoch_text,
     outcome_text,
@@ -118,7 +117,7 @@ class RichObserver:
 
     def cell_started(self, cell: CellView) -> None:
         """Start the bar of a cell's epochs."""
-        bar = self._progress.add_task(cell_name(cell), total=None, count="")
+        bar = self._progress.add_task(cell.name, total=None, count="")
         self._working[cell.key] = _Work(bar=bar, started=time.monotonic(), details="starting a fresh process ...")
 
     def cell_step(self, cell: CellView, epoch: int, done: int, total: int) -> None:
@@ -141,7 +140,7 @@ class RichObserver:
         self._trained += not outcome.reused
         seconds = seconds_since(work.started if work else None)
         style = "" if outcome.status == "ok" else "bold"
-        self._print(f"[{self._done}/{self._total}] {cell_name(cell)}: {outcome_text(outcome, seconds)}", style)
+        self._print(f"[{self._done}/{self._total}] {cell.name}: {outcome_text(outcome, seconds)}", style)
         self._advance_all()
 
     def message(self, text: str) -> None:

@@ -94,7 +94,7 @@ class PlainObserver:
 
     def _name(self, cell: CellView) -> str:
         number = self._numbers.setdefault(cell.key, len(self._numbers) + 1)
-        return f"[{number}/{self._total}] {cell_name(cell)}"
+        return f"[{number}/{self._total}] {cell.name}"
 
 
 def seconds_since(started: float | None) -> float | None:
@@ -105,11 +105,6 @@ def seconds_since(started: float | None) -> float | None:
 def say(text: str) -> None:
     """Write a line at once, so that who follows a log sees it."""
     click.echo(text)
-
-
-def cell_name(cell: CellView) -> str:
-    """Return model, arm and seed, as ``benchmarker show`` takes them."""
-    return f"{cell.model}/{cell.arm}/{cell.seed}"
 
 
 def data_line(summary: DataSummary) -> str:

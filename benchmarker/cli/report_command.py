@@ -61,8 +61,8 @@ def report(
 
     Each file appears complete or not at all, and the same study gives the same bytes.
     """
+    from benchmarker.cli.ending import ended_in_order, exit_code
     from benchmarker.cli.rendering import find_format
-    from benchmarker.cli.run_command import EndedError, ended_in_order
     from benchmarker.results.results import ReportOptions
 
     formats = list(dict.fromkeys(find_format(name.strip()).name for name in names.split(",") if name.strip()))
@@ -85,7 +85,7 @@ def report(
             _watch(study, formats, folder, options, interval)
     except KeyboardInterrupt as error:
         click.echo("stopped; the files stay as they are")
-        return error.code if isinstance(error, EndedError) else 0
+        return exit_code(error, after_ctrl_c=0)
     return 0
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker.cli.base import INTERRUPTED, PATH, examples, on_terminal, settings, show_renderable
+from benchmarker.cli.base import PATH, examples, on_terminal, settings, show_renderable
+from benchmarker.cli.ending import ended_in_order, exit_code
 from benchmarker.cli.run_options import run_options
 from benchmarker.errors import PluginError
 
 if TYPE_CHECKING:
     from benchmarker.discovery import Plugins
-    from benchmarker.registry import LoadedRegistry
-    from benchmarker.run import StudyOutcome
+    from benchmarker.registry import LoadedRegistry, Overrides
+    from benchmarker.run import Policy, StudyOutcome
 
 DEFAULT_REGISTRY = Path("registries/quickstart.yaml")
 RESULTS = Path("results")
+_OF_POLICY = ("jobs", "gpus", "timeout", "retries", "retry_failed", "fail_fast")
 
 
 @click.command(
@@ -79,33 +78,29 @@ def execute(
     force: bool,
     offline: bool,
     strict: bool,
-    jobs: int,
-    gpus: str | None,
-    timeout: float | None,
-    retries: int,
-    retry_failed: bool,
-    fail_fast: bool,
-    seeds: tuple[tuple[int, ...], ...],
-    **overridden: Any,
+    **options: Any,
 ) -> int:
-    """Run a registry with the options of the command line; return the exit code."""
+    """Run a registry with the options of the command line; return the exit code.
+
+    Parameters
+    ----------
+    path : Path
+        Of the registry, or its name.
+    results_path, model_path, only_test, force, offline, strict
+        As the options of these names.
+    **options
+        All others: how cells are run, and what replaces settings of the registry.
+    """
     from benchmarker.cli.progress import observer
     from benchmarker.discovery import installed
-    from benchmarker.registry import Overrides, load_registry
-    from benchmarker.run import Policy, parse_gpus, run_study
+    from benchmarker.registry import load_registry
+    from benchmarker.run import run_study
 
-    policy = Policy(
-        jobs=jobs,
-        timeout=timeout,
-        retries=retries,
-        retry_failed=retry_failed,
-        fail_fast=fail_fast,
-        gpus=None if gpus is None else parse_gpus(gpus),
-    )
+    policy = _policy(options)
     plugins = installed()
     if strict:
         _refuse_broken(plugins)
-    overrides = Overrides(seeds=tuple(seed for some in seeds for seed in some), **overridden)
+    overrides = _overrides(options)
     loaded = load_registry(path, overrides, plugins)
     results = results_path or default_results(loaded.path, mnist=overrides.mnist)
     try:
@@ -125,44 +120,25 @@ def execute(
         click.echo(
             "interrupted: what has finished is kept, the rest is pending; the same command goes on with it", err=True
         )
-        return error.code if isinstance(error, EndedError) else INTERRUPTED
+        return exit_code(error)
     _conclude(results, loaded, outcome)
     return 1 if outcome.failed or outcome.generators_failed else 0
 
 
-class EndedError(KeyboardInterrupt):
-    """A batch system or a terminal that is closed asks this process to end.
+def _policy(options: Mapping[str, Any]) -> Policy:
+    """Return how cells are run, which changes no result."""
+    from benchmarker.run import Policy, parse_gpus
 
-    Parameters
-    ----------
-    number : int
-        Of the signal.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.code = 128 + number  # as shells say it
-        super().__init__(number)
+    given = {name: options[name] for name in _OF_POLICY}
+    return Policy(**given | {"gpus": None if given["gpus"] is None else parse_gpus(given["gpus"])})
 
 
-@contextlib.contextmanager
-def ended_in_order() -> Iterator[None]:
-    """End as after Ctrl-C when told to: the worker is stopped, and nothing half-written stays."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _overrides(options: Mapping[str, Any]) -> Overrides:
+    """Return what replaces settings of the registry."""
+    from benchmarker.registry import Overrides
 
-    def end(number: int, _frame: object) -> None:
-        raise EndedError(number)
-
-    # What is ignored stays ignored, as under nohup.
-    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
-    for number in heard:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in heard:
-            signal.signal(number, signal.SIG_DFL)
+    given = {name: value for name, value in options.items() if name not in _OF_POLICY}
+    return Overrides(**given | {"seeds": tuple(seed for some in given["seeds"] for seed in some)})
 
 
 def default_results(registry: Path, *, mnist: bool) -> Path:

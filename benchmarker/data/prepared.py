@@ -137,6 +137,23 @@ def _records(dataset: Dataset, contents: DatasetContents) -> Iterator[ImageRecor
 def _write(
     folder: Path, dataset: Dataset, contents: DatasetContents, preparation: Preparation, progress: Progress
 ) -> None:
+    columns = _prepare_records(folder, dataset, contents, preparation, progress)
+    if not columns.targets:
+        raise DataError(_nothing_left(dataset.name, columns.skipped))
+    _keep_one_shape(folder, columns)
+    targets = np.array(columns.targets, dtype=np.int64 if isinstance(contents.task, Classification) else np.float64)
+    np.save(folder / "targets.npy", targets)
+    description = _description(contents, columns)
+    images: NDArray[Any] = _map_images(folder, len(targets), columns.shapes[0])
+    facts = {key: value for key, value in description.items() if key not in {"shape", "skipped"}}
+    described = {"digest": digest_json([digest_arrays({"images": images, "targets": targets}), facts]), **description}
+    (folder / "prepared.json").write_text(json.dumps(described), encoding="utf-8")
+
+
+def _prepare_records(
+    folder: Path, dataset: Dataset, contents: DatasetContents, preparation: Preparation, progress: Progress
+) -> _Columns:
+    """Prepare image by image into one file; return what belongs to those that could be used, and who was skipped."""
     columns = _Columns()
     with (folder / _IMAGES_FILE).open("wb") as stream:
         for done, record in enumerate(_records(dataset, contents)):
@@ -152,15 +169,14 @@ def _write(
             if len(columns.shapes) == 1 and contents.count is not None:
                 # The first image tells how large all are; hours later the disk would.
                 require_free(folder, contents.count * stream.tell(), f"{contents.count:,} prepared images")
-    if not columns.targets:
-        raise DataError(_nothing_left(dataset.name, columns.skipped))
-    _keep_one_shape(folder, columns)
-    task = contents.task
-    dtype = np.int64 if isinstance(task, Classification) else np.float64
-    targets = np.array(columns.targets, dtype=dtype)
-    np.save(folder / "targets.npy", targets)
-    description = {
-        "task": task.to_json(),
+    return columns
+
+
+def _description(contents: DatasetContents, columns: _Columns) -> dict[str, Any]:
+    """Return what is written beside images and targets."""
+    attributes = sorted({key for row in columns.attributes for key in row})
+    return {
+        "task": contents.task.to_json(),
         "shape": list(columns.shapes[0]),
         "source_ids": columns.source_ids,
         "parts": columns.parts,
@@ -169,14 +185,10 @@ def _write(
                 "unit": contents.attribute_units.get(attribute, ""),
                 "values": [row.get(attribute) for row in columns.attributes],
             }
-            for attribute in sorted({key for row in columns.attributes for key in row})
+            for attribute in attributes
         },
         "skipped": columns.skipped,
     }
-    images: NDArray[Any] = _map_images(folder, len(targets), columns.shapes[0])
-    facts = {key: value for key, value in description.items() if key not in {"shape", "skipped"}}
-    described = {"digest": digest_json([digest_arrays({"images": images, "targets": targets}), facts]), **description}
-    (folder / "prepared.json").write_text(json.dumps(described), encoding="utf-8")
 
 
 def _append(record: ImageRecord, task: Task, preparation: Preparation, columns: _Columns, stream: IO[bytes]) -> None:

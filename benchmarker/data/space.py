@@ -13,6 +13,14 @@ MARGIN_BYTES = 64 << 20
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
+def nearest_existing(folder: Path) -> Path:
+    """Return a folder, or the closest one above it that exists."""
+    existing = folder.absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    return existing
+
+
 def free_bytes(folder: Path) -> int:
     """Return what a user may still write to the disk of a folder, which need not exist yet.
 
@@ -21,9 +29,7 @@ def free_bytes(folder: Path) -> int:
     StorageError
         If the disk cannot be asked.
     """
-    existing = folder.absolute()
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
+    existing = nearest_existing(folder)
     try:
         return shutil.disk_usage(existing).free
     except OSError as error:

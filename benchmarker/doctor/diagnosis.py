@@ -15,7 +15,7 @@ from benchmarker import backends
 from benchmarker._version import __version__
 from benchmarker.contracts.settings import Training
 from benchmarker.data.cache import cache_folder
-from benchmarker.data.space import free_bytes
+from benchmarker.data.space import free_bytes, nearest_existing
 from benchmarker.doctor.asking import SECONDS, Answer, Probe, ask_backend, ask_plugins
 from benchmarker.doctor.comparison import Comparison, compare
 from benchmarker.errors import ConfigurationError, StorageError
@@ -230,9 +230,7 @@ def _size(folder: Path, deadline: float) -> tuple[int, bool]:
 
 
 def _disk(name: str, folder: Path, found: Diagnosis) -> dict[str, Any]:
-    existing = folder.absolute()
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
+    existing = nearest_existing(folder)
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     if not writable:
         found.problems.append(f"the folder for {name} cannot be written: {folder}; choose another one")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.digests import digest_file
-from benchmarker.files.archives import list_folder
+from benchmarker.files.folders import list_folder
 
 _HASHED_BYTES = 1 << 28
 

@@ -18,7 +18,8 @@ from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.generation.conditions import CLASS, space_from_json
 from benchmarker.generation.layout import CONDITIONS_FILE, saved_epochs
-from benchmarker.generation.samples import IMAGES_FILE, Request, draw_in_process, generator_links
+from benchmarker.generation.request import IMAGES_FILE, Request, draw_in_process
+from benchmarker.generation.samples import generator_links
 from benchmarker.randomness import Stream
 from benchmarker.registry import LoadedRegistry
 from benchmarker.results.layout import PLAN_FILE, RUNS_FOLDER
@@ -27,9 +28,9 @@ from benchmarker.run.files import make_folder
 from benchmarker.run.locks import joined
 from benchmarker.run.observer import Observer
 from benchmarker.run.policy import Policy
-from benchmarker.run.pool import Pool
 from benchmarker.run.ready import get_ready
 from benchmarker.run.runner import Runner
+from benchmarker.run.study import bring_to_end
 
 
 def train_generators(
@@ -62,9 +63,7 @@ def train_generators(
         stack.enter_context(held(ready.prepared))
         alone = replace(ready, cells=list(ready.generators.values()))
         runner = Runner(alone, observer, policy, force=force, test_only=False, models_folder=None)
-        pool = Pool(runner.begin(), runner.work, runner.tell_waiting, runner.workers)
-        runner.on_failure = pool.stop if policy.fail_fast else None
-        pool.run(policy.jobs)
+        bring_to_end(runner, policy)
     return sum(outcome.status != "ok" for outcome in runner.outcomes.values())
 
 

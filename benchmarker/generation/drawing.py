@@ -1,4 +1,4 @@
-"""Draws the samples of one request into a file; started by `benchmarker.generation.samples` as a process of its own.
+"""Draws the samples of one request into a file; started by `benchmarker.generation.request` as a process of its own.
 
 The request is one JSON object on standard input. Standard output takes an error as JSON, standard error what libraries
 print.
@@ -23,7 +23,8 @@ from benchmarker.discovery import installed
 from benchmarker.errors import BenchmarkerError
 from benchmarker.generation.conditions import space_from_json
 from benchmarker.generation.layout import weights_file
-from benchmarker.generation.samples import IMAGES_FILE, REQUEST_FILE, Request, generator_links
+from benchmarker.generation.request import IMAGES_FILE, REQUEST_FILE, Request
+from benchmarker.generation.samples import generator_links
 from benchmarker.randomness import Stream
 
 

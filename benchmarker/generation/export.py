@@ -16,7 +16,7 @@ from benchmarker._version import __version__
 from benchmarker.errors import ConfigurationError
 from benchmarker.generation.alone import TrainedGenerator
 from benchmarker.generation.layout import write_file
-from benchmarker.generation.samples import Request
+from benchmarker.generation.request import Request
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header

@@ -23,7 +23,7 @@ from benchmarker.evaluation import memory
 from benchmarker.generation.build import build_generator
 from benchmarker.generation.conditions import fit_conditions, space_to_json
 from benchmarker.generation.layout import CONDITIONS_FILE, HISTORY_FILE, TRAINING_FILE, weights_file, write_file
-from benchmarker.generation.samples import Request
+from benchmarker.generation.request import Request
 from benchmarker.generation.sampling import SAMPLE_BATCH, Sampler, digest_variables, load_weights
 from benchmarker.generation.sharing import train_or_copy
 from benchmarker.generation.training import Trainer

@@ -13,7 +13,7 @@ from benchmarker.registry.models import (
     ModelEntry,
     Registry,
 )
-from benchmarker.registry.options import merged_preparation, validated_options
+from benchmarker.registry.options import merged_preparation, plain_options, validated_options
 from benchmarker.registry.overrides import OPTION_NAMES, Overrides
 from benchmarker.registry.schema import registry_schema
 from benchmarker.registry.shipped import find_registry, shipped, shipped_names
@@ -35,6 +35,7 @@ __all__ = [
     "find_registry",
     "load_registry",
     "merged_preparation",
+    "plain_options",
     "registry_schema",
     "shipped",
     "shipped_names",

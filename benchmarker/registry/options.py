@@ -51,6 +51,18 @@ def validated_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> Options
     return options
 
 
+def plain_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a plugin, defaults included, as plans and specs hold them; empty where it has none.
+
+    Raises
+    ------
+    ConfigurationError, PluginError
+        As `validated_options` does.
+    """
+    options = validated_options(plugin, raw)
+    return options.model_dump(mode="json") if options else {}
+
+
 def merged_preparation(dataset: Dataset, given: Preparation | None) -> Preparation:
     """Return the preparation of a registry, completed by the dataset's.
 

@@ -9,12 +9,10 @@ from typing import Any
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.splits import Parts
-from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import RegistryError
-from benchmarker.registry import CellProblem, GeneratorEntry, LoadedRegistry, validated_options
+from benchmarker.registry import CellProblem, GeneratorEntry, LoadedRegistry, Registry, plain_options
 from benchmarker.registry.places import Problem
-from benchmarker.results.settings import shared_settings
 from benchmarker.run.launcher import run_paths
 from benchmarker.run.observer import CellOutcome
 from benchmarker.run.plan import SPEC_FORMAT, Cell, generator_key, is_generator
@@ -111,48 +109,43 @@ def make_generators(
     entries = needed(loaded, unusable)
     if not entries:
         return {}
-    registry = loaded.registry
     found = {}
-    for seed, parts in zip(registry.seeds, splits, strict=True):
-        part = PartSet(data, parts.train)
-        common = {
-            "format": SPEC_FORMAT,
-            "kind": "generator",
-            "backend": backend,
-            "seed": seed,
-            "training": {"threads": registry.training.threads, "precision": registry.training.precision},
-            "data": {
-                "digest": digest_part(part),
-                "images": len(part),
-                "shape": list(part.image_shape),
-                "task": data.task.to_json(),
-            },
-        }
+    for seed, parts in zip(loaded.registry.seeds, splits, strict=True):
+        common = _common_spec(loaded.registry, PartSet(data, parts.train), seed, backend)
         for index, entry in entries:
-            plugin = plugins.generator(entry.generator)
-            options = validated_options(plugin, entry.options)
-            own = {"name": plugin.name, "options": options.model_dump(mode="json") if options else {}}
-            spec = {
-                **common,
-                "generator": {**own, "epochs": entry.epochs},
-                "conditions": conditions_of(entry, data.task),
-            }
+            spec = {**common, **_own_spec(entry, plugins, data.task)}
             line, _ = loaded.places.position(("generators", index))
-            found[spelling(entry.label), seed] = _cell(spec, entry.label, line)
+            found[spelling(entry.label), seed] = Cell.of(
+                spec, model=entry.label, architecture=spec["generator"]["name"], arm=ARM, line=line
+            )
     return found
 
 
-def _cell(spec: Mapping[str, Any], label: str, line: int) -> Cell:
-    return Cell(
-        key=digest_json(spec),
-        configuration=digest_json(shared_settings(spec)),
-        model=label,
-        architecture=spec["generator"]["name"],
-        arm=ARM,
-        seed=spec["seed"],
-        line=line,
-        spec=spec,
-    )
+def _common_spec(registry: Registry, part: PartSet, seed: int, backend: str) -> dict[str, Any]:
+    """Return what the specs of all generators under a seed share; ``part`` is what they are trained on."""
+    return {
+        "format": SPEC_FORMAT,
+        "kind": "generator",
+        "backend": backend,
+        "seed": seed,
+        "training": {"threads": registry.training.threads, "precision": registry.training.precision},
+        "data": {
+            "digest": digest_part(part),
+            "images": len(part),
+            "shape": list(part.image_shape),
+            "task": part.task.to_json(),
+        },
+    }
+
+
+def _own_spec(entry: GeneratorEntry, plugins: Plugins, task: Task) -> dict[str, Any]:
+    """Return what the spec of a generator holds beside what all share."""
+    plugin = plugins.generator(entry.generator)
+    options = plain_options(plugin, entry.options)
+    return {
+        "generator": {"name": plugin.name, "options": options, "epochs": entry.epochs},
+        "conditions": conditions_of(entry, task),
+    }
 
 
 def merge_generators(planned: Iterable[Cell], earlier: Iterable[Cell], cells: Iterable[Cell]) -> list[Cell]:
@@ -196,6 +189,5 @@ def job_entries(
 
 def failed_with(generator: Cell, outcome: CellOutcome) -> CellOutcome:
     """Return how the cells end whose generator failed."""
-    name = f"{generator.model}/{generator.arm}/{generator.seed}"
-    message = f"its generator {name} failed: {outcome.message}"
+    message = f"its generator {generator.name} failed: {outcome.message}"
     return CellOutcome(status="failed", kind=outcome.kind, message=message)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +23,7 @@ from benchmarker.results.layout import (
     RUNS_FOLDER,
     TRACEBACK_FILE,
 )
+from benchmarker.run.deaths import cause_of_death, kills_for_memory
 from benchmarker.run.files import make_folder, read_json
 from benchmarker.run.manifest import RESUMABLE, WORKING_SUFFIX, finish, has_snapshots, now
 from benchmarker.run.observer import CellOutcome
@@ -99,16 +99,8 @@ def launch(
     paths = run_paths(study, cell)
     if (settled := _take_up(paths, fresh=fresh or weights is not None)) is not None:
         return settled
-    job = {
-        "cell": asdict(cell),
-        "prepared": str(prepared.absolute()),
-        "folder": str(paths.working.absolute()),
-        "finished": str(paths.finished.absolute()),
-        "failed": str(paths.failed.absolute()),
-        "weights": weights,
-        **(entries or {}),
-    }
-    killed_before = _kills_for_memory()
+    job = _job(cell, paths, prepared, weights, entries or {})
+    killed_before = kills_for_memory()
     code, timed_out = _run_worker(job, cell, paths, listen, conditions)
     # Its exit code comes second: a worker may be killed, or crash, after all its work is done.
     if (settled := _settled(paths)) is not None:
@@ -119,16 +111,29 @@ def launch(
         _put_down(paths)
         raise StoppedError
     # It died before it could say why.
-    if timed_out:
-        kind, message = "timeout", f"it took more than {conditions.timeout:g} s; --timeout allows no more"
-    else:
-        kind, message = _death(code, for_memory=_kills_for_memory() > killed_before)
+    timeout = conditions.timeout if timed_out else None
+    kind, message = cause_of_death(code, timeout=timeout, for_memory=kills_for_memory() > killed_before)
     retriable = timed_out or code < 0
     if retriable and conditions.again:  # pending until then: this process may be killed before it tries again
         return CellOutcome(status="failed", kind=kind, message=message, retriable=True)
     where = f"the end of its output is in {paths.failed / LOG_FILE}"
     _finish_failed(cell, paths, kind, f"{message}; {where}")
     return replace(read_failure(paths.failed), retriable=retriable)
+
+
+def _job(
+    cell: Cell, paths: RunPaths, prepared: Path, weights: Mapping[str, str] | None, entries: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a worker is told."""
+    return {
+        "cell": asdict(cell),
+        "prepared": str(prepared.absolute()),
+        "folder": str(paths.working.absolute()),
+        "finished": str(paths.finished.absolute()),
+        "failed": str(paths.failed.absolute()),
+        "weights": weights,
+        **entries,
+    }
 
 
 def _ok(paths: RunPaths) -> CellOutcome:
@@ -255,15 +260,6 @@ def record_failure(study: Path, cell: Cell, outcome: CellOutcome) -> None:
     _finish_failed(cell, paths, outcome.kind, outcome.message)
 
 
-def _death(code: int, *, for_memory: bool) -> tuple[str, str]:
-    """Return kind and message for a worker that ended without a word."""
-    if code >= 0:
-        return "crashed", f"its process ended with code {code}"
-    known = {each.value: each.name for each in signal.Signals}
-    kind = "out-of-memory" if -code == signal.SIGKILL and for_memory else "crashed"
-    return kind, f"its process was ended by {known.get(-code, f'signal {-code}')}"
-
-
 def _finish_failed(cell: Cell, paths: RunPaths, kind: str, message: str) -> None:
     manifest = {
         "format": FORMAT,
@@ -277,26 +273,3 @@ def _finish_failed(cell: Cell, paths: RunPaths, kind: str, message: str) -> None
         "finished": now(),
     }
     finish(paths.working, paths.failed, manifest)
-
-
-def _kills_for_memory() -> int:
-    """Return how many processes of this group the kernel has ended for want of memory, ever."""
-    return sum(_count_kills(folder) for folder in _memory_groups())
-
-
-def _memory_groups() -> set[Path]:
-    """Return where the kernel may count: this process's own control group, and the root of a container."""
-    root = Path("/sys/fs/cgroup")
-    try:
-        own = Path("/proc/self/cgroup").read_text(encoding="utf-8").partition("0::/")[2].partition("\n")[0]
-    except (OSError, ValueError):
-        own = ""
-    return {root, root / own}
-
-
-def _count_kills(folder: Path) -> int:
-    try:
-        counts = dict(line.split() for line in (folder / "memory.events").read_text(encoding="ascii").splitlines())
-        return int(counts.get("oom_kill", "0"))
-    except (OSError, ValueError):
-        return 0

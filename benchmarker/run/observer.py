@@ -28,6 +28,11 @@ class CellView:
     seed: int
     generator: bool = False
 
+    @property
+    def name(self) -> str:
+        """Model, arm and seed, as ``benchmarker show`` takes them."""
+        return f"{self.model}/{self.arm}/{self.seed}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellOutcome:

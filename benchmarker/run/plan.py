@@ -13,7 +13,7 @@ from benchmarker.contracts.settings import Split
 from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import StorageError
-from benchmarker.registry import ArmEntry, CellProblem, ModelEntry, Registry, validated_options
+from benchmarker.registry import ArmEntry, CellProblem, ModelEntry, Registry, plain_options
 from benchmarker.results.layout import FORMAT, PLAN_FILE, run_name
 from benchmarker.results.settings import shared_settings
 from benchmarker.run.files import write_json
@@ -52,10 +52,29 @@ class Cell:
     line: int
     spec: Mapping[str, Any]
 
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], *, model: str, architecture: str, arm: str, line: int) -> Cell:
+        """Return the cell of a spec, with its names for tables."""
+        return cls(
+            key=digest_json(spec),
+            configuration=digest_json(shared_settings(spec)),
+            model=model,
+            architecture=architecture,
+            arm=arm,
+            seed=spec["seed"],
+            line=line,
+            spec=spec,
+        )
+
     @property
     def run_name(self) -> str:
         """Name of the folder of the cell's run."""
         return run_name(self.key)
+
+    @property
+    def name(self) -> str:
+        """Model, arm and seed, as messages call it."""
+        return self.view.name
 
     @property
     def view(self) -> CellView:
@@ -116,56 +135,42 @@ def make_cells(
     problems = {(problem.part, problem.index): problem for problem in unusable}
     models = [_model_spec(entry, plugins, ("model", k) in problems) for k, entry in enumerate(registry.models)]
     arms = [_arm_spec(arm, plugins, ("arm", k) in problems) for k, arm in enumerate(registry.arms)]
+    common = _common_spec(registry, dataset, data_digest, backend)
+    cells = []
+    for seed in registry.seeds:
+        for a, arm in enumerate(registry.arms):
+            arm_spec = _with_generated(arms[a], arm, seed, generators or {})
+            for m, entry in enumerate(registry.models):
+                cell = Cell.of(
+                    {**common, "arm": arm_spec, "model": models[m], "seed": seed},
+                    model=entry.label,
+                    architecture=models[m]["architecture"],
+                    arm=arm.name,
+                    line=lines.get(m, 0),
+                )
+                cells.append((cell, problems.get(("model", m)) or problems.get(("arm", a))))
+    return cells
+
+
+def _common_spec(registry: Registry, dataset: Dataset, data_digest: str, backend: str) -> dict[str, Any]:
+    """Return what the specs of all cells of a registry share."""
     split = registry.dataset.split or dataset.split or Split()
-    common = {
+    return {
         "format": SPEC_FORMAT,
         "backend": backend,
         "dataset": {"name": dataset.name, "digest": data_digest},
         "split": split.model_dump(mode="json"),
         "training": registry.training.model_dump(mode="json"),
     }
-    return [
-        (
-            _cell(
-                {
-                    **common,
-                    "arm": _with_generated(arms[a], arm, seed, generators or {}),
-                    "model": models[m],
-                    "seed": seed,
-                },
-                entry=entry,
-                arm=arm,
-                line=lines.get(m, 0),
-            ),
-            problems.get(("model", m)) or problems.get(("arm", a)),
-        )
-        for seed in registry.seeds
-        for a, arm in enumerate(registry.arms)
-        for m, entry in enumerate(registry.models)
-    ]
-
-
-def _cell(spec: Mapping[str, Any], *, entry: ModelEntry, arm: ArmEntry, line: int) -> Cell:
-    return Cell(
-        key=digest_json(spec),
-        configuration=digest_json(shared_settings(spec)),
-        model=entry.label,
-        architecture=spec["model"]["architecture"],
-        arm=arm.name,
-        seed=spec["seed"],
-        line=line,
-        spec=spec,
-    )
 
 
 def _model_spec(entry: ModelEntry, plugins: Plugins, unusable: bool) -> dict[str, Any]:
     if unusable:
         return {**entry.model_dump(mode="json", exclude={"name"}), "unusable": True}
     architecture = plugins.architecture(entry.architecture)
-    options = validated_options(architecture, entry.options)
     return {
         "architecture": architecture.name,
-        "options": options.model_dump(mode="json") if options else {},
+        "options": plain_options(architecture, entry.options),
         "learning_rate": entry.learning_rate,
         "epochs": entry.epochs,
     }
@@ -178,8 +183,7 @@ def _arm_spec(arm: ArmEntry, plugins: Plugins, unusable: bool) -> dict[str, Any]
     augmentations = []
     for entry in arm.augmentations:
         augmentation = plugins.augmentation(entry.name)
-        options = validated_options(augmentation, entry.options)
-        augmentations.append({"name": augmentation.name, "options": options.model_dump(mode="json") if options else {}})
+        augmentations.append({"name": augmentation.name, "options": plain_options(augmentation, entry.options)})
     return {"augmentations": augmentations, "augment_validation": arm.augment_validation and bool(augmentations)}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,6 @@ from benchmarker.data.prepared import prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError
-from benchmarker.evaluation.primary import primary_metric
 from benchmarker.registry import (
     CellProblem,
     LoadedRegistry,
@@ -31,6 +29,7 @@ from benchmarker.registry import (
 from benchmarker.results.layout import RUNS_FOLDER
 from benchmarker.run.files import write_text
 from benchmarker.run.generators import check_conditions, make_generators, merge_generators
+from benchmarker.run.header import part_sizes, plan_header
 from benchmarker.run.locks import planning
 from benchmarker.run.observer import DataSummary, Observer
 from benchmarker.run.plan import Cell, make_cells, merge_cells, read_cells, read_generators, write_plan
@@ -102,24 +101,13 @@ def get_ready(
     registry = loaded.registry
     backend = backends.chosen()
     dataset = plugins.dataset(registry.dataset.name)
-    data, prepared = prepare(
-        dataset,
-        validated_options(dataset, registry.dataset.options),
-        merged_preparation(dataset, registry.dataset.preparation),
-        Context(dataset=dataset.name, path=_own_path(loaded), offline=offline),
-        observer.data_progress,
-    )
-    _refuse_one_class(dataset, data.task)
+    data, prepared = _prepare(loaded, dataset, observer, offline=offline)
     unusable = (*unusable, *_too_small(registry, plugins, data, unusable))
-    if {problem.index for problem in unusable if problem.part == "model"} == set(range(len(registry.models))):
-        reasons = "\n".join(f"  {problem.message}" for problem in unusable)
-        raise ConfigurationError(f"no network of the registry can be trained on these images:\n{reasons}")
-    for problem in unusable:
-        observer.message(problem.message)
+    _tell_unusable(observer, registry, unusable)
     split = registry.dataset.split or dataset.split
     splits = [split_sources(data, split, seed) for seed in registry.seeds]
     parts = splits[0]  # its sizes stand for all; the others were drawn to find out now whether they can be
-    _tell(observer, dataset, data, parts)
+    _tell_data(observer, dataset, data, parts)
     check_conditions(loaded, data, unusable)
     generators = make_generators(loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable)
     planned = make_cells(
@@ -133,24 +121,35 @@ def get_ready(
         generators=generators,
     )
     cells = [cell for cell, _ in planned]
-    header = _header(loaded, dataset, data, parts) | {"source": _source(loaded, dataset, study)}
+    header = plan_header(study, loaded, dataset, data, parts, backend=backend)
     superseded = _write(study, header, loaded, cells, generators.values())
-    if superseded:
-        observer.message(
-            f"{superseded} cell(s) of an earlier plan were trained on other images or another split, or have the "
-            f"names of networks now trained differently: they leave the plan, their runs stay in {study / RUNS_FOLDER}"
-        )
-    problems = {cell.key: problem for cell, problem in planned if problem is not None}
+    _tell_superseded(observer, study, superseded)
     return ReadyStudy(
         folder=study,
         prepared=prepared,
         cells=cells,
-        problems=problems,
+        problems={cell.key: problem for cell, problem in planned if problem is not None},
         n_outputs=data.task.n_outputs,
         n_test=len(parts.test),
         generators={generator.key: generator for generator in generators.values()},
         split=(split or Split()).model_dump(mode="json"),
     )
+
+
+def _prepare(
+    loaded: LoadedRegistry, dataset: Dataset, observer: Observer, *, offline: bool
+) -> tuple[LabelledImages, Path]:
+    """Return the prepared images of a registry, which must show something to tell apart, and their folder."""
+    entry = loaded.registry.dataset
+    data, prepared = prepare(
+        dataset,
+        validated_options(dataset, entry.options),
+        merged_preparation(dataset, entry.preparation),
+        Context(dataset=dataset.name, path=_own_path(loaded), offline=offline),
+        observer.data_progress,
+    )
+    _refuse_one_class(dataset, data.task)
+    return data, prepared
 
 
 def _write(
@@ -192,6 +191,15 @@ def _too_small(
     return found
 
 
+def _tell_unusable(observer: Observer, registry: Registry, unusable: Sequence[CellProblem]) -> None:
+    """Tell of what cannot be used; refuse a registry none of whose networks can be trained."""
+    if {problem.index for problem in unusable if problem.part == "model"} == set(range(len(registry.models))):
+        reasons = "\n".join(f"  {problem.message}" for problem in unusable)
+        raise ConfigurationError(f"no network of the registry can be trained on these images:\n{reasons}")
+    for problem in unusable:
+        observer.message(problem.message)
+
+
 def _refuse_one_class(dataset: Dataset, task: Task) -> None:
     if isinstance(task, Classification) and len(task.classes) < 2:
         raise DataError(
@@ -210,7 +218,7 @@ def _refuse_other_dataset(study: Path, name: str, earlier: Sequence[Cell]) -> No
         )
 
 
-def _tell(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Parts) -> None:
+def _tell_data(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Parts) -> None:
     height, width, channels = data.images.shape[1:]
     observer.data_ready(
         DataSummary(
@@ -218,7 +226,7 @@ def _tell(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Par
             n_images=len(data),
             shape=(height, width, channels),
             skipped=data.skipped,
-            parts=_sizes(parts),
+            parts=part_sizes(parts),
         )
     )
     if parts.shared_sources:
@@ -228,39 +236,9 @@ def _tell(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Par
         )
 
 
-def _sizes(parts: Parts) -> dict[str, int]:
-    return {name: len(getattr(parts, name)) for name in ("train", "validation", "test")}
-
-
-def _header(loaded: LoadedRegistry, dataset: Dataset, data: LabelledImages, parts: Parts) -> dict[str, Any]:
-    primary = primary_metric(data.task)
-    return {
-        "title": loaded.registry.title,
-        "registry": {"name": loaded.path.name, "sha256": loaded.digest},
-        "dataset": {
-            "name": dataset.name,
-            "digest": data.digest,
-            "task": data.task.to_json(),
-            "images": len(data),
-            "shape": list(data.images.shape[1:]),
-            "parts": _sizes(parts),
-            "skipped": [{"name": image.name, "reason": image.reason} for image in data.skipped],
-            "licence": dataset.licence,
-            "citation": dataset.citation,
-        },
-        "backend": backends.chosen(),
-        "primary": {"name": primary.name, "higher_is_better": primary.higher_is_better},
-    }
-
-
-def _source(loaded: LoadedRegistry, dataset: Dataset, study: Path) -> dict[str, Any]:
-    """Return what an audit needs to prepare the same images again."""
-    path = loaded.data_path
-    options = validated_options(dataset, loaded.registry.dataset.options)
-    preparation = merged_preparation(dataset, loaded.registry.dataset.preparation)
-    return {
-        # Seen from the study, so that both can be moved together and no name of a home folder is published.
-        "path": None if path is None else Path(os.path.relpath(path.resolve(), study.resolve())).as_posix(),
-        "options": options.model_dump(mode="json") if options else {},
-        "preparation": preparation.model_dump(mode="json"),
-    }
+def _tell_superseded(observer: Observer, study: Path, n: int) -> None:
+    if n:
+        observer.message(
+            f"{n} cell(s) of an earlier plan were trained on other images or another split, or have the "
+            f"names of networks now trained differently: they leave the plan, their runs stay in {study / RUNS_FOLDER}"
+        )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.results.layout import COSTS_FILE, FAILED_SUFFIX, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
-from benchmarker.run.files import make_folder, read_json
+from benchmarker.errors import ConfigurationError
+from benchmarker.run.earlier import EarlierRuns
+from benchmarker.run.files import make_folder
 from benchmarker.run.generators import failed_with, job_entries
-from benchmarker.run.launcher import launch, read_failure, record_failure, run_paths
+from benchmarker.run.launcher import launch, record_failure
 from benchmarker.run.locks import Lock, claim
-from benchmarker.run.manifest import REPLACED_SUFFIX, WORKING_SUFFIX, bring_back
 from benchmarker.run.observer import CellOutcome, Observer
 from benchmarker.run.plan import Cell, generator_key, is_generator
 from benchmarker.run.policy import Policy, slot_devices
@@ -23,8 +21,6 @@ from benchmarker.run.processes import Conditions, StoppedError, Workers
 from benchmarker.run.ready import ReadyStudy
 from benchmarker.run.space import Forecast
 from benchmarker.run.weights import check_names, copy_weights, find_weights
-
-_Mark = tuple[int, int]
 
 
 class Runner:
@@ -75,12 +71,10 @@ class Runner:
         self._test_only = test_only
         self._models_folder = models_folder
         self._weights: dict[str, Mapping[str, str] | ConfigurationError] = {}
-        self._told_damaged: set[str] = set()
+        self._earlier = EarlierRuns(ready.folder, self._tell)
         self._forecast = Forecast(ready.folder, ())
         self._lock = threading.RLock()
         self._elsewhere: set[str] = set()  # what another run had claimed when it was last asked for
-        # Runs that were there before and are to be run again; other runs may put newer ones in their place meanwhile.
-        self._outdated: set[tuple[str, _Mark]] = set()
 
     def begin(self) -> list[Cell]:
         """Tell what is found ended, and return the other cells.
@@ -99,10 +93,10 @@ class Runner:
             self._weights = self._find_weights()
         elif self._models_folder is not None:
             make_folder(self._models_folder)  # before anything is trained
-        self._bring_back()
-        for cell in cells:
-            self._note_outdated(cell)
-        found = {cell.key: outcome for cell in cells if (outcome := self._found_at_rest(cell)) is not None}
+        self._earlier.bring_back()
+        self._earlier.set_aside(cells, finished=self._force, failed=self._force or self._policy.retry_failed)
+        reusable = filter(self._is_reusable, cells)
+        found = {cell.key: outcome for cell in reusable if (outcome := self._earlier.outcome_at_rest(cell)) is not None}
         finished = sum(outcome.status == "ok" for outcome in found.values())
         self._observer.study_started([cell.view for cell in cells], finished)
         for cell in cells:
@@ -131,8 +125,8 @@ class Runner:
             return False
         self._elsewhere.discard(cell.key)
         with lock:
-            outcome = self._found(cell) or self._run(cell, slot, lock)
-            self._settle(cell, outcome)
+            earlier = self._earlier.outcome(cell) if self._is_reusable(cell) else None
+            self._settle(cell, earlier or self._run(cell, slot, lock))
         return True
 
     def tell_waiting(self, cells: Sequence[Cell]) -> bool:
@@ -168,68 +162,9 @@ class Runner:
             raise missing[0]
         return found
 
-    def _bring_back(self) -> None:
-        """Bring back finished runs whose replacement was killed between two renames."""
-        for replaced in sorted((self._study / RUNS_FOLDER).glob(f".*{REPLACED_SUFFIX}")):
-            name = replaced.name[1:].removesuffix(REPLACED_SUFFIX).removesuffix(FAILED_SUFFIX)
-            lock = claim(self._study, name)
-            if lock is not None:
-                with lock:
-                    bring_back(replaced)
-                    if (replaced.parent / name).is_dir():  # what was to replace it is of no use any more
-                        shutil.rmtree(replaced.with_name(f".{name}{WORKING_SUFFIX}"), ignore_errors=True)
-
-    def _note_outdated(self, cell: Cell) -> None:
-        paths = run_paths(self._study, cell)
-        again = {paths.finished: self._force, paths.failed: self._force or self._policy.retry_failed}
-        for folder, wanted in again.items():
-            if wanted and (mark := _mark(folder)) is not None:
-                self._outdated.add((folder.name, mark))
-
-    def _found(self, cell: Cell) -> CellOutcome | None:
-        """Return how a cell ended before, or None where it is to be run."""
-        if self._test_only or cell.key in self._ready.problems:
-            return None
-        paths = run_paths(self._study, cell)
-        if self._stands(paths.finished) and self._is_finished(paths.finished, by_training=not is_generator(cell)):
-            return CellOutcome(status="ok", metrics=read_json(paths.finished / METRICS_FILE), reused=True)
-        if self._stands(paths.failed) and not paths.working.exists():
-            try:
-                failure = read_failure(paths.failed)
-            except StorageError as error:
-                self._tell_damaged(error)
-                return None
-            # A full disk, say: the user was told to run the same command again.
-            if failure.kind != "interrupted":
-                return CellOutcome(status="failed", kind=failure.kind, message=failure.message, reused=True)
-        return None
-
-    def _found_at_rest(self, cell: Cell) -> CellOutcome | None:
-        """Return how a cell ended before, but not the failure of one that another run is trying again."""
-        outcome = self._found(cell)
-        if outcome is None or outcome.status == "ok":
-            return outcome
-        lock = claim(self._study, cell.run_name)
-        if lock is None:
-            return None
-        with lock:
-            return self._found(cell)
-
-    def _stands(self, folder: Path) -> bool:
-        mark = _mark(folder)
-        return folder.is_dir() and (mark is None or (folder.name, mark) not in self._outdated)
-
-    def _is_finished(self, folder: Path, *, by_training: bool) -> bool:
-        try:
-            manifest = read_json(folder / MANIFEST_FILE)
-            read_json(folder / METRICS_FILE)
-            read_json(folder / COSTS_FILE)
-        except StorageError as error:
-            self._tell_damaged(error)
-            return False
-        # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings. A generator
-        # that another study trained does.
-        return bool(manifest.get("trained")) or not by_training
+    def _is_reusable(self, cell: Cell) -> bool:
+        """Whether an earlier run of a cell would do."""
+        return not self._test_only and cell.key not in self._ready.problems
 
     def _run(self, cell: Cell, slot: int, lock: Lock) -> CellOutcome:
         if (problem := self._ready.problems.get(cell.key)) is not None:
@@ -255,7 +190,7 @@ class Runner:
         for number in range(1, retries + 1):
             if not outcome.retriable:
                 break
-            self._tell(f"{_name(cell)}: {outcome.kind}: {outcome.message}; tried again ({number} of {retries})")
+            self._tell(f"{cell.name}: {outcome.kind}: {outcome.message}; tried again ({number} of {retries})")
             outcome = self._launch(cell, replace(conditions, again=number < retries), fresh=False)
         return outcome
 
@@ -307,29 +242,10 @@ class Runner:
         elif event["event"] == "epoch":
             self._observer.cell_epoch(cell.view, event["epoch"], event["epochs"], event["values"])
         elif event["event"] == "resumed":
-            self._observer.message(f"{_name(cell)}: goes on after epoch {event['epoch']} of {event['epochs']}")
+            self._observer.message(f"{cell.name}: goes on after epoch {event['epoch']} of {event['epochs']}")
         elif event["event"] == "message":
             self._observer.message(event["text"])
 
     def _tell(self, text: str) -> None:
         with self._lock:
             self._observer.message(text)
-
-    def _tell_damaged(self, error: StorageError) -> None:
-        with self._lock:
-            if str(error) not in self._told_damaged:
-                self._told_damaged.add(str(error))
-                self._observer.message(f"{error}; the cell is run again")
-
-
-def _name(cell: Cell) -> str:
-    return f"{cell.model}/{cell.arm}/{cell.seed}"
-
-
-def _mark(folder: Path) -> _Mark | None:
-    """Return what tells a run from another that takes its place; None where there is none."""
-    try:
-        found = (folder / MANIFEST_FILE).stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns

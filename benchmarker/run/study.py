@@ -17,7 +17,7 @@ from benchmarker.run.observer import Observer
 from benchmarker.run.plan import Cell
 from benchmarker.run.policy import Policy, warnings
 from benchmarker.run.pool import Pool
-from benchmarker.run.ready import ReadyStudy, get_ready
+from benchmarker.run.ready import get_ready
 from benchmarker.run.runner import Runner
 
 
@@ -101,15 +101,15 @@ def run_study(
         for warning in warnings(policy, ready.threads):
             observer.message(warning)
         runner = Runner(ready, observer, policy, force=force, test_only=test_only, models_folder=models_folder)
-        return _run(runner, ready, policy)
+        bring_to_end(runner, policy)
+        return _summary(runner, ready.cells)
 
 
-def _run(runner: Runner, ready: ReadyStudy, policy: Policy) -> StudyOutcome:
-    left = runner.begin()
-    pool = Pool(left, runner.work, runner.tell_waiting, runner.workers)
+def bring_to_end(runner: Runner, policy: Policy) -> None:
+    """Run all cells of a runner that have not ended, so many at once as the policy says."""
+    pool = Pool(runner.begin(), runner.work, runner.tell_waiting, runner.workers)
     runner.on_failure = pool.stop if policy.fail_fast else None
     pool.run(policy.jobs)
-    return _summary(runner, ready.cells)
 
 
 def _summary(runner: Runner, cells: Sequence[Cell]) -> StudyOutcome:

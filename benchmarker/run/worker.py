@@ -100,8 +100,9 @@ def _work(job: Mapping[str, Any], folder: Path, manifest: dict[str, Any], report
         manifest |= {"status": "ok", **train_generator(job, folder, report), "finished": now()}
         report({"event": "finished"})
         return
-    from benchmarker.run.cell import set_up, test_cell, train_cell
+    from benchmarker.run.cell import test_cell, train_cell
     from benchmarker.run.space import measure, require_cell_space
+    from benchmarker.run.workplace import set_up
 
     place = set_up(job["cell"]["spec"], Path(job["prepared"]), job.get("generator"))
     space = measure(place.model, test_images=len(place.parts.test), outputs=place.data.task.n_outputs)

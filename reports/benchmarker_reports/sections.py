@@ -12,7 +12,8 @@ from benchmarker_reports.facts import Facts, QualityLine
 from benchmarker_reports.yardsticks import BEST_RATIO
 
 if TYPE_CHECKING:
-    from benchmarker_reports.statistics.tables import Comparison, ComparisonTable, DoseResponse
+    from benchmarker_reports.statistics.comparison import Comparison
+    from benchmarker_reports.statistics.tables import ComparisonTable, DoseResponse
     from benchmarker_reports.yardsticks import Judged
 
 MOST_PAIRS = 40

@@ -13,8 +13,8 @@ import pytest
 
 from benchmarker.cli.entry import main
 from benchmarker.generation import alone, drawing
+from benchmarker.generation.request import IMAGES_FILE, REQUEST_FILE, Request
 from benchmarker.generation.run import train_generator
-from benchmarker.generation.samples import IMAGES_FILE, REQUEST_FILE, Request
 
 Job = Callable[..., dict[str, Any]]
 

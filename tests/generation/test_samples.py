@@ -18,8 +18,10 @@ from benchmarker.contracts.tasks import Regression, RegressionTarget
 from benchmarker.errors import ConfigurationError, DataError, PluginError, StorageError
 from benchmarker.generation import drawing, samples
 from benchmarker.generation.conditions import bootstrap, encode, fit_conditions, shares
+from benchmarker.generation.mixture import MixedSet, Mixture
+from benchmarker.generation.request import REQUEST_FILE, Request, draw_in_process
 from benchmarker.generation.run import train_generator
-from benchmarker.generation.samples import MixedSet, Mixture, generator_link, with_generated
+from benchmarker.generation.samples import generator_link, with_generated
 from benchmarker.generation.sampling import load_weights
 from benchmarker.randomness import Stream
 from benchmarker.training.sets import PartSet
@@ -148,10 +150,10 @@ def test_samples_are_drawn_once_and_shared(
     """By another network of the arm, and by an arm without real images; not by another ratio, and not by an audit."""
     asked: list[Path] = []
 
-    def draw(run: Path, folder: Path, request: samples.Request, shape: tuple[int, ...], *, stream: Any) -> None:
+    def draw(run: Path, folder: Path, request: Request, shape: tuple[int, ...], *, stream: Any) -> None:
         """Here, as another process takes seconds to start."""
         asked.append(folder)
-        with (folder / samples.REQUEST_FILE).open("wb") as file:
+        with (folder / REQUEST_FILE).open("wb") as file:
             request.save(file)
         drawing.draw({"run": run, "folder": folder, "shape": shape, "stream": stream, "epoch": None})
 
@@ -192,18 +194,18 @@ def test_images_without_a_label_are_no_training_images(run: Path, real: PartSet)
 
 def test_an_error_of_the_other_process_is_the_same_here(run: Path, real: PartSet, tmp_path: Path) -> None:
     """With its kind and message; what nobody foresaw is the plugin's."""
-    request = samples.Request(targets=real.targets, attributes=real.attributes)
+    request = Request(targets=real.targets, attributes=real.attributes)
     trail = json.loads((run / "trail.json").read_text())
     space = next(link["content"] for link in trail["links"] if link["name"] == "conditions")
     space |= {"attributes": ["mass"], "units": [""], "means": [0], "deviations": [1]}
     (run / "trail.json").write_text(json.dumps(trail))
     noise = ("noise", {"seed": 1})
     with pytest.raises(DataError, match="the condition 'mass' is not among the attributes: flux"):
-        samples.draw_in_process(run, tmp_path, request, real.image_shape, stream=noise)
+        draw_in_process(run, tmp_path, request, real.image_shape, stream=noise)
     space |= {"classes": 5}
     (run / "trail.json").write_text(json.dumps(trail))
     with pytest.raises(PluginError, match="ended with exit code 1; the output above says why"):
-        samples.draw_in_process(run, tmp_path, request, real.image_shape, stream=noise)
+        draw_in_process(run, tmp_path, request, real.image_shape, stream=noise)
 
 
 def test_damaged_weights_are_told(run: Path) -> None:

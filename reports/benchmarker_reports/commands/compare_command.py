@@ -12,8 +12,9 @@ from benchmarker_reports.commands.writing import SETTINGS, examples, signed, tab
 
 if TYPE_CHECKING:
     from benchmarker_reports.commands.selection import Selection
+    from benchmarker_reports.statistics.comparison import Comparison
     from benchmarker_reports.statistics.sides import Row
-    from benchmarker_reports.statistics.tables import Comparison, ComparisonTable
+    from benchmarker_reports.statistics.tables import ComparisonTable
 
 EPILOG = examples(
     "benchmarker compare results/yesterday results/today",

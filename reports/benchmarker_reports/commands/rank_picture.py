@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -31,51 +33,99 @@ def rank_svg(diagram: RankDiagram) -> str:
     ----------
     Demšar 2006, J. Mach. Learn. Res. 7, 1, https://jmlr.org/papers/v7/demsar06a.html.
     """
-    n = len(diagram.networks)
-    half = (n + 1) // 2
-    side = max(_SIDE, 14 + _LETTER * max(len(name) + 6 for name in diagram.networks))
-    width = _WIDTH - 2 * _SIDE + 2 * side
-    start, end = side, width - side
-    bars = _TOP + 14
-    first = bars + 8 * len(diagram.groups) + 16
-    height = first + _ROW * half
-
-    def at(rank: float) -> float:
-        return start + (rank - 1) / (n - 1) * (end - start)
-
-    parts = [_line(start, _TOP, end, _TOP)]
-    for whole in range(1, n + 1):
-        parts += [_line(at(whole), _TOP - 5, at(whole), _TOP), _text(at(whole), _TOP - 9, str(whole), "middle")]
-    reach = min(1 + diagram.critical_difference, float(n))
-    words = f"critical difference {diagram.critical_difference:.2f}"
-    words += " (longer than the axis)" if 1 + diagram.critical_difference > n else ""
-    parts += [
-        _line(at(1), 24, at(reach), 24, thickness=2),
-        _line(at(1), 20, at(1), 28),
-        _line(at(reach), 20, at(reach), 28),
-    ]
-    parts.append(_text(at(1), 14, words, "start"))
-    ranks = dict(zip(diagram.networks, diagram.mean_ranks, strict=True))
-    for k, (name, rank) in enumerate(ranks.items()):
-        left = k < half
-        y = first + _ROW * (k if left else n - 1 - k)
-        x = start - 8 if left else end + 8
-        parts += [_line(at(rank), _TOP, at(rank), y), _line(at(rank), y, x, y)]
-        parts.append(_text(x - 4 if left else x + 4, y + 4, f"{name}  {rank:.2f}", "end" if left else "start"))
-    for k, group in enumerate(diagram.groups):
-        y = bars + 8 * k
-        parts.append(_line(at(ranks[group[0]]) - 4, y, at(ranks[group[-1]]) + 4, y, thickness=4, colour=_BAR))
+    layout = _Layout.of(diagram)
+    parts = [*_axis(layout), *_critical_difference(layout, diagram), *_networks(layout, diagram)]
+    parts += _groups(layout, diagram)
     title = (
         f"Mean ranks over {len(diagram.datasets)} datasets ({', '.join(diagram.datasets)}); bars join networks whose "
         f"ranks differ by less than {diagram.critical_difference:.2f}"
     )
+    width, height = f"{layout.width:.0f}", f"{layout.height:.0f}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" font-family="DejaVu Sans, Helvetica, sans-serif" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" role="img" font-family="DejaVu Sans, Helvetica, sans-serif" '
         f'font-size="11">\n<title>{escape(title)}</title>\n<rect width="100%" height="100%" fill="#ffffff"/>\n'
         + "\n".join(parts)
         + "\n</svg>\n"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Where things stand in the picture, in its units."""
+
+    networks: int
+    width: float
+    start: float
+    bars: float
+    first: float
+
+    @classmethod
+    def of(cls, diagram: RankDiagram) -> _Layout:
+        side = max(_SIDE, 14 + _LETTER * max(len(name) + 6 for name in diagram.networks))
+        bars = _TOP + 14
+        return cls(
+            networks=len(diagram.networks),
+            width=_WIDTH - 2 * _SIDE + 2 * side,
+            start=side,
+            bars=bars,
+            first=bars + 8 * len(diagram.groups) + 16,
+        )
+
+    @property
+    def half(self) -> int:
+        """How many names stand on the left."""
+        return (self.networks + 1) // 2
+
+    @property
+    def end(self) -> float:
+        return self.width - self.start
+
+    @property
+    def height(self) -> float:
+        return self.first + _ROW * self.half
+
+    def at(self, rank: float) -> float:
+        """Return where a rank stands on the axis."""
+        return self.start + (rank - 1) / (self.networks - 1) * (self.end - self.start)
+
+
+def _axis(layout: _Layout) -> Iterator[str]:
+    yield _line(layout.start, _TOP, layout.end, _TOP)
+    for whole in range(1, layout.networks + 1):
+        x = layout.at(whole)
+        yield _line(x, _TOP - 5, x, _TOP)
+        yield _text(x, _TOP - 9, str(whole), "middle")
+
+
+def _critical_difference(layout: _Layout, diagram: RankDiagram) -> Iterator[str]:
+    longest = 1 + diagram.critical_difference
+    start, end = layout.at(1), layout.at(min(longest, float(layout.networks)))
+    yield _line(start, 24, end, 24, thickness=2)
+    yield _line(start, 20, start, 28)
+    yield _line(end, 20, end, 28)
+    words = f"critical difference {diagram.critical_difference:.2f}"
+    yield _text(start, 14, words + (" (longer than the axis)" if longest > layout.networks else ""), "start")
+
+
+def _networks(layout: _Layout, diagram: RankDiagram) -> Iterator[str]:
+    """Draw a line from each mean rank to its network's name: the better half on the left, the others on the right."""
+    for k, (name, rank) in enumerate(zip(diagram.networks, diagram.mean_ranks, strict=True)):
+        left = k < layout.half
+        y = layout.first + _ROW * (k if left else layout.networks - 1 - k)
+        x = layout.start - 8 if left else layout.end + 8
+        yield _line(layout.at(rank), _TOP, layout.at(rank), y)
+        yield _line(layout.at(rank), y, x, y)
+        yield _text(x - 4 if left else x + 4, y + 4, f"{name}  {rank:.2f}", "end" if left else "start")
+
+
+def _groups(layout: _Layout, diagram: RankDiagram) -> Iterator[str]:
+    """Draw a bar over each group that cannot be told apart."""
+    ranks = dict(zip(diagram.networks, diagram.mean_ranks, strict=True))
+    for k, group in enumerate(diagram.groups):
+        y = layout.bars + 8 * k
+        best, worst = layout.at(ranks[group[0]]), layout.at(ranks[group[-1]])
+        yield _line(best - 4, y, worst + 4, y, thickness=4, colour=_BAR)
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, *, thickness: float = 1, colour: str = _INK) -> str:

@@ -80,14 +80,9 @@ def ranked(selections: Sequence[Selection]) -> Ranked:
             values.setdefault(name, {})[label] = sum(row.values.values()) / len(row.values)
             if sentence := unfinished(len(row.values), row.planned):
                 guards.append(f"{label} on {name}: {sentence}")
-    common = set.intersection(*(set(values.get(name, ())) for name in names))
     everything = dict.fromkeys(label for name in names for label in values.get(name, ()))
-    lines = [
-        {"dataset": name, "network": label, "value": values[name][label]}
-        for name in names
-        for label in everything
-        if label in common
-    ]
+    common = [label for label in everything if all(label in values.get(name, {}) for name in names)]
+    lines = [{"dataset": name, "network": label, "value": values[name][label]} for name in names for label in common]
     frame = pd.DataFrame(lines, columns=["dataset", "network", "value"])
     found = rank_diagram(frame, "value", higher_is_better=question.higher_is_better, level=question.level)
     few = few_datasets(len(names))

@@ -16,7 +16,8 @@ from benchmarker_reports.contents.model import Confusion, CostChart, Entry, Pane
 from benchmarker_reports.contents.probabilities import probabilities
 from benchmarker_reports.facts import gather
 from benchmarker_reports.html.svg import Scale, tick_text
-from benchmarker_reports.statistics.tables import Comparison, Comparisons, ComparisonTable
+from benchmarker_reports.statistics.comparison import Comparison
+from benchmarker_reports.statistics.tables import Comparisons, ComparisonTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     options : ReportOptions
         How to show it.
     """
-    from benchmarker_reports.html.page import build_page
+    from benchmarker_reports.html.collecting import build_page
     from benchmarker_reports.html.rendering import render_page
 
     return render_page(build_page(results, options), refresh=options.refresh_seconds)

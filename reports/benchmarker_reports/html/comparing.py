@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from benchmarker_reports.contents.model import Panel, Series, Value, as_floats
 from benchmarker_reports.html.charts import difference_bar
-from benchmarker_reports.statistics.tables import Comparison, Comparisons, ComparisonTable, DoseResponse
+from benchmarker_reports.statistics.comparison import Comparison
+from benchmarker_reports.statistics.tables import Comparisons, ComparisonTable, DoseResponse
 
 MOST_ROWS = 60
 _MINUS = "\N{MINUS SIGN}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarker import canonical_json
 from benchmarker_reports.statistics import guards
+from benchmarker_reports.statistics.comparison import OVERALL, Comparison, PooledMcNemar
 from benchmarker_reports.statistics.equivalence import equivalence_p
 from benchmarker_reports.statistics.mcnemar import pooled_mcnemar
 from benchmarker_reports.statistics.paired import (
@@ -20,7 +21,6 @@ from benchmarker_reports.statistics.paired import (
 )
 from benchmarker_reports.statistics.power import expected, smallest_detectable
 from benchmarker_reports.statistics.summaries import mean
-from benchmarker_reports.statistics.tables import OVERALL, Comparison, PooledMcNemar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarker_reports.statistics.comparison import Comparison
 from benchmarker_reports.statistics.paired import MeanDifference, judged, paired_t, spread_of
 from benchmarker_reports.statistics.summaries import mean, standard_deviation
-from benchmarker_reports.statistics.tables import Comparison, Dose, DoseResponse
+from benchmarker_reports.statistics.tables import Dose, DoseResponse
 
 if TYPE_CHECKING:
     from benchmarker_reports.statistics.differences import Question

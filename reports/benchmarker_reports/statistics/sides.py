@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from benchmarker import BenchmarkerError
+from benchmarker_reports.statistics.comparison import Side
 from benchmarker_reports.statistics.scores import Score, Sums, classification_sums, regression_sums, score
 from benchmarker_reports.statistics.summaries import mean, standard_deviation
-from benchmarker_reports.statistics.tables import Side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

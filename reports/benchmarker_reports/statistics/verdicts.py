@@ -11,12 +11,13 @@ import numpy as np
 
 from benchmarker import metric_label
 from benchmarker_reports.statistics import guards
+from benchmarker_reports.statistics.comparison import OVERALL, Comparison
 from benchmarker_reports.statistics.corrections import holm
 from benchmarker_reports.statistics.differences import Question, compare
 from benchmarker_reports.statistics.doses import dose_responses
 from benchmarker_reports.statistics.equivalence import DEFAULT_MARGIN, verdict
 from benchmarker_reports.statistics.sides import Row, read_rows
-from benchmarker_reports.statistics.tables import OVERALL, Comparison, Comparisons, ComparisonTable, TableName
+from benchmarker_reports.statistics.tables import Comparisons, ComparisonTable, TableName
 
 if TYPE_CHECKING:
     from benchmarker import StudyResults
