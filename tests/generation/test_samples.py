@@ -84,7 +84,7 @@ def test_conditions_are_standardised_over_the_training_part(real: PartSet) -> No
     assert encoded[:, 2].mean() == pytest.approx(0, abs=1e-6)
     assert encoded[:, 2].std() == pytest.approx(1, abs=1e-5)
     assert encode(fit_conditions([], real, {}), real).shape == (36, 0)
-    with pytest.raises(ConfigurationError, match="there is no condition 'mass'; the images have: flux"):
+    with pytest.raises(ConfigurationError, match="these images have no condition 'mass'; known are: class, flux"):
         fit_conditions(["mass"], real, {})
     real.attributes["flux"][3] = np.nan
     with pytest.raises(DataError, match="'flux' is unknown for some images"):
@@ -99,7 +99,7 @@ def test_targets_of_a_regression_are_conditions() -> None:
     space = fit_conditions(["redshift", "flux"], part, {"flux": "Jy"})
     assert space.units == ("", "Jy")
     assert np.argsort(encode(space, part)[:, 0]).tolist() == list(range(12))
-    with pytest.raises(ConfigurationError, match="a regression have no class"):
+    with pytest.raises(ConfigurationError, match="a regression have no class; its targets are: redshift"):
         fit_conditions(["class"], part, {})
 
 
@@ -186,7 +186,7 @@ def test_images_without_a_label_are_no_training_images(run: Path, real: PartSet)
     trail = json.loads((run / "trail.json").read_text())
     next(link["content"] for link in trail["links"] if link["name"] == "cell")["spec"]["conditions"] = ["flux"]
     (run / "trail.json").write_text(json.dumps(trail))
-    with pytest.raises(ConfigurationError, match="add class to the generator's conditions"):
+    with pytest.raises(ConfigurationError, match="add 'class' to the generator's 'conditions'"):
         with_generated(real, {"ratio": 1}, run, seed=SEED, fingerprint=FINGERPRINT)
 
 
