@@ -23,10 +23,12 @@ from benchmarker.contracts.images import Attribute, LabelledImages, TrainingSet
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.cache import held, produce
 from benchmarker.digests import digest_arrays
+from benchmarker.discovery import installed
 from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError, StorageError
+from benchmarker.generation.code import digest_code
 from benchmarker.generation.conditions import bootstrap, class_sizes, shares
 from benchmarker.randomness import Stream
-from benchmarker.registry.generated import unlabelled
+from benchmarker.registry.generated import NOT_BALANCED, unlabelled
 from benchmarker.trail import TRAIL_FILE
 from benchmarker.training.sets import PartSet
 
@@ -74,7 +76,7 @@ class Mixture:
         sizes = class_sizes(task, targets)
         if self.balance:
             if not isinstance(task, Classification):
-                raise ConfigurationError("`balance` makes classes equally large, and a regression has none")
+                raise ConfigurationError(NOT_BALANCED)
             counts = [max(sizes) - size if size else 0 for size in sizes]
         else:
             counts = shares(sizes, round((self.ratio or 0.0) * sum(sizes)))
@@ -171,12 +173,14 @@ def with_generated(
     counts = mixture.counts(real.task, real.targets)
     if not sum(counts):
         return real
-    if reason := unlabelled(real.task, generator_links(run)["cell"]["spec"]["conditions"]):
+    spec = generator_links(run)["cell"]["spec"]
+    if reason := unlabelled(real.task, spec["conditions"]):
         raise ConfigurationError(reason)
     rows = bootstrap(real.task, real.targets, counts, Stream("generated", seed=seed))
     # What else the cell uses does not touch the samples, which all its networks share.
     environment = {name: value for name, value in fingerprint.items() if name != "plugins"}
-    about = {"version": VERSION, "fingerprint": environment, **generator_link(run)}
+    code = digest_code(installed().generator(spec["generator"]["name"]).builder)
+    about = {"version": VERSION, "fingerprint": environment, "code": code, **generator_link(run)}
     synthetic = _drawn(real, rows, run, about, seed=seed, root=root)
     return MixedSet(real, synthetic) if mixture.real else synthetic
 

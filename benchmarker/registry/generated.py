@@ -16,6 +16,9 @@ from benchmarker.registry.places import Problem
 CLASS = "class"
 """Name of the condition that stands for the class of a classification."""
 
+NOT_BALANCED = "only classes can be balanced, and these images have none; give a 'ratio'"
+"""What is wrong with an arm of a regression that is to be balanced."""
+
 
 def used_generators(registry: Registry, lost: Collection[int] = ()) -> list[tuple[int, GeneratorEntry]]:
     """Return the generators that arms of a registry use, with their places in its list; they alone are trained.
@@ -106,8 +109,8 @@ def generated_problems(
             unknown = unknown_conditions(task, conditions_of(entry, task), attributes)
             problems += [Problem(path=(*path, number), text=text) for number, text in unknown.items()]
     if task is not None and not isinstance(task, Classification):
-        text = "only classes can be balanced, and these images have none; give a 'ratio'"
-        problems += [Problem(path=("arms", k, "generated", "balance"), text=text) for k, _ in _balanced(registry)]
+        places = [("arms", k, "generated", "balance") for k, _ in _balanced(registry)]
+        problems += [Problem(path=path, text=NOT_BALANCED) for path in places]
     return problems
 
 
