@@ -31,6 +31,16 @@ def examples(*commands: str) -> str:
     return "\n\n".join(("Examples:", *(f"$ {command}" for command in commands)))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, as people say it."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def planned(cells: int, generators: int) -> str:
+    """Return how much there is to train."""
+    return counted(cells, "cell") + (f" and {counted(generators, 'generator')}" if generators else "")
+
+
 class LazyGroup(click.RichGroup):
     """A group that imports the module of a sub-command when it is asked for; it may take plugins' after its own.
 

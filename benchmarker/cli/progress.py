@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker.cli.base import on_terminal
+from benchmarker.cli.base import on_terminal, planned
 from benchmarker.results.labels import metric_label
 
 if TYPE_CHECKING:
@@ -138,12 +138,7 @@ def plan_line(cells: Sequence[CellView], finished: int) -> str:
     """Return one line about what there is to do."""
     found = f", {finished} found finished" if finished else ""
     generators = sum(cell.generator for cell in cells)
-    before = f" and {_counted(generators, 'generator')}" if generators else ""
-    return f"plan: {_counted(len(cells) - generators, 'cell')}{before}{found}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"plan: {planned(len(cells) - generators, generators)}{found}"
 
 
 def epoch_text(values: Mapping[str, float]) -> str:

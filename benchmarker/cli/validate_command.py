@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from benchmarker.cli.base import PATH, examples, settings
+from benchmarker.cli.base import PATH, counted, examples, planned, settings
 
 INVALID = 2
 
@@ -47,18 +47,16 @@ def validate(registries: tuple[Path, ...]) -> int:
 def _check(path: Path) -> list[str]:
     from benchmarker.discovery import installed
     from benchmarker.registry import check_registry, load_registry
+    from benchmarker.registry.generated import used_generators
 
     loaded = load_registry(path, plugins=installed())
     problems = check_registry(loaded, installed())
     registry = loaded.registry
     models, arms, seeds = len(registry.models), len(registry.arms), len(registry.seeds)
-    counts = f"{_counted(models, 'model')} x {_counted(arms, 'arm')} x {_counted(seeds, 'seed')}"
-    total = models * arms * seeds
+    counts = f"{counted(models, 'model')} x {counted(arms, 'arm')} x {counted(seeds, 'seed')}"
+    lost = [problem.index for problem in problems if problem.part == "arm"]
+    total = planned(models * arms * seeds, len(used_generators(registry, lost)) * seeds)
     return [
-        f"{loaded.path}: {counts} = {_counted(total, 'cell')} on {registry.dataset.name}",
+        f"{loaded.path}: {counts} = {total} on {registry.dataset.name}",
         *(f"warning: {problem.message}" for problem in problems),
     ]
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -16,12 +16,13 @@ from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.data.cache import held
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.generation.conditions import CLASS, space_from_json
+from benchmarker.generation.conditions import space_from_json
 from benchmarker.generation.layout import CONDITIONS_FILE, saved_epochs
 from benchmarker.generation.request import IMAGES_FILE, Request, draw_in_process
 from benchmarker.generation.samples import generator_links
 from benchmarker.randomness import Stream
 from benchmarker.registry import LoadedRegistry
+from benchmarker.registry.generated import CLASS
 from benchmarker.results.layout import PLAN_FILE, RUNS_FOLDER
 from benchmarker.results.study import read_study
 from benchmarker.run.files import make_folder

@@ -13,9 +13,7 @@ from benchmarker.contracts.generation import ConditionedSet, ConditionSpace
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import ConfigurationError, DataError
 from benchmarker.randomness import Stream
-
-CLASS = "class"
-"""Name of the condition that stands for the class of a classification."""
+from benchmarker.registry.generated import CLASS, unknown_conditions
 
 
 def fit_conditions(names: Sequence[str], images: ConditionedSet, units: Mapping[str, str]) -> ConditionSpace:
@@ -42,12 +40,9 @@ def fit_conditions(names: Sequence[str], images: ConditionedSet, units: Mapping[
     if not isinstance(task, Classification):
         units |= {target.name: target.unit for target in task.targets}
     attributes = tuple(name for name in names if name != CLASS)
-    if CLASS in names and not isinstance(task, Classification):
-        raise ConfigurationError("images of a regression have no class to be generated for; name its targets instead")
+    if unknown := unknown_conditions(task, names, images.attributes):
+        raise ConfigurationError(next(iter(unknown.values())))
     for name in attributes:
-        if name not in images.attributes:
-            known = ", ".join(sorted(images.attributes)) or "none"
-            raise ConfigurationError(f"there is no condition {name!r}; the images have: {known}")
         if not np.isfinite(images.attributes[name]).all():
             raise DataError(f"the condition {name!r} is unknown for some images of the training part")
     values = [np.asarray(images.attributes[name], dtype=np.float64) for name in attributes]

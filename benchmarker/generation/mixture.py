@@ -13,6 +13,7 @@ from benchmarker.contracts.images import TrainingSet
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import ConfigurationError
 from benchmarker.generation.conditions import class_sizes, shares
+from benchmarker.registry.generated import NOT_BALANCED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Mixture:
         sizes = class_sizes(task, targets)
         if self.balance:
             if not isinstance(task, Classification):
-                raise ConfigurationError("`balance` makes classes equally large, and a regression has none")
+                raise ConfigurationError(NOT_BALANCED)
             counts = [max(sizes) - size if size else 0 for size in sizes]
         else:
             counts = shares(sizes, round((self.ratio or 0.0) * sum(sizes)))

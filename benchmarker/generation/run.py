@@ -21,6 +21,7 @@ from benchmarker.discovery import Plugins, installed, resolve
 from benchmarker.errors import BenchmarkerError, PluginError, StorageError
 from benchmarker.evaluation import memory
 from benchmarker.generation.build import build_generator
+from benchmarker.generation.code import digest_code
 from benchmarker.generation.conditions import fit_conditions, space_to_json
 from benchmarker.generation.layout import CONDITIONS_FILE, HISTORY_FILE, TRAINING_FILE, weights_file, write_file
 from benchmarker.generation.request import Request
@@ -54,6 +55,7 @@ class _Place:
     model: GenerativeModel
     digests: dict[str, str]
     fingerprint: dict[str, Any]
+    code: str
     plugins: Plugins
 
     @property
@@ -97,6 +99,7 @@ def train_generator(job: Mapping[str, Any], folder: Path, emit: Emit) -> dict[st
     trained = train_or_copy(
         place.key,
         digest_json(place.fingerprint),
+        place.code,
         folder,
         lambda: _train(place, folder, emit),
         use_cache=bool(job.get("cache", True)),
@@ -134,8 +137,8 @@ def _set_up(job: Mapping[str, Any]) -> _Place:
     units = {name: attribute.unit for name, attribute in data.attributes.items()}
     space = fit_conditions(spec["conditions"], train, units)
     model = build_generator(plugins, spec, space, train.image_shape)
-    name = plugins.generator(spec["generator"]["name"]).name
-    brought = {f"generator {name}": plugins.distribution("generator", name)}
+    generator = plugins.generator(spec["generator"]["name"])
+    brought = {f"generator {generator.name}": plugins.distribution("generator", generator.name)}
     return _Place(
         key=job["cell"]["key"],
         spec=spec,
@@ -145,6 +148,7 @@ def _set_up(job: Mapping[str, Any]) -> _Place:
         model=model,
         digests={"training_part": digest, "initial_weights": digest_variables(model.variables)},
         fingerprint=fingerprint(spec["backend"], int(training["threads"]), training["precision"], brought),
+        code=digest_code(generator.builder),
         plugins=plugins,
     )
 
@@ -174,7 +178,7 @@ def _train(place: _Place, folder: Path, emit: Emit) -> None:
         seed=place.seed,
         epochs=place.epochs,
         folder=folder,
-        fingerprint=digest_json(place.fingerprint),
+        fingerprint=digest_json([place.fingerprint, place.code]),
         emit=emit,
         trail=trail,
     )

@@ -15,14 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker.contracts.images import Attribute, LabelledImages, TrainingSet
-from benchmarker.contracts.tasks import Regression, Task
+from benchmarker.contracts.tasks import Task
 from benchmarker.data.cache import held, produce
 from benchmarker.digests import digest_arrays
+from benchmarker.discovery import installed
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.generation.conditions import CLASS, bootstrap
+from benchmarker.generation.code import digest_code
+from benchmarker.generation.conditions import bootstrap
 from benchmarker.generation.mixture import MixedSet, Mixture
 from benchmarker.generation.request import IMAGES_FILE, Request, draw_in_process
 from benchmarker.randomness import Stream
+from benchmarker.registry.generated import unlabelled
 from benchmarker.trail import TRAIL_FILE
 from benchmarker.training.sets import PartSet
 
@@ -89,30 +92,16 @@ def with_generated(
     counts = mixture.counts(real.task, real.targets)
     if not sum(counts):
         return real
-    require_targets(real.task, generator_links(run)["cell"]["spec"]["conditions"])
+    spec = generator_links(run)["cell"]["spec"]
+    if reason := unlabelled(real.task, spec["conditions"]):
+        raise ConfigurationError(reason)
     rows = bootstrap(real.task, real.targets, counts, Stream("generated", seed=seed))
     # What else the cell uses does not touch the samples, which all its networks share.
     environment = {name: value for name, value in fingerprint.items() if name != "plugins"}
-    about = {"version": VERSION, "fingerprint": environment, **generator_link(run)}
+    code = digest_code(installed().generator(spec["generator"]["name"]).builder)
+    about = {"version": VERSION, "fingerprint": environment, "code": code, **generator_link(run)}
     synthetic = _drawn(real, rows, run, about, seed=seed, root=root)
     return MixedSet(real, synthetic) if mixture.real else synthetic
-
-
-def require_targets(task: Task, conditions: list[str]) -> None:
-    """Refuse a generator that does not know what its images show.
-
-    Raises
-    ------
-    ConfigurationError
-        If a target of the task is not among its conditions.
-    """
-    needed = [target.name for target in task.targets] if isinstance(task, Regression) else [CLASS]
-    missing = [name for name in needed if name not in conditions]
-    if missing:
-        raise ConfigurationError(
-            f"images can only be trained on with targets that they were generated for; add {', '.join(missing)} to "
-            "the generator's conditions"
-        )
 
 
 def _drawn(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,24 @@ def load_weights(model: GenerativeModel, path: Path) -> None:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = [file[name] for name in sorted(file.files)]
-        for variable, array in zip(model.sampling_variables, arrays, strict=True):
-            variable.assign(array)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise StorageError(f"{path}: holds no weights of this generator: {error}") from error
+        raise StorageError(
+            f"{path}: holds no weights of a generator ({error}); run its study again with --force"
+        ) from error
+    wanted = [tuple(variable.shape) for variable in model.sampling_variables]
+    found = [array.shape for array in arrays]
+    if found != wanted:
+        raise StorageError(
+            f"{path}: these weights do not fit the generator as it is installed now ({_parting(wanted, found)}): other "
+            "code of its plugin has trained them. Run its study again with --force, or into another folder (-p)"
+        )
+    for variable, array in zip(model.sampling_variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def _parting(wanted: Sequence[tuple[int, ...]], found: Sequence[tuple[int, ...]]) -> str:
+    """Say where the shapes of variables part."""
+    for number, (expected, received) in enumerate(zip(wanted, found, strict=False)):
+        if expected != received:
+            return f"variable {number} must have the shape {expected}. Received: {received}"
+    return f"it has {len(wanted)} variables. Received: {len(found)}"

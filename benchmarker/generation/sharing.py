@@ -21,13 +21,15 @@ _FILES = (CONDITIONS_FILE, HISTORY_FILE, LOSSES_FILE, TRAIL_FILE, TRAINING_FILE)
 logger = logging.getLogger(__name__)
 
 
-def train_or_copy(key: str, fingerprint: str, folder: Path, train: Callable[[], None], *, use_cache: bool) -> bool:
+def train_or_copy(
+    key: str, fingerprint: str, code: str, folder: Path, train: Callable[[], None], *, use_cache: bool
+) -> bool:
     """Fill a run folder with a trained generator.
 
     Parameters
     ----------
-    key, fingerprint : str
-        Of the generator, and of the environment: together they decide all bits.
+    key, fingerprint, code : str
+        Digests of the generator's spec, of the environment and of the plugin's code: together they decide all bits.
     folder : Path
         Of the run.
     train : callable
@@ -43,7 +45,7 @@ def train_or_copy(key: str, fingerprint: str, folder: Path, train: Callable[[], 
     if not use_cache:
         train()
         return True
-    name: dict[str, Any] = {"generator": key, "fingerprint": fingerprint}
+    name: dict[str, Any] = {"generator": key, "fingerprint": fingerprint, "code": code}
     place = cache_folder() / _NAME / digest_json(name)[:32]
     with _only_one(place):
         if place.is_dir():

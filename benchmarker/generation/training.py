@@ -73,7 +73,7 @@ class Trainer:
     folder : Path
         Where the run is written.
     fingerprint : str
-        Digest of the environment.
+        Digest of the environment and of the generator's code: a snapshot of others is not gone on with.
     emit : callable
         Told of resumed, step and epoch.
     trail : Trail

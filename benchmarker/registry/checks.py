@@ -8,11 +8,12 @@ from typing import Any, Literal, TypeVar
 
 from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
 from benchmarker.contracts.settings import Split
-from benchmarker.contracts.tasks import Classification
+from benchmarker.contracts.tasks import Task
 from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
 from benchmarker.registry.explain import suggestion
+from benchmarker.registry.generated import generated_problems
 from benchmarker.registry.loading import LoadedRegistry
 from benchmarker.registry.options import check_options, merged_preparation
 from benchmarker.registry.places import Path, Problem
@@ -70,6 +71,7 @@ def check_registry(
     check.dataset()
     check.generators()
     check.arms()
+    check.generated()
     check.models(too_small=too_small)
     if check.problems:
         raise RegistryError(loaded.places.tell_all(check.problems))
@@ -137,7 +139,7 @@ class _Check:
         self.problems: list[Problem] = []
         self.cells: list[CellProblem] = []
         self.size: int | None = None
-        self.unbalanced = False
+        self.task: Task | None = None
 
     def dataset(self) -> None:
         entry = self.registry.dataset
@@ -145,7 +147,7 @@ class _Check:
             plugin = self.plugins.dataset(entry.name)
             _, problems = check_options(plugin, entry.options)
             self.size = merged_preparation(plugin, entry.preparation).size
-            self.unbalanced = plugin.task is not None and not isinstance(plugin.task, Classification)
+            self.task = plugin.task
         except UnknownPluginError as error:
             self._add(("dataset", "name"), f"{error}{self._broken()}")
             return
@@ -193,9 +195,10 @@ class _Check:
                 generated = arm.generated.model_dump() | {"by": spelling(arm.generated.by)} if arm.generated else None
                 content = [generated, contents, bool(contents) and arm.augment_validation]
                 self._distinct(("arms", index), content, seen, "this arm")
-            if arm.generated is not None and arm.generated.balance and self.unbalanced:
-                text = "only classes can be balanced, and this dataset has none; give a 'ratio'"
-                self._add(("arms", index, "generated", "balance"), text)
+
+    def generated(self) -> None:
+        lost = [problem.index for problem in self.cells if problem.part == "arm"]
+        self.problems += generated_problems(self.registry, self.task, lost=lost)
 
     def models(self, *, too_small: Literal["refuse", "fail"]) -> None:
         seen: dict[str, Path] = {}

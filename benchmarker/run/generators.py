@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarker.contracts.images import LabelledImages
-from benchmarker.contracts.tasks import Classification, Task
+from benchmarker.contracts.tasks import Task
 from benchmarker.data.splits import Parts
 from benchmarker.discovery import Plugins, spelling
-from benchmarker.errors import RegistryError
+from benchmarker.errors import ConfigurationError, DataError, RegistryError
+from benchmarker.generation.conditions import fit_conditions
+from benchmarker.generation.mixture import Mixture
 from benchmarker.registry import CellProblem, GeneratorEntry, LoadedRegistry, Registry, plain_options
+from benchmarker.registry.generated import conditions_of, generated_problems, used_generators
 from benchmarker.registry.places import Problem
 from benchmarker.run.launcher import run_paths
 from benchmarker.run.observer import CellOutcome
@@ -21,58 +24,69 @@ from benchmarker.training.sets import PartSet, digest_part
 ARM = "generator"
 """What tables show where a cell has its arm."""
 
-CLASS = "class"
 
+def check_generated(
+    loaded: LoadedRegistry, data: LabelledImages, splits: Sequence[Parts], unusable: Iterable[CellProblem] = ()
+) -> list[str]:
+    """Refuse what these images cannot be generated for, and say which arms no image would be generated for.
 
-def needed(loaded: LoadedRegistry, unusable: Iterable[CellProblem] = ()) -> list[tuple[int, GeneratorEntry]]:
-    """Return the generators that arms of a registry use, with their places in its list."""
-    lost = {problem.index for problem in unusable if problem.part == "arm"}
-    used = {
-        spelling(arm.generated.by)
-        for index, arm in enumerate(loaded.registry.arms)
-        if arm.generated is not None and index not in lost
-    }
-    return [(k, entry) for k, entry in enumerate(loaded.registry.generators) if spelling(entry.label) in used]
-
-
-def conditions_of(entry: GeneratorEntry, task: Task) -> list[str]:
-    """Return the names of what a generator makes images for; by default the class, or all targets."""
-    if entry.conditions is not None:
-        return [CLASS if spelling(name) == CLASS else name for name in entry.conditions]
-    return [CLASS] if isinstance(task, Classification) else [target.name for target in task.targets]
-
-
-def check_conditions(loaded: LoadedRegistry, data: LabelledImages, unusable: Iterable[CellProblem] = ()) -> None:
-    """Refuse generators whose images these data cannot be asked for, or that could not be told apart again.
+    Parameters
+    ----------
+    loaded : LoadedRegistry
+        Valid.
+    data : LabelledImages
+        All prepared images.
+    splits : sequence of Parts
+        For each seed of the registry.
+    unusable : iterable of CellProblem
+        Arms that a broken plugin keeps from working.
 
     Raises
     ------
     RegistryError
         With every problem found.
     """
-    task = data.task
-    classes = isinstance(task, Classification)
-    targets = [CLASS] if isinstance(task, Classification) else [target.name for target in task.targets]
-    known = [*targets, *(name for name in data.attributes if name not in targets)]
-    problems = []
-    for index, entry in needed(loaded, unusable):
-        given = conditions_of(entry, task)
-        path = ("generators", index, "conditions")
-        for number, name in enumerate(given):
-            if name not in known:
-                text = f"these images have no condition {name!r}; known are: {', '.join(known)}"
-                problems.append(Problem(path=(*path, number), text=text))
-        if missing := [name for name in targets if name not in given]:
-            what = "a class" if classes else "all targets"
-            text = f"images that are not made for {what} have no label to train on: add {', '.join(map(repr, missing))}"
-            problems.append(Problem(path=path, text=text))
-    if not classes:
-        for index, arm in enumerate(loaded.registry.arms):
-            if arm.generated is not None and arm.generated.balance:
-                text = "only classes can be balanced, and these images have none; give a 'ratio'"
-                problems.append(Problem(path=("arms", index, "generated", "balance"), text=text))
+    lost = _lost(unusable)
+    if not used_generators(loaded.registry, lost):
+        return []
+    problems = generated_problems(loaded.registry, data.task, tuple(data.attributes), lost)
+    trained = [PartSet(data, parts.train) for parts in splits]
+    if not problems:
+        problems = _unknown_values(loaded.registry, trained, lost)
+    notes = []
+    for index, arm in enumerate(loaded.registry.arms):
+        if arm.generated is None or index in lost or problems:
+            continue
+        path = ("arms", index, "generated")
+        mixture = Mixture(ratio=arm.generated.ratio, balance=arm.generated.balance, real=arm.generated.real)
+        try:
+            images = max(sum(mixture.counts(part.task, part.targets)) for part in trained)
+        except ConfigurationError as error:
+            problems.append(Problem(path=path, text=str(error)))
+            continue
+        if not images:
+            why = "all classes of the training part are equally large" if mixture.balance else "the ratio is too small"
+            text = f"no image is generated for the arm {arm.name!r}, which trains on the real ones alone: {why}"
+            notes.append(loaded.places.tell(Problem(path=path, text=text)))
     if problems:
         raise RegistryError(loaded.places.tell_all(problems))
+    return notes
+
+
+def _lost(unusable: Iterable[CellProblem]) -> set[int]:
+    return {problem.index for problem in unusable if problem.part == "arm"}
+
+
+def _unknown_values(registry: Registry, trained: Sequence[PartSet], lost: Collection[int]) -> list[Problem]:
+    """Return the generators whose conditions are not known of every image that they would be trained on."""
+    problems = []
+    for index, entry in used_generators(registry, lost):
+        for part in trained:
+            try:
+                fit_conditions(conditions_of(entry, part.task), part, {})
+            except DataError as error:
+                problems.append(Problem(path=("generators", index, "conditions"), text=str(error)))
+    return problems
 
 
 def make_generators(
@@ -106,7 +120,7 @@ def make_generators(
     dict of (str, int) to Cell
         By the label as names are compared, and the seed.
     """
-    entries = needed(loaded, unusable)
+    entries = used_generators(loaded.registry, _lost(unusable))
     if not entries:
         return {}
     found = {}

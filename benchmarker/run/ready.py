@@ -28,7 +28,7 @@ from benchmarker.registry import (
 )
 from benchmarker.results.layout import RUNS_FOLDER
 from benchmarker.run.files import write_text
-from benchmarker.run.generators import check_conditions, make_generators, merge_generators
+from benchmarker.run.generators import check_generated, make_generators, merge_generators
 from benchmarker.run.header import part_sizes, plan_header
 from benchmarker.run.locks import planning
 from benchmarker.run.observer import DataSummary, Observer
@@ -108,7 +108,8 @@ def get_ready(
     splits = [split_sources(data, split, seed) for seed in registry.seeds]
     parts = splits[0]  # its sizes stand for all; the others were drawn to find out now whether they can be
     _tell_data(observer, dataset, data, parts)
-    check_conditions(loaded, data, unusable)
+    for note in check_generated(loaded, data, splits, unusable):
+        observer.message(note)
     generators = make_generators(loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable)
     planned = make_cells(
         registry,

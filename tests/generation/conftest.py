@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+Edited = Callable[[], AbstractContextManager[None]]
 
 SEED = 8901
 SIZE = 16
@@ -48,6 +51,23 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) 
         discovery.installed.cache_clear()
         yield
     discovery.installed.cache_clear()
+
+
+@pytest.fixture
+def edited(plugin_folder: Path) -> Edited:
+    """While this lasts, the example's code is another."""
+
+    @contextmanager
+    def edit() -> Iterator[None]:
+        module = plugin_folder / "their_gan_model.py"
+        before = module.read_text(encoding="utf-8")
+        module.write_text(f"{before}\n# edited\n", encoding="utf-8")
+        try:
+            yield
+        finally:
+            module.write_text(before, encoding="utf-8")
+
+    return edit
 
 
 def make_images(n: int, seed: int = 0) -> Any:

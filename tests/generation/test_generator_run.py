@@ -14,6 +14,7 @@ import pytest
 
 from benchmarker.digests import digest_file
 from benchmarker.generation.run import train_generator
+from tests.generation.conftest import Edited
 
 Job = Callable[..., dict[str, Any]]
 Event = Mapping[str, Any]
@@ -129,6 +130,30 @@ def test_a_training_that_is_ended_goes_on_to_the_same_bits(
     train(job(epochs=4), parted, told.append)
     assert [each["epoch"] for each in told if each["event"] == "resumed"] == [1, 2]
     assert bits(parted) == bits(one)
+
+
+def test_edited_code_is_trained_anew_and_goes_on_with_no_snapshot_of_the_old(
+    job: Job, tmp_path: Path, edited: Edited
+) -> None:
+    """What its cell is known by, and what its trail says, stay the same: the edit here changes no bit."""
+    told: list[Event] = []
+
+    def end(event: Event) -> None:
+        told.append(event)
+        if event["event"] == "epoch" and event["epoch"] == 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(job(epochs=2, cache=True), tmp_path / "one", end)
+    with edited():
+        about = train(job(epochs=2, cache=True), tmp_path / "one", told.append)
+        assert about["trained"] is True
+        assert not [event for event in told if event["event"] == "resumed"]
+        assert train(job(epochs=2, cache=True), tmp_path / "two")["trained"] is False
+    original = train(job(epochs=2, cache=True), tmp_path / "three")
+    assert original["trained"] is True
+    for name in ("digests", "trail", "fingerprint"):
+        assert original[name] == about[name]
 
 
 def test_held_out_images_change_nothing(job: Job, one: Path, tmp_path: Path) -> None:

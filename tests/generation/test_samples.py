@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -25,7 +26,7 @@ from benchmarker.generation.samples import generator_link, with_generated
 from benchmarker.generation.sampling import load_weights
 from benchmarker.randomness import Stream
 from benchmarker.training.sets import PartSet
-from tests.generation.conftest import SEED, make_images
+from tests.generation.conftest import SEED, Edited, make_images
 
 FINGERPRINT = {"backend": "tensorflow", "plugins": {"architecture lenet": "somebody 1.0"}}
 
@@ -62,7 +63,7 @@ def test_an_arm_without_any_image_is_refused(real: PartSet) -> None:
     with pytest.raises(ConfigurationError, match="raise its ratio"):
         Mixture(ratio=0.001, real=False).counts(real.task, real.targets)
     target = Regression(targets=(RegressionTarget(name="z", unit="", minimum=0, maximum=1),))
-    with pytest.raises(ConfigurationError, match="a regression has none"):
+    with pytest.raises(ConfigurationError, match="only classes can be balanced"):
         Mixture(balance=True).counts(target, np.zeros((4, 1)))
 
 
@@ -86,7 +87,7 @@ def test_conditions_are_standardised_over_the_training_part(real: PartSet) -> No
     assert encoded[:, 2].mean() == pytest.approx(0, abs=1e-6)
     assert encoded[:, 2].std() == pytest.approx(1, abs=1e-5)
     assert encode(fit_conditions([], real, {}), real).shape == (36, 0)
-    with pytest.raises(ConfigurationError, match="there is no condition 'mass'; the images have: flux"):
+    with pytest.raises(ConfigurationError, match="these images have no condition 'mass'; known are: class, flux"):
         fit_conditions(["mass"], real, {})
     real.attributes["flux"][3] = np.nan
     with pytest.raises(DataError, match="'flux' is unknown for some images"):
@@ -101,7 +102,7 @@ def test_targets_of_a_regression_are_conditions() -> None:
     space = fit_conditions(["redshift", "flux"], part, {"flux": "Jy"})
     assert space.units == ("", "Jy")
     assert np.argsort(encode(space, part)[:, 0]).tolist() == list(range(12))
-    with pytest.raises(ConfigurationError, match="a regression have no class"):
+    with pytest.raises(ConfigurationError, match="a regression have no class; its targets are: redshift"):
         fit_conditions(["class"], part, {})
 
 
@@ -145,9 +146,9 @@ def run(trained: Path, tmp_path: Path) -> Path:
 
 
 def test_samples_are_drawn_once_and_shared(
-    run: Path, real: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, real: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: Edited
 ) -> None:
-    """By another network of the arm, and by an arm without real images; not by another ratio, and not by an audit."""
+    """By another network of the arm, and by an arm without real images; not by an audit, and not with edited code."""
     asked: list[Path] = []
 
     def draw(run: Path, folder: Path, request: Request, shape: tuple[int, ...], *, stream: Any) -> None:
@@ -174,6 +175,9 @@ def test_samples_are_drawn_once_and_shared(
     assert np.array_equal(again.batch(everything), mixed.batch(everything))
     assert len(asked) == 2
     assert asked[1].is_relative_to(tmp_path / "audit")
+    with edited():
+        with_generated(real, {"ratio": 2}, run, seed=SEED, fingerprint=FINGERPRINT)
+    assert len(asked) == 3
 
 
 def test_balancing_nothing_leaves_the_real_images(run: Path, real: PartSet) -> None:
@@ -188,7 +192,7 @@ def test_images_without_a_label_are_no_training_images(run: Path, real: PartSet)
     trail = json.loads((run / "trail.json").read_text())
     next(link["content"] for link in trail["links"] if link["name"] == "cell")["spec"]["conditions"] = ["flux"]
     (run / "trail.json").write_text(json.dumps(trail))
-    with pytest.raises(ConfigurationError, match="add class to the generator's conditions"):
+    with pytest.raises(ConfigurationError, match="add 'class' to the generator's 'conditions'"):
         with_generated(real, {"ratio": 1}, run, seed=SEED, fingerprint=FINGERPRINT)
 
 
@@ -212,7 +216,25 @@ def test_damaged_weights_are_told(run: Path) -> None:
     model: Any = SimpleNamespace(sampling_variables=[])
     path = run / "weights_epoch_0002.npz"
     whole = path.read_bytes()
-    for damaged in (b"", whole[: len(whole) // 2], b"no archive", whole):
+    for damaged in (b"", whole[: len(whole) // 2], b"no archive"):
         path.write_bytes(damaged)
-        with pytest.raises(StorageError, match="holds no weights of this generator"):
+        with pytest.raises(StorageError, match=r"holds no weights of a generator \(.*\); .* with --force"):
             load_weights(model, path)
+
+
+def test_weights_of_other_code_are_told_of_before_any_is_set(run: Path) -> None:
+    path = run / "weights_epoch_0002.npz"
+    with np.load(path) as file:
+        first, *others = (np.zeros_like(file[name]) for name in sorted(file.files))
+    narrow = np.zeros((first.shape[0], 8), np.float32)
+    for arrays, told in (
+        ([first, *others, first], rf"\(it has {len(others) + 2} variables. Received: {len(others) + 1}\)"),
+        ([narrow, *others], rf"\(variable 0 must have the shape \({first.shape[0]}, 8\). Received: "),
+    ):
+        variables = [keras.Variable(array + 1) for array in arrays]
+        model: Any = SimpleNamespace(sampling_variables=variables)
+        with pytest.raises(StorageError, match=told) as caught:
+            load_weights(model, path)
+        assert str(caught.value).startswith(f"{path}: these weights do not fit the generator as it is installed now")
+        assert "--force" in str(caught.value)
+        assert all((keras.ops.convert_to_numpy(variable) == 1).all() for variable in variables)

@@ -144,11 +144,59 @@ def test_generated_arms_need_generators() -> None:
     assert "the registry has no 'generators'" in told
 
 
+CLASSES = Classification(classes=("a", "b"))
+NUMBERS = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=1),))
+SLOW = "name: slow, epochs: 9, conditions: "
+NO_CLASS = "images that are not made for a class have no label to train on: add 'class' to the generator's 'conditions'"
+
+
 def test_only_classes_can_be_balanced() -> None:
-    task = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=1),))
-    (told,) = complaints(GOOD, plugins(task=task))
-    assert "only classes can be balanced" in told
-    assert check_registry(load(GOOD), plugins(task=Classification(classes=("a", "b")))) == ()
+    first, second, third = complaints(GOOD, plugins(task=NUMBERS))
+    assert first.startswith("mine.yaml:6:62: images that are not made for all targets have no label to train on: add")
+    assert second == "mine.yaml:6:63: images of a regression have no class; its targets are: redshift"
+    assert third.startswith("mine.yaml:10:53: only classes can be balanced, and these images have none")
+    assert check_registry(load(GOOD), plugins(task=CLASSES)) == ()
+
+
+@pytest.mark.parametrize(
+    ("task", "old", "new", "told"),
+    [
+        # What the dataset declares decides.
+        (CLASSES, f"{SLOW}[class]", f"{SLOW}[redshift]", NO_CLASS),
+        (CLASSES, f"{SLOW}[class]", f"{SLOW}[]", NO_CLASS),
+        # Whatever the task may be, the registry contradicts itself.
+        (None, f"{SLOW}[class]", f"{SLOW}[redshift]", f"{NO_CLASS} (the arm 'balanced' balances classes)"),
+        (
+            None,
+            "{generator: painter, epochs: 2",
+            "{generator: painter, epochs: 2, conditions: [redshift]",
+            f"{NO_CLASS} (the generator 'slow' makes images for classes)",
+        ),
+        (
+            None,
+            f"{SLOW}[class]",
+            f"{SLOW}[]",
+            "images that are made for nothing have no label to train on: name 'class'",
+        ),
+    ],
+)
+def test_images_without_a_label_are_told_of_before_anything_is_opened(
+    task: Classification | None, old: str, new: str, told: str
+) -> None:
+    text = GOOD.replace(old, new)
+    line = next(number for number, text in enumerate(text.splitlines(), 1) if new in text)
+    column = text.splitlines()[line - 1].index("conditions: [") + len("conditions: [")
+    (found,) = complaints(text, plugins(task=task))
+    assert found.startswith(f"mine.yaml:{line}:{column}: {told}")
+
+
+def test_what_only_the_images_can_tell_is_left_to_the_plan() -> None:
+    """A regression for the redshift would do, as long as nothing else asks for classes."""
+    text = GOOD.replace(f"{SLOW}[class]", f"{SLOW}[redshift]").replace("balance: true", "ratio: 2")
+    assert check_registry(load(text), plugins()) == ()
+    assert check_registry(load(text), plugins(task=NUMBERS)) == ()
+    unused = GOOD.replace("arms:\n", "arms: [real]\nseeds:\n").split("seeds:")[0].replace("[class]", "[redshift]")
+    assert check_registry(load(unused), plugins(task=CLASSES)) == ()
 
 
 def test_a_broken_generator_fails_the_arms_that_need_it() -> None:

@@ -14,7 +14,7 @@ from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import installed
 from benchmarker.errors import RegistryError
 from benchmarker.registry import LoadedRegistry, load_registry, shipped
-from benchmarker.run.generators import check_conditions, make_generators, merge_generators
+from benchmarker.run.generators import check_generated, make_generators, merge_generators
 from benchmarker.run.plan import Cell, generator_key, make_cells, read_cells, read_generators, write_plan
 
 HEAD = """\
@@ -156,18 +156,48 @@ def test_plans_keep_generators_that_their_cells_need(tmp_path: Path) -> None:
     assert read_generators(tmp_path) == []
 
 
+def parts_of(data: LabelledImages) -> list[Parts]:
+    return [split_sources(data, Split(train=6, validation=3), seed) for seed in (8901, 1826)]
+
+
+def unknown_somewhere() -> LabelledImages:
+    """Images whose redshift is not known of one that is trained on under the second seed alone."""
+    data = images(redshift=np.arange(N) / N)
+    first, second = (set(parts.train.tolist()) for parts in parts_of(data))
+    data.attributes["redshift"].values[min(second - first)] = np.nan
+    return data
+
+
 @pytest.mark.parametrize(
     ("conditions", "complaint"),
     [
-        ("[class, mass]", "3:66: these images have no condition 'mass'; known are: class, redshift"),
-        ("[redshift]", "have no label to train on: add 'class'"),
+        ("[class, mass]", "4:64: these images have no condition 'mass'; known are: class, redshift"),
+        ("[redshift]", "4:56: images that are not made for a class have no label to train on: add 'class'"),
+        ("[class, redshift]", "4:56: the condition 'redshift' is unknown for some images of the training part"),
     ],
 )
 def test_conditions_that_images_cannot_be_made_for_are_refused(conditions: str, complaint: str, tmp_path: Path) -> None:
     text = (HEAD + GENERATED).replace("dcgan, epochs: 2", f"dcgan, epochs: 2, conditions: {conditions}")
-    with pytest.raises(RegistryError, match=r"conditions|condition|label") as caught:
-        check_conditions(loaded(tmp_path, text), images(redshift=np.arange(N) / N))
-    assert complaint.partition(": ")[2] in str(caught.value)
+    data = unknown_somewhere()
+    with pytest.raises(RegistryError) as caught:
+        check_generated(loaded(tmp_path, text), data, parts_of(data))
+    (problem,) = caught.value.problems
+    assert f"mine.yaml:{complaint}" in problem
+
+
+def test_an_arm_without_a_generated_image_is_told_of_before_its_generator_is_trained(tmp_path: Path) -> None:
+    """The classes of the training part are equally large; a twentieth of twelve images is one, a fiftieth is none."""
+    data = images()
+    (told,) = check_generated(loaded(tmp_path, HEAD + GENERATED), data, parts_of(data))
+    assert "mine.yaml:5:" in told
+    assert "no image is generated for the arm 'even', which trains on the real ones alone: all classes" in told
+    some = (HEAD + GENERATED).replace(", {name: even, generated: {by: dcgan, balance: true}}", "")
+    for ratio, said in ((0.05, []), (0.02, ["the ratio is too small"])):
+        text = some.replace("ratio: 0.5", f"ratio: {ratio}")
+        notes = check_generated(loaded(tmp_path, text), data, parts_of(data))
+        assert [note.rpartition(": ")[2] for note in notes] == said
+    with pytest.raises(RegistryError, match="needs synthetic ones; raise its ratio"):
+        check_generated(loaded(tmp_path, some.replace("ratio: 0.5", "ratio: 0.02, real: false")), data, parts_of(data))
 
 
 def test_a_regression_is_generated_for_all_of_its_targets_and_not_balanced(tmp_path: Path) -> None:
@@ -185,8 +215,8 @@ def test_a_regression_is_generated_for_all_of_its_targets_and_not_balanced(tmp_p
     )
     registry = loaded(tmp_path, HEAD + GENERATED)
     with pytest.raises(RegistryError, match="only classes can be balanced"):
-        check_conditions(registry, numbers)
+        check_generated(registry, numbers, parts_of(numbers))
     text = HEAD + GENERATED.replace(", {name: even, generated: {by: dcgan, balance: true}}", "")
-    check_conditions(loaded(tmp_path, text), numbers)
+    assert check_generated(loaded(tmp_path, text), numbers, parts_of(numbers)) == []
     (cell, _) = planned(loaded(tmp_path, text), numbers)[0].values()
     assert cell.spec["conditions"] == ["z", "mass"]
