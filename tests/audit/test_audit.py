@@ -15,6 +15,7 @@ import pytest
 from benchmarker.digests import digest_json
 from benchmarker.run.files import write_json
 from benchmarker.trail import Trail
+from tests.plugins import install
 
 Audit = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -45,16 +46,6 @@ if "benchmarker.run.cell" in sys.modules:
 """
 
 
-def site(folder: Path, name: str, fault: str) -> Path:
-    folder.mkdir()
-    (folder / f"{name}.py").write_text(WITH + fault)
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[benchmarker]\na_{name} = {name}\n")
-    return folder
-
-
 def cell(report: dict[str, Any], model: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = [each for each in report["cells"] if each["name"] == f"{model}/real/8901"]
     assert len(found) == 1
@@ -82,13 +73,13 @@ def test_an_unchanged_study(finished: Path, tmp_path: Path, audit: Audit) -> Non
 
 
 def test_another_order(finished: Path, tmp_path: Path, audit: Audit) -> None:
-    plugin = site(tmp_path / "site", "other_order", OTHER_ORDER)
+    plugin = install(tmp_path / "site", "other_order", WITH + OTHER_ORDER)
     code, report = audit(finished, "--cells", "careless", site=plugin)
     assert (code, cell(report, "careless")["first_link"]) == (1, "epoch 2 / order")
 
 
 def test_another_number_of_threads(finished: Path, tmp_path: Path, audit: Audit) -> None:
-    plugin = site(tmp_path / "site", "other_threads", OTHER_THREADS)
+    plugin = install(tmp_path / "site", "other_threads", WITH + OTHER_THREADS)
     code, report = audit(finished, "--cells", "careless", site=plugin)
     found = cell(report, "careless")
     assert (code, found["first_link"]) == (1, "epoch 1 / weights")

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.plugins import install
+
 MODELS = [
     {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 2},
     {"architecture": "simple_net", "learning_rate": 0.001, "epochs": 1},
@@ -30,17 +32,6 @@ random.seed(1); random.random(); numpy.random.seed(1); numpy.random.random()
 def benchmarker_register(registrar):
     registrar.architecture(Architecture(name="noisy", builder="noisy_plugin:nothing", citation="none"))
 """
-
-
-def install(folder: Path, name: str, source: str) -> Path:
-    """Write a plugin as an installer would, for PYTHONPATH."""
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.py").write_text(source)
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[benchmarker]\na_{name} = {name}\n")
-    return folder
 
 
 @pytest.fixture(scope="module")
