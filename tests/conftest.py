@@ -22,9 +22,28 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
         signal.signal(_number, _handler)
 
 
+# Files that take more than ten seconds, the longest first: of two processes that take one file after the other, neither
+# is to wait for the other at the end.
+LONG = (
+    "run/test_study.py",
+    "run/test_kill.py",
+    "audit/test_audit.py",
+    "run/test_generators.py",
+    "run/test_jax.py",
+    "gan/test_models_training.py",
+    "test_examples.py",
+    "backends/test_jax.py",
+    "backends/test_gradient_step.py",
+    "backends/test_determinism.py",
+    "architectures/test_networks.py",
+    "generation/test_generators_on_jax.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take minutes: of two processes, neither is to wait for the other at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("kill") is None)
+    """Begin with the files that take long."""
+    places = {CHECKOUT / "tests" / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)

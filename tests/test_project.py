@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import benchmarker
+from tests.conftest import LONG
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCE_ROOTS = [CHECKOUT / name for name in ("benchmarker", "plugins", "architectures", "reports")]
@@ -139,6 +140,10 @@ def make(*arguments: str) -> list[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
+
+
+def test_the_files_that_tests_begin_with_are_there() -> None:
+    assert [name for name in LONG if not (CHECKOUT / "tests" / name).is_file()] == []
 
 
 def test_make_has_the_promised_targets() -> None:

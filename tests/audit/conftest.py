@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.plugins import install
+
 # Two networks of somebody else's package. One leaves its layers without seeds and draws from Python's and NumPy's
 # global generators, which the harness seeds; the other draws from the system's entropy, which nobody can.
 NETWORKS = """
@@ -45,17 +47,6 @@ def careless(input_shape, task, seed):
 def restless(input_shape, task, seed):
     return build(input_shape, task, 0.05 + os.urandom(1)[0] / 2560)
 """
-
-
-def install(folder: Path, name: str, source: str) -> Path:
-    """Write a plugin as an installer would, for PYTHONPATH."""
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.py").write_text(source)
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[benchmarker]\na_{name} = {name}\n")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,17 @@
-"""Audits of real runs through the command line, with faults injected into them."""
+"""Audits of real runs through the command line, with faults injected into them.
+
+The program of the documentation, which needs none of our code, is here too: it looks at the same study, which another
+process would have to train again.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +22,7 @@ import pytest
 from benchmarker.digests import digest_json
 from benchmarker.run.files import write_json
 from benchmarker.trail import Trail
+from tests.plugins import install
 
 Audit = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -45,16 +53,6 @@ if "benchmarker.run.cell" in sys.modules:
 """
 
 
-def site(folder: Path, name: str, fault: str) -> Path:
-    folder.mkdir()
-    (folder / f"{name}.py").write_text(WITH + fault)
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[benchmarker]\na_{name} = {name}\n")
-    return folder
-
-
 def cell(report: dict[str, Any], model: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = [each for each in report["cells"] if each["name"] == f"{model}/real/8901"]
     assert len(found) == 1
@@ -82,13 +80,13 @@ def test_an_unchanged_study(finished: Path, tmp_path: Path, audit: Audit) -> Non
 
 
 def test_another_order(finished: Path, tmp_path: Path, audit: Audit) -> None:
-    plugin = site(tmp_path / "site", "other_order", OTHER_ORDER)
+    plugin = install(tmp_path / "site", "other_order", WITH + OTHER_ORDER)
     code, report = audit(finished, "--cells", "careless", site=plugin)
     assert (code, cell(report, "careless")["first_link"]) == (1, "epoch 2 / order")
 
 
 def test_another_number_of_threads(finished: Path, tmp_path: Path, audit: Audit) -> None:
-    plugin = site(tmp_path / "site", "other_threads", OTHER_THREADS)
+    plugin = install(tmp_path / "site", "other_threads", WITH + OTHER_THREADS)
     code, report = audit(finished, "--cells", "careless", site=plugin)
     found = cell(report, "careless")
     assert (code, found["first_link"]) == (1, "epoch 1 / weights")
@@ -191,3 +189,60 @@ def test_what_cannot_be_audited_is_misuse(
     assert done.returncode == 2
     assert said in done.stderr
     assert not done.stdout
+
+
+@pytest.fixture
+def checker(checkout: Path, tmp_path: Path) -> Path:
+    """The program of ``docs/trail.md`` as a file of its own."""
+    text = (checkout / "docs" / "trail.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "check_trail.py"
+    path.write_text(program, encoding="utf-8")
+    return path
+
+
+def check(checker: Path, *folders: Path) -> subprocess.CompletedProcess[str]:
+    # Isolated (-I) and without site packages (-S): nothing but Python.
+    command = [sys.executable, "-I", "-S", str(checker), *map(str, folders)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_it_finds_nothing_wrong_with_real_runs(checker: Path, finished: Path) -> None:
+    runs = sorted((finished / "study" / "runs").glob("[0-9a-f]*"))
+    assert len(runs) == 2
+    done = check(checker, *runs)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("trail.json", ('"learning_rate": 0.001', '"learning_rate": 0.002'), "broken at cell"),
+        ("manifest.json", ('"trail": "', '"trail": "0'), "another head"),
+        ("manifest.json", ('"numpy": "2.3"', '"numpy": "2.4"'), "another fingerprint"),
+        ("manifest.json", ('"key": "', '"key": "0'), "key"),
+        ("predictions_best.csv", ("0.", "1."), "predictions_best.csv"),
+        ("metrics.json", ("0.", "1."), "metrics.json"),
+        ("history.csv", ("0.5", "0.25"), "history.csv"),
+    ],
+)
+def test_it_finds_what_was_changed(checker: Path, written: Any, name: str, change: tuple[str, str], said: str) -> None:
+    assert check(checker, written.folder).stderr == ""
+    written.replace(name, *change)
+    done = check(checker, written.folder)
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+def test_the_contents_are_those_of_real_trails(checkout: Path, finished: Path) -> None:
+    """The tables name every link and every part of an epoch, and no others."""
+    text = (checkout / "docs" / "trail.md").read_text(encoding="utf-8")
+    for path in (finished / "study" / "runs").glob("*/trail.json"):
+        links = json.loads(path.read_text())["links"]
+        named = re.findall(
+            r"^\| ((?:`[a-z 12_]+`(?:, )?)+)", text.split("## The links")[1].split("## What")[0], re.MULTILINE
+        )
+        assert [name for each in named for name in re.findall("`(.*?)`", each)] == [
+            *(link["name"] for link in links),
+            *links[6]["content"],
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -123,15 +123,28 @@ def test_samples_come_from_the_dcgan_of_their_class() -> None:
     assert not np.array_equal(model.pairs[0].sample(noise, conditions), model.pairs[1].sample(noise, conditions))
 
 
-def test_the_sampler_is_a_moving_average_with_a_short_memory_at_first() -> None:
+class Averaged(NamedTuple):
+    """A model whose sampler is a moving average, and a kernel of its generator before each of its steps."""
+
+    model: Pair
+    weights: list[Any]
+
+
+@pytest.fixture(scope="module")
+def averaged() -> Averaged:
+    """Compiled once for several tests."""
     model = cgan.build((16, 16, 1), CLASSES, 1, CganOptions(width=4, average=0.9))
     assert isinstance(model, Pair)
-    kernel = model.generator.trainable_variables[0]
-    average = model.sampler.trainable_variables[0]
     weights = []
     for k in range(3):
-        weights.append(to_numpy(kernel))
+        weights.append(to_numpy(model.generator.trainable_variables[0]))
         step(model, [0, 1, 2, 0], size=16, seed=k)
+    return Averaged(model, weights)
+
+
+def test_the_sampler_is_a_moving_average_with_a_short_memory_at_first(averaged: Averaged) -> None:
+    model, weights = averaged
+    average = model.sampler.trainable_variables[0]
     expected = weights[0]
     for k in (1, 2):
         decay = (1 + k) / (10 + k)
@@ -164,9 +177,8 @@ def test_all_random_inputs_of_a_step_are_drawn() -> None:
     assert all(array.dtype == np.float32 for array in draws.values())
 
 
-def test_the_last_latent_numbers_mirror_and_turn_a_sample() -> None:
-    model = cgan.build((16, 16, 1), CLASSES, 1, CganOptions(width=4))
-    step(model, [0, 1, 2, 0], size=16)
+def test_the_last_latent_numbers_mirror_and_turn_a_sample(averaged: Averaged) -> None:
+    model = averaged.model
     noise = np.repeat(model.noise(Stream("noise").generator(), 1), 3, axis=0)
     noise[:, -3:] = [[1, 1, 1], [-1, 1, 1], [1, 1, -1]]
     plain, mirrored, exchanged = model.sample(noise, CLASSES.encode(np.zeros(3, int), {}))[..., 0]

@@ -8,16 +8,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.plugins import SMALL_NETWORK, install
 from tests.run.killing import REGISTRY, KilledStudy, leftovers
 
 COMMAND = ("run", "killed.yaml", "-p", "study", "--retries", "99")
+SMALL = {"architecture": "small", "learning_rate": 1e-3}
 COMPARED = ("trail.json", "history.csv", "predictions_best.csv", "predictions_final.csv", "metrics.json")
-# Dropout in one network, batch normalisation in the other, augmentation in both; as many epochs as kills and the steps
-# of a learning rate that falls need.
+# Dropout in a published network, dropout and batch normalisation in a small one that compiles sooner, augmentation in
+# both; as many epochs as kills and the steps of a learning rate that falls need.
 CHANGES = {
     "arms": REGISTRY["arms"][1:],
-    "models": [model | {"epochs": 16} for model in REGISTRY["models"]],
+    "models": [model | {"epochs": 16} for model in (REGISTRY["models"][0], SMALL)],
 }
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """Install the small network, and return what makes processes find it, and use a cache of their own."""
+    site = install(folder / "site", "small_network", SMALL_NETWORK)
+    return {"PYTHONPATH": str(site), "BENCHMARKER_CACHE": str(folder / "cache")}
 
 
 def lay_out(folder: Path, **changes: Any) -> Path:

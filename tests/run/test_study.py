@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.plugins import install
+
 MODELS = [
     {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 2},
     {"architecture": "simple_net", "learning_rate": 0.001, "epochs": 1},
@@ -32,36 +34,27 @@ def benchmarker_register(registrar):
 """
 
 
-def install(folder: Path, name: str, source: str) -> Path:
-    """Write a plugin as an installer would, for PYTHONPATH."""
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.py").write_text(source)
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[benchmarker]\na_{name} = {name}\n")
-    return folder
+def tiny(images: Path, **changes: Any) -> dict[str, Any]:
+    """Return a registry of a tiny study."""
+    return {
+        "dataset": {
+            "name": "fits-manifest",
+            "path": str(images),
+            "preparation": {"clip_sigma": None},
+            "split": {"train": 6, "validation": 3},
+        },
+        "seeds": [8901],
+        "training": {"batch_size": 4, "threads": 1},
+        **changes,
+    }
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, command_line: Any) -> Path:
     """A study of two networks that has been run once."""
     folder = tmp_path_factory.mktemp("finished")
-    registry = {
-        "dataset": {
-            "name": "fits-manifest",
-            "path": str(fits_folder),
-            "preparation": {"clip_sigma": None},
-            "split": {"train": 6, "validation": 3},
-        },
-        "arms": [
-            "real",
-            {"name": "turned", "augmentations": ["flips", {"name": "rotations", "options": {"step": 90}}]},
-        ],
-        "seeds": [8901],
-        "training": {"batch_size": 4, "threads": 1},
-        "models": MODELS,
-    }
+    arms = ["real", {"name": "turned", "augmentations": ["flips", {"name": "rotations", "options": {"step": 90}}]}]
+    registry = tiny(fits_folder, arms=arms, models=MODELS)
     (folder / "tiny.yaml").write_text(json.dumps(registry))
     done = command_line.run("run", "tiny.yaml", "-p", "study", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -187,7 +180,7 @@ class Failing:
 
 
 @pytest.fixture(scope="module")
-def failing(tmp_path_factory: pytest.TempPathFactory, finished: Path, command_line: Any) -> Failing:
+def failing(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, command_line: Any) -> Failing:
     """Every way for a cell to fail in one study, so that each is seen to leave the others alone."""
     folder = tmp_path_factory.mktemp("failing")
     site = install(folder / "site", "mistaken_plugin", BROKEN_PLUGIN)
@@ -198,8 +191,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory, finished: Path, command_li
         {"architecture": "simple_net", "name": "wild", "learning_rate": 1e30, "epochs": 2},
         MODELS[1],
     ]
-    registry = json.loads((finished / "tiny.yaml").read_text()) | {"arms": ["real"], "models": models}
-    (folder / "failing.yaml").write_text(json.dumps(registry))
+    (folder / "failing.yaml").write_text(json.dumps(tiny(fits_folder, models=models)))
     done = command_line.run("run", "failing.yaml", "-p", "study", cwd=folder, env={"PYTHONPATH": str(site)})
     assert done.returncode == 1, done.stdout + done.stderr
     return Failing(folder, done.stdout + done.stderr, command_line.manifests(folder / "study"))
@@ -267,41 +259,50 @@ def benchmarker_register(registrar):
     assert "tried again" not in done.stdout
 
 
-def test_ctrl_c_keeps_what_is_finished(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
-    models = [MODELS[1], {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}]
-    path = registry(models=models)
-    process = command_line.start("run", path, "-p", "study", cwd=tmp_path)
-    for line in process.stdout:
-        if "mcrgnet" in line and "epoch 2/" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    started = time.monotonic()
-    _, err = process.communicate(timeout=60)
-    assert time.monotonic() - started < 2
-    assert process.returncode == 130
-    assert "interrupted" in err
-    assert "Traceback" not in err
-    manifests = command_line.manifests(tmp_path / "study")
-    assert [cell[0] for cell in manifests] == ["simple_net"]
-    left = list((tmp_path / "study" / "runs").glob(".*"))
+class Disturbed:
+    """A study whose first cell loses its worker, and which is stopped with Ctrl-C in its third."""
+
+    def __init__(self, folder: Path, process: Any) -> None:
+        self.folder = folder
+        _await(process, "lost/real/8901: epoch 1/")
+        os.kill(_worker_of(process.pid), signal.SIGKILL)
+        _await(process, "stopped/real/8901: epoch 2/")
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        _, self.errors = process.communicate(timeout=60)
+        self.seconds = time.monotonic() - started
+        self.code = process.returncode
+
+
+@pytest.fixture(scope="module")
+def disturbed(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, command_line: Any) -> Disturbed:
+    """One study for everything that may end a process; the cell between the two finishes."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    endless = MODELS[0] | {"epochs": 100000}
+    models = [endless | {"name": "lost"}, MODELS[1], endless | {"name": "stopped", "learning_rate": 0.002}]
+    (folder / "endless.yaml").write_text(json.dumps(tiny(fits_folder, models=models)))
+    words = ("run", "endless.yaml", "-p", "study", "--retries", "0")
+    return Disturbed(folder, command_line.start(*words, cwd=folder))
+
+
+def test_ctrl_c_keeps_what_is_finished(disturbed: Disturbed, command_line: Any) -> None:
+    assert disturbed.seconds < 2
+    assert disturbed.code == 130
+    assert "interrupted" in disturbed.errors
+    assert "Traceback" not in disturbed.errors
+    manifests = command_line.manifests(disturbed.folder / "study")
+    assert {cell[0]: each["status"] for cell, each in manifests.items()} == {"lost": "failed", "simple_net": "ok"}
+    left = list((disturbed.folder / "study" / "runs").glob(".*"))
     assert [path.suffix for path in left] == [".partial"]  # no claim
     assert list(left[0].glob("snapshot-*.npz"))
-    shown = command_line.run("leaderboard", "study", "--format", "json", cwd=tmp_path)
+    shown = command_line.run("leaderboard", "study", "--format", "json", cwd=disturbed.folder)
     assert shown.returncode == 0
-    assert "pending" in command_line.run("show", "study", cwd=tmp_path).stdout
+    assert "pending" in command_line.run("show", "study", cwd=disturbed.folder).stdout
 
 
-def test_a_killed_worker_is_a_failed_cell(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
-    models = [{"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}, MODELS[1]]
-    process = command_line.start("run", registry(models=models), "-p", "study", "--retries", "0", cwd=tmp_path)
-    for line in process.stdout:
-        if "epoch 1/" in line:
-            break
-    os.kill(_worker_of(process.pid), signal.SIGKILL)
-    process.communicate(timeout=120)
-    assert process.returncode == 1
-    manifests = command_line.manifests(tmp_path / "study")
-    failed = manifests["mcrgnet", "real", 8901]
+def test_a_killed_worker_is_a_failed_cell(disturbed: Disturbed, command_line: Any) -> None:
+    manifests = command_line.manifests(disturbed.folder / "study")
+    failed = manifests["lost", "real", 8901]
     assert failed["kind"] in {"crashed", "out-of-memory"}
     assert "SIGKILL" in failed["message"]
     assert manifests["simple_net", "real", 8901]["status"] == "ok"
@@ -326,9 +327,7 @@ def test_no_worker_outlives_its_run(registry: Callable[..., Path], tmp_path: Pat
     models = [{"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}]
     path = registry(models=models)
     process = command_line.start("run", path, "-p", "study", cwd=tmp_path)
-    for line in process.stdout:
-        if "epoch 1/" in line:
-            break
+    _await(process, "epoch 1/")
     worker = _worker_of(process.pid)
     process.kill()
     process.communicate(timeout=60)
@@ -337,6 +336,14 @@ def test_no_worker_outlives_its_run(registry: Callable[..., Path], tmp_path: Pat
         time.sleep(0.05)
     assert not _lives(worker)
     assert not command_line.manifests(tmp_path / "study")
+
+
+def _await(process: Any, text: str) -> None:
+    """Read what a run prints until a line holds a text."""
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"the run ended without {text!r}: {process.communicate()[1]}")
 
 
 def _worker_of(pid: int) -> int:
