@@ -11,6 +11,7 @@ from typing import Any
 from benchmarker.digests import digest_file
 from benchmarker.discovery import Plugins, installed
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
+from benchmarker.paths import reading_problem
 from benchmarker.registry.explain import validate
 from benchmarker.registry.models import Registry
 from benchmarker.registry.names import name_problems
@@ -114,6 +115,8 @@ def load_registry(
 
 
 def _read(file: File) -> str:
+    if file.exists() and (problem := reading_problem(file)):
+        raise RegistryError((problem,))
     try:
         with file.open("rb") as stream:
             content = stream.read(MAXIMUM_BYTES + 1)

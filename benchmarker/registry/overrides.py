@@ -10,6 +10,7 @@ from typing import Any
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, UnknownPluginError
+from benchmarker.paths import reading_problem
 from benchmarker.registry.places import Path, Problem
 
 # How messages name the options; the command line takes the names from here.
@@ -153,8 +154,8 @@ def _dataset(result: Overridden, plugins: Plugins) -> Dataset | None:
 
 def _set_data(result: Overridden, data: File, dataset: Dataset | None) -> None:
     path = data.expanduser().absolute()
-    if not path.exists():
-        result.refuse("data", f"no such file or folder: {data}")
+    if problem := reading_problem(data.expanduser()):
+        result.refuse("data", problem)
     elif dataset is not None and dataset.drawn:
         name = result.data["dataset"]["name"]
         result.refuse("data", f"the registry's dataset {name!r} draws its images itself and reads no files")
