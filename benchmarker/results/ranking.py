@@ -68,7 +68,7 @@ def build_leaderboard(
     primary, direction = _primary(study)
     planned = _groups(study)
     prints = _Prints()
-    groups = [part for group in planned for part in _by_environment(group, prints)]
+    groups = [part for group in planned for one in _by_environment(group, prints) for part in _by_training(one)]
     metric = _checked(sort, groups, primary)
     higher = direction if metric == primary else higher_is_better(metric)
     rows: list[LeaderboardRow] = []
@@ -227,6 +227,15 @@ def _by_environment(group: _Group, prints: _Prints) -> list[_Group]:
     return [replace(group, finished=tuple(part), environment=label) for part, label in zip(parts, labels, strict=True)]
 
 
+def _by_training(group: _Group) -> list[_Group]:
+    """Keep tests of saved weights out of the average of what was trained."""
+    trained = tuple(cell for cell in group.finished if cell.trained)
+    if len(trained) in {0, len(group.finished)}:
+        return [group]
+    tested = tuple(cell for cell in group.finished if not cell.trained)
+    return [replace(group, finished=trained), replace(group, finished=tested)]
+
+
 def _named(groups: Sequence[_Group]) -> list[_Group]:
     """Tell groups of one model and arm apart by the settings in which they differ."""
     alike: dict[tuple[str, str], list[_Group]] = {}
@@ -295,7 +304,7 @@ def _ranked(
                     -summary.mean if higher else summary.mean,
                     row.model,
                     row.arm,
-                    f"{row.variant}\0{row.environment}",
+                    f"{row.variant}\0{row.environment}\0{row.untrained}",
                     row,
                 )
             )
@@ -303,7 +312,7 @@ def _ranked(
             others.append(row)
     ranked.sort(key=lambda entry: entry[:4])
     result = [replace(entry[4], rank=number) for number, entry in enumerate(ranked, start=1)]
-    return result + sorted(others, key=lambda row: (row.model, row.arm, row.variant, row.environment))
+    return result + sorted(others, key=lambda row: (row.model, row.arm, row.variant, row.environment, row.untrained))
 
 
 def _environment_notes(planned: Sequence[_Group], known: _Prints) -> list[str]:
