@@ -19,6 +19,7 @@ import pluggy
 
 from benchmarker.contracts.plugins import (
     KINDS,
+    ROLES,
     Architecture,
     Augmentation,
     Command,
@@ -47,7 +48,7 @@ class BrokenPlugin:
     error : str
         One line.
     traceback : str
-        All of it; empty for a name that two plugins register.
+        All of it; empty for a name that two plugins register, and for what two stand for.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Plugins:
         self, registered: Mapping[str, Mapping[str, list[Registered]]], broken: Iterable[BrokenPlugin] = ()
     ) -> None:
         self._registered = {kind: registered.get(kind, {}) for kind in KINDS}
-        self.broken = (*broken, *self._conflicts())
+        self.broken = (*broken, *self._conflicts(), *self._claims())
 
     def all(self, kind: str) -> tuple[Registered, ...]:
         """Return the plugins of a kind, sorted by name, without conflicting ones."""
@@ -115,6 +116,15 @@ class Plugins:
         """Return a report format by its name."""
         return cast("Report", self._find("report", name))
 
+    def standing_for(self, kind: str, role: str) -> Plugin:
+        """Return the one plugin of a kind that stands for something users do not name; a role of `ROLES`."""
+        owners = self._claimants(kind, role)
+        if not owners:
+            raise UnknownPluginError(f"no installed {kind} stands for {role!r}.{self._broken_hint()}")
+        if len(owners) > 1:
+            raise PluginError(self._claim(kind, role, owners))
+        return owners[0].plugin
+
     def distribution(self, kind: str, name: str) -> str:
         """Return the distribution (with version) that registers a name."""
         return self._registered[kind][name][0].distribution
@@ -140,8 +150,31 @@ class Plugins:
         names = sorted(self._registered[kind])
         close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(names) or 'none'}."
-        broken = f" {len(self.broken)} plugin(s) are broken; see `benchmarker list`." if self.broken else ""
-        return f"no {kind} is called {name!r}: {hint}{broken}"
+        return f"no {kind} is called {name!r}: {hint}{self._broken_hint()}"
+
+    def _broken_hint(self) -> str:
+        return f" {len(self.broken)} plugin(s) are broken; see `benchmarker list`." if self.broken else ""
+
+    def _claimants(self, kind: str, role: str) -> list[Registered]:
+        everybody = [owner for _, owners in sorted(self._registered[kind].items()) for owner in owners]
+        return [owner for owner in everybody if role in getattr(owner.plugin, "stands_for", ())]
+
+    def _claims(self) -> list[BrokenPlugin]:
+        found = [(kind, role, self._claimants(kind, role)) for kind, roles in ROLES.items() for role in roles]
+        return [
+            BrokenPlugin(
+                name=f"{kind} for {role}",
+                distribution=", ".join(sorted({owner.distribution for owner in owners})),
+                error=self._claim(kind, role, owners),
+            )
+            for kind, role, owners in found
+            if len({owner.plugin.name for owner in owners}) > 1  # one name of two plugins is told of already
+        ]
+
+    @staticmethod
+    def _claim(kind: str, role: str, owners: list[Registered]) -> str:
+        names = " and ".join(f"{owner.plugin.name!r} of {owner.distribution}" for owner in owners)
+        return f"several {kind}s stand for {role!r}, and only one can: {names}; uninstall all but one"
 
     def _conflicts(self) -> list[BrokenPlugin]:
         return [

@@ -17,10 +17,21 @@ and in its ``pyproject.toml``::
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import pluggy
 
-from benchmarker.contracts.plugins import Architecture, Augmentation, Command, Dataset, Generator, Plugin, Report
+from benchmarker.contracts.plugins import (
+    ROLES,
+    SHORTCUTS,
+    Architecture,
+    Augmentation,
+    Command,
+    Dataset,
+    Generator,
+    Plugin,
+    Report,
+)
 from benchmarker.errors import PluginError
 
 PROJECT = "benchmarker"
@@ -87,7 +98,7 @@ def _check_fields(kind: str, plugin: Plugin) -> None:
     wrong = [
         f"{name} must be {expected}. Received: {value!r}"
         for name, value in fields.items()
-        if (expected := _expected(name, value))
+        if (expected := _expected(name, value) or _expected_shortcut(kind, name, value))
     ]
     if wrong:
         raise PluginError(f"the {kind} {plugin.name!r} cannot be registered: {'; '.join(wrong)}")
@@ -104,7 +115,26 @@ def _expected(name: str, value: object) -> str:
         return f"a whole number of at least {_NUMBERS[name]}"
     if name == "aliases" and not (isinstance(value, tuple) and all(isinstance(alias, str) for alias in value)):
         return "a tuple of texts"
+    if name == "drawn" and not isinstance(value, bool):
+        return "True or False"
     return "'expansion' or 'transform'" if name == "kind" and value not in ("expansion", "transform") else ""
+
+
+def _expected_shortcut(kind: str, name: str, value: object) -> str:
+    """Return what a plugin can declare of the command line, or nothing where it did."""
+    if name == "shortcuts":
+        kept = isinstance(value, Mapping) and all(
+            key in SHORTCUTS[kind] and isinstance(option, str) and option for key, option in value.items()
+        )
+        return "" if kept else f"a mapping of {_either(SHORTCUTS[kind])} to the name of an option"
+    if name == "stands_for":
+        kept = isinstance(value, tuple) and all(role in ROLES[kind] for role in value)
+        return "" if kept else f"a tuple of {_either(ROLES[kind])}"
+    return ""
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join(map(repr, names))
 
 
 class Hooks:

@@ -280,6 +280,16 @@ def test_the_core_does_not_import_its_own_facade(path: Path) -> None:
         assert not public & set(imports(ast.parse(path.read_bytes())))
 
 
+def test_the_core_names_no_plugin() -> None:
+    from benchmarker.discovery import installed
+
+    kinds = ("architecture", "augmentation", "dataset", "generator")
+    names = {registered.plugin.name for kind in kinds for registered in installed().all(kind)} - {"mnist"}  # -X, too
+    for path in (path for path in SOURCES if path.is_relative_to(CHECKOUT / "benchmarker")):
+        found = {node.value for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Constant)}
+        assert not names & {each for each in found if isinstance(each, str)}, path
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_files_and_functions_stay_readable(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

@@ -24,6 +24,7 @@ from benchmarker.data.context import Context
 from benchmarker.data.prepared import prepare
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.paths import reading_problem
 from benchmarker.registry import validated_options
 from benchmarker.results.study import CellRecord, Study, read_study
 from benchmarker.run.files import make_folder
@@ -127,8 +128,8 @@ def _source(study: Study, data: Path | None) -> Mapping[str, Any]:
     path = data.expanduser().absolute() if data is not None else None
     if path is None and source["path"] is not None:
         path = (study.folder.resolve() / source["path"]).resolve()
-    if path is not None and not path.exists():
-        raise ConfigurationError(f"{path}: there are no images any more; say by -d where they are")
+    if path is not None and (problem := reading_problem(path)):
+        raise ConfigurationError(f"the images of the study cannot be read: {problem}; say by -d where they are")
     return {**source, "path": path}
 
 

@@ -92,6 +92,15 @@ class Dataset:
         Used for what a registry leaves out, written as in a registry: ``{"clip_sigma": 3.0, "crop": 150}``.
     default_split : mapping of str to JSON value, optional
         Used where a registry has none, written as in a registry: ``{"train": 250, "validation": 100}``.
+    drawn : bool
+        It draws its images itself and reads no files: a path of the user's (``-d``) is refused.
+    shortcuts : mapping of str to str
+        Which of its `options` an option of the command line sets: ``{"manifest": "catalogue"}`` for ``-f/--manifest``,
+        ``{"image_size": "size"}`` for ``-i/--image-size`` (which crops the images of every dataset besides).
+    stands_for : tuple of str
+        What users mean by it without naming it; of all installed datasets only one can stand for each: ``"mnist"``
+        (``-X/--mnist``), ``"text-list"`` and ``"text-list-with-data"`` (a text list of the radio framework without
+        ``-d/--data`` and with it).
     summary : str
         One line for `benchmarker list`.
     """
@@ -106,6 +115,9 @@ class Dataset:
     options: str | None = None
     default_preparation: Mapping[str, Any] = field(default_factory=dict)
     default_split: Mapping[str, Any] | None = None
+    drawn: bool = False
+    shortcuts: Mapping[str, str] = field(default_factory=dict)
+    stands_for: tuple[str, ...] = ()
     summary: str = ""
 
     # The models of settings are built late: registering a dataset must not cost what pydantic costs.
@@ -145,6 +157,12 @@ class Augmentation:
         Random numbers that a transform needs for each image.
     options : str, optional
         ``"package.module:Model"``, a subclass of `Options`.
+    shortcuts : mapping of str to str
+        Which of its `options` an option of the command line sets: ``{"rotation": "step"}`` for ``-r/--rotation``, a
+        number of degrees; 0 and 360 take the augmentation out of every arm.
+    stands_for : tuple of str
+        What users mean by it without naming it; of all installed augmentations only one can stand for each:
+        ``"text-list"`` (that of a text list of the radio framework, with a step of 15 degrees).
     summary : str
         One line for `benchmarker list`.
     """
@@ -155,6 +173,8 @@ class Augmentation:
     citation: str = ""
     draws_per_image: int = 0
     options: str | None = None
+    shortcuts: Mapping[str, str] = field(default_factory=dict)
+    stands_for: tuple[str, ...] = ()
     summary: str = ""
 
 
@@ -243,3 +263,12 @@ KINDS: Mapping[str, type[Plugin]] = {
     "report": Report,
     "command": Command,
 }
+
+SHORTCUTS: Mapping[str, tuple[str, ...]] = {"dataset": ("manifest", "image_size"), "augmentation": ("rotation",)}
+"""Options of the command line that plugins of a kind may take as one of their own options."""
+
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "dataset": ("mnist", "text-list", "text-list-with-data"),
+    "augmentation": ("text-list",),
+}
+"""What a plugin of a kind may stand for where users do not name it."""

@@ -22,6 +22,12 @@ _CONVOLUTIONS = (
     keras.layers.SeparableConv2D,
 )
 
+_COUNTED = (*_CONVOLUTIONS, keras.layers.Dense)
+
+
+class _UnknownShapeError(Exception):
+    """Keras does not know the shapes between the layers."""
+
 
 def parameters(model: keras.Model) -> dict[str, int]:
     """Return the numbers of parameters: total, trainable, and those of convolutional and of dense layers."""
@@ -42,12 +48,12 @@ def flops(model: keras.Model) -> int | None:
     """Return the floating-point operations of one image's forward pass through convolutional and dense layers.
 
     A multiplication and an addition count as two, a bias as one for each output; pooling, normalisation and activations
-    are left out, as is usual. A layer that a network uses twice counts once. None where Keras knows no shapes, as of
+    are left out, as is usual. A layer that a network uses twice counts twice. None where Keras knows no shapes, as of
     the layers of a network that is no graph.
     """
     try:
-        return sum(_flops_of(layer) for layer in _leaves(model))
-    except (AttributeError, ValueError):  # what `output` of a layer raises that was never called symbolically
+        return _flops_of_graph(model)
+    except _UnknownShapeError:
         return None
 
 
@@ -59,18 +65,52 @@ def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
             yield layer
 
 
-def _flops_of(layer: keras.layers.Layer) -> int:
-    if isinstance(layer, keras.layers.Dense):
-        positions = math.prod(layer.output.shape[1:-1])
-    elif isinstance(layer, keras.layers.Conv2DTranspose):
-        positions = math.prod(layer.input.shape[1:-1])
-    elif isinstance(layer, _CONVOLUTIONS):
-        positions = math.prod(layer.output.shape[1:-1])
-    else:
+def _flops_of_graph(model: keras.Model) -> int:
+    if getattr(model, "outputs", None) is None:
+        if any(isinstance(layer, _COUNTED) for layer in _leaves(model)):
+            raise _UnknownShapeError
         return 0
+    return sum(_flops_of_call(call) for call in _calls(model))
+
+
+def _calls(model: keras.Model) -> Iterator[Any]:
+    """Yield each call of a layer, or of a model within the model, between a model's inputs and outputs.
+
+    A layer knows all its calls, but not which of them belong to this model: so the way back from the outputs is gone.
+    """
+    reached = {id(tensor) for tensor in model.inputs}
+    waiting = list(model.outputs)
+    seen = set()
+    while waiting:
+        tensor = waiting.pop()
+        layer, number, _ = tensor._keras_history  # Keras has no public name for it
+        call = layer._inbound_nodes[number]
+        if id(tensor) not in reached and id(call) not in seen:
+            seen.add(id(call))
+            waiting.extend(call.input_tensors)
+            yield call
+
+
+def _flops_of_call(call: Any) -> int:
+    layer = call.operation
+    if isinstance(layer, keras.Model):
+        return _flops_of_graph(layer)
+    if not isinstance(layer, _COUNTED):
+        return 0
+    output = _pixels(call.output_tensors[0])
+    # A transposed convolution multiplies each pixel that comes in with the whole kernel.
+    moved = _pixels(call.input_tensors[0]) if isinstance(layer, keras.layers.Conv2DTranspose) else output
     kernels = sum(math.prod(weight.shape) for weight in layer.weights if "kernel" in weight.name)
-    biases = math.prod(layer.output.shape[1:]) if getattr(layer, "use_bias", False) else 0
-    return int(2 * positions * kernels + biases)
+    biases = math.prod(output) if getattr(layer, "use_bias", False) else 0
+    return int(2 * math.prod(moved[:-1]) * kernels + biases)
+
+
+def _pixels(tensor: Any) -> tuple[int, ...]:
+    """Return the shape of one image at a place of the network."""
+    shape = tuple(tensor.shape[1:])
+    if None in shape:
+        raise _UnknownShapeError
+    return shape
 
 
 def inference_seconds(model: keras.Model, images: TrainingSet, batch_size: int) -> list[float]:

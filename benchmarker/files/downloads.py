@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from benchmarker._version import __version__
 from benchmarker.contracts.plugins import Download
 from benchmarker.errors import DataError, DownloadError
+from benchmarker.paths import reading_problem
 
 if TYPE_CHECKING:
     from requests import Response
@@ -99,8 +100,8 @@ def user_file(download: Download, path: Path) -> Path:
     DataError
         If there is no such file or folder.
     """
-    if not path.exists():
-        raise DataError(f"{path} does not exist; give a file or a folder that does")
+    if problem := reading_problem(path):
+        raise DataError(problem)
     file = path / download.filename if path.is_dir() else path
     if not file.is_file():
         return path

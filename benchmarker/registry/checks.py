@@ -12,6 +12,7 @@ from benchmarker.contracts.tasks import Task
 from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
+from benchmarker.paths import reading_problem
 from benchmarker.registry.explain import suggestion
 from benchmarker.registry.generated import generated_problems
 from benchmarker.registry.loading import LoadedRegistry
@@ -157,8 +158,8 @@ class _Check:
         self._under(("dataset", "options"), problems)
         self._split(entry.split)
         path = self.loaded.data_path
-        if path is not None and not path.exists():
-            self._add(("dataset", "path"), f"no such file or folder: {path}")
+        if path is not None and (problem := reading_problem(path)):
+            self._add(("dataset", "path"), problem)
 
     def _split(self, split: Split | None) -> None:
         if split is None:

@@ -9,8 +9,9 @@ from pathlib import Path as File
 from typing import Any
 
 from benchmarker.digests import digest_file
-from benchmarker.discovery import Plugins
-from benchmarker.errors import RegistryError
+from benchmarker.discovery import Plugins, installed
+from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
+from benchmarker.paths import reading_problem
 from benchmarker.registry.explain import validate
 from benchmarker.registry.models import Registry
 from benchmarker.registry.names import name_problems
@@ -19,7 +20,7 @@ from benchmarker.registry.places import Path, Places, Position, Problem
 from benchmarker.registry.shipped import find_registry, not_found
 from benchmarker.registry.shorthand import british, duplicates, expand, unknown_generators
 from benchmarker.registry.text_list import read_text_list, text_list_data
-from benchmarker.registry.yaml_loader import load_yaml
+from benchmarker.registry.yaml_loader import Document, load_yaml
 from benchmarker.registry.yaml_nodes import MalformedYamlError
 
 MAXIMUM_BYTES = 1 << 20
@@ -80,6 +81,7 @@ def load_registry(
         What command-line options change.
     plugins : Plugins, optional
         What is installed: a registry that is not valid is then also told which names and options no plugin knows.
+        Where a text list or `overrides` need plugins, those of this environment by default.
 
     Returns
     -------
@@ -101,11 +103,11 @@ def load_registry(
         line, column = error.position
         raise RegistryError((f"{file}:{line}:{column}: {error.message}",)) from error
     if is_text_list:
-        document.data = text_list_data(document.data["models"], own_data=chosen.data is not None)
+        document.data = _list_data(file, document, chosen, plugins or installed())
     places = Places(source=str(file), keys=british(document.keys), values=british(document.values))
     registry = _validate(expand(document.data), places, document.problems, plugins)
     if chosen != Overrides():
-        registry, places = _override(registry, places, chosen)
+        registry, places = _override(registry, places, chosen, plugins or installed())
     lines = {index: places.position(("models", index))[0] for index in range(len(registry.models))}
     return LoadedRegistry(
         registry=registry, path=file, text=text, lines=lines, places=places, is_text_list=is_text_list
@@ -113,6 +115,8 @@ def load_registry(
 
 
 def _read(file: File) -> str:
+    if file.exists() and (problem := reading_problem(file)):
+        raise RegistryError((problem,))
     try:
         with file.open("rb") as stream:
             content = stream.read(MAXIMUM_BYTES + 1)
@@ -137,6 +141,13 @@ def _is_text_list(file: File, text: str) -> bool:
     return file.suffix.lower() not in _YAML_SUFFIXES and _KEY.search(text) is None and bool(text.strip())
 
 
+def _list_data(file: File, document: Document, overrides: Overrides, plugins: Plugins) -> dict[str, Any]:
+    try:
+        return text_list_data(document.data["models"], own_data=overrides.data is not None, plugins=plugins)
+    except (UnknownPluginError, PluginError) as error:
+        raise RegistryError((f"{file}: {error}",)) from error
+
+
 def _validate(data: Any, places: Places, problems: list[Problem], plugins: Plugins | None = None) -> Registry:
     if not isinstance(data, Mapping) and not problems:
         problems = [Problem(path=(), text="a registry is a mapping with at least the keys 'dataset' and 'models'")]
@@ -153,8 +164,8 @@ def _validate(data: Any, places: Places, problems: list[Problem], plugins: Plugi
     return registry
 
 
-def _override(registry: Registry, places: Places, overrides: Overrides) -> tuple[Registry, Places]:
-    result = override(registry.model_dump(mode="json", exclude_unset=True), overrides)
+def _override(registry: Registry, places: Places, overrides: Overrides, plugins: Plugins) -> tuple[Registry, Places]:
+    result = override(registry.model_dump(mode="json", exclude_unset=True), overrides, plugins)
     moved = replace(places, options=result.options)
     if result.arms is not None:
         moved = replace(moved, keys=_renumber(places.keys, result), values=_renumber(places.values, result))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from benchmarker.discovery import spelling
+from benchmarker.contracts.plugins import Augmentation
+from benchmarker.discovery import Plugins, spelling
 from benchmarker.registry.places import Position, Problem
 from benchmarker.registry.yaml_loader import Document, scalar
 from benchmarker.registry.yaml_nodes import MalformedYamlError
@@ -43,7 +44,7 @@ def read_text_list(text: str) -> Document:
     return document
 
 
-def text_list_data(models: list[dict[str, Any]], *, own_data: bool) -> dict[str, Any]:
+def text_list_data(models: list[dict[str, Any]], *, own_data: bool, plugins: Plugins) -> dict[str, Any]:
     """Return registry data for the models of a text list, with everything else as in the radio framework.
 
     Parameters
@@ -51,16 +52,27 @@ def text_list_data(models: list[dict[str, Any]], *, own_data: bool) -> dict[str,
     models : list of dict
         Entries of a registry.
     own_data : bool
-        FITS images of the user are read; without, the embedded synthetic images are drawn and split by their default.
+        Images of the user are read; without, those of the dataset that stands for a text list, split by their default.
+    plugins : Plugins
+        Among which one dataset and one augmentation stand for a text list.
+
+    Raises
+    ------
+    UnknownPluginError, PluginError
+        If none does, or several.
     """
-    dataset: dict[str, Any] = {"name": "synthetic-radio"}
+    role = "text-list-with-data" if own_data else "text-list"
+    dataset: dict[str, Any] = {"name": plugins.standing_for("dataset", role).name}
     if own_data:
-        dataset = {"name": "fits-manifest", "split": {"published": False, "train": 250, "validation": 100}}
+        dataset["split"] = {"published": False, "train": 250, "validation": 100}
     dataset["preparation"] = {"normalise": True, "clip_sigma": 3}
-    rotations = {"name": "rotations", "options": {"step": 15}}
+    augmentation = cast("Augmentation", plugins.standing_for("augmentation", "text-list"))
+    turned: dict[str, Any] = {"name": augmentation.name}
+    if option := augmentation.shortcuts.get("rotation"):
+        turned["options"] = {option: 15}
     return {
         "dataset": dataset,
-        "arms": [{"name": "rotations", "augmentations": [rotations], "augment_validation": True}],
+        "arms": [{"name": augmentation.name, "augmentations": [turned], "augment_validation": True}],
         "models": models,
     }
 

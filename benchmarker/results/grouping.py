@@ -109,6 +109,15 @@ def split_by_environment(group: Group, prints: Fingerprints) -> list[Group]:
     return [replace(group, finished=tuple(part), environment=label) for part, label in zip(parts, labels, strict=True)]
 
 
+def split_by_training(group: Group) -> list[Group]:
+    """Keep tests of saved weights out of the average of what was trained."""
+    trained = tuple(cell for cell in group.finished if cell.trained)
+    if len(trained) in {0, len(group.finished)}:
+        return [group]
+    tested = tuple(cell for cell in group.finished if not cell.trained)
+    return [replace(group, finished=trained), replace(group, finished=tested)]
+
+
 def _named(groups: Sequence[Group]) -> list[Group]:
     """Tell groups of one model and arm apart by the settings in which they differ."""
     alike: dict[tuple[str, str], list[Group]] = {}

@@ -68,7 +68,8 @@ class LeaderboardRow:
     keys : tuple of str
         Of the cells whose results were averaged, in the order of their seeds; `StudyResults.cells_of` returns them.
     untrained : int
-        So many of them tested saved weights (``benchmarker run -o``): their results prove nothing of training.
+        So many of them tested saved weights (``benchmarker run -o``): all or none, as their results prove nothing of
+        training and are never averaged with others.
     """
 
     rank: int | None
@@ -96,7 +97,8 @@ class LeaderboardRow:
     def label(self) -> str:
         """The model, and what tells it from another of the same name."""
         name = f"{self.model} ({self.variant})" if self.variant else self.model
-        return f"{name} [{self.environment}]" if self.environment else name
+        marks = ", ".join(filter(None, (self.environment, "saved weights" if self.untrained else "")))
+        return f"{name} [{marks}]" if marks else name
 
     def summary(self, name: str) -> Summary | None:
         """Return a metric or cost by its flat name, or None where it was not measured."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from benchmarker.errors import ConfigurationError
-from benchmarker.results.grouping import Fingerprints, Group, planned_groups, split_by_environment
+from benchmarker.results.grouping import Fingerprints, Group, planned_groups, split_by_environment, split_by_training
 from benchmarker.results.labels import higher_is_better
 from benchmarker.results.layout import CHECKPOINTS
 from benchmarker.results.lazy import Computed, all_names
@@ -47,7 +47,9 @@ def build_leaderboard(
     primary, direction = _primary(study)
     planned = planned_groups(study)
     prints = Fingerprints()
-    groups = [part for group in planned for part in split_by_environment(group, prints)]
+    groups = [
+        part for group in planned for one in split_by_environment(group, prints) for part in split_by_training(one)
+    ]
     metric = _checked(sort, groups, primary)
     higher = direction if metric == primary else higher_is_better(metric)
     rows: list[LeaderboardRow] = []
@@ -147,7 +149,7 @@ def _ranked(
                     -summary.mean if higher else summary.mean,
                     row.model,
                     row.arm,
-                    f"{row.variant}\0{row.environment}",
+                    f"{row.variant}\0{row.environment}\0{row.untrained}",
                     row,
                 )
             )
@@ -155,7 +157,7 @@ def _ranked(
             others.append(row)
     ranked.sort(key=lambda entry: entry[:4])
     result = [replace(entry[4], rank=number) for number, entry in enumerate(ranked, start=1)]
-    return result + sorted(others, key=lambda row: (row.model, row.arm, row.variant, row.environment))
+    return result + sorted(others, key=lambda row: (row.model, row.arm, row.variant, row.environment, row.untrained))
 
 
 def _integer(value: object) -> int:

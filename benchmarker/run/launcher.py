@@ -25,7 +25,7 @@ from benchmarker.results.layout import (
 )
 from benchmarker.run.deaths import cause_of_death, kills_for_memory
 from benchmarker.run.files import make_folder, read_json
-from benchmarker.run.manifest import RESUMABLE, WORKING_SUFFIX, finish, has_snapshots, now
+from benchmarker.run.manifest import RESUMABLE, TESTED_SUFFIX, WORKING_SUFFIX, finish, has_snapshots, now
 from benchmarker.run.observer import CellOutcome
 from benchmarker.run.plan import Cell
 from benchmarker.run.policy import DEVICES_VARIABLE
@@ -97,6 +97,8 @@ def launch(
     """
     conditions = conditions or Conditions()
     paths = run_paths(study, cell)
+    if weights is not None:
+        paths = _beside_training(paths)
     if (settled := _take_up(paths, fresh=fresh or weights is not None)) is not None:
         return settled
     job = _job(cell, paths, prepared, weights, entries or {})
@@ -170,6 +172,14 @@ def _take_up(paths: RunPaths, *, fresh: bool) -> CellOutcome | None:
     # From now on the cell is at work, or pending if that is stopped.
     shutil.rmtree(paths.failed, ignore_errors=True)
     return None
+
+
+def _beside_training(paths: RunPaths) -> RunPaths:
+    """Return where saved weights are tested: a training that was interrupted, or crashed, can go on afterwards."""
+    if not paths.working.exists() and _may_go_on(paths.failed):
+        paths.failed.rename(paths.working)
+    tested = paths.working.with_name(f"{paths.working.name.removesuffix(WORKING_SUFFIX)}{TESTED_SUFFIX}")
+    return replace(paths, working=tested)
 
 
 def _settled(paths: RunPaths) -> CellOutcome | None:

@@ -16,6 +16,7 @@ RESUMABLE = ("crashed", "out-of-memory", "timeout", "interrupted")
 """Kinds of failure that say nothing about the network: a run that ended so may go on from its snapshots."""
 
 WORKING_SUFFIX = ".partial"
+TESTED_SUFFIX = f".tested{WORKING_SUFFIX}"
 REPLACED_SUFFIX = ".replaced"
 _SNAPSHOTS = "snapshot-*"
 

@@ -17,6 +17,7 @@ from benchmarker.data.prepared import prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError
+from benchmarker.paths import reading_problem
 from benchmarker.registry import (
     CellProblem,
     LoadedRegistry,
@@ -170,8 +171,8 @@ def _write(
 
 def _own_path(loaded: LoadedRegistry) -> Path | None:
     path = loaded.data_path
-    if path is not None and not path.exists():
-        raise ConfigurationError(f"{path}: there is no such file or folder; correct dataset.path (or -d)")
+    if path is not None and (problem := reading_problem(path)):
+        raise ConfigurationError(f"{problem}; correct dataset.path (or -d)")
     return path
 
 

@@ -60,7 +60,7 @@ def find_weights(study: Path, cell: Cell, models_folder: Path | None) -> dict[st
     else:
         folder = run_paths(study, cell).finished
         found = {checkpoint: folder / weights_file(checkpoint) for checkpoint in CHECKPOINTS}
-    missing = [str(path) for path in found.values() if not path.exists()]
+    missing = [str(path) for path in found.values() if not path.is_file()]
     if missing:
         raise ConfigurationError(
             f"there are no saved weights to test, {' and '.join(missing)} missing: train first, or give their folder "

@@ -111,7 +111,9 @@ def look_through(studies: Iterable[Path], cache: Path | None, *, older_than: flo
         if (lock := held_lock(study)) is not None:
             found.kept.append(f"{study}: a run is working on it ({lock.name} is locked)")
             continue
-        status = {cell.key[:16]: cell.status for cell in (*planned.cells, *planned.generators)}
+        status: dict[str, str] = {cell.key[:16]: cell.status for cell in planned.generators}
+        # A cell whose saved weights were tested (-o) may have a training to go on with.
+        status |= {cell.key[:16]: cell.status if cell.trained else "tested" for cell in planned.cells}
         found.items += _of_study(study, status, older_than)
     if cache is not None and cache.is_dir():
         for item in _of_cache(cache, older_than):

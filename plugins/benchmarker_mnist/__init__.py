@@ -19,6 +19,7 @@ def benchmarker_register(registrar: Registrar) -> None:
             task=Classification(classes=tuple(str(digit) for digit in range(10))),
             downloads=(MNIST,),
             options="benchmarker_mnist.digits:MnistOptions",
+            stands_for=("mnist",),
             summary="70,000 handwritten digits of 28 x 28 pixels, with the published test part",
         )
     )

@@ -16,5 +16,6 @@ SYNTHETIC_OPTICAL = Dataset(
     # Scaling each image by its own extremes would throw away how bright the galaxy is, which is what this set is for.
     default_preparation={"normalise": False},
     default_split={"train": 0.6, "validation": 0.2},
+    drawn=True,
     summary="synthetic galaxies in g, r and i whose flux, colour and size follow redshift and stellar mass",
 )

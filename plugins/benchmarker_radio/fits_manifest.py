@@ -94,6 +94,8 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
     manifest = folder / options.manifest
     if manifest.is_file():
         selection, manifest_digest = _listed(files, manifest), digest_file(manifest)
+    elif manifest.exists():
+        raise ConfigurationError(f"the manifest {manifest} is not a regular file: correct `-f`")
     elif options.manifest != _DEFAULT_MANIFEST:
         raise ConfigurationError(
             f"there is no manifest {manifest}: correct `-f`, or write one with the header Name,Type"

@@ -13,6 +13,8 @@ OWN = (
         options="benchmarker_radio.fits_manifest:FitsManifestOptions",
         default_preparation={"clip_sigma": 3.0},
         default_split={"train": 250, "validation": 100},
+        shortcuts={"manifest": "manifest"},
+        stands_for=("text-list-with-data",),
         summary="your own FITS images: a folder for each class, and a manifest with the columns Name and Type",
     ),
     Dataset(
@@ -24,6 +26,9 @@ OWN = (
         options="benchmarker_radio.synthetic:SyntheticRadioOptions",
         default_preparation={"clip_sigma": 3.0},
         default_split={"train": 0.6, "validation": 0.2},
+        drawn=True,
+        shortcuts={"image_size": "size"},
+        stands_for=("text-list",),
         summary="synthetic compact, FRI, FRII and bent sources as FIRST would see them; nothing to download",
     ),
 )

@@ -14,6 +14,8 @@ def benchmarker_register(registrar: Registrar) -> None:
             kind="expansion",
             builder="benchmarker_transforms.rotations:expand",
             options="benchmarker_transforms.rotations:RotationOptions",
+            shortcuts={"rotation": "step"},
+            stands_for=("text-list",),
             citation="2021MNRAS.503.1828B",
             summary="Every image at every multiple of a step in angle, rendered when it is needed",
         )

@@ -52,7 +52,7 @@ def lines(leaderboard: Leaderboard) -> list[Line]:
     """Join the checkpoints of each model and arm, in the order of the first checkpoint's ranks."""
     joined: dict[tuple[str, ...], dict[str, LeaderboardRow]] = {}
     for row in leaderboard.rows:
-        key = (row.model, row.arm, row.variant, row.environment, row.backend, row.precision)
+        key = (row.label, row.model, row.arm, row.variant, row.environment, row.backend, row.precision)
         joined.setdefault(key, {})[row.checkpoint] = row
     return [Line(rows=rows) for rows in joined.values()]
 
@@ -98,7 +98,10 @@ def footnotes(leaderboard: Leaderboard) -> list[str]:
             else "* fewer seeds finished than were planned: not ranked (--include-incomplete ranks them)."
         )
     if any(row.untrained for row in leaderboard.rows):
-        notes.append("-o: saved weights were tested, nobody knows how they were trained (see the notes).")
+        notes.append(
+            "-o: saved weights were tested, nobody knows how they were trained (see the notes); such runs have rows of "
+            "their own."
+        )
     if any(row.environment for row in leaderboard.rows):
         notes.append("[...] runs of one environment only: results of different environments are never averaged.")
     return notes

@@ -9,7 +9,7 @@ from benchmarker import ReportOptions, StudyResults
 
 _HEAD = (
     "model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision", "seed", "metric",
-    "value",
+    "value", "trained",
 )  # fmt: skip
 
 
@@ -33,5 +33,5 @@ def render(results: StudyResults, options: ReportOptions) -> str:
         )  # fmt: skip
         for name, summary in (*row.metrics.items(), *row.costs.items()):
             for seed, value in summary.values.items():
-                writer.writerow((*fixed, seed, name, value))
+                writer.writerow((*fixed, seed, name, value, "no" if row.untrained else "yes"))
     return stream.getvalue()

@@ -80,6 +80,15 @@ def test_what_may_go_and_what_stays(untidy: StudyFiles) -> None:
     assert f"{failed}.failed" in names([untidy.folder])
 
 
+def test_a_training_that_may_go_on_stays_where_saved_weights_were_tested(study: StudyFiles) -> None:
+    run = study.finish(study.cell("convxpress", 1), 90)
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"trained": False}))
+    folder(run.with_name(f".{run.name}.partial"))
+    folder(run.with_name(f".{run.name}.tested.partial"))
+    assert names([study.folder]) == {f".{run.name}.tested.partial": "remains"}
+
+
 def test_nothing_goes_unasked(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(untidy.folder.rglob("*"))
     assert main(["gc", str(untidy.folder), "--older-than", "0"]) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,7 @@ from benchmarker import Architecture, Dataset, Options, PluginError
 from benchmarker.contracts.plugins import KINDS
 from benchmarker.discovery import BrokenPlugin, Plugins, Registered, discover, installed, options_model, resolve
 from benchmarker.errors import UnknownPluginError
-
-NAMES = "Architecture, Augmentation, Classification, Command, Dataset, Generator, Report"
-HEAD = f"from benchmarker import {NAMES}, hookimpl\n"
+from tests.core.sites import HEAD, Site, plugin_source
 
 
 def _network(name: str, **more: object) -> str:
@@ -22,36 +19,9 @@ def _network(name: str, **more: object) -> str:
     return f"Architecture(name={name!r}, builder='x:y', citation='nobody'{arguments})"
 
 
-def _plugin(*registrations: str) -> str:
-    lines = "".join(f"    registrar.{line}\n" for line in registrations)
-    return f"{HEAD}\n@hookimpl\ndef benchmarker_register(registrar):\n{lines}"
-
-
-class Site:
-    """A folder that distributions are installed into."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def install(self, distribution: str, entries: dict[str, str], *, version: str = "1.0") -> None:
-        """Install a distribution whose entry points, name to source of a module, stand in the order given."""
-        information = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        information.mkdir()
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        lines = ["[benchmarker]"]
-        for number, (name, source) in enumerate(entries.items()):
-            module = f"sky_{distribution.replace('-', '_')}_{number}"
-            (self.folder / f"{module}.py").write_text(source)
-            lines.append(f"{name} = {module}")
-        (information / "entry_points.txt").write_text("\n".join(lines) + "\n")
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.syspath_prepend(tmp_path)
-    yield Site(tmp_path)
-    for name in [name for name in sys.modules if name.startswith("sky_")]:
-        del sys.modules[name]
+def _dataset(name: str, **more: object) -> str:
+    arguments = "".join(f", {key}={value!r}" for key, value in more.items())
+    return f"Dataset(name={name!r}, loader='x:y', licence='CC0', citation='nobody'{arguments})"
 
 
 def _broken(plugins: Plugins, name: str) -> BrokenPlugin:
@@ -60,7 +30,7 @@ def _broken(plugins: Plugins, name: str) -> BrokenPlugin:
 
 
 def test_an_installed_plugin_is_found_with_its_distribution(site: Site) -> None:
-    site.install("sky-one", {"one": _plugin(f"architecture({_network('sky-tiny')})")}, version="2.3")
+    site.install("sky-one", {"one": plugin_source(f"architecture({_network('sky-tiny')})")}, version="2.3")
     plugins = discover()
     assert plugins.architecture("sky-tiny").citation == "nobody"
     assert plugins.distribution("architecture", "sky-tiny") == "sky-one 2.3"
@@ -68,7 +38,7 @@ def test_an_installed_plugin_is_found_with_its_distribution(site: Site) -> None:
 
 
 def test_all_kinds_are_registered_under_their_own_names(site: Site) -> None:
-    source = _plugin(
+    source = plugin_source(
         f"architecture({_network('sky')})",
         "dataset(Dataset(name='sky', loader='x:y', licence='CC0', citation='nobody'))",
         "augmentation(Augmentation(name='sky', kind='transform', builder='x:y'))",
@@ -87,7 +57,7 @@ def test_plugins_are_loaded_sorted_by_entry_point_and_distribution(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (site.folder / "sky_order.py").write_text("LOADED = []\n")
-    body = "import sky_order\nsky_order.LOADED.append({!r})\n" + _plugin("registered")
+    body = "import sky_order\nsky_order.LOADED.append({!r})\n" + plugin_source("registered")
     site.install("sky-a", {"mm-middle": body.format("mm-middle of a"), "aa-early": body.format("aa-early of a")})
     first_on_the_path = tmp_path / "first"
     first_on_the_path.mkdir()
@@ -109,44 +79,74 @@ BROKEN = {
         "galaxies",
     ),
     "no-hook": (f"{HEAD}\ndef benchmarker_register(registrar):\n    pass\n", "PluginError", "@hookimpl"),
-    "wrong-type": (_plugin("architecture('convxpress')"), "PluginError", "expects a Architecture"),
-    "wrong-kind": (_plugin(f"dataset({_network('sky-net')})"), "PluginError", "expects a Dataset"),
+    "wrong-type": (plugin_source("architecture('convxpress')"), "PluginError", "expects a Architecture"),
+    "wrong-kind": (plugin_source(f"dataset({_network('sky-net')})"), "PluginError", "expects a Dataset"),
     "twice": (
-        _plugin(f"architecture({_network('sky-two')})", f"architecture({_network('sky-two')})"),
+        plugin_source(f"architecture({_network('sky-two')})", f"architecture({_network('sky-two')})"),
         "PluginError",
         "registers the architecture 'sky-two' twice",
     ),
-    "raises": (_plugin("architecture(1 / 0)"), "ZeroDivisionError", "division by zero"),
-    "name-not-text": (_plugin(f"architecture({_network('', aliases=())})"), "PluginError", "name"),
+    "raises": (plugin_source("architecture(1 / 0)"), "ZeroDivisionError", "division by zero"),
+    "name-not-text": (plugin_source(f"architecture({_network('', aliases=())})"), "PluginError", "name"),
     "no-reference": (
-        _plugin("architecture(Architecture(name='sky-net', builder='build', citation='nobody'))"),
+        plugin_source("architecture(Architecture(name='sky-net', builder='build', citation='nobody'))"),
         "PluginError",
         "builder must be 'package.module:name'. Received: 'build'",
     ),
-    "no-aliases": (_plugin(f"architecture({_network('sky-net', aliases=None)})"), "PluginError", "a tuple of texts"),
-    "one-alias": (_plugin(f"architecture({_network('sky-net', aliases='net')})"), "PluginError", "a tuple of texts"),
+    "no-aliases": (
+        plugin_source(f"architecture({_network('sky-net', aliases=None)})"),
+        "PluginError",
+        "a tuple of texts",
+    ),
+    "one-alias": (
+        plugin_source(f"architecture({_network('sky-net', aliases='net')})"),
+        "PluginError",
+        "a tuple of texts",
+    ),
     "no-size": (
-        _plugin(f"architecture({_network('sky-net', minimum_size='32')})"),
+        plugin_source(f"architecture({_network('sky-net', minimum_size='32')})"),
         "PluginError",
         "the architecture 'sky-net' cannot be registered: minimum_size must be a whole number of at least 1",
     ),
     "no-such-kind": (
-        _plugin("augmentation(Augmentation(name='sky', kind='filter', builder='x:y'))"),
+        plugin_source("augmentation(Augmentation(name='sky', kind='filter', builder='x:y'))"),
         "PluginError",
         "'expansion' or 'transform'",
     ),
     "no-command-name": (
-        _plugin("command(Command(name='Sky Survey', command='x:y'))"),
+        plugin_source("command(Command(name='Sky Survey', command='x:y'))"),
         "PluginError",
         "lower-case letters, digits and hyphens. Received: 'Sky Survey'",
     ),
     "no-quality": (
-        _plugin("generator(Generator(name='sky', builder='x:y', citation='nobody', quality=None))"),
+        plugin_source("generator(Generator(name='sky', builder='x:y', citation='nobody', quality=None))"),
         "PluginError",
         "quality must be 'package.module:name'. Received: None",
     ),
+    "no-such-shortcut": (
+        plugin_source(f"dataset({_dataset('sky', shortcuts={'rotation': 'step'})})"),
+        "PluginError",
+        "shortcuts must be a mapping of 'manifest' or 'image_size' to the name of an option. Received: {'rotation'",
+    ),
+    "shortcut-to-nothing": (
+        plugin_source(
+            "augmentation(Augmentation(name='a', kind='transform', builder='x:y', shortcuts={'rotation': ''}))"
+        ),
+        "PluginError",
+        "shortcuts must be a mapping of 'rotation' to the name of an option",
+    ),
+    "no-such-role": (
+        plugin_source(f"dataset({_dataset('sky', stands_for='mnist')})"),
+        "PluginError",
+        "stands_for must be a tuple of 'mnist' or 'text-list' or 'text-list-with-data'. Received: 'mnist'",
+    ),
+    "drawn-by-whom": (
+        plugin_source(f"dataset({_dataset('sky', drawn='yes')})"),
+        "PluginError",
+        "drawn must be True or False. Received: 'yes'",
+    ),
     "name-a-list": (
-        _plugin("architecture(Architecture(name=['a'], builder='x:y', citation='nobody'))"),
+        plugin_source("architecture(Architecture(name=['a'], builder='x:y', citation='nobody'))"),
         "PluginError",
         "name",
     ),
@@ -156,9 +156,9 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_plugin_is_listed_and_others_stay(case: str, site: Site) -> None:
     source, kind, message = BROKEN[case]
-    site.install("sky-before", {"aaa": _plugin(f"architecture({_network('sky-before')})")})
+    site.install("sky-before", {"aaa": plugin_source(f"architecture({_network('sky-before')})")})
     site.install("sky-broken", {case: source}, version="0.7")
-    site.install("sky-after", {"zzz": _plugin(f"architecture({_network('sky-after')})")})
+    site.install("sky-after", {"zzz": plugin_source(f"architecture({_network('sky-after')})")})
     plugins = discover()
     broken = _broken(plugins, case)
     assert broken.distribution == "sky-broken 0.7"
@@ -171,14 +171,14 @@ def test_a_broken_plugin_is_listed_and_others_stay(case: str, site: Site) -> Non
 
 
 def test_a_broken_plugin_registers_nothing_of_what_it_began(site: Site) -> None:
-    site.install("sky-half", {"half": _plugin(f"architecture({_network('sky-half')})", "dataset(None)")})
+    site.install("sky-half", {"half": plugin_source(f"architecture({_network('sky-half')})", "dataset(None)")})
     plugins = discover()
     with pytest.raises(UnknownPluginError):
         plugins.architecture("sky-half")
 
 
 def test_one_broken_entry_point_leaves_the_others_of_its_distribution(site: Site) -> None:
-    good = _plugin(f"architecture({_network('sky-good')})")
+    good = plugin_source(f"architecture({_network('sky-good')})")
     site.install("sky-mixed", {"bad": "raise ValueError('bad')\n", "good": good})
     plugins = discover()
     assert _broken(plugins, "bad").error == "ValueError: bad"
@@ -194,7 +194,7 @@ def test_ctrl_c_is_not_swallowed(site: Site) -> None:
 def test_a_name_of_two_distributions_belongs_to_neither_and_both_are_named(site: Site) -> None:
     for name, version in (("sky-left", "1.0"), ("sky-right", "2.0")):
         own = f"architecture({_network(name)})"
-        site.install(name, {name: _plugin(f"architecture({_network('sky-shared')})", own)}, version=version)
+        site.install(name, {name: plugin_source(f"architecture({_network('sky-shared')})", own)}, version=version)
     plugins = discover()
     for asked in ("sky-shared", "SKY_shared"):
         with pytest.raises(PluginError, match=r"sky-left 1\.0 and sky-right 2\.0"):
@@ -208,9 +208,9 @@ def test_a_name_of_two_distributions_belongs_to_neither_and_both_are_named(site:
 
 
 def test_the_same_name_for_two_kinds_is_no_conflict(site: Site) -> None:
-    site.install("sky-net", {"net": _plugin(f"architecture({_network('sky-both')})")})
+    site.install("sky-net", {"net": plugin_source(f"architecture({_network('sky-both')})")})
     data = "dataset(Dataset(name='sky-both', loader='x:y', licence='CC0', citation='nobody'))"
-    site.install("sky-data", {"data": _plugin(data)})
+    site.install("sky-data", {"data": plugin_source(data)})
     plugins = discover()
     assert plugins.architecture("sky-both")
     assert plugins.dataset("sky-both")

@@ -16,7 +16,7 @@ from benchmarker.evaluation import costs
 layers = keras.layers
 
 
-def _chain(shape: tuple[int, ...], *chain: Any) -> keras.Model:
+def _chain(shape: tuple[int | None, ...], *chain: Any) -> keras.Model:
     return keras.Sequential([keras.Input(shape), *chain])
 
 
@@ -74,6 +74,69 @@ def test_branches_all_count() -> None:
     assert costs.flops(model) == 6 * 4 * 3 * 2 * 27 + 2 * 6 * 4 * 3 * 2 + 2
 
 
+def _shared_layer() -> keras.Model:
+    """A convolution that is used on images of two sizes, and a dense layer that is used on both results."""
+    images = keras.Input((8, 6, 3))
+    convolution, dense = layers.Conv2D(3, 3, 2, "same"), layers.Dense(4)
+    large = convolution(images)
+    flat = [layers.Flatten()(dense(each)) for each in (large, convolution(large))]
+    return keras.Model(images, layers.Concatenate()(flat))
+
+
+def _shared_model() -> keras.Model:
+    """Two images that go through the same network, as where galaxies are compared."""
+    inner = _chain((8, 6, 3), layers.Conv2D(5, 3, padding="same"), layers.Flatten())
+    pair = [keras.Input((8, 6, 3)) for _ in range(2)]
+    return keras.Model(pair, layers.Dense(2)(layers.Concatenate()([inner(image) for image in pair])))
+
+
+CONVOLUTION = 2 * 9 * 3 + 1
+SHARED = {
+    "layer": (_shared_layer, (4 * 3 + 2 * 2) * (3 * CONVOLUTION + 2 * 3 * 4 + 4)),
+    "model": (_shared_model, 2 * 8 * 6 * 5 * CONVOLUTION + 2 * 480 * 2 + 2),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_is_used_twice_counts_twice(name: str) -> None:
+    build, expected = SHARED[name]
+    model = build()
+    assert costs.flops(model) == expected
+    assert _profiled(model) == expected
+
+
+def _profiled(model: keras.Model) -> int:
+    """Return what TensorFlow's own profiler counts, which takes in pooling and activations too."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    shapes = [tf.TensorSpec((1, *each.shape[1:]), "float32") for each in model.inputs]
+    traced = tf.function(lambda *images: model(list(images) if len(images) > 1 else images[0], training=False))
+    graph = convert_variables_to_constants_v2(traced.get_concrete_function(*shapes)).graph
+    builder = tf.compat.v1.profiler.ProfileOptionBuilder
+    options = builder(builder.float_operation()).with_empty_output().build()
+    return int(tf.compat.v1.profiler.profile(graph, options=options).total_float_ops)
+
+
+def test_what_another_network_does_with_a_layer_does_not_count() -> None:
+    dense = layers.Dense(4)
+    model = _chain((10,), dense)
+    keras.Model(other := keras.Input((7, 10)), dense(other))
+    assert costs.flops(model) == 2 * 10 * 4 + 4
+
+
+def test_a_part_of_a_network_counts_to_where_it_ends() -> None:
+    images = keras.Input((8, 6, 3))
+    middle = layers.Conv2D(5, 3, padding="same")(images)
+    keras.Model(images, layers.Dense(2)(layers.Flatten()(middle)))
+    assert costs.flops(keras.Model(images, middle)) == 8 * 6 * 5 * CONVOLUTION
+
+
+def test_a_model_within_a_model_that_is_made_for_any_size_is_not_guessed() -> None:
+    inner = _chain((None, None, 3), layers.Conv2D(5, 3, padding="same"), layers.GlobalAveragePooling2D())
+    assert costs.flops(_chain((8, 6, 3), inner)) is None
+
+
 class NoGraph(keras.Model):  # type: ignore[misc]
     """A network that calls its layers in Python."""
 
@@ -90,6 +153,7 @@ def test_operations_of_what_is_no_graph_are_not_guessed() -> None:
     model(np.zeros((1, 10), dtype=np.float32))
     assert costs.flops(model) is None
     assert costs.parameters(model)["dense"] == 22
+    assert costs.flops(_chain((10,), model)) is None
 
 
 def test_parameters_by_hand() -> None:

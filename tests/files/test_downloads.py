@@ -245,6 +245,6 @@ def test_a_users_own_file_or_folder_works_instead(
         (tmp_path / NAME).write_bytes(b"mine, and different")
         assert user_file(download, tmp_path) == tmp_path / NAME
     assert f"{tmp_path / NAME} is not the published file" in caplog.text
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(DataError, match="no such file or folder"):
         user_file(download, tmp_path / "nowhere")
     assert mirror.asked == []

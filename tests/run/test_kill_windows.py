@@ -63,9 +63,16 @@ class Windows:
             lambda *_: {"FOUND": str(self._found), "DO": os.environ["DO"]},
         )
 
-    def launch(self, words: str, *, again: bool = False) -> CellOutcome:
+    def launch(self, words: str, *, again: bool = False, weights: dict[str, str] | None = None) -> CellOutcome:
         self._monkeypatch.setenv("DO", words)
-        return launch(self.study, CELL, prepared=self.study, listen=lambda _: None, conditions=Conditions(again=again))
+        return launch(
+            self.study,
+            CELL,
+            prepared=self.study,
+            listen=lambda _: None,
+            weights=weights,
+            conditions=Conditions(again=again),
+        )
 
     @property
     def paths(self) -> RunPaths:
@@ -130,3 +137,15 @@ def test_a_run_sees_nothing_of_it(quick: QuickStudy) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert quick.endings == {"one": "ok"}
     assert len(quick.attempts) == 1
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["interrupted", "crashed"])
+@pytest.mark.parametrize("words", ["ok rename", "ok kill", "failed kill", "kill"])
+def test_a_test_of_saved_weights_leaves_a_training_to_go_on_with(windows: Windows, words: str, again: bool) -> None:
+    windows.launch("kill", again=again)
+    assert windows.paths.failed.exists() is not again
+    windows.launch(words, weights={"best": "somebody's"})
+    assert windows.found[-1] == ["log.txt"]
+    windows.launch("ok rename")
+    assert "snapshot-000001.npz" in windows.found[-1]
+    assert [path.name for path in windows.paths.finished.parent.iterdir() if "tested" in path.name] == []

@@ -36,6 +36,7 @@ class Averages:
             "variant": self.row.variant,
             "arm": self.row.arm,
             "environment": self.row.environment,
+            "untrained": self.row.untrained,
             "n": self.row.n,
             "interquartile_mean": self.interquartile,
             "t_interval": None if self.t is None else [self.t.low, self.t.high],
