@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from benchmarker import metric_label, write_summary
 from benchmarker_reports.bars import Span
-from benchmarker_reports.facts import Facts, QualityLine
+from benchmarker_reports.facts import Facts
+from benchmarker_reports.quality import QualityLine
 from benchmarker_reports.yardsticks import BEST_RATIO
 
 if TYPE_CHECKING:
