@@ -15,12 +15,23 @@ import os
 import signal
 from pathlib import Path
 
-from benchmarker import Architecture, Generator, hookimpl
+from benchmarker import Architecture, Generator, Options, hookimpl
+
+
+class PainterOptions(Options):
+    rate: float = 0.5
+    gain: float = 1
 
 
 @hookimpl
 def benchmarker_register(registrar):
-    registrar.generator(Generator(name="painter", builder="painter:build", citation="none", quality="painter:measure"))
+    registrar.generator(Generator(
+        name="painter",
+        builder="painter:build",
+        citation="none",
+        options="painter:PainterOptions",
+        quality="painter:measure",
+    ))
     registrar.architecture(Architecture(name="dot", builder="painter:dot", citation="none"))
 
 
@@ -37,19 +48,20 @@ def dot(input_shape, task, seed):
     ])
 
 
-def build(image_shape, conditions, seed):
-    return Painter(image_shape, conditions, seed)
+def build(image_shape, conditions, seed, options):
+    return Painter(image_shape, conditions, seed, options)
 
 
 class Painter:
     batch_size = 4
 
-    def __init__(self, image_shape, conditions, seed):
+    def __init__(self, image_shape, conditions, seed, options):
         import keras
         import numpy as np
 
         from benchmarker import layer_seeds
 
+        self.rate, self.gain = options.rate, options.gain
         first = keras.random.uniform((conditions.size, *image_shape), seed=next(layer_seeds(seed)))
         self.means = keras.Variable(first, name="means")
         self.steps = keras.Variable(np.zeros((), "int32"), trainable=False, dtype="int32", name="steps")
@@ -71,7 +83,7 @@ class Painter:
             os.kill(os.getpid(), signal.SIGKILL)
         means = np.array(self.means)
         for image, row, rate in zip(images, conditions.argmax(axis=1), draws["rate"]):
-            means[row] += 0.5 * rate * (image - means[row])
+            means[row] += self.rate * rate * (image - means[row])
         self.means.assign(means)
         self.steps.assign(step + 1)
         loss = float("nan") if os.environ.get("PAINTER_FAILS") else float(np.mean(means))
@@ -83,7 +95,8 @@ class Painter:
     def sample(self, noise, conditions):
         import numpy as np
 
-        return np.array(self.means)[conditions.argmax(axis=1)] * (0.5 + 0.5 * noise[:, :, None, None])
+        drawn = np.array(self.means)[conditions.argmax(axis=1)] * (0.5 + 0.5 * noise[:, :, None, None])
+        return drawn * np.float32(self.gain)
 
 
 def measure(request):
