@@ -33,7 +33,7 @@ def number(value: float | None) -> float:
     return value
 
 
-def run(study: StudyFiles, cell: Mapping[str, Any], skill: float, **options: Any) -> None:
+def run(study: StudyFiles, cell: Mapping[str, Any], skill: float | NDArray[np.float64], **options: Any) -> None:
     """Finish a run that is right with a chance of ``skill``, more or less the same for all networks and seeds."""
     sources = options.pop("sources", [f"source {k:03d}" for k in range(SOURCES)])
     truth = np.array([int(source.rpartition(" ")[2]) % 4 for source in sources])
@@ -122,6 +122,19 @@ def test_equal_differences_without_predictions_are_no_certainty(study: StudyFile
     (row,) = comparisons(open_results(study.folder)).tables[0].rows
     assert (row.verdict, row.p, row.difference) == ("undecided", None, 5.0)
     assert row.guards[0].startswith("all 4 seeds differ by the same amount")
+
+
+def test_networks_that_agree_on_one_class_are_not_called_equivalent_there(study: StudyFiles) -> None:
+    first_class = np.arange(SOURCES) % 4 == 0
+    for arm, skill in (("real", 0.5), ("gan", 0.6)):
+        for seed in SEEDS:
+            run(study, study.cell("good", seed, arm=arm), np.where(first_class, 2.0, skill))
+    classes = comparisons(open_results(study.folder)).table("arms_per_class")
+    assert classes is not None
+    agreed, *others = classes.rows
+    assert (agreed.difference, agreed.low, agreed.p, agreed.verdict) == (0.0, None, None, "undecided")
+    assert agreed.guards[0].startswith("right on the same sources under all 4 seeds")
+    assert all(row.low is not None for row in others)
 
 
 def test_guards_name_missing_seeds_and_other_environments(study: StudyFiles) -> None:

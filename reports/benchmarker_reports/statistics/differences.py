@@ -163,7 +163,17 @@ def mean_difference(
         return result, OVERLAPPING, notes
     left_out = np.array([one.left_out - other.left_out for one, other in scores if one and other])
     strata = first.sums[seeds[0]].strata
+    if not np.any(left_out) and not _same_everywhere(first, second, seeds):
+        return None, CROSSED, [guards.agreed(len(seeds))]
     return seeds_and_sources(values, left_out, strata=strata, level=level), CROSSED, []
+
+
+def _same_everywhere(first: Row, second: Row, seeds: Sequence[int]) -> bool:
+    """Tell whether two rows are right and wrong on the same sources, whatever their class: a study and its copy."""
+    return all(
+        seed in first.right and seed in second.right and np.array_equal(first.right[seed], second.right[seed])
+        for seed in seeds
+    )
 
 
 def _without_floor(result: MeanDifference | None, values: Sequence[float]) -> tuple[MeanDifference | None, list[str]]:

@@ -61,6 +61,11 @@ def no_spread(differences: Sequence[float]) -> str | None:
     return f"all {len(differences)} seeds differ by the same amount: there is no spread to judge it by"
 
 
+def agreed(n: int) -> str:
+    """Say that networks which differ were right on the same sources of a class: no spread, but no certainty either."""
+    return f"right on the same sources under all {n} seeds, by networks that differ: there is no spread to judge it by"
+
+
 def few_datasets(n: int) -> str | None:
     """Say that ranks over so few datasets tell little; None for five or more."""
     return None if n >= FEW_DATASETS else f"{n} datasets: ranks over fewer than {FEW_DATASETS} tell little"
