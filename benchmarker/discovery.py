@@ -6,9 +6,7 @@ two plugins register belongs to neither. Both are listed, and only what needs th
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -147,6 +145,8 @@ class Plugins:
         ]
 
     def _unknown(self, kind: str, name: str) -> str:
+        import difflib  # not needed by those who spell names right
+
         names = sorted(self._registered[kind])
         close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(names) or 'none'}."
@@ -202,6 +202,8 @@ def discover() -> Plugins:
         try:
             found = _register(entry)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code must not take the others down
+            import traceback
+
             broken.append(
                 BrokenPlugin(
                     name=entry.name,

@@ -123,10 +123,15 @@ def _row(group: Group, checkpoint: str, prints: Fingerprints) -> LeaderboardRow:
         n=len(group.finished),
         planned=planned,
         keys=tuple(cell.key for cell in sorted(group.finished, key=lambda cell: cell.seed)),
-        untrained=sum(not cell.trained for cell in group.finished),
+        untrained=_untrained(group),
         metrics=_summaries({cell.seed: cell.evaluations.get(checkpoint, {}) for cell in group.finished}, planned),
         costs=_summaries({cell.seed: cell.cost_values for cell in group.finished}, planned),
     )
+
+
+def _untrained(group: Group) -> int:
+    """Return how many runs tested saved weights: all or none, for they have been told apart."""
+    return 0 if not group.finished or group.finished[0].trained else len(group.finished)
 
 
 def _summaries(values: Mapping[int, Mapping[str, float]], planned: int) -> Mapping[str, Summary]:
