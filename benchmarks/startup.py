@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -13,12 +14,17 @@ REPEATS = 21
 
 def main() -> None:
     """Measure."""
+    # pip compiled the libraries when it installed them; what is editable must be allowed to keep its bytecode too.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+    def start(*arguments: str) -> None:
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
 
     def ours() -> None:
-        subprocess.run([sys.executable, "-m", "benchmarker", "list"], check=True, stdout=subprocess.DEVNULL)
+        start("-m", "benchmarker", "list")
 
     def theirs() -> None:
-        subprocess.run([sys.executable, "-c", RIVAL], check=True, stdout=subprocess.DEVNULL)
+        start("-c", RIVAL)
 
     listing, importing = alternate(ours, theirs, REPEATS)
     figure = Figure(
