@@ -51,11 +51,22 @@ def check_generated(
         return []
     problems = generated_problems(loaded.registry, data.task, tuple(data.attributes), lost)
     trained = [PartSet(data, parts.train) for parts in splits]
+    notes: list[Problem] = []
     if not problems:
-        problems = _unknown_values(loaded.registry, trained, lost)
-    notes = []
-    for index, arm in enumerate(loaded.registry.arms):
-        if arm.generated is None or index in lost or problems:
+        problems, notes = _too_few(loaded.registry, trained, lost)
+        problems += _unknown_values(loaded.registry, trained, lost)
+    if problems:
+        raise RegistryError(loaded.places.tell_all(problems))
+    return [loaded.places.tell(note) for note in notes]
+
+
+def _too_few(
+    registry: Registry, trained: Sequence[PartSet], lost: Collection[int]
+) -> tuple[list[Problem], list[Problem]]:
+    """Return the arms that would have nothing to train on, and those that no image would be generated for."""
+    problems, notes = [], []
+    for index, arm in enumerate(registry.arms):
+        if arm.generated is None or index in lost:
             continue
         path = ("arms", index, "generated")
         mixture = Mixture(ratio=arm.generated.ratio, balance=arm.generated.balance, real=arm.generated.real)
@@ -67,10 +78,8 @@ def check_generated(
         if not images:
             why = "all classes of the training part are equally large" if mixture.balance else "the ratio is too small"
             text = f"no image is generated for the arm {arm.name!r}, which trains on the real ones alone: {why}"
-            notes.append(loaded.places.tell(Problem(path=path, text=text)))
-    if problems:
-        raise RegistryError(loaded.places.tell_all(problems))
-    return notes
+            notes.append(Problem(path=path, text=text))
+    return problems, notes
 
 
 def _lost(unusable: Iterable[CellProblem]) -> set[int]:

@@ -200,6 +200,17 @@ def test_an_arm_without_a_generated_image_is_told_of_before_its_generator_is_tra
         check_generated(loaded(tmp_path, some.replace("ratio: 0.5", "ratio: 0.02, real: false")), data, parts_of(data))
 
 
+def test_all_arms_without_any_image_are_told_of_at_once(tmp_path: Path) -> None:
+    text = HEAD + GENERATED
+    for amount, ratio in (("ratio: 0.5", 0.02), ("balance: true", 0.01)):
+        text = text.replace(amount, f"ratio: {ratio}, real: false")
+    data = images()
+    with pytest.raises(RegistryError) as caught:
+        check_generated(loaded(tmp_path, text), data, parts_of(data))
+    assert len(caught.value.problems) == 2
+    assert all("raise its ratio" in problem for problem in caught.value.problems)
+
+
 def test_a_regression_is_generated_for_all_of_its_targets_and_not_balanced(tmp_path: Path) -> None:
     targets = tuple(RegressionTarget(name=name, unit="", minimum=0, maximum=1) for name in ("z", "mass"))
     data = images()
