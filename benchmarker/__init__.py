@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     )
     from benchmarker.contracts.settings import Options, Preparation, Split, Training
     from benchmarker.contracts.tasks import Classification, Regression, RegressionTarget, Task
+    from benchmarker.data.archives import read_members
+    from benchmarker.data.fits import read_fits_image
+    from benchmarker.data.folders import Member
+    from benchmarker.data.pickles import load_plain_pickle
+    from benchmarker.data.signatures import path_signature
     from benchmarker.digests import canonical_json, digest_arrays, digest_file, digest_json
     from benchmarker.errors import (
         BenchmarkerError,
@@ -47,9 +52,7 @@ if TYPE_CHECKING:
         UnsafeArchiveError,
         UnsafePickleError,
     )
-    from benchmarker.files import Member, load_plain_pickle, path_signature, read_members
     from benchmarker.hooks import Registrar, hookimpl
-    from benchmarker.preparation.fits import read_fits_image
     from benchmarker.randomness import Stream, layer_seeds
     from benchmarker.results.labels import MetricLabel, higher_is_better, metric_label
     from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary, write_summary
@@ -138,9 +141,12 @@ _MODULES = {
     "benchmarker.digests": "canonical_json digest_arrays digest_file digest_json",
     "benchmarker.errors": "BenchmarkerError ConfigurationError DataError DownloadError "
     "PluginError StorageError UnreadableImageError UnsafeArchiveError UnsafePickleError",
-    "benchmarker.files": "Member load_plain_pickle path_signature read_members",
+    "benchmarker.data.archives": "read_members",
+    "benchmarker.data.fits": "read_fits_image",
+    "benchmarker.data.folders": "Member",
+    "benchmarker.data.pickles": "load_plain_pickle",
+    "benchmarker.data.signatures": "path_signature",
     "benchmarker.hooks": "Registrar hookimpl",
-    "benchmarker.preparation.fits": "read_fits_image",
     "benchmarker.randomness": "Stream layer_seeds",
     "benchmarker.results.labels": "MetricLabel higher_is_better metric_label",
     "benchmarker.results.leaderboard": "FailedCell Leaderboard LeaderboardRow Summary write_summary",

@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarker import Dataset, DatasetContents, DatasetContext, ImageRecord, Preparation, Stream, read_fits_image
 from benchmarker.data.context import Context
+from benchmarker.data.preparation import prepare_image
 from benchmarker.data.prepared import prepare
-from benchmarker.preparation import prepare_image
 from benchmarks.material import TASK
 from benchmarks.measure import Figure, alternate, hand_over
 

@@ -27,9 +27,9 @@ from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.paths import reading_problem
 from benchmarker.registry import validated_options
 from benchmarker.results.study import CellRecord, Study, read_study
-from benchmarker.run.files import make_folder
 from benchmarker.run.launcher import launch, run_paths
-from benchmarker.run.plan import Cell, read_cells, read_generators
+from benchmarker.study.files import make_folder
+from benchmarker.study.plan import Cell, read_cells, read_generators
 
 Tell = Callable[[str], None]
 

@@ -18,8 +18,8 @@ from benchmarker.contracts.tasks import Task
 from benchmarker.digests import digest_file, digest_json
 from benchmarker.errors import StorageError
 from benchmarker.evaluation.metrics import details, scores
-from benchmarker.results.settings import shared_settings
 from benchmarker.results.study import CellRecord
+from benchmarker.study.settings import shared_settings
 from benchmarker.trail import TRAIL_FILE, Trail
 
 CHECKPOINTS = ("best", "final")

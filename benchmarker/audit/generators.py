@@ -17,8 +17,8 @@ from benchmarker.generation.layout import saved_epochs, weights_file
 from benchmarker.results.study import CellRecord
 from benchmarker.run.generators import job_entries
 from benchmarker.run.launcher import launch, run_paths
-from benchmarker.run.observer import CellOutcome
-from benchmarker.run.plan import Cell, generator_key
+from benchmarker.study.observer import CellOutcome
+from benchmarker.study.plan import Cell, generator_key
 
 LINK = "generator"
 

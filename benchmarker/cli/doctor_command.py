@@ -11,8 +11,8 @@ import rich_click as click
 from benchmarker.cli.base import examples, settings
 
 if TYPE_CHECKING:
-    from benchmarker.doctor.comparison import Comparison
-    from benchmarker.doctor.diagnosis import Diagnosis
+    from benchmarker.maintenance.comparison import Comparison
+    from benchmarker.maintenance.diagnosis import Diagnosis
 
 UNHEALTHY = 1
 _WIDTH = 14
@@ -37,7 +37,7 @@ def doctor(study: Path | None, timeout: float, as_json: bool) -> int:
     first. The backend is started in a process of its own, exactly as for a run. The exit code is 1 if something is
     broken or differs.
     """
-    from benchmarker.doctor.diagnosis import diagnose
+    from benchmarker.maintenance.diagnosis import diagnose
     from benchmarker.results.study import read_study
 
     found = diagnose(read_study(study) if study else None, seconds=timeout)

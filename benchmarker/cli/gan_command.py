@@ -11,8 +11,8 @@ from benchmarker.cli.base import PATH, examples, on_terminal, settings
 from benchmarker.cli.run_options import Seeds
 
 if TYPE_CHECKING:
-    from benchmarker.generation.alone import TrainedGenerator
     from benchmarker.generation.export import Export
+    from benchmarker.generation.standalone import TrainedGenerator
 
 
 @click.group(
@@ -80,9 +80,9 @@ def train(
     from benchmarker.cli.progress import observer
     from benchmarker.cli.run_command import default_results
     from benchmarker.discovery import installed
-    from benchmarker.generation.alone import train_generators
     from benchmarker.registry import Overrides, load_registry
     from benchmarker.run import Policy
+    from benchmarker.run.standalone import train_generators
 
     plugins = installed()
     overrides = Overrides(seeds=tuple(seed for some in seeds for seed in some), data=data)
@@ -152,7 +152,7 @@ def sample(place: Path, n: int, file_format: str, out: Path, force: bool, **aske
     import tempfile
 
     from benchmarker.generation import export
-    from benchmarker.run.files import make_folder
+    from benchmarker.study.files import make_folder
 
     export.require_fresh(out, force=force)
     with tempfile.TemporaryDirectory(prefix="benchmarker-") as scratch:
@@ -192,7 +192,7 @@ def grid(place: Path, side: int, out: Path, force: bool, **asked: Any) -> None:
 
     from benchmarker.errors import ConfigurationError
     from benchmarker.generation.watch import save_grid
-    from benchmarker.run.files import make_folder
+    from benchmarker.study.files import make_folder
 
     if out.exists() and not force:
         raise ConfigurationError(f"{out}: there is something already; choose another --out, or --force to overwrite")
@@ -214,8 +214,9 @@ def _draw(
     given: tuple[str, ...],
     draw: int,
 ) -> Export:
-    from benchmarker.generation.alone import draw_images, find_run, make_request, open_generator
     from benchmarker.generation.export import Export
+    from benchmarker.generation.standalone import draw_images, make_request, open_generator
+    from benchmarker.run.standalone import find_run
 
     trained = open_generator(find_run(place, generator, seed))
     request = make_request(trained, n, dict(_parted(text) for text in given), draw)

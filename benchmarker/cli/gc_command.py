@@ -10,7 +10,7 @@ import rich_click as click
 from benchmarker.cli.base import examples, settings, show_renderable
 
 if TYPE_CHECKING:
-    from benchmarker.upkeep.gc import Inventory
+    from benchmarker.maintenance.gc import Inventory
 
 DEFAULT_DAYS = 30.0
 
@@ -40,7 +40,7 @@ def gc(studies: tuple[Path, ...], cache: bool, older_than: float, dry_run: bool,
     plan stay, and so does everything of a study that a run works on. Without STUDY: all studies in results/.
     """
     from benchmarker.data.cache import cache_folder
-    from benchmarker.upkeep.gc import free, look_through, studies_below
+    from benchmarker.maintenance.gc import free, look_through, studies_below
 
     chosen = list(studies) or ([] if cache else studies_below(Path("results")))
     found = look_through(chosen, cache_folder() if cache else None, older_than=older_than)

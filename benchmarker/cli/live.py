@@ -27,7 +27,7 @@ from benchmarker.cli.progress import (
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from benchmarker.run.observer import CellOutcome, CellView, DataSummary
+    from benchmarker.study.observer import CellOutcome, CellView, DataSummary
 
 _REFRESHES_PER_SECOND = 4
 

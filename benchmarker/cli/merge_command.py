@@ -10,7 +10,7 @@ import rich_click as click
 from benchmarker.cli.base import examples, settings
 
 if TYPE_CHECKING:
-    from benchmarker.upkeep.merge import Merged
+    from benchmarker.maintenance.merge import Merged
 
 CONFLICTS = 1
 
@@ -33,7 +33,7 @@ def merge(studies: tuple[Path, ...], into: Path, as_json: bool) -> int:
     first is kept, and the first link of their trails that differs is named. Failed cells are taken where no study has a
     result; a run at work stays where it is. The exit code is 1 if any run was not taken.
     """
-    from benchmarker.upkeep.merge import merge_studies
+    from benchmarker.maintenance.merge import merge_studies
 
     merged = merge_studies(studies, into)
     if as_json:

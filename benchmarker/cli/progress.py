@@ -15,7 +15,7 @@ from benchmarker.results.labels import metric_label
 
 if TYPE_CHECKING:
     from benchmarker.contracts.images import SkippedImage
-    from benchmarker.run.observer import CellOutcome, CellView, DataSummary, Observer
+    from benchmarker.study.observer import CellOutcome, CellView, DataSummary, Observer
 
 SHOWN_ON_TERMINAL = 10
 _LOSSES = {

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from benchmarker.cli.progress import duration
 from benchmarker.results.labels import metric_label
-from benchmarker.results.layout import CHECKPOINTS
 from benchmarker.results.study import CellRecord, Study
+from benchmarker.study.layout import CHECKPOINTS
 
 # Drawn with signs that every log has.
 _BOX = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)

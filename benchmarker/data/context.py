@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarker.contracts.plugins import Download
 from benchmarker.data.cache import cache_folder, produce
-from benchmarker.files import fetch, user_file
+from benchmarker.data.downloads import fetch, user_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from benchmarker._version import __version__
 from benchmarker.errors import ConfigurationError
-from benchmarker.generation.alone import TrainedGenerator
 from benchmarker.generation.layout import write_file
 from benchmarker.generation.request import Request
+from benchmarker.generation.standalone import TrainedGenerator
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header

@@ -30,10 +30,10 @@ from benchmarker.generation.sharing import train_or_copy
 from benchmarker.generation.training import Trainer
 from benchmarker.generation.watch import GRID_SIDE, GRIDS, SAVED_WEIGHTS
 from benchmarker.randomness import Stream
-from benchmarker.results.layout import COSTS_FILE, METRICS_FILE
-from benchmarker.run.files import read_json, write_csv, write_json
-from benchmarker.run.fingerprint import fingerprint
-from benchmarker.run.space import CellSpace, require_cell_space
+from benchmarker.study.files import read_json, write_csv, write_json
+from benchmarker.study.fingerprint import fingerprint
+from benchmarker.study.layout import COSTS_FILE, METRICS_FILE
+from benchmarker.study.space import CellSpace, require_cell_space
 from benchmarker.trail import TRAIL_FILE, Trail
 from benchmarker.training.sets import PartSet, digest_part
 

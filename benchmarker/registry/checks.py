@@ -17,7 +17,7 @@ from benchmarker.registry.explain import suggestion
 from benchmarker.registry.generated import generated_problems
 from benchmarker.registry.loading import LoadedRegistry
 from benchmarker.registry.options import check_options, merged_preparation
-from benchmarker.registry.places import Path, Problem
+from benchmarker.registry.positions import Path, Problem
 
 P = TypeVar("P", Architecture, Augmentation, Dataset, Generator)
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 
-from benchmarker.registry.places import Path
+from benchmarker.registry.positions import Path
 
 Schema = dict[str, Any]
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchmarker.discovery import spelling
 from benchmarker.registry.expectations import Expectations
-from benchmarker.registry.places import Path, Problem
+from benchmarker.registry.positions import Path, Problem
 from benchmarker.registry.yaml_loader import scalar
 
 M = TypeVar("M", bound=BaseModel)

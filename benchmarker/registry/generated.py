@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.discovery import spelling
 from benchmarker.registry.models import GeneratorEntry, Registry
-from benchmarker.registry.places import Problem
+from benchmarker.registry.positions import Problem
 
 CLASS = "class"
 """Name of the condition that stands for the class of a classification."""

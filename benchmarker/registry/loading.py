@@ -16,7 +16,7 @@ from benchmarker.registry.explain import validate
 from benchmarker.registry.models import Registry
 from benchmarker.registry.names import name_problems
 from benchmarker.registry.overrides import Overridden, Overrides, override
-from benchmarker.registry.places import Path, Places, Position, Problem
+from benchmarker.registry.positions import Path, Places, Position, Problem
 from benchmarker.registry.shipped import find_registry, not_found
 from benchmarker.registry.shorthand import british, duplicates, expand, unknown_generators
 from benchmarker.registry.text_list import read_text_list, text_list_data

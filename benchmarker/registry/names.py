@@ -10,7 +10,7 @@ from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, G
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, UnknownPluginError
 from benchmarker.registry.options import check_options
-from benchmarker.registry.places import Path, Problem
+from benchmarker.registry.positions import Path, Problem
 
 _Find = Callable[[str], Architecture | Augmentation | Dataset | Generator]
 

@@ -12,7 +12,7 @@ from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.discovery import options_model
 from benchmarker.errors import ConfigurationError, PluginError
 from benchmarker.registry.explain import validate
-from benchmarker.registry.places import Problem
+from benchmarker.registry.positions import Problem
 
 OptionedPlugin = Architecture | Augmentation | Dataset | Generator
 

@@ -11,7 +11,7 @@ from benchmarker.contracts.plugins import Dataset
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, UnknownPluginError
 from benchmarker.paths import reading_problem
-from benchmarker.registry.places import Path, Problem
+from benchmarker.registry.positions import Path, Problem
 
 # How messages name the options; the command line takes the names from here.
 OPTION_NAMES: Mapping[str, str] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarker.discovery import spelling
 from benchmarker.registry.explain import suggestion
-from benchmarker.registry.places import Path, Places, Problem
+from benchmarker.registry.positions import Path, Places, Problem
 
 _AMERICAN = {"optimizer": "optimiser"}
 

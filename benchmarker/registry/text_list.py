@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from benchmarker.contracts.plugins import Augmentation
 from benchmarker.discovery import Plugins, spelling
-from benchmarker.registry.places import Position, Problem
+from benchmarker.registry.positions import Position, Problem
 from benchmarker.registry.yaml_loader import Document, scalar
 from benchmarker.registry.yaml_nodes import MalformedYamlError
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarker.registry.places import Path, Position, Problem
+from benchmarker.registry.positions import Path, Position, Problem
 from benchmarker.registry.yaml_nodes import Composer, MalformedYamlError, Node
 
 MAXIMUM_DIGITS = 400

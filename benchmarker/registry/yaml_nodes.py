@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import yaml
 
-from benchmarker.registry.places import Position
+from benchmarker.registry.positions import Position
 
 MAXIMUM_DEPTH = 40
 MAXIMUM_WEIGHT = 100_000

@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarker.digests import canonical_json
 from benchmarker.results.environments import comparable, environment_labels, flatten
-from benchmarker.results.settings import shared_settings
 from benchmarker.results.study import CellRecord, Study
+from benchmarker.study.settings import shared_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

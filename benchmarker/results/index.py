@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker._version import __version__
-from benchmarker.results.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, PLAN_FILE, RUNS_FOLDER
 from benchmarker.results.lazy import Numbers
+from benchmarker.study.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, PLAN_FILE, RUNS_FOLDER
 
 logger = logging.getLogger(__name__)
 

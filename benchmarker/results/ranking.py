@@ -10,11 +10,11 @@ from dataclasses import replace
 from benchmarker.errors import ConfigurationError
 from benchmarker.results.grouping import Fingerprints, Group, planned_groups, split_by_environment, split_by_training
 from benchmarker.results.labels import higher_is_better
-from benchmarker.results.layout import CHECKPOINTS
 from benchmarker.results.lazy import Computed, all_names
 from benchmarker.results.leaderboard import FailedCell, Leaderboard, LeaderboardRow, Summary
 from benchmarker.results.notes import board_notes
 from benchmarker.results.study import Study
+from benchmarker.study.layout import CHECKPOINTS
 
 _PRIMARY = {"classification": "mean_per_class_accuracy", "regression": "mean_absolute_error"}
 

@@ -16,7 +16,10 @@ from typing import Any
 
 from benchmarker.errors import StorageError
 from benchmarker.results.index import FEWEST_RUNS, Noted, load_index, stamp
-from benchmarker.results.layout import (
+from benchmarker.results.lazy import JsonFile, Numbers, uncollected
+from benchmarker.results.rows import MalformedError, evaluation_rows, flatten_costs
+from benchmarker.results.study import CellRecord, Study
+from benchmarker.study.layout import (
     COSTS_FILE,
     FAILED_SUFFIX,
     FORMAT,
@@ -27,9 +30,6 @@ from benchmarker.results.layout import (
     RUNS_FOLDER,
     run_name,
 )
-from benchmarker.results.lazy import JsonFile, Numbers, uncollected
-from benchmarker.results.rows import MalformedError, evaluation_rows, flatten_costs
-from benchmarker.results.study import CellRecord, Study
 
 _LONG = 1_000_000  # bytes
 

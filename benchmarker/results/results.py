@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarker.results.layout import CHECKPOINTS
+from benchmarker.study.layout import CHECKPOINTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -192,8 +192,8 @@ class StudyResults:
         StorageError
             If the file is damaged.
         """
-        from benchmarker.results.layout import predictions_file
         from benchmarker.results.tables import read_predictions
+        from benchmarker.study.layout import predictions_file
 
         if cell.status != "ok" or cell.folder is None or not (cell.folder / predictions_file(checkpoint)).is_file():
             return None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarker.results.layout import CHECKPOINTS, METRICS_FILE
+from benchmarker.study.layout import CHECKPOINTS, METRICS_FILE
 
 _PARAMETERS = {
     "total": "parameters",

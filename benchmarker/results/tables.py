@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarker.errors import StorageError
-from benchmarker.results.layout import predictions_file
+from benchmarker.study.layout import predictions_file
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarker.run.observer import CellOutcome, CellView, DataSummary, Observer
+from benchmarker.run.execute import StudyOutcome, run_study
 from benchmarker.run.policy import Policy, parse_gpus
-from benchmarker.run.study import StudyOutcome, run_study
+from benchmarker.study.observer import CellOutcome, CellView, DataSummary, Observer
 
 __all__ = ["CellOutcome", "CellView", "DataSummary", "Observer", "Policy", "StudyOutcome", "parse_gpus", "run_study"]

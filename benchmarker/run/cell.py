@@ -13,10 +13,10 @@ from benchmarker.digests import digest_file, digest_json
 from benchmarker.errors import StorageError
 from benchmarker.generation.samples import generator_link, with_generated
 from benchmarker.randomness import Stream
-from benchmarker.results.layout import CHECKPOINTS, weights_file
-from benchmarker.run.files import reserve, write_csv, write_json
+from benchmarker.run.context import Emit, Workplace
 from benchmarker.run.scoring import test_checkpoints, write_costs
-from benchmarker.run.workplace import Emit, Workplace
+from benchmarker.study.files import reserve, write_csv, write_json
+from benchmarker.study.layout import CHECKPOINTS, weights_file
 from benchmarker.trail import TRAIL_FILE, Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights
 from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit

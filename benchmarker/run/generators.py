@@ -15,10 +15,10 @@ from benchmarker.generation.conditions import fit_conditions
 from benchmarker.generation.mixture import Mixture
 from benchmarker.registry import CellProblem, GeneratorEntry, LoadedRegistry, Registry, plain_options
 from benchmarker.registry.generated import conditions_of, generated_problems, used_generators
-from benchmarker.registry.places import Problem
+from benchmarker.registry.positions import Problem
 from benchmarker.run.launcher import run_paths
-from benchmarker.run.observer import CellOutcome
-from benchmarker.run.plan import SPEC_FORMAT, Cell, generator_key, is_generator
+from benchmarker.study.observer import CellOutcome
+from benchmarker.study.plan import SPEC_FORMAT, Cell, generator_key, is_generator
 from benchmarker.training.sets import PartSet, digest_part
 
 ARM = "generator"

@@ -14,7 +14,11 @@ from typing import Any
 from benchmarker.backends import worker_environment
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import StorageError
-from benchmarker.results.layout import (
+from benchmarker.run.exit_cause import cause_of_death, kills_for_memory
+from benchmarker.run.policy import DEVICES_VARIABLE
+from benchmarker.run.processes import Conditions, StoppedError, Watch, stop
+from benchmarker.study.files import make_folder, read_json
+from benchmarker.study.layout import (
     FAILED_SUFFIX,
     FORMAT,
     LOG_FILE,
@@ -23,13 +27,9 @@ from benchmarker.results.layout import (
     RUNS_FOLDER,
     TRACEBACK_FILE,
 )
-from benchmarker.run.deaths import cause_of_death, kills_for_memory
-from benchmarker.run.files import make_folder, read_json
-from benchmarker.run.manifest import RESUMABLE, TESTED_SUFFIX, WORKING_SUFFIX, finish, has_snapshots, now
-from benchmarker.run.observer import CellOutcome
-from benchmarker.run.plan import Cell
-from benchmarker.run.policy import DEVICES_VARIABLE
-from benchmarker.run.processes import Conditions, StoppedError, Watch, stop
+from benchmarker.study.manifest import RESUMABLE, TESTED_SUFFIX, WORKING_SUFFIX, finish, has_snapshots, now
+from benchmarker.study.observer import CellOutcome
+from benchmarker.study.plan import Cell
 
 _MACHINE_FAILED = ("out-of-memory", "timeout")
 

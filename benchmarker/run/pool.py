@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from benchmarker.run.plan import Cell
 from benchmarker.run.processes import StoppedError, Workers
+from benchmarker.study.plan import Cell
 
 Work = Callable[[Cell, int], bool]
 

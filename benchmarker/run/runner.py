@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.errors import ConfigurationError
-from benchmarker.run.earlier import EarlierRuns
-from benchmarker.run.files import make_folder
+from benchmarker.run.existing_runs import EarlierRuns
 from benchmarker.run.generators import failed_with, job_entries
 from benchmarker.run.launcher import launch, record_failure
-from benchmarker.run.locks import Lock, claim
-from benchmarker.run.observer import CellOutcome, Observer
-from benchmarker.run.plan import Cell, generator_key, is_generator
 from benchmarker.run.policy import Policy, slot_devices
+from benchmarker.run.prepare import ReadyStudy
 from benchmarker.run.processes import Conditions, StoppedError, Workers
-from benchmarker.run.ready import ReadyStudy
-from benchmarker.run.space import Forecast
 from benchmarker.run.weights import check_names, copy_weights, find_weights
+from benchmarker.study.files import make_folder
+from benchmarker.study.locks import Lock, claim
+from benchmarker.study.observer import CellOutcome, Observer
+from benchmarker.study.plan import Cell, generator_key, is_generator
+from benchmarker.study.space import Forecast
 
 
 class Runner:

@@ -16,9 +16,9 @@ from benchmarker.digests import digest_file
 from benchmarker.errors import DivergedError
 from benchmarker.evaluation import costs, memory, metrics
 from benchmarker.evaluation.primary import primary_metric
-from benchmarker.results.layout import COSTS_FILE, METRICS_FILE, predictions_file
-from benchmarker.run.files import write_csv, write_json
-from benchmarker.run.workplace import Emit, Workplace
+from benchmarker.run.context import Emit, Workplace
+from benchmarker.study.files import write_csv, write_json
+from benchmarker.study.layout import COSTS_FILE, METRICS_FILE, predictions_file
 from benchmarker.training.batches import FixedBatches, decode_outputs
 from benchmarker.training.sets import PartSet
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import ConfigurationError
-from benchmarker.results.layout import CHECKPOINTS, weights_file
-from benchmarker.run.files import make_folder
 from benchmarker.run.launcher import run_paths
-from benchmarker.run.plan import Cell
+from benchmarker.study.files import make_folder
+from benchmarker.study.layout import CHECKPOINTS, weights_file
+from benchmarker.study.plan import Cell
 
 
 def _names(cell: Cell) -> dict[str, str]:

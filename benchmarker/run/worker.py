@@ -20,9 +20,9 @@ from typing import IO, Any
 
 from benchmarker.data.cache import storage_error
 from benchmarker.errors import BenchmarkerError
-from benchmarker.results.layout import FORMAT, MANIFEST_FILE, TRACEBACK_FILE
-from benchmarker.run.files import cut_half_line, read_json, write_text
-from benchmarker.run.manifest import finish, now
+from benchmarker.study.files import cut_half_line, read_json, write_text
+from benchmarker.study.layout import FORMAT, MANIFEST_FILE, TRACEBACK_FILE
+from benchmarker.study.manifest import finish, now
 
 
 class _Reporter:
@@ -101,8 +101,8 @@ def _work(job: Mapping[str, Any], folder: Path, manifest: dict[str, Any], report
         report({"event": "finished"})
         return
     from benchmarker.run.cell import test_cell, train_cell
-    from benchmarker.run.space import measure, require_cell_space
-    from benchmarker.run.workplace import set_up
+    from benchmarker.run.context import set_up
+    from benchmarker.study.space import measure, require_cell_space
 
     place = set_up(job["cell"]["spec"], Path(job["prepared"]), job.get("generator"))
     space = measure(place.model, test_images=len(place.parts.test), outputs=place.data.task.n_outputs)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugins import install
+from tests.fixture_plugins import install
 
 # Two networks of somebody else's package. One leaves its layers without seeds and draws from Python's and NumPy's
 # global generators, which the harness seeds; the other draws from the system's entropy, which nobody can.
@@ -145,7 +145,7 @@ class WrittenRun:
         """Write everything as it is now."""
         from benchmarker.digests import digest_file, digest_json
         from benchmarker.evaluation import metrics
-        from benchmarker.run.files import write_csv, write_json
+        from benchmarker.study.files import write_csv, write_json
         from benchmarker.trail import Trail
 
         spec = self.cell["spec"]

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 
 from benchmarker.digests import digest_json
-from benchmarker.run.files import write_json
+from benchmarker.study.files import write_json
 from benchmarker.trail import Trail
-from tests.plugins import install
+from tests.fixture_plugins import install
 
 Audit = Callable[..., tuple[int, dict[str, Any]]]
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarker import SkippedImage
 from benchmarker.cli.live import RichObserver
 from benchmarker.cli.progress import PlainObserver, duration, observer, skipped_lines
-from benchmarker.run.observer import CellOutcome, CellView, DataSummary, Observer
+from benchmarker.study.observer import CellOutcome, CellView, DataSummary, Observer
 
 CELLS = [
     CellView(key=str(number) * 64, model=model, architecture=model, arm="real", seed=8901)

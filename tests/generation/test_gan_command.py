@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarker.cli.entry import main
-from benchmarker.generation import alone, drawing
+from benchmarker.generation import drawing, standalone
 from benchmarker.generation.request import IMAGES_FILE, REQUEST_FILE, Request
 from benchmarker.generation.run import train_generator
 
@@ -38,7 +38,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         images = np.broadcast_to((np.arange(n) / n).astype("<f4")[:, None, None, None], (n, *shape))
         (folder / IMAGES_FILE).write_bytes(images.tobytes())
 
-    monkeypatch.setattr(alone, "draw_in_process", draw)
+    monkeypatch.setattr(standalone, "draw_in_process", draw)
     return asked
 
 
@@ -102,7 +102,7 @@ def test_a_grid_shows_what_the_generator_draws(run: Path, tmp_path: Path, monkey
         job = {"run": run, "folder": folder, "shape": shape, "stream": named["stream"], "epoch": named["epoch"]}
         drawing.draw(job)
 
-    monkeypatch.setattr(alone, "draw_in_process", draw)
+    monkeypatch.setattr(standalone, "draw_in_process", draw)
     assert main(arguments("grid", run, "-c", "class=left", "--side", "3", "--out", tmp_path / "g.png")) == 0
     with Image.open(tmp_path / "g.png") as grid:
         assert grid.size == (3 * 48 + 4, 3 * 48 + 4)

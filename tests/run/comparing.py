@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.plugins import SMALL_NETWORK, install
+from tests.fixture_plugins import SMALL_NETWORK, install
 from tests.run.killing import REGISTRY, KilledStudy, leftovers
 
 COMMAND = ("run", "killed.yaml", "-p", "study", "--retries", "99")

@@ -144,8 +144,8 @@ def test_ctrl_c_leaves_a_generator_and_its_cells_pending(painted: Painted) -> No
 
 
 def test_runs_of_generators_belong_to_the_plan_for_gc_merge_and_force(painted: Painted, tmp_path: Path) -> None:
-    from benchmarker.upkeep.gc import look_through
-    from benchmarker.upkeep.merge import merge_studies
+    from benchmarker.maintenance.gc import look_through
+    from benchmarker.maintenance.merge import merge_studies
 
     painted.script("ok")
     assert painted.quick.run().returncode == 0

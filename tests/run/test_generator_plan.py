@@ -15,7 +15,8 @@ from benchmarker.discovery import installed
 from benchmarker.errors import RegistryError
 from benchmarker.registry import LoadedRegistry, load_registry, shipped
 from benchmarker.run.generators import check_generated, make_generators, merge_generators
-from benchmarker.run.plan import Cell, generator_key, make_cells, read_cells, read_generators, write_plan
+from benchmarker.run.planning import make_cells
+from benchmarker.study.plan import Cell, generator_key, read_cells, read_generators, write_plan
 
 HEAD = """\
 dataset: synthetic-radio

@@ -20,8 +20,8 @@ from benchmarker.audit import AuditReport, CellAudit, audit, audit_study, genera
 from benchmarker.generation.samples import generator_link
 from benchmarker.results.study import CellRecord
 from benchmarker.run.launcher import run_paths
-from benchmarker.run.observer import CellOutcome
-from benchmarker.run.plan import Cell
+from benchmarker.study.observer import CellOutcome
+from benchmarker.study.plan import Cell
 from benchmarker.trail import Trail
 from tests.run.painter import install, registry
 

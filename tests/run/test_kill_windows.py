@@ -12,9 +12,9 @@ import pytest
 
 from benchmarker.run import processes
 from benchmarker.run.launcher import RunPaths, launch, run_paths
-from benchmarker.run.observer import CellOutcome
-from benchmarker.run.plan import Cell
 from benchmarker.run.processes import Conditions
+from benchmarker.study.observer import CellOutcome
+from benchmarker.study.plan import Cell
 
 if TYPE_CHECKING:
     from tests.run.conftest import QuickStudy

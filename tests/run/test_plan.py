@@ -12,7 +12,8 @@ import pytest
 from benchmarker.discovery import installed
 from benchmarker.errors import StorageError
 from benchmarker.registry import load_registry
-from benchmarker.run.plan import Cell, make_cells, merge_cells, read_cells, write_plan
+from benchmarker.run.planning import make_cells
+from benchmarker.study.plan import Cell, merge_cells, read_cells, write_plan
 
 
 def cells_of(path: Path, **changes: Any) -> list[Cell]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.run import locks
 from benchmarker.run.policy import Policy, cores, found_gpus, parse_gpus, slot_devices, warnings
+from benchmarker.study import locks
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,9 @@ from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.registry import CellProblem, LoadedRegistry, load_registry
 from benchmarker.run import CellOutcome, CellView, StudyOutcome, run_study
 from benchmarker.run.launcher import _listen, run_paths
-from benchmarker.run.plan import Cell, make_cells
-from benchmarker.run.ready import ReadyStudy
+from benchmarker.run.planning import make_cells
+from benchmarker.run.prepare import ReadyStudy
+from benchmarker.study.plan import Cell
 
 
 class Silent:
@@ -54,7 +55,7 @@ def cell(registry: Callable[..., Path]) -> Cell:
 def run(cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[StudyOutcome, Silent]]:
     """Run a study of one cell whose worker only says that it was started."""
     ready = ReadyStudy(folder=tmp_path / "study", prepared=tmp_path, cells=[cell], problems={})
-    monkeypatch.setattr("benchmarker.run.study.get_ready", lambda *_, **__: ready)
+    monkeypatch.setattr("benchmarker.run.execute.get_ready", lambda *_, **__: ready)
     monkeypatch.setattr("benchmarker.run.runner.launch", lambda *_, **__: CellOutcome(status="ok", message="started"))
 
     def run(observer: Silent | None = None, **options: Any) -> tuple[StudyOutcome, Silent]:
@@ -134,7 +135,7 @@ def test_cells_whose_weights_would_overwrite_each_other(
 ) -> None:
     cells = [replace(cell, key=str(k) * 64, model=model) for k, model in enumerate(("a/b", "a_b"))]
     ready = ReadyStudy(folder=tmp_path / "study", prepared=tmp_path, cells=cells, problems={})
-    monkeypatch.setattr("benchmarker.run.study.get_ready", lambda *_, **__: ready)
+    monkeypatch.setattr("benchmarker.run.execute.get_ready", lambda *_, **__: ready)
     with pytest.raises(
         ConfigurationError, match="'a/b' in the arm 'real' and those of 'a_b' in the arm 'real' would both"
     ):
@@ -149,7 +150,7 @@ def test_saved_weights_are_tested_beside_cells_that_have_none(
     cells = [replace(cell, key=str(k) * 64, model=model) for k, model in enumerate(names)]
     problem = CellProblem(part="model", index=2, kind="configuration", message="needs larger images")
     ready = ReadyStudy(folder=tmp_path / "study", prepared=tmp_path, cells=cells, problems={cells[2].key: problem})
-    monkeypatch.setattr("benchmarker.run.study.get_ready", lambda *_, **__: ready)
+    monkeypatch.setattr("benchmarker.run.execute.get_ready", lambda *_, **__: ready)
     folder = run_paths(tmp_path / "study", cells[0]).finished
     folder.mkdir(parents=True)
     for checkpoint in ("best", "final"):

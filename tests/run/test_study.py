@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugins import install
+from tests.fixture_plugins import install
 
 MODELS = [
     {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 2},

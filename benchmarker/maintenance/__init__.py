@@ -1,0 +1,1 @@
+"""Look after a machine and its studies: doctor, merge and gc."""

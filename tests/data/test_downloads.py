@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from benchmarker import DataError, Download, DownloadError
+from benchmarker.data.downloads import fetch, user_file
+
+CONTENT = bytes(range(256)) * 4_000
+NAME = "galaxies.zip"
+
+
+def checksum(data: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
+
+
+class Mirror(ThreadingHTTPServer):
+    """Serves CONTENT under /good and misbehaves elsewhere; remembers what was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[tuple[str, str | None]] = []
+        self.lock = threading.Lock()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/{path}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Mirror
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class calls it so
+        pass
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        with self.server.lock:
+            self.server.asked.append((self.path, wanted))
+        path = self.path.partition("?")[0]
+        if path == "/missing":
+            self.send_error(404, "Not Found")
+            return
+        data = {"/other": b"<html>moved</html>"}.get(path, CONTENT)
+        start = int(re.findall(r"bytes=(\d+)-", wanted)[0]) if wanted and path != "/forgetful" else 0
+        if start >= len(data):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(data)}")
+            self.end_headers()
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        # /cut ends the first answer half-way, /stuck every answer after nothing.
+        end = {"/cut": len(data) if start else len(data) // 2, "/stuck": start}.get(path, len(data))
+        self.wfile.write(data[start:end])
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    with Mirror() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def published(mirror: Mirror, *paths: str, content: bytes = CONTENT) -> Download:
+    return Download(filename=NAME, urls=tuple(mirror.url(path) for path in paths), checksum=checksum(content))
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_a_file_is_fetched_once_and_verified(algorithm: str, mirror: Mirror, tmp_path: Path) -> None:
+    download = Download(filename=NAME, urls=(mirror.url("good?download=1"),), checksum=checksum(CONTENT, algorithm))
+    folder = tmp_path / "new" / "folder"
+    path = fetch(download, folder)
+    assert path == folder / NAME
+    assert path.read_bytes() == CONTENT
+    assert fetch(download, folder) == path
+    assert len(mirror.asked) == 1
+    assert visible(folder) == [NAME]
+
+
+def test_a_wrong_checksum_leads_to_the_next_mirror(mirror: Mirror, tmp_path: Path) -> None:
+    path = fetch(published(mirror, "other", "missing", "good"), tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert [asked for asked, _ in mirror.asked] == ["/other", "/missing", "/good"]
+    assert visible(tmp_path) == [NAME]
+
+
+def test_the_message_names_every_address_with_its_reason_and_what_to_do(mirror: Mirror, tmp_path: Path) -> None:
+    download = published(mirror, "missing", "other")
+    nobody = "http://127.0.0.1:9/nobody"
+    download = Download(filename=NAME, urls=(*download.urls, nobody), checksum=download.checksum)
+    with pytest.raises(DownloadError) as caught:
+        fetch(download, tmp_path)
+    message = str(caught.value)
+    assert f"{mirror.url('missing')}\n    HTTP 404 Not Found" in message
+    assert f"{mirror.url('other')}\n    the file there has another checksum" in message
+    assert re.search(rf"{nobody}\n    ConnectionError: .*refused", message)
+    assert str(tmp_path / NAME) in message
+    assert download.checksum in message
+    assert "-d" in message
+    assert visible(tmp_path) == [], "nothing wrong is left behind"
+
+
+def test_a_cut_connection_is_taken_up_where_it_broke(mirror: Mirror, tmp_path: Path) -> None:
+    assert fetch(published(mirror, "cut"), tmp_path).read_bytes() == CONTENT
+    (first, no_range), (second, goes_on) = mirror.asked
+    assert (first, no_range, second) == ("/cut", None, "/cut")
+    start = int(re.findall(r"bytes=(\d+)-", goes_on or "")[0])
+    assert 0.4 * len(CONTENT) < start <= 0.5 * len(CONTENT), "almost nothing is fetched twice"
+    assert visible(tmp_path) == [NAME]
+
+
+def test_a_later_call_goes_on_where_an_earlier_one_ended(mirror: Mirror, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError):
+        fetch(published(mirror, "stuck"), tmp_path)
+    (part,) = [path for path in tmp_path.iterdir() if path.suffix == ".part"]
+    part.write_bytes(CONTENT[:1_000])
+    assert not (tmp_path / NAME).exists(), "a beginning never has the final name"
+    mirror.asked.clear()
+    assert fetch(published(mirror, "good"), tmp_path).read_bytes() == CONTENT
+    assert mirror.asked == [("/good", "bytes=1000-")]
+
+
+@pytest.mark.parametrize("beginning", [b"something else", CONTENT, CONTENT + b"more"], ids=["other", "all", "more"])
+@pytest.mark.parametrize("path", ["good", "forgetful"])
+def test_a_wrong_beginning_does_no_harm(beginning: bytes, path: str, mirror: Mirror, tmp_path: Path) -> None:
+    download = published(mirror, path)
+    (tmp_path / f".{NAME}.{download.checksum.removeprefix('sha256:')[:8]}.part").write_bytes(beginning)
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert visible(tmp_path) == [NAME]
+
+
+def test_a_stuck_mirror_is_given_up(mirror: Mirror, tmp_path: Path) -> None:
+    assert fetch(published(mirror, "stuck", "good"), tmp_path).read_bytes() == CONTENT
+    assert [asked for asked, _ in mirror.asked] == ["/stuck", "/good"]
+
+
+def test_offline_uses_what_is_there_and_nothing_else(mirror: Mirror, tmp_path: Path) -> None:
+    download = published(mirror, "good")
+    with pytest.raises(DownloadError) as caught:
+        fetch(download, tmp_path, offline=True)
+    for part in ("--offline", mirror.url("good"), str(tmp_path / NAME), download.checksum):
+        assert part in str(caught.value)
+    (tmp_path / NAME).write_bytes(b"half a file")
+    with pytest.raises(DownloadError, match="wrong checksum"):
+        fetch(download, tmp_path, offline=True)
+    (tmp_path / NAME).write_bytes(CONTENT)
+    assert fetch(download, tmp_path, offline=True) == tmp_path / NAME
+    assert mirror.asked == []
+
+
+def test_a_damaged_file_in_the_cache_is_replaced(mirror: Mirror, tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(CONTENT[:-1])
+    assert fetch(published(mirror, "good"), tmp_path).read_bytes() == CONTENT
+
+
+def test_two_threads_at_once_fetch_once(mirror: Mirror, tmp_path: Path) -> None:
+    download = published(mirror, "good")
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: fetch(download, tmp_path), range(4)))
+    assert {path.read_bytes() for path in paths} == {CONTENT}
+    assert len(mirror.asked) == 1
+
+
+def test_two_processes_at_once_fetch_once(mirror: Mirror, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from benchmarker import Download\n"
+        "from benchmarker.data.downloads import fetch\n"
+        f"fetch(Download(filename={NAME!r}, urls=({mirror.url('cut')!r},), checksum={checksum(CONTENT)!r}), "
+        "Path(sys.argv[1]))"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert outputs == [b"", b""], "neither progress nor logs where standard error is no terminal"
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert len(mirror.asked) == 2
+    assert visible(tmp_path) == [NAME]
+
+
+def test_a_full_disk_is_one_clear_message(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(DownloadError, match=r"cannot be written to .*No space left on device") as caught:
+        fetch(published(mirror, "good"), tmp_path)
+    assert "-d" in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_message(mirror: Mirror, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(DownloadError, match="cannot be written to"):
+        fetch(published(mirror, "good"), tmp_path / "file" / "folder")
+
+
+def test_the_bar_is_drawn_on_a_terminal_only(mirror: Mirror, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from benchmarker import Download\n"
+        "from benchmarker.data.downloads import fetch\n"
+        f"fetch(Download(filename={NAME!r}, urls=({mirror.url('good')!r},), checksum={checksum(CONTENT)!r}), "
+        "Path(sys.argv[1]))"
+    )
+    import pty
+
+    reader, terminal = pty.openpty()
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], stderr=terminal, check=True, timeout=60)
+    os.close(terminal)
+    assert b"downloading galaxies.zip" in os.read(reader, 10_000)
+    os.close(reader)
+
+
+def test_a_users_own_file_or_folder_works_instead(
+    mirror: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    download = published(mirror, "good")
+    own = tmp_path / "renamed.zip"
+    own.write_bytes(CONTENT)
+    with caplog.at_level(logging.WARNING):
+        assert user_file(download, own) == own
+        assert user_file(download, tmp_path) == tmp_path, "a folder without the file holds the unpacked data"
+        assert caplog.text == ""
+        (tmp_path / NAME).write_bytes(b"mine, and different")
+        assert user_file(download, tmp_path) == tmp_path / NAME
+    assert f"{tmp_path / NAME} is not the published file" in caplog.text
+    with pytest.raises(DataError, match="no such file or folder"):
+        user_file(download, tmp_path / "nowhere")
+    assert mirror.asked == []

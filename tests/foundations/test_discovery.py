@@ -1,0 +1,305 @@
+"""Plugins are loaded one by one from real distributions; a broken one takes nobody down with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarker import Architecture, Dataset, Options, PluginError
+from benchmarker.contracts.plugins import KINDS
+from benchmarker.discovery import BrokenPlugin, Plugins, Registered, discover, installed, options_model, resolve
+from benchmarker.errors import UnknownPluginError
+from tests.foundations.sites import HEAD, Site, plugin_source
+
+
+def _network(name: str, **more: object) -> str:
+    arguments = "".join(f", {key}={value!r}" for key, value in more.items())
+    return f"Architecture(name={name!r}, builder='x:y', citation='nobody'{arguments})"
+
+
+def _dataset(name: str, **more: object) -> str:
+    arguments = "".join(f", {key}={value!r}" for key, value in more.items())
+    return f"Dataset(name={name!r}, loader='x:y', licence='CC0', citation='nobody'{arguments})"
+
+
+def _broken(plugins: Plugins, name: str) -> BrokenPlugin:
+    (found,) = [broken for broken in plugins.broken if broken.name == name]
+    return found
+
+
+def test_an_installed_plugin_is_found_with_its_distribution(site: Site) -> None:
+    site.install("sky-one", {"one": plugin_source(f"architecture({_network('sky-tiny')})")}, version="2.3")
+    plugins = discover()
+    assert plugins.architecture("sky-tiny").citation == "nobody"
+    assert plugins.distribution("architecture", "sky-tiny") == "sky-one 2.3"
+    assert "sky-tiny" in [registered.plugin.name for registered in plugins.all("architecture")]
+
+
+def test_all_kinds_are_registered_under_their_own_names(site: Site) -> None:
+    source = plugin_source(
+        f"architecture({_network('sky')})",
+        "dataset(Dataset(name='sky', loader='x:y', licence='CC0', citation='nobody'))",
+        "augmentation(Augmentation(name='sky', kind='transform', builder='x:y'))",
+        "generator(Generator(name='sky', builder='x:y', citation='nobody'))",
+        "report(Report(name='sky', renderer='x:y'))",
+        "command(Command(name='sky', command='x:y'))",
+    )
+    site.install("sky-kinds", {"kinds": source})
+    plugins = discover()
+    assert not [broken for broken in plugins.broken if broken.name == "kinds"]
+    for kind, expected in KINDS.items():
+        assert type(getattr(plugins, kind)("sky")) is expected
+
+
+def test_plugins_are_loaded_sorted_by_entry_point_and_distribution(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.folder / "sky_order.py").write_text("LOADED = []\n")
+    body = "import sky_order\nsky_order.LOADED.append({!r})\n" + plugin_source("registered")
+    site.install("sky-a", {"mm-middle": body.format("mm-middle of a"), "aa-early": body.format("aa-early of a")})
+    first_on_the_path = tmp_path / "first"
+    first_on_the_path.mkdir()
+    monkeypatch.syspath_prepend(first_on_the_path)
+    late_first = {"zz-late": body.format("zz-late of b"), "aa-early": body.format("aa-early of b")}
+    Site(first_on_the_path).install("sky-b", late_first)
+    discover()
+    loaded = sys.modules["sky_order"].LOADED
+    assert loaded == ["aa-early of a", "aa-early of b", "mm-middle of a", "zz-late of b"]
+
+
+BROKEN = {
+    "missing-import": ("import a_library_that_nobody_has\n", "ModuleNotFoundError", "a_library_that_nobody_has"),
+    "syntax": ("def benchmarker_register(:\n", "SyntaxError", ""),
+    "leaves": ("import sys\nsys.exit('no licence')\n", "SystemExit", "no licence"),
+    "signature": (
+        f"{HEAD}\n@hookimpl\ndef benchmarker_register(registrar, galaxies):\n    pass\n",
+        "PluginValidationError",
+        "galaxies",
+    ),
+    "no-hook": (f"{HEAD}\ndef benchmarker_register(registrar):\n    pass\n", "PluginError", "@hookimpl"),
+    "wrong-type": (plugin_source("architecture('convxpress')"), "PluginError", "expects a Architecture"),
+    "wrong-kind": (plugin_source(f"dataset({_network('sky-net')})"), "PluginError", "expects a Dataset"),
+    "twice": (
+        plugin_source(f"architecture({_network('sky-two')})", f"architecture({_network('sky-two')})"),
+        "PluginError",
+        "registers the architecture 'sky-two' twice",
+    ),
+    "raises": (plugin_source("architecture(1 / 0)"), "ZeroDivisionError", "division by zero"),
+    "name-not-text": (plugin_source(f"architecture({_network('', aliases=())})"), "PluginError", "name"),
+    "no-reference": (
+        plugin_source("architecture(Architecture(name='sky-net', builder='build', citation='nobody'))"),
+        "PluginError",
+        "builder must be 'package.module:name'. Received: 'build'",
+    ),
+    "no-aliases": (
+        plugin_source(f"architecture({_network('sky-net', aliases=None)})"),
+        "PluginError",
+        "a tuple of texts",
+    ),
+    "one-alias": (
+        plugin_source(f"architecture({_network('sky-net', aliases='net')})"),
+        "PluginError",
+        "a tuple of texts",
+    ),
+    "no-size": (
+        plugin_source(f"architecture({_network('sky-net', minimum_size='32')})"),
+        "PluginError",
+        "the architecture 'sky-net' cannot be registered: minimum_size must be a whole number of at least 1",
+    ),
+    "no-such-kind": (
+        plugin_source("augmentation(Augmentation(name='sky', kind='filter', builder='x:y'))"),
+        "PluginError",
+        "'expansion' or 'transform'",
+    ),
+    "no-command-name": (
+        plugin_source("command(Command(name='Sky Survey', command='x:y'))"),
+        "PluginError",
+        "lower-case letters, digits and hyphens. Received: 'Sky Survey'",
+    ),
+    "no-quality": (
+        plugin_source("generator(Generator(name='sky', builder='x:y', citation='nobody', quality=None))"),
+        "PluginError",
+        "quality must be 'package.module:name'. Received: None",
+    ),
+    "no-such-shortcut": (
+        plugin_source(f"dataset({_dataset('sky', shortcuts={'rotation': 'step'})})"),
+        "PluginError",
+        "shortcuts must be a mapping of 'manifest' or 'image_size' to the name of an option. Received: {'rotation'",
+    ),
+    "shortcut-to-nothing": (
+        plugin_source(
+            "augmentation(Augmentation(name='a', kind='transform', builder='x:y', shortcuts={'rotation': ''}))"
+        ),
+        "PluginError",
+        "shortcuts must be a mapping of 'rotation' to the name of an option",
+    ),
+    "no-such-role": (
+        plugin_source(f"dataset({_dataset('sky', stands_for='mnist')})"),
+        "PluginError",
+        "stands_for must be a tuple of 'mnist' or 'text-list' or 'text-list-with-data'. Received: 'mnist'",
+    ),
+    "drawn-by-whom": (
+        plugin_source(f"dataset({_dataset('sky', drawn='yes')})"),
+        "PluginError",
+        "drawn must be True or False. Received: 'yes'",
+    ),
+    "name-a-list": (
+        plugin_source("architecture(Architecture(name=['a'], builder='x:y', citation='nobody'))"),
+        "PluginError",
+        "name",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_plugin_is_listed_and_others_stay(case: str, site: Site) -> None:
+    source, kind, message = BROKEN[case]
+    site.install("sky-before", {"aaa": plugin_source(f"architecture({_network('sky-before')})")})
+    site.install("sky-broken", {case: source}, version="0.7")
+    site.install("sky-after", {"zzz": plugin_source(f"architecture({_network('sky-after')})")})
+    plugins = discover()
+    broken = _broken(plugins, case)
+    assert broken.distribution == "sky-broken 0.7"
+    assert broken.error.startswith(f"{kind}: ")
+    assert message in broken.error
+    assert "Traceback" in broken.traceback
+    assert kind in broken.traceback
+    assert plugins.architecture("sky-before")
+    assert plugins.architecture("sky-after")
+
+
+def test_a_broken_plugin_registers_nothing_of_what_it_began(site: Site) -> None:
+    site.install("sky-half", {"half": plugin_source(f"architecture({_network('sky-half')})", "dataset(None)")})
+    plugins = discover()
+    with pytest.raises(UnknownPluginError):
+        plugins.architecture("sky-half")
+
+
+def test_one_broken_entry_point_leaves_the_others_of_its_distribution(site: Site) -> None:
+    good = plugin_source(f"architecture({_network('sky-good')})")
+    site.install("sky-mixed", {"bad": "raise ValueError('bad')\n", "good": good})
+    plugins = discover()
+    assert _broken(plugins, "bad").error == "ValueError: bad"
+    assert plugins.architecture("sky-good")
+
+
+def test_ctrl_c_is_not_swallowed(site: Site) -> None:
+    site.install("sky-slow", {"slow": "raise KeyboardInterrupt\n"})
+    with pytest.raises(KeyboardInterrupt):
+        discover()
+
+
+def test_a_name_of_two_distributions_belongs_to_neither_and_both_are_named(site: Site) -> None:
+    for name, version in (("sky-left", "1.0"), ("sky-right", "2.0")):
+        own = f"architecture({_network(name)})"
+        site.install(name, {name: plugin_source(f"architecture({_network('sky-shared')})", own)}, version=version)
+    plugins = discover()
+    for asked in ("sky-shared", "SKY_shared"):
+        with pytest.raises(PluginError, match=r"sky-left 1\.0 and sky-right 2\.0"):
+            plugins.architecture(asked)
+    assert "sky-shared" not in [registered.plugin.name for registered in plugins.all("architecture")]
+    broken = _broken(plugins, "sky-shared")
+    assert broken.distribution == "sky-left 1.0, sky-right 2.0"
+    assert "uninstall one of them" in broken.error
+    assert plugins.architecture("sky-left").name == "sky-left"
+    assert plugins.architecture("sky-right").name == "sky-right"
+
+
+def test_the_same_name_for_two_kinds_is_no_conflict(site: Site) -> None:
+    site.install("sky-net", {"net": plugin_source(f"architecture({_network('sky-both')})")})
+    data = "dataset(Dataset(name='sky-both', loader='x:y', licence='CC0', citation='nobody'))"
+    site.install("sky-data", {"data": plugin_source(data)})
+    plugins = discover()
+    assert plugins.architecture("sky-both")
+    assert plugins.dataset("sky-both")
+
+
+def _made(*architectures: Architecture, broken: tuple[BrokenPlugin, ...] = ()) -> Plugins:
+    found: dict[str, list[Registered]] = {}
+    for architecture in architectures:
+        found.setdefault(architecture.name, []).append(Registered(plugin=architecture, distribution="sky 1"))
+    return Plugins({"architecture": found, "dataset": {}, "augmentation": {}, "report": {}}, broken)
+
+
+def _named(name: str, *aliases: str) -> Architecture:
+    return Architecture(name=name, builder="x:y", citation="nobody", aliases=aliases)
+
+
+@pytest.mark.parametrize("asked", ["simple_net", "Simple-Net", "SIMPLENET", "simple net", "SIMPLE", "s-i_m ple"])
+def test_names_and_aliases_are_found_in_any_spelling(asked: str) -> None:
+    plugins = _made(_named("simple_net", "simple"), _named("conv4"))
+    assert plugins.architecture(asked).name == "simple_net"
+
+
+def test_the_exact_name_wins_over_somebody_elses_alias() -> None:
+    plugins = _made(_named("vgg"), _named("vgg16d", "vgg"))
+    assert plugins.architecture("vgg").name == "vgg"
+    assert plugins.architecture("V-G-G").name == "vgg"
+
+
+def test_plugins_are_listed_by_name() -> None:
+    plugins = _made(_named("b"), _named("c"), _named("a"))
+    assert [registered.plugin.name for registered in plugins.all("architecture")] == ["a", "b", "c"]
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    plugins = _made(_named("convxpress"), _named("alexnet"))
+    with pytest.raises(UnknownPluginError) as caught:
+        plugins.architecture("convexpress")
+    assert str(caught.value) == "no architecture is called 'convexpress': did you mean 'convxpress'?"
+
+
+def test_a_name_unlike_any_other_gets_the_list() -> None:
+    plugins = _made(_named("convxpress"), _named("alexnet"))
+    with pytest.raises(UnknownPluginError, match=r"'qqqq': known are: alexnet, convxpress\."):
+        plugins.architecture("qqqq")
+    with pytest.raises(UnknownPluginError, match=r"no dataset is called 'qqqq': known are: none\."):
+        plugins.dataset("qqqq")
+
+
+def test_an_unknown_name_mentions_broken_plugins() -> None:
+    plugins = _made(_named("alexnet"), broken=(BrokenPlugin(name="gone", distribution="sky 1", error="ImportError"),))
+    with pytest.raises(UnknownPluginError, match=r"1 plugin\(s\) are broken; see `benchmarker list`"):
+        plugins.architecture("mine")
+
+
+def test_installed_plugins_are_loaded_once() -> None:
+    assert installed() is installed()
+
+
+def test_resolve_imports_what_is_named() -> None:
+    assert resolve("benchmarker.discovery:resolve") is resolve
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        ("sky_nowhere:build", "sky_nowhere"),
+        ("benchmarker.discovery:no_such_thing", "no_such_thing"),
+        ("sky_syntax:build", "SyntaxError"),
+        ("sky_zero:build", "ZeroDivisionError"),
+        ("sky_leaves:build", "SystemExit"),
+        ("nothing", "nothing"),
+        (":build", "build"),
+        (".relative:build", "relative"),
+    ],
+)
+def test_what_cannot_be_imported_is_the_plugins_fault(reference: str, reason: str, site: Site) -> None:
+    (site.folder / "sky_syntax.py").write_text("def build(:\n")
+    (site.folder / "sky_zero.py").write_text("1 / 0\n")
+    (site.folder / "sky_leaves.py").write_text("raise SystemExit(1)\n")
+    with pytest.raises(PluginError) as caught:
+        resolve(reference)
+    assert str(caught.value).startswith(f"{reference!r} cannot be imported: ")
+    assert reason in str(caught.value)
+
+
+def test_options_are_resolved_late() -> None:
+    without = _named("plain")
+    assert options_model(without) is None
+    given = Dataset(name="sky", loader="x:y", licence="", citation="", options="benchmarker.contracts.settings:Options")
+    assert options_model(given) is Options
+    with pytest.raises(PluginError, match="sky_nowhere"):
+        options_model(Dataset(name="sky", loader="x:y", licence="", citation="", options="sky_nowhere:Options"))

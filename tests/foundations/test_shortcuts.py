@@ -1,0 +1,143 @@
+"""Datasets and augmentations of third parties take options of the command line as those that are shipped do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarker import PluginError
+from benchmarker.discovery import Plugins, discover
+from benchmarker.errors import RegistryError
+from benchmarker.registry import LoadedRegistry, Overrides, check_registry, load_registry
+from tests.foundations.sites import Site, plugin_source
+
+OPTIONS = """\
+from typing import Annotated
+
+from pydantic import Field
+
+from benchmarker import Options
+
+class Survey(Options):
+    catalogue: str = "all.csv"
+    pixels: Annotated[int, Field(le=512)] = 64
+
+class Turns(Options):
+    by: float = 45
+    order: int = 3
+"""
+SURVEY = (
+    "dataset(Dataset(name='sky-survey', loader='x:y', licence='CC0', citation='nobody', options='sky_options:Survey',"
+    " shortcuts={'manifest': 'catalogue', 'image_size': 'pixels'}))"
+)
+TURNS = (
+    "augmentation(Augmentation(name='sky-turns', kind='expansion', builder='x:y', options='sky_options:Turns',"
+    " shortcuts={'rotation': 'by'}))"
+)
+REGISTRY = """\
+dataset: Sky_Survey
+arms:
+  - {name: turned, augmentations: [{name: sky-turns, options: {order: 1}}]}
+  - {name: both, augmentations: [rotations, sky-turns, flips]}
+models:
+  - {architecture: convxpress, learning_rate: 1e-4, epochs: 16}
+"""
+
+
+@pytest.fixture
+def plugins(site: Site, monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    monkeypatch.chdir(site.folder)
+    (site.folder / "sky_options.py").write_text(OPTIONS)
+    site.install("sky-survey", {"survey": plugin_source(SURVEY, TURNS)})
+    return discover()
+
+
+def load(plugins: Plugins, text: str = REGISTRY, name: str = "mine.yaml", **overrides: Any) -> LoadedRegistry:
+    Path(name).write_text(text, encoding="utf-8")
+    return load_registry(name, Overrides(**overrides), plugins)
+
+
+def problems(plugins: Plugins, text: str, name: str = "mine.yaml", **overrides: Any) -> list[str]:
+    with pytest.raises(RegistryError) as caught:
+        load(plugins, text, name, **overrides)
+    return list(caught.value.problems)
+
+
+def test_options_of_the_command_line_set_what_a_plugin_declares(plugins: Plugins) -> None:
+    loaded = load(plugins, manifest="few.csv", image_size=150, rotation=90.0)
+    dataset = loaded.registry.dataset
+    assert dataset.options == {"catalogue": "few.csv", "pixels": 150}
+    assert dataset.preparation is not None
+    assert dataset.preparation.crop == 150
+    assert [[(entry.name, entry.options) for entry in arm.augmentations] for arm in loaded.registry.arms] == [
+        [("sky-turns", {"order": 1, "by": 90})],
+        [("rotations", {"step": 90}), ("sky-turns", {"by": 90}), ("flips", {})],
+    ]
+    assert check_registry(loaded, plugins) == ()
+
+
+def test_no_rotation_takes_every_augmentation_out_that_turns(plugins: Plugins) -> None:
+    arms = load(plugins, rotation=0.0).registry.arms
+    assert {arm.name: [entry.name for entry in arm.augmentations] for arm in arms} == {"real": [], "both": ["flips"]}
+
+
+def test_those_that_take_an_option_are_named_where_nobody_takes_it(plugins: Plugins) -> None:
+    text = REGISTRY.replace("Sky_Survey", "mirabest").replace("sky-turns", "shifts").replace("rotations, ", "")
+    text = text.replace(", options: {order: 1}", "")
+    assert problems(plugins, text, manifest="few.csv", rotation=15.0) == [
+        (
+            "-f/--manifest: only the dataset 'fits-manifest' or 'sky-survey' reads a manifest, "
+            "and the dataset here is 'mirabest'"
+        ),
+        "-r/--rotation: no arm of the registry uses the augmentation 'rotations' or 'sky-turns'",
+    ]
+
+
+def test_a_wrong_value_is_told_under_the_name_of_the_option(plugins: Plugins) -> None:
+    loaded = load(plugins, image_size=600)
+    with pytest.raises(RegistryError) as caught:
+        check_registry(loaded, plugins)
+    assert list(caught.value.problems) == ["-i/--image-size: must be a whole number of at most 512. Received: 600"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "shipped"),
+    [
+        ("dataset", "mnist", "mnist"),
+        ("dataset", "text-list", "synthetic-radio"),
+        ("dataset", "text-list-with-data", "fits-manifest"),
+        ("augmentation", "text-list", "rotations"),
+    ],
+)
+def test_two_that_stand_for_the_same_are_told_of_with_both_names(
+    kind: str, role: str, shipped: str, plugins: Plugins, site: Site
+) -> None:
+    assert plugins.standing_for(kind, role).name == shipped
+    assert not plugins.broken
+    registration = {
+        "dataset": f"Dataset(name='sky-rival', loader='x:y', licence='CC0', citation='nobody', stands_for=({role!r},))",
+        "augmentation": f"Augmentation(name='sky-rival', kind='transform', builder='x:y', stands_for=({role!r},))",
+    }[kind]
+    site.install("sky-rival", {"rival": plugin_source(f"{kind}({registration})")}, version="0.2")
+    crowded = discover()
+    with pytest.raises(PluginError, match=rf"several {kind}s stand for '{role}'.*'sky-rival' of sky-rival 0\.2"):
+        crowded.standing_for(kind, role)
+    overrides = {"mnist": Overrides(mnist=True), "text-list-with-data": Overrides(data=Path())}
+    Path("list.txt").write_text("convXpress,1e-4,16\n", encoding="utf-8")
+    with pytest.raises(RegistryError) as caught:
+        load_registry("list.txt", overrides.get(role), crowded)
+    [told] = caught.value.problems
+    assert told.startswith("-X/--mnist: several" if role == "mnist" else "list.txt: several")
+    assert f"{shipped!r} of galaxy-benchmarker" in told
+    [listed] = [each.error for each in crowded.broken]
+    assert listed in told
+    # Nobody else is any the worse for it.
+    assert load(crowded).registry.dataset.name == "Sky_Survey"
+
+
+def test_nobody_who_stands_for_it_is_an_error_too(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("convXpress,1e-4,16\n", encoding="utf-8")
+    with pytest.raises(RegistryError, match="no installed dataset stands for 'text-list'"):
+        load_registry(tmp_path / "list.txt", plugins=Plugins({}))

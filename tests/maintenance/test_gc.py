@@ -1,0 +1,194 @@
+"""``benchmarker gc``: what may go, what must stay, and that nothing goes unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+import pytest
+
+from benchmarker.cli import main
+from benchmarker.data.cache import held, is_held
+from benchmarker.errors import StorageError
+from benchmarker.maintenance.busy import alone, held_lock
+from benchmarker.maintenance.gc import free, look_through
+from benchmarker.study.locks import claim, joined
+
+if TYPE_CHECKING:
+    from tests.conftest import StudyFiles
+
+STRANGER = "0123456789abcdef"
+
+
+def age(path: Path, days: float) -> Path:
+    """Make a file, or a folder with everything in it, as old as that."""
+    then = time.time() - days * 86_400
+    for one in (*path.rglob("*"), path):
+        os.utime(one, (then, then))
+    return path
+
+
+def folder(path: Path, size: int = 10_000) -> Path:
+    path.mkdir(parents=True)
+    (path / "snapshot-000001.npz").write_bytes(os.urandom(size))
+    return path
+
+
+def names(studies: list[Path], cache: Path | None = None, *, older_than: float = 30) -> dict[str, str]:
+    return {item.path.name: item.kind for item in look_through(studies, cache, older_than=older_than).items}
+
+
+@pytest.fixture
+def untidy(study: StudyFiles) -> StudyFiles:
+    """A study with a finished, a failed and two pending cells, and everything that may be left lying about."""
+    ok, failed, fresh, stale = (study.cell("convxpress", seed) for seed in (1, 2, 3, 4))
+    name = study.finish(ok, 90).name
+    study.fail(failed, "crashed", "ended by SIGKILL")
+    runs = study.folder / "runs"
+    folder(runs / f".{name}.partial")
+    folder(runs / f"{name}.failed")
+    folder(runs / f".{fresh['key'][:16]}.partial")
+    age(folder(runs / f".{stale['key'][:16]}.partial"), 40)
+    folder(runs / f".{name}.replaced")
+    folder(runs / f".{STRANGER}.merging")
+    folder(runs / f".{STRANGER}.partial")
+    age(folder(runs / STRANGER), 40)
+    folder(runs / f"{STRANGER[::-1]}")
+    folder(runs / "notes")
+    return study
+
+
+def test_what_may_go_and_what_stays(untidy: StudyFiles) -> None:
+    ok, failed, fresh, stale = (cell["key"][:16] for cell in untidy.cells)
+    expected = {
+        f".{ok}.partial": "unfinished run",
+        f"{ok}.failed": "failed run",
+        f".{stale}.partial": "unfinished run",
+        f".{ok}.replaced": "remains",
+        f".{STRANGER}.merging": "remains",
+        f".{STRANGER}.partial": "unfinished run",
+        STRANGER: "superseded run",
+    }
+    assert names([untidy.folder]) == expected
+    more = {f".{fresh}.partial": "unfinished run", f"{failed}.failed": "failed run", STRANGER[::-1]: "superseded run"}
+    assert names([untidy.folder], older_than=0) == expected | more
+    age(untidy.folder / "runs" / f"{failed}.failed", 40)
+    assert f"{failed}.failed" in names([untidy.folder])
+
+
+def test_a_training_that_may_go_on_stays_where_saved_weights_were_tested(study: StudyFiles) -> None:
+    run = study.finish(study.cell("convxpress", 1), 90)
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"trained": False}))
+    folder(run.with_name(f".{run.name}.partial"))
+    folder(run.with_name(f".{run.name}.tested.partial"))
+    assert names([study.folder]) == {f".{run.name}.tested.partial": "remains"}
+
+
+def test_nothing_goes_unasked(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(untidy.folder.rglob("*"))
+    assert main(["gc", str(untidy.folder), "--older-than", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "10 item(s), " in out
+    assert "Nothing was removed; --yes frees it." in out
+    assert "its cell has finished" in out
+    assert [path for path in sorted(untidy.folder.rglob("*")) if path.suffix != ".lock"] == before
+
+
+def test_what_was_shown_goes(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gc", str(untidy.folder), "--older-than", "0", "--yes"]) == 0
+    assert "freed." in capsys.readouterr().out
+    left = {path.name for path in (untidy.folder / "runs").iterdir()}
+    assert left == {untidy.cells[0]["key"][:16], "notes"}
+    assert main(["gc", str(untidy.folder), "--yes"]) == 0
+    assert capsys.readouterr().out == "There is nothing to free.\n"
+    assert main(["leaderboard", str(untidy.folder)]) == 0
+    assert "1 of 4 cells finished, 3 pending" in capsys.readouterr().out
+
+
+def test_json(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gc", str(untidy.folder), "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert len(value["items"]) == 7
+    assert value["bytes"] == sum(item["bytes"] for item in value["items"]) >= 60_000
+    assert value["freed_bytes"] == 0
+
+
+@pytest.mark.parametrize("lock", [".lock", ".plan.lock", "runs/.0123456789abcdef.lock"])
+def test_a_study_at_work_is_left_alone(untidy: StudyFiles, lock: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = untidy.folder / lock
+    before = {one.name for one in (untidy.folder / "runs").iterdir()} | {path.name}
+    with filelock.FileLock(path):
+        assert main(["gc", str(untidy.folder), "--older-than", "0", "--yes"]) == 0
+        assert held_lock(untidy.folder) == path
+    out = capsys.readouterr().out
+    assert "a run is working on it" in out
+    assert "There is nothing to free." in out
+    assert {one.name for one in (untidy.folder / "runs").iterdir()} | {path.name} == before
+    assert held_lock(untidy.folder) is None
+
+
+def test_a_run_that_began_in_the_meantime_keeps_what_it_has(untidy: StudyFiles) -> None:
+    found = look_through([untidy.folder], None, older_than=0)
+    with joined(untidy.folder), pytest.raises(StorageError, match="a run is working"):
+        free(found.items)
+    orphan = claim(untidy.folder, STRANGER)
+    assert orphan is not None
+    with orphan, pytest.raises(StorageError, match="a worker of a run that was ended"):
+        free(found.items)
+    assert all(item.path.exists() for item in found.items)
+    with alone(untidy.folder):
+        assert held_lock(untidy.folder) is not None
+
+
+def test_the_cache(isolated_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepared = isolated_cache / "prepared"
+    old, new, used = (folder(prepared / (letter * 32)) for letter in "abc")
+    folder(prepared / f"{'d' * 32}.partial")
+    downloads = isolated_cache / "downloads" / "mnist"
+    downloads.mkdir(parents=True)
+    (downloads / "mnist.npz").write_bytes(bytes(5000))
+    (downloads / "fresh.npz").write_bytes(bytes(5000))
+    (isolated_cache / "README").write_text("mine")
+    for path in (old, used, downloads / "mnist.npz"):
+        age(path, 40)
+    with held(used):
+        assert is_held(used)
+        assert main(["gc", "--cache", "--older-than", "30", "--yes"]) == 0
+    assert not is_held(used)
+    assert "3 item(s)" in capsys.readouterr().out
+    assert (old.exists(), new.exists(), used.exists()) == (False, True, True)
+    assert sorted(path.name for path in downloads.iterdir()) == ["fresh.npz"]
+    assert (isolated_cache / "README").exists()
+    # Held a moment ago, it is not old, whatever its files say.
+    assert names([], isolated_cache) == {}
+    with held(used):
+        assert main(["gc", "--cache", "--older-than", "0", "--yes"]) == 0
+    assert f"kept: {used}: a run is using it" in capsys.readouterr().out
+    assert used.exists()
+    assert not new.exists()
+
+
+def test_data_that_another_process_writes_are_left_alone(isolated_cache: Path) -> None:
+    writing = folder(isolated_cache / "prepared" / f"{'a' * 32}.partial")
+    with filelock.FileLock(writing.with_suffix(".lock")):
+        found = look_through([], isolated_cache, older_than=0)
+    assert (found.items, len(found.kept)) == ([], 1)
+
+
+def test_studies_are_found_in_results(
+    untidy: StudyFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["gc"]) == 1
+    assert "there are no studies in results/" in capsys.readouterr().err
+    (tmp_path / "results").mkdir()
+    untidy.folder.rename(tmp_path / "results" / "mine")
+    assert main(["gc"]) == 0
+    assert "7 item(s)" in capsys.readouterr().out
+    assert main(["gc", str(tmp_path)]) == 1
+    assert "holds no plan.json" in capsys.readouterr().err

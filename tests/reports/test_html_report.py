@@ -1,0 +1,164 @@
+"""The page: what it says, that it is inert, small, the same every time, and that it needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from benchmarker import ReportOptions, open_results
+from benchmarker_reports.html import render
+from tests.reports.material import CLASSES, HOSTILE, DocumentStudy
+
+SECTIONS = [
+    "leaderboard", "comparisons", "classes", "learning", "probabilities", "costs", "examples", "generators", "again",
+]  # fmt: skip
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects elements, and notes every tag that does not close as it should."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"{tag} at {self.getpos()}")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def named(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def html(study_folder: Path) -> str:
+    return render(open_results(study_folder), ReportOptions())
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_every_section_is_there_and_reached_from_the_top(page: Page) -> None:
+    assert [section["id"] for section in page.named("section")] == SECTIONS
+    links = [link["href"] for link in page.named("a") if link.get("href")]
+    assert links[1:] == [f"#{name}" for name in SECTIONS]
+    assert not page.wrong
+    assert not page.open
+
+
+def test_it_says_what_the_study_says(page: Page) -> None:
+    for words in (
+        "Four classes of radio galaxies",
+        "24 of 25 cells finished, 1 pending",
+        "0/1*",
+        "Frechet distance",
+        "12.5",
+        "rank correlation 0.97",
+        "tensorflow 2.21.0",
+        "benchmarker audit .",
+        "seeds: [1, 2, 3]",
+        "blank.fits: every pixel is NaN",
+        "Every run is right",
+        "No run is right",
+    ):
+        assert words in page.text, words
+    assert len([1 for image in page.named("img") if str(image["src"]).startswith("data:image/png;base64,")]) > 8
+
+
+def test_same_study_same_bytes_wherever_it_lies(html: str, make_study: Callable[[], Path], tmp_path: Path) -> None:
+    elsewhere = tmp_path / "copied"
+    shutil.copytree(make_study(), elsewhere)
+    assert render(open_results(elsewhere), ReportOptions()) == html
+
+
+def test_nothing_is_loaded_and_only_our_script_may_run(html: str, page: Page) -> None:
+    policy = next(str(meta["content"]) for meta in page.named("meta") if meta.get("http-equiv"))
+    assert "default-src 'none'" in policy
+    for tag in ("style", "script"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert not page.named("link")
+    assert "eval(" not in html
+    for tag, attributes in page.tags:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
+        for name in ("src", "href", "action", "srcset", "xlink:href"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:image/png;base64,")), value
+
+
+def test_names_that_look_like_code_are_text(hostile_folder: Path) -> None:
+    html = render(open_results(hostile_folder), ReportOptions())
+    page = Page(html)
+    assert html.count("<script") == 1
+    assert "alert(1)" in html
+    assert "<script>alert" not in html
+    assert not page.wrong
+    for name in HOSTILE:
+        assert " ".join(name.split()) in page.text
+
+
+def test_large_study_stays_small_and_shows_what_fits(tmp_path: Path) -> None:
+    study = DocumentStudy(tmp_path / "large", n_test=24, epochs=20)
+    study.add([f"network_{k:02d}" for k in range(15)], range(10), [f"arm_{k}" for k in range(6)])
+    html = render(open_results(study.folder), ReportOptions())
+    page = Page(html)
+    assert len(html.encode()) < 2_000_000
+    assert len(page.named("section")) >= 7
+    assert html.count("network_14") > 6
+
+
+def test_refresh_is_asked_for_only_while_runs_go_on(study_folder: Path, html: str) -> None:
+    live = Page(render(open_results(study_folder), ReportOptions(refresh_seconds=7)))
+    assert {"http-equiv": "refresh", "content": "7"} in live.named("meta")
+    assert 'http-equiv="refresh"' not in html
+
+
+def test_a_study_without_results_has_a_page(tmp_path: Path) -> None:
+    study = DocumentStudy(tmp_path / "empty").pending("convxpress", 1)
+    page = Page(render(open_results(study.folder), ReportOptions()))
+    assert [section["id"] for section in page.named("section")] == ["leaderboard", "again"]
+    assert "0 of 1 cells finished" in page.text
+
+
+def test_one_seed_and_two_classes(tmp_path: Path) -> None:
+    study = DocumentStudy(tmp_path / "two", classes=CLASSES[:2]).add(("convxpress",), (1,))
+    page = Page(render(open_results(study.folder), ReportOptions()))
+    assert "one seed: no interval" in page.text
+    assert "comparisons" not in [section["id"] for section in page.named("section")]
+
+
+def test_every_table_and_drawing_has_a_name(page: Page) -> None:
+    assert all(drawing.get("aria-label") or drawing.get("aria-hidden") for drawing in page.named("svg"))
+    assert all(image.get("alt") for image in page.named("img"))
+    identifiers = [str(attributes["id"]) for _, attributes in page.tags if attributes.get("id")]
+    assert len(identifiers) == len(set(identifiers))
