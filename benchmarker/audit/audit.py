@@ -24,11 +24,11 @@ from benchmarker.data.context import Context
 from benchmarker.data.prepared import prepare
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.files import make_folder
 from benchmarker.paths import reading_problem
 from benchmarker.registry import validated_options
 from benchmarker.results.study import CellRecord, Study, read_study
 from benchmarker.run.launcher import launch, run_paths
-from benchmarker.study.files import make_folder
 from benchmarker.study.plan import Cell, read_cells, read_generators
 
 Tell = Callable[[str], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarker.errors import StorageError
-from benchmarker.study.files import read_json
+from benchmarker.files import read_json
 from benchmarker.trail import TRAIL_FILE, Trail
 
 _FORMAT = 1

@@ -102,14 +102,14 @@ def _text(name: str, value: Any) -> str:
 
 
 def _disks(found: Diagnosis) -> Iterator[tuple[str, str]]:
-    from benchmarker.data.space import write_size
+    from benchmarker.disk import format_size
 
     for disk in found.disks:
-        free = "unknown" if disk["free_bytes"] is None else write_size(disk["free_bytes"])
+        free = "unknown" if disk["free_bytes"] is None else format_size(disk["free_bytes"])
         state = "" if disk["writable"] else ", cannot be written"
         yield disk["name"], f"{disk['path']}: {free} free{state}"
         if sizes := disk.get("bytes"):
-            parts = ", ".join(f"{name} {write_size(size)}" for name, size in sizes.items())
+            parts = ", ".join(f"{name} {format_size(size)}" for name, size in sizes.items())
             yield "", f"{parts}{'' if disk['complete'] else ' at least'}; benchmarker gc --cache shows what may go"
 
 

@@ -151,8 +151,8 @@ def sample(place: Path, n: int, file_format: str, out: Path, force: bool, **aske
     """
     import tempfile
 
+    from benchmarker.files import make_folder
     from benchmarker.generation import export
-    from benchmarker.study.files import make_folder
 
     export.require_fresh(out, force=force)
     with tempfile.TemporaryDirectory(prefix="benchmarker-") as scratch:
@@ -191,8 +191,8 @@ def grid(place: Path, side: int, out: Path, force: bool, **asked: Any) -> None:
     import tempfile
 
     from benchmarker.errors import ConfigurationError
+    from benchmarker.files import make_folder
     from benchmarker.generation.watch import save_grid
-    from benchmarker.study.files import make_folder
 
     if out.exists() and not force:
         raise ConfigurationError(f"{out}: there is something already; choose another --out, or --force to overwrite")

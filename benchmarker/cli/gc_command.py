@@ -59,7 +59,7 @@ def gc(studies: tuple[Path, ...], cache: bool, older_than: float, dry_run: bool,
 def _tell(found: Inventory, *, dry_run: bool, freed: int) -> None:
     from rich.table import Table
 
-    from benchmarker.data.space import write_size
+    from benchmarker.disk import format_size
 
     for line in found.kept:
         click.echo(f"kept: {line}")
@@ -70,10 +70,10 @@ def _tell(found: Inventory, *, dry_run: bool, freed: int) -> None:
     table.columns[0].justify = "right"
     table.columns[3].overflow = "fold"
     for item in sorted(found.items, key=lambda item: (-item.n_bytes, str(item.path))):
-        table.add_row(write_size(item.n_bytes), item.kind, item.reason, str(item.path))
+        table.add_row(format_size(item.n_bytes), item.kind, item.reason, str(item.path))
     show_renderable(table)
     n = len(found.items)
     if dry_run:
-        click.echo(f"{n} item(s), {write_size(found.n_bytes)} in all. Nothing was removed; --yes frees it.")
+        click.echo(f"{n} item(s), {format_size(found.n_bytes)} in all. Nothing was removed; --yes frees it.")
     else:
-        click.echo(f"{n} item(s), {write_size(freed)} freed.")
+        click.echo(f"{n} item(s), {format_size(freed)} freed.")

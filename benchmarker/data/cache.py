@@ -6,7 +6,6 @@ be mistaken for data; a lock lets one process produce while others wait.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ from typing import Any
 
 from benchmarker.digests import digest_json
 from benchmarker.errors import DataError, StorageError
+from benchmarker.files import storage_error
+from benchmarker.locks import is_locked, lock
 
 ENVIRONMENT_VARIABLE = "BENCHMARKER_CACHE"
 
@@ -51,15 +52,13 @@ def produce(name: str, key: Any, write: Callable[[Path], None], *, root: Path | 
     DataError
         If ``write`` cannot read a file of the user's.
     """
-    import filelock
-
     root = root or cache_folder()
     folder = root / name / digest_json(key)[:32]
     if folder.is_dir():
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder.with_suffix(".lock")):
+        with lock(folder.with_suffix(".lock")):
             if not folder.is_dir():
                 _write_aside(folder, write)
     except OSError as error:
@@ -84,53 +83,29 @@ def _write_aside(folder: Path, write: Callable[[Path], None]) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep a cached folder from being freed while it is used; note that it was.
+    """Keep `benchmarker gc` from removing a cached folder while it is used, and record that it was used.
 
     Parameters
     ----------
     folder : Path
-        That `produce` gave. Any number of processes may hold it; a killed one lets go.
+        A folder that `produce` returned. Any number of processes may hold it; the hold of a killed process ends.
     """
-    import fcntl
-
+    path = held_file(folder)
     try:
-        stream = held_file(folder).open("ab")
-    except OSError:  # a cache that cannot be written can neither be freed
+        use = lock(path, shared=True)
+        os.utime(path)
+    except (OSError, StorageError):  # a cache that cannot be written cannot be cleared either
         yield
         return
-    with stream:
-        fcntl.flock(stream, fcntl.LOCK_SH)
-        os.utime(stream.fileno())
+    with use:
         yield
 
 
 def held_file(folder: Path) -> Path:
-    """Return the file that is locked while a cached folder is in use, and as old as its last use."""
+    """Return the file that is locked while a cached folder is in use; its modification time is that of the last use."""
     return folder.with_name(f"{folder.name}.held")
 
 
 def is_held(folder: Path) -> bool:
-    """Tell whether a process uses a cached folder."""
-    import fcntl
-
-    try:
-        with held_file(folder).open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:  # locked, or not to be asked
-        return True
-    return False
-
-
-def storage_error(error: OSError, path: Path) -> StorageError:
-    """Say in words why a file could not be written, and what to do."""
-    place = error.filename or path
-    cut_short = error.errno is None and " requested and " in str(error)  # how numpy says that it could not write all
-    if cut_short or error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return StorageError(f"{place}: the disk is full; free some space and run the same command again")
-    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
-        return StorageError(f"{place}: cannot be written ({error.strerror}); choose another folder")
-    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}:
-        return StorageError(f"{place}: {error.strerror}; correct the path, or choose another folder")
-    return StorageError(f"{place}: {error.strerror or error}")
+    """Whether a process uses a cached folder."""
+    return is_locked(held_file(folder))

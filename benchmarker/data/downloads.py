@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from benchmarker._version import __version__
 from benchmarker.contracts.plugins import Download
 from benchmarker.errors import DataError, DownloadError
+from benchmarker.locks import lock
 from benchmarker.paths import reading_problem
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def fetch(download: Download, folder: Path, *, offline: bool = False, progress: 
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder, download):
+        with lock(folder / f".{download.filename}.lock"):
             # Another process may have fetched it while this one waited.
             if _verified(path, download.checksum):
                 return path
@@ -254,14 +255,6 @@ def _total(response: Response) -> int | None:
     """Return the size of the whole file, where a refused range tells it."""
     found = re.match(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
-
-
-@contextmanager
-def _lock(folder: Path, download: Download) -> Iterator[None]:
-    from filelock import FileLock
-
-    with FileLock(folder / f".{download.filename}.lock"):
-        yield
 
 
 def _size(path: Path) -> int:

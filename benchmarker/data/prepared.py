@@ -32,9 +32,9 @@ from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.contracts.tasks import Classification, Task, task_from_json
 from benchmarker.data.cache import produce
 from benchmarker.data.preparation import prepare_image
-from benchmarker.data.space import require_free
 from benchmarker.digests import canonical_json, digest_arrays, digest_json
 from benchmarker.discovery import resolve
+from benchmarker.disk import require_free
 from benchmarker.errors import BenchmarkerError, DataError, PluginError, StorageError, UnreadableImageError
 
 # Raise when the same input would be prepared into other numbers.

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from benchmarker import backends
-from benchmarker.data.cache import storage_error
-from benchmarker.data.space import require_free
 from benchmarker.discovery import installed
+from benchmarker.disk import require_free
 from benchmarker.errors import BenchmarkerError
+from benchmarker.files import storage_error
 from benchmarker.generation.conditions import space_from_json
 from benchmarker.generation.layout import weights_file
 from benchmarker.generation.request import IMAGES_FILE, REQUEST_FILE, Request

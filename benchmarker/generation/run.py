@@ -20,6 +20,7 @@ from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, installed, resolve
 from benchmarker.errors import BenchmarkerError, PluginError, StorageError
 from benchmarker.evaluation import memory
+from benchmarker.files import read_json, write_csv, write_json
 from benchmarker.generation.build import build_generator
 from benchmarker.generation.code import digest_code
 from benchmarker.generation.conditions import fit_conditions, space_to_json
@@ -30,7 +31,6 @@ from benchmarker.generation.sharing import train_or_copy
 from benchmarker.generation.training import Trainer
 from benchmarker.generation.watch import GRID_SIDE, GRIDS, SAVED_WEIGHTS
 from benchmarker.randomness import Stream
-from benchmarker.study.files import read_json, write_csv, write_json
 from benchmarker.study.fingerprint import fingerprint
 from benchmarker.study.layout import COSTS_FILE, METRICS_FILE
 from benchmarker.study.space import CellSpace, require_cell_space

@@ -13,6 +13,7 @@ from benchmarker.data.cache import cache_folder, held, produce
 from benchmarker.digests import digest_json
 from benchmarker.errors import DataError, StorageError
 from benchmarker.generation.layout import CONDITIONS_FILE, HISTORY_FILE, LOSSES_FILE, SAMPLES_FOLDER, TRAINING_FILE
+from benchmarker.locks import lock
 from benchmarker.trail import TRAIL_FILE
 
 _NAME = "generators"
@@ -63,19 +64,14 @@ def train_or_copy(
 @contextmanager
 def _only_one(place: Path) -> Iterator[None]:
     """Let one process train a generator while others wait for it, where the cache can be written."""
-    import filelock
-
-    lock = filelock.FileLock(place.with_suffix(".training.lock"))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError:
+        held_lock = lock(place.with_suffix(".training.lock"))
+    except (OSError, StorageError):
         yield
         return
-    try:
+    with held_lock:
         yield
-    finally:
-        lock.release()
 
 
 def _copy(source: Path, target: Path) -> None:

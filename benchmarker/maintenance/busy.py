@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarker.errors import StorageError
+from benchmarker.locks import is_locked, try_lock
 from benchmarker.study.layout import RUNS_FOLDER
-from benchmarker.study.locks import try_lock
 
 LOCK_FILE = ".lock"
-
-
-def is_locked(path: Path) -> bool:
-    """Tell whether a process holds a lock file, without making or removing it."""
-    try:
-        with path.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:  # held, or not to be asked
-        return True
-    return False
 
 
 def held_lock(study: Path) -> Path | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.errors import StorageError
+from benchmarker.files import read_json
 from benchmarker.results.environments import differences
 from benchmarker.results.study import CellRecord
-from benchmarker.study.files import read_json
 from benchmarker.trail import Trail
 
 TRAIL_FILE = "trail.json"

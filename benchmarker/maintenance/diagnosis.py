@@ -15,7 +15,7 @@ from benchmarker import backends
 from benchmarker._version import __version__
 from benchmarker.contracts.settings import Training
 from benchmarker.data.cache import cache_folder
-from benchmarker.data.space import free_bytes, nearest_existing
+from benchmarker.disk import free_bytes, nearest_existing
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.maintenance.comparison import Comparison, compare
 from benchmarker.maintenance.probes import SECONDS, Answer, Probe, ask_backend, ask_plugins

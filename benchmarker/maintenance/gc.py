@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarker.data.cache import held_file, is_held, storage_error
+from benchmarker.data.cache import held_file, is_held
 from benchmarker.errors import StorageError
-from benchmarker.maintenance.busy import alone, held_lock, is_locked
+from benchmarker.files import storage_error
+from benchmarker.locks import is_locked
+from benchmarker.maintenance.busy import alone, held_lock
 from benchmarker.results.study import read_study
 from benchmarker.study.layout import RUNS_FOLDER
 

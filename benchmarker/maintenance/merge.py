@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarker.data.cache import storage_error
-from benchmarker.data.space import require_free
 from benchmarker.digests import digest_json
+from benchmarker.disk import require_free
 from benchmarker.errors import ConfigurationError
+from benchmarker.files import make_folder, storage_error, write_json, write_text
 from benchmarker.maintenance.busy import alone
 from benchmarker.maintenance.conflicts import Conflict, compare_runs, damage
 from benchmarker.results.environments import flatten
 from benchmarker.results.study import CellRecord, Study, read_study
-from benchmarker.study.files import make_folder, write_json, write_text
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
 from benchmarker.study.settings import shared_settings
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from benchmarker.contracts.images import TrainingSet
 from benchmarker.contracts.tasks import Classification
 from benchmarker.digests import digest_file, digest_json
+from benchmarker.disk import reserve
 from benchmarker.errors import StorageError
+from benchmarker.files import write_csv, write_json
 from benchmarker.generation.samples import generator_link, with_generated
 from benchmarker.randomness import Stream
 from benchmarker.run.context import Emit, Workplace
 from benchmarker.run.scoring import test_checkpoints, write_costs
-from benchmarker.study.files import reserve, write_csv, write_json
 from benchmarker.study.layout import CHECKPOINTS, weights_file
 from benchmarker.trail import TRAIL_FILE, Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights

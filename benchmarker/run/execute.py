@@ -9,12 +9,12 @@ from pathlib import Path
 
 from benchmarker.data.cache import held
 from benchmarker.discovery import Plugins
+from benchmarker.files import make_folder
 from benchmarker.registry import LoadedRegistry
 from benchmarker.run.policy import Policy, warnings
 from benchmarker.run.pool import Pool
 from benchmarker.run.prepare import get_ready
 from benchmarker.run.runner import Runner
-from benchmarker.study.files import make_folder
 from benchmarker.study.layout import RUNS_FOLDER
 from benchmarker.study.locks import joined
 from benchmarker.study.observer import Observer

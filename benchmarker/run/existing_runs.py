@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmarker.errors import StorageError
+from benchmarker.files import read_json
 from benchmarker.run.launcher import read_failure, run_paths
-from benchmarker.study.files import read_json
 from benchmarker.study.layout import COSTS_FILE, FAILED_SUFFIX, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
 from benchmarker.study.locks import claim
 from benchmarker.study.manifest import REPLACED_SUFFIX, WORKING_SUFFIX, bring_back

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.backends import worker_environment
-from benchmarker.data.cache import storage_error
 from benchmarker.errors import StorageError
+from benchmarker.files import make_folder, read_json, storage_error
 from benchmarker.run.exit_cause import cause_of_death, kills_for_memory
 from benchmarker.run.policy import DEVICES_VARIABLE
 from benchmarker.run.processes import Conditions, StoppedError, Watch, stop
-from benchmarker.study.files import make_folder, read_json
 from benchmarker.study.layout import (
     FAILED_SUFFIX,
     FORMAT,

@@ -17,6 +17,7 @@ from benchmarker.data.prepared import prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError
+from benchmarker.files import write_text
 from benchmarker.paths import reading_problem
 from benchmarker.registry import (
     CellProblem,
@@ -30,7 +31,6 @@ from benchmarker.registry import (
 from benchmarker.run.generators import check_generated, make_generators, merge_generators
 from benchmarker.run.header import part_sizes, plan_header
 from benchmarker.run.planning import make_cells
-from benchmarker.study.files import write_text
 from benchmarker.study.layout import RUNS_FOLDER
 from benchmarker.study.locks import planning
 from benchmarker.study.observer import DataSummary, Observer

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.errors import ConfigurationError
+from benchmarker.files import make_folder
+from benchmarker.locks import Lock
 from benchmarker.run.existing_runs import EarlierRuns
 from benchmarker.run.generators import failed_with, job_entries
 from benchmarker.run.launcher import launch, record_failure
@@ -16,8 +18,7 @@ from benchmarker.run.policy import Policy, slot_devices
 from benchmarker.run.prepare import ReadyStudy
 from benchmarker.run.processes import Conditions, StoppedError, Workers
 from benchmarker.run.weights import check_names, copy_weights, find_weights
-from benchmarker.study.files import make_folder
-from benchmarker.study.locks import Lock, claim
+from benchmarker.study.locks import claim
 from benchmarker.study.observer import CellOutcome, Observer
 from benchmarker.study.plan import Cell, generator_key, is_generator
 from benchmarker.study.space import Forecast

@@ -16,8 +16,8 @@ from benchmarker.digests import digest_file
 from benchmarker.errors import DivergedError
 from benchmarker.evaluation import costs, memory, metrics
 from benchmarker.evaluation.primary import primary_metric
+from benchmarker.files import write_csv, write_json
 from benchmarker.run.context import Emit, Workplace
-from benchmarker.study.files import write_csv, write_json
 from benchmarker.study.layout import COSTS_FILE, METRICS_FILE, predictions_file
 from benchmarker.training.batches import FixedBatches, decode_outputs
 from benchmarker.training.sets import PartSet

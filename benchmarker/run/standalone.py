@@ -9,13 +9,13 @@ from pathlib import Path
 from benchmarker.data.cache import held
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import ConfigurationError
+from benchmarker.files import make_folder
 from benchmarker.registry import LoadedRegistry
 from benchmarker.results.study import read_study
 from benchmarker.run.execute import bring_to_end
 from benchmarker.run.policy import Policy
 from benchmarker.run.prepare import get_ready
 from benchmarker.run.runner import Runner
-from benchmarker.study.files import make_folder
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
 from benchmarker.study.locks import joined
 from benchmarker.study.observer import Observer

@@ -6,10 +6,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarker.data.cache import storage_error
 from benchmarker.errors import ConfigurationError
+from benchmarker.files import make_folder, storage_error
 from benchmarker.run.launcher import run_paths
-from benchmarker.study.files import make_folder
 from benchmarker.study.layout import CHECKPOINTS, weights_file
 from benchmarker.study.plan import Cell
 

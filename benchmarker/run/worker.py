@@ -18,9 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from benchmarker.data.cache import storage_error
 from benchmarker.errors import BenchmarkerError
-from benchmarker.study.files import cut_half_line, read_json, write_text
+from benchmarker.files import read_json, remove_half_line, storage_error, write_text
 from benchmarker.study.layout import FORMAT, MANIFEST_FILE, TRACEBACK_FILE
 from benchmarker.study.manifest import finish, now
 
@@ -60,7 +59,7 @@ def main() -> int:
     folder = Path(job["folder"])
     cell = {name: job["cell"][name] for name in ("key", "configuration", "model", "architecture", "arm", "seed")}
     manifest: dict[str, Any] = {"format": FORMAT, **cell, "started": now()}
-    cut_half_line(folder / "events.jsonl")
+    remove_half_line(folder / "events.jsonl")
     with (folder / "events.jsonl").open("a", encoding="utf-8") as events:
         report = _Reporter(pipe, events)
         try:

@@ -1,129 +1,55 @@
-"""Locks between processes that share a study: the kernel lets go of them when a process dies, however suddenly.
+"""Locks of a study: who may work on it, on one of its cells, and on its plan.
 
-A run *claims* a cell while it works on it, and shares the study with other runs; what must have a study to itself
-(`benchmarker merge`, `benchmarker gc`) locks ``.lock`` alone. Workers inherit the claim of their cell, so that it lasts
-until the last process that may write into its folder is gone.
+A run *claims* a cell while it works on it, and shares the study with other runs; commands that need a study for
+themselves (`benchmarker merge`, `benchmarker gc`) lock it exclusively. Workers inherit the claim of their cell, so it
+lasts until the last process that may write into the cell's folder has ended.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
-from benchmarker.data.cache import storage_error
 from benchmarker.errors import StorageError
+from benchmarker.locks import Lock, try_lock, wait_for_lock
 from benchmarker.study.layout import RUNS_FOLDER
 
 _STUDY_LOCK = ".lock"
 _PLAN_LOCK = ".plan.lock"
-_PATIENCE_SECONDS = 60.0
-_INTERVAL_SECONDS = 0.05
-
-
-class Lock:
-    """A locked file.
-
-    Parameters
-    ----------
-    path : Path
-        Of the file.
-    descriptor : int
-        Open; whoever inherits it keeps the lock.
-    shared : bool
-        Whether others hold it too; then the file stays when it is released.
-    """
-
-    def __init__(self, path: Path, descriptor: int, *, shared: bool) -> None:
-        self.descriptor = descriptor
-        self._path = path
-        self._shared = shared
-
-    def release(self) -> None:
-        """Let go."""
-        if not self._shared:
-            # Removed while it is locked: who waits for it notices that its file is no longer the one of that name.
-            with contextlib.suppress(OSError):
-                self._path.unlink()
-        os.close(self.descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-def try_lock(path: Path, *, shared: bool = False) -> Lock | None:
-    """Lock a file, created if need be, or return None where another process holds it.
-
-    Raises
-    ------
-    StorageError
-        If the disk cannot be written, or knows no locks.
-    """
-    while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise storage_error(error, path) from error
-        try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            if _is_still(path, descriptor):
-                return Lock(path, descriptor, shared=shared)
-        except OSError as error:
-            os.close(descriptor)
-            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
-                return None
-            raise StorageError(
-                f"{path}: cannot be locked ({error.strerror}); put the study on a disk that knows locks"
-            ) from error
-        os.close(descriptor)  # the process that held it removed the file just now
-
-
-def _is_still(path: Path, descriptor: int) -> bool:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return False
-    own = os.fstat(descriptor)
-    return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+_STUDY_SECONDS = 1.0
+_PLAN_SECONDS = 60.0
 
 
 def claim(study: Path, run_name: str) -> Lock | None:
-    """Claim a cell, or return None where another run works on it.
+    """Claim a cell, or return None if another run works on it.
 
     Parameters
     ----------
     study : Path
-        Its folder.
+        Path of the study's folder.
     run_name : str
-        Of the cell.
+        Name of the folder of the cell's run.
     """
     return try_lock(study / RUNS_FOLDER / f".{run_name}.lock")
 
 
 @contextlib.contextmanager
 def joined(study: Path) -> Iterator[None]:
-    """Work on a study, beside other runs but not beside what moves or frees its files.
+    """Work on a study beside other runs, but not while its files are merged or removed.
 
     Raises
     ------
     StorageError
-        If the study is locked by something that must have it alone.
+        If a command that needs the study for itself holds it.
     """
-    lock = _wait(study / _STUDY_LOCK, shared=True, patience=1.0)
-    if lock is None:
+    held = wait_for_lock(study / _STUDY_LOCK, shared=True, timeout=_STUDY_SECONDS)
+    if held is None:
         raise StorageError(
-            f"{study}: its files are being joined or freed (`benchmarker merge` or `gc`); wait for that, or choose "
-            "another results folder"
+            f"{study}: `benchmarker merge` or `benchmarker gc` is working on its files; wait for it, or choose another "
+            "results folder"
         )
-    with lock:
+    with held:
         yield
 
 
@@ -134,17 +60,10 @@ def planning(study: Path) -> Iterator[None]:
     Raises
     ------
     StorageError
-        If another process keeps it for a minute.
+        If another process holds the plan for a minute.
     """
-    lock = _wait(study / _PLAN_LOCK, shared=False, patience=_PATIENCE_SECONDS)
-    if lock is None:
-        raise StorageError(f"{study / _PLAN_LOCK}: another run does not let go of the plan; end it, and run again")
-    with lock:
+    held = wait_for_lock(study / _PLAN_LOCK, timeout=_PLAN_SECONDS)
+    if held is None:
+        raise StorageError(f"{study / _PLAN_LOCK}: another run does not release the plan; end it, and run again")
+    with held:
         yield
-
-
-def _wait(path: Path, *, shared: bool, patience: float) -> Lock | None:
-    until = time.monotonic() + patience
-    while (lock := try_lock(path, shared=shared)) is None and time.monotonic() < until:
-        time.sleep(_INTERVAL_SECONDS)
-    return lock

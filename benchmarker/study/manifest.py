@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarker.data.cache import storage_error
-from benchmarker.study.files import write_json
+from benchmarker.files import storage_error, write_json
 from benchmarker.study.layout import MANIFEST_FILE
 
 RESUMABLE = ("crashed", "out-of-memory", "timeout", "interrupted")

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarker.digests import digest_json
 from benchmarker.errors import StorageError
-from benchmarker.study.files import write_json
+from benchmarker.files import write_json
 from benchmarker.study.layout import FORMAT, PLAN_FILE, run_name
 from benchmarker.study.observer import CellView
 from benchmarker.study.settings import shared_settings

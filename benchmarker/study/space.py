@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarker.data.space import require_free, write_size
+from benchmarker.disk import format_size, require_free
 from benchmarker.errors import StorageError
-from benchmarker.study.files import read_json
+from benchmarker.files import read_json
 from benchmarker.study.layout import RUNS_FOLDER
 from benchmarker.study.plan import Cell
 
@@ -110,7 +110,7 @@ def require_cell_space(folder: Path, space: CellSpace, present: int = 0) -> None
     StorageError
         Naming what is needed and what is free.
     """
-    purpose = f"training this network ({write_size(space.kept)} of results, the rest for snapshots)"
+    purpose = f"training this network ({format_size(space.kept)} of results, the rest for snapshots)"
     require_free(folder, max(0, space.peak - present), purpose)
 
 

@@ -145,7 +145,7 @@ class WrittenRun:
         """Write everything as it is now."""
         from benchmarker.digests import digest_file, digest_json
         from benchmarker.evaluation import metrics
-        from benchmarker.study.files import write_csv, write_json
+        from benchmarker.files import write_csv, write_json
         from benchmarker.trail import Trail
 
         spec = self.cell["spec"]

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from benchmarker.digests import digest_json
-from benchmarker.study.files import write_json
+from benchmarker.files import write_json
 from benchmarker.trail import Trail
 from tests.fixture_plugins import install
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarker import BenchmarkerError
-from benchmarker.data.cache import cache_folder, produce, storage_error
+from benchmarker.data.cache import cache_folder, produce
 from benchmarker.errors import DataError, StorageError
 
 PRODUCE = """
@@ -175,27 +173,6 @@ def test_a_read_only_cache_is_a_storage_error(tmp_path: Path) -> None:
             produce("sky", 1, _write, root=tmp_path)
     finally:
         tmp_path.chmod(0o700)
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (errno.ENOSPC, "the disk is full"),
-        (errno.EDQUOT, "the disk is full"),
-        (errno.EFBIG, "the disk is full"),
-        (errno.EROFS, "cannot be written (Read-only file system); choose another folder"),
-        (errno.EACCES, "cannot be written (Permission denied); choose another folder"),
-        (errno.ENOTDIR, "Not a directory; correct the path, or choose another folder"),
-        (errno.EEXIST, "File exists; correct the path, or choose another folder"),
-    ],
-)
-def test_each_failure_is_said_in_words(code: int, words: str) -> None:
-    error = storage_error(OSError(code, os.strerror(code)), Path("somewhere"))
-    assert isinstance(error, BenchmarkerError)
-    assert str(error).startswith("somewhere: ")
-    assert words in str(error)
-    named = storage_error(OSError(code, os.strerror(code), "the/very/file"), Path("somewhere"))
-    assert str(named).startswith("the/very/file: ")
 
 
 def test_a_file_of_the_users_that_cannot_be_read_is_not_taken_for_the_cache(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from benchmarker import Classification, Dataset, DatasetContents, ImageRecord, Preparation, Stream
 from benchmarker.data import prepared
 from benchmarker.data.context import Context
-from benchmarker.data.space import MARGIN_BYTES
+from benchmarker.disk import MARGIN_BYTES
 from benchmarker.errors import StorageError
 
 SIZE, COUNT = 16, 1000

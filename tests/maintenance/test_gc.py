@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import filelock
 import pytest
 
 from benchmarker.cli import main
 from benchmarker.data.cache import held, is_held
 from benchmarker.errors import StorageError
+from benchmarker.locks import lock
 from benchmarker.maintenance.busy import alone, held_lock
 from benchmarker.maintenance.gc import free, look_through
 from benchmarker.study.locks import claim, joined
@@ -118,11 +118,11 @@ def test_json(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert value["freed_bytes"] == 0
 
 
-@pytest.mark.parametrize("lock", [".lock", ".plan.lock", "runs/.0123456789abcdef.lock"])
-def test_a_study_at_work_is_left_alone(untidy: StudyFiles, lock: str, capsys: pytest.CaptureFixture[str]) -> None:
-    path = untidy.folder / lock
+@pytest.mark.parametrize("name", [".lock", ".plan.lock", "runs/.0123456789abcdef.lock"])
+def test_a_study_at_work_is_left_alone(untidy: StudyFiles, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = untidy.folder / name
     before = {one.name for one in (untidy.folder / "runs").iterdir()} | {path.name}
-    with filelock.FileLock(path):
+    with lock(path):
         assert main(["gc", str(untidy.folder), "--older-than", "0", "--yes"]) == 0
         assert held_lock(untidy.folder) == path
     out = capsys.readouterr().out
@@ -175,7 +175,7 @@ def test_the_cache(isolated_cache: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_data_that_another_process_writes_are_left_alone(isolated_cache: Path) -> None:
     writing = folder(isolated_cache / "prepared" / f"{'a' * 32}.partial")
-    with filelock.FileLock(writing.with_suffix(".lock")):
+    with lock(writing.with_suffix(".lock")):
         found = look_through([], isolated_cache, older_than=0)
     assert (found.items, len(found.kept)) == ([], 1)
 

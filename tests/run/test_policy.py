@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.errors import ConfigurationError
 from benchmarker.run.policy import Policy, cores, found_gpus, parse_gpus, slot_devices, warnings
-from benchmarker.study import locks
 
 
 @pytest.fixture(autouse=True)
@@ -62,37 +60,3 @@ def test_gpus_on_the_command_line() -> None:
 def test_more_threads_than_cores_are_told() -> None:
     (told,) = warnings(Policy(jobs=cores() + 1), threads=1)
     assert "slow each other down" in told
-
-
-def test_a_lock_is_held_once_and_leaves_no_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.lock"
-    lock = locks.try_lock(path)
-    assert lock is not None
-    assert locks.try_lock(path) is None
-    lock.release()
-    assert not path.exists()
-    again = locks.try_lock(path)
-    assert again is not None
-    again.release()
-
-
-def test_a_lock_lasts_until_all_who_inherited_it_are_gone(tmp_path: Path) -> None:
-    path = tmp_path / "a.lock"
-    lock = locks.try_lock(path)
-    assert lock is not None
-    child = os.dup(lock.descriptor)
-    os.close(lock.descriptor)  # as if this process was killed
-    assert locks.try_lock(path) is None
-    os.close(child)
-    taken = locks.try_lock(path)
-    assert taken is not None
-    taken.release()
-
-
-def test_runs_share_a_study_but_not_with_what_needs_it_alone(tmp_path: Path) -> None:
-    with locks.joined(tmp_path), locks.joined(tmp_path):
-        assert locks.try_lock(tmp_path / ".lock") is None
-    alone = locks.try_lock(tmp_path / ".lock")
-    assert alone is not None
-    with alone, pytest.raises(StorageError, match="merge"), locks.joined(tmp_path):
-        pass

@@ -1,0 +1,172 @@
+"""Read and write small files: whoever reads one finds the old content or the new, and nothing in between.
+
+Everything is written to a hidden file beside the target, synchronised to the disk, and renamed over the target.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from benchmarker.errors import StorageError
+
+PARTIAL_SUFFIX = ".partial"
+"""Suffix of the hidden file that holds new content until it is complete."""
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a binary stream whose content replaces a file once the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the file; its folder exists.
+
+    Yields
+    ------
+    binary stream
+        Whatever is written to it. If the block raises, the old file stays and nothing else is left behind.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_write(Path(folder, "notes.txt")) as stream:
+    ...         _ = stream.write(b"3C 31")
+    ...     Path(folder, "notes.txt").read_text()
+    '3C 31'
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
+    try:
+        with aside.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise storage_error(error, path) from error
+    except BaseException:  # Ctrl-C, too, leaves no half-written file behind
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    with atomic_write(path) as stream:
+        stream.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, as UTF-8 and without changing its line ends.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a CSV file atomically, with line feeds at line ends, so that its bytes are the same everywhere.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    with atomic_write(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        text.detach()  # flushes it, and leaves the stream open for `atomic_write`
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or does not hold JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: cannot be read: {error}") from error
+
+
+def remove_half_line(path: Path) -> None:
+    """Cut off an incomplete last line, left by a writer that was killed; a missing file is left alone."""
+    if path.exists():
+        with path.open("r+b") as stream:
+            stream.truncate(stream.read().rfind(b"\n") + 1)
+
+
+def make_folder(path: Path) -> Path:
+    """Create a folder and its parents, and return its path.
+
+    Raises
+    ------
+    StorageError
+        If that is not possible.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return path
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """Return an error that says why a file could not be written, and what to do about it.
+
+    Parameters
+    ----------
+    error : OSError
+        Error of the operating system, or of numpy.
+    path : Path
+        Path to name where the error names none.
+    """
+    place = error.filename or path
+    cut_short = error.errno is None and " requested and " in str(error)  # numpy's words for an incomplete write
+    if cut_short or error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return StorageError(f"{place}: the disk is full; free some space and run the same command again")
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return StorageError(f"{place}: cannot be written ({error.strerror}); choose another folder")
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}:
+        return StorageError(f"{place}: {error.strerror}; correct the path, or choose another folder")
+    return StorageError(f"{place}: {error.strerror or error}")
