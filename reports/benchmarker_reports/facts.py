@@ -9,8 +9,8 @@ from benchmarker import Leaderboard, ReportOptions, StudyResults
 from benchmarker_reports.quality import QualityLine, quality_lines
 
 if TYPE_CHECKING:
+    from benchmarker import Comparisons
     from benchmarker_reports.fronts import FrontLine
-    from benchmarker_reports.statistics.tables import Comparisons
     from benchmarker_reports.yardsticks import Judged
 
 MOST_COMPARED = 120
@@ -86,9 +86,9 @@ def gather(results: StudyResults, options: ReportOptions, *, most: int = MOST_CO
 
 
 def _comparisons(results: StudyResults, options: ReportOptions) -> Comparisons:
-    from benchmarker_reports.statistics.tables import comparisons
+    from benchmarker import compare_study
 
-    return comparisons(
+    return compare_study(
         results,
         checkpoint=options.checkpoint,
         reference=options.reference,

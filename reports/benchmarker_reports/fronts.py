@@ -36,13 +36,13 @@ def front_lines(board: Leaderboard) -> tuple[FrontLine, ...]:
     tuple of FrontLine
         In the order of the board; none where fewer than two lines have results, or the board is sorted by a cost.
     """
-    from benchmarker_reports.statistics.pareto import COSTS, pareto_front
+    from benchmarker import PARETO_COSTS, pareto_front
 
     rows = [row for row in board.at(board.checkpoints[0]) if row.metrics.get(board.sort) is not None]
     if len(rows) < 2:
         return ()
     found: dict[int, list[str]] = {}
-    for name, more_is_better in COSTS.items():
+    for name, more_is_better in PARETO_COSTS.items():
         # What was not measured is no number, and never on a front.
         table = [[row.metrics[board.sort].mean, _mean(row, name)] for row in rows]
         for place, on in enumerate(pareto_front(table, higher_is_better=[board.higher_is_better, more_is_better])):

@@ -13,8 +13,7 @@ from benchmarker_reports.quality import QualityLine
 from benchmarker_reports.yardsticks import BEST_RATIO
 
 if TYPE_CHECKING:
-    from benchmarker_reports.statistics.comparison import Comparison
-    from benchmarker_reports.statistics.tables import ComparisonTable, DoseResponse
+    from benchmarker import Comparison, ComparisonTable, RatioResponse
     from benchmarker_reports.yardsticks import Judged
 
 MOST_PAIRS = 40
@@ -69,7 +68,7 @@ def sections(facts: Facts, *, brief: bool = False) -> list[Section]:
         networks = facts.comparisons.table("networks")
         if networks is not None and not (brief and table is not None):
             found.append(_networks(networks, facts, most=0 if brief else MOST_PAIRS, alone=table is None))
-        found.extend(_doses(response, facts) for response in facts.comparisons.doses)
+        found.extend(_doses(response, facts) for response in facts.comparisons.ratios)
     if facts.fronts:
         found.append(fronts_section(facts))
     if facts.quality:
@@ -89,15 +88,15 @@ def signed(metric: str) -> Callable[[float], str]:
 def _arms(table: ComparisonTable, facts: Facts) -> Section:
     shown = facts.comparisons
     unit = f" [{shown.unit}]" if shown and shown.unit else ""
-    guards = shown.guards if shown else ()
-    own = [f"{row.first.label}: {guard}" for row in table.rows for guard in row.guards if guard not in guards]
+    caveats = shown.caveats if shown else ()
+    own = [f"{row.first.label}: {caveat}" for row in table.rows for caveat in row.caveats if caveat not in caveats]
     return Section(
         title=table.title,
         head=("model", "arm", f"difference{unit}", "interval", "n", "verdict"),
         numeric=(False, False, True, True, True, False),
         rows=tuple(_comparison(row) for row in table.rows),
         spans=tuple(span(row) for row in table.rows),
-        notes=tuple(filter(None, (table.caption, *guards, *dict.fromkeys(own)))),
+        notes=tuple(filter(None, (table.caption, *caveats, *dict.fromkeys(own)))),
     )
 
 
@@ -105,7 +104,7 @@ def _networks(table: ComparisonTable, facts: Facts, *, most: int, alone: bool) -
     """Return all pairs of networks; where they are too many, the leader of the board against the others of its arm."""
     board, shown = facts.board, facts.comparisons
     unit = f" [{shown.unit}]" if shown and shown.unit else ""
-    guards = shown.guards if shown else ()
+    caveats = shown.caveats if shown else ()
     rows = table.rows
     if len(rows) > most:
         leader = next((row for row in board.at(board.checkpoints[0])), None)
@@ -122,7 +121,7 @@ def _networks(table: ComparisonTable, facts: Facts, *, most: int, alone: bool) -
         if len(rows) < len(table.rows)
         else "",
     ]
-    own = [f"{row.first.network} - {row.second.network}: {each}" for row in rows for each in row.guards]
+    own = [f"{row.first.network} - {row.second.network}: {each}" for row in rows for each in row.caveats]
     return Section(
         title=table.title if len(rows) == len(table.rows) else f"{table.title}: the leader against the others",
         head=("first", "minus", *(("arm",) if arms else ()), f"difference{unit}", "interval", "n", "verdict"),
@@ -139,7 +138,7 @@ def _networks(table: ComparisonTable, facts: Facts, *, most: int, alone: bool) -
             for row in rows
         ),
         spans=tuple(span(row) for row in rows),
-        notes=tuple(filter(None, (*notes, *(guards if alone else ()), *dict.fromkeys(own)))),
+        notes=tuple(filter(None, (*notes, *(caveats if alone else ()), *dict.fromkeys(own)))),
     )
 
 
@@ -185,18 +184,18 @@ def span(row: Comparison) -> Span | None:
     return Span(mean=row.difference, low=low, high=high)
 
 
-def _doses(response: DoseResponse, facts: Facts) -> Section:
+def _doses(response: RatioResponse, facts: Facts) -> Section:
     metric = facts.comparisons.metric if facts.comparisons else ""
     write = metric_label(metric).write
     rows, spans = [], []
-    for dose in response.doses:
-        mean = "-" if dose.mean is None else write(dose.mean)
-        deviation = "" if dose.standard_deviation is None else f" ± {write(dose.standard_deviation)}"
-        compared = dose.comparison
+    for point in response.points:
+        mean = "-" if point.mean is None else write(point.mean)
+        deviation = "" if point.standard_deviation is None else f" ± {write(point.standard_deviation)}"
+        compared = point.comparison
         difference = (
             ("", "", "", "") if compared is None else (*_difference(compared), str(compared.n), _verdict(compared))
         )
-        rows.append((f"{dose.ratio:g}", dose.arm, mean + deviation, *difference))
+        rows.append((f"{point.ratio:g}", point.arm, mean + deviation, *difference))
         spans.append(None if compared is None else span(compared))
     slope = ""
     if response.slope is not None:

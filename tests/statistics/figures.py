@@ -9,10 +9,10 @@ import numpy as np
 from scipy import special
 
 from benchmarker import Stream
-from benchmarker_reports.statistics.intervals import hierarchical_bootstrap
-from benchmarker_reports.statistics.mcnemar import pooled_mcnemar
-from benchmarker_reports.statistics.paired import Spread
-from benchmarker_reports.statistics.power import power
+from benchmarker.statistics.intervals import hierarchical_bootstrap
+from benchmarker.statistics.mcnemar import pooled_mcnemar
+from benchmarker.statistics.paired import Spread
+from benchmarker.statistics.power import power
 from tests.statistics.simulator import Array, World, draw, excludes_zero, spread, truth
 
 STUDIES = 2000

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from benchmarker import Stream
-from benchmarker_reports.statistics.paired import MeanDifference, Spread, jackknife_covariance, judged, spread_of
+from benchmarker.statistics.paired import MeanDifference, Spread, jackknife_covariance, judged, spread_of
 
 if TYPE_CHECKING:
     from benchmarker.randomness import RandomGenerator

@@ -15,11 +15,11 @@ from click.testing import CliRunner
 from scikit_posthocs import posthoc_nemenyi_friedman
 
 from benchmarker import ConfigurationError
+from benchmarker.statistics.ranks import RankDiagram, RanksError
 from benchmarker_reports.commands.compare_command import command
 from benchmarker_reports.commands.rank_picture import rank_svg
 from benchmarker_reports.commands.ranking import described, ranked
 from benchmarker_reports.commands.selection import select
-from benchmarker_reports.statistics.ranks import RankDiagram, RanksError
 from tests.conftest import StudyFiles
 
 SURVEYS: Mapping[str, Mapping[str, float]] = {
@@ -87,7 +87,7 @@ def test_the_same_images_twice_are_no_two_datasets(studies: list[str], tmp_path:
     assert "use the same images: ranks are taken over datasets, never over seeds" in str(out.exception)
     smaller = write(tmp_path, "first-small", SURVEYS["first"])
     assert "first: several studies of it may share images" in "; ".join(
-        ranked([select(text) for text in (*studies[:2], smaller)]).guards
+        ranked([select(text) for text in (*studies[:2], smaller)]).caveats
     )
 
 

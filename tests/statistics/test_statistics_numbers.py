@@ -14,12 +14,12 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
 from benchmarker import Stream
-from benchmarker_reports.statistics.corrections import holm
-from benchmarker_reports.statistics.equivalence import equivalence_p, verdict
-from benchmarker_reports.statistics.guards import few_seeds, no_spread, smallest_signed_rank_p, too_few_for_correction
-from benchmarker_reports.statistics.intervals import bca_interval, hierarchical_bootstrap, t_interval
-from benchmarker_reports.statistics.mcnemar import pooled_mcnemar
-from benchmarker_reports.statistics.paired import (
+from benchmarker.statistics.caveats import few_seeds, no_spread, smallest_signed_rank_p, too_few_for_correction
+from benchmarker.statistics.corrections import holm
+from benchmarker.statistics.equivalence import equivalence_p, verdict
+from benchmarker.statistics.intervals import bca_interval, hierarchical_bootstrap, t_interval
+from benchmarker.statistics.mcnemar import pooled_mcnemar
+from benchmarker.statistics.paired import (
     MeanDifference,
     Spread,
     jackknife_covariance,
@@ -29,9 +29,9 @@ from benchmarker_reports.statistics.paired import (
     seeds_and_sources,
     spread_of,
 )
-from benchmarker_reports.statistics.pareto import fronts, pareto_front
-from benchmarker_reports.statistics.power import plan, power, seeds_needed, smallest_detectable
-from benchmarker_reports.statistics.summaries import interquartile_mean, mean, standard_deviation
+from benchmarker.statistics.pareto import fronts, pareto_front
+from benchmarker.statistics.power import plan, power, seeds_needed, smallest_detectable
+from benchmarker.statistics.summaries import interquartile_mean, mean, standard_deviation
 
 VALUES = Stream("statistics test").generator().normal(80, 3, 12)
 OTHERS = VALUES + Stream("other statistics test").generator().normal(0.8, 1, 12)

@@ -10,8 +10,8 @@ from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy import stats
 
 from benchmarker import Stream
-from benchmarker_reports.statistics.guards import few_datasets
-from benchmarker_reports.statistics.ranks import RanksError, critical_difference, rank_diagram
+from benchmarker.statistics.caveats import few_datasets
+from benchmarker.statistics.ranks import RanksError, critical_difference, rank_diagram
 
 NETWORKS = ["convxpress", "mcrgnet", "fr_deep", "alexnet"]
 

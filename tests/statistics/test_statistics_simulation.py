@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarker import Stream
-from benchmarker_reports.statistics.corrections import holm
-from benchmarker_reports.statistics.equivalence import equivalence_p
-from benchmarker_reports.statistics.paired import judged
-from benchmarker_reports.statistics.power import plan, power
+from benchmarker.statistics.corrections import holm
+from benchmarker.statistics.equivalence import equivalence_p
+from benchmarker.statistics.paired import judged
+from benchmarker.statistics.power import plan, power
 from tests.statistics.simulator import World, draw, excludes_zero, resample, spread, stored_studies, truth, verdict
 
 NOMINAL = 0.05

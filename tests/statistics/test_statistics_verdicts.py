@@ -1,4 +1,4 @@
-"""Verdicts of stored studies: pairing, classes, splits, doses, guards; and the two commands on them."""
+"""Verdicts of stored studies: pairing, classes, splits, doses, caveats; and the two commands on them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarker import ConfigurationError, Stream, open_results
+from benchmarker.statistics.pairs import CROSSED, OVERLAPPING, SEEDS_ALONE
+from benchmarker.statistics.scores import classification_sums, regression_sums, score
+from benchmarker.statistics.seed_results import read_seed_results
+from benchmarker.statistics.tables import Comparisons
+from benchmarker.statistics.verdicts import compare_study
 from benchmarker_reports.commands.compare_command import command as compare_command
 from benchmarker_reports.commands.power_command import command as power_command
-from benchmarker_reports.statistics.differences import CROSSED, OVERLAPPING, SEEDS_ALONE
-from benchmarker_reports.statistics.scores import classification_sums, regression_sums, score
-from benchmarker_reports.statistics.sides import read_rows
-from benchmarker_reports.statistics.tables import Comparisons, comparisons
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def fill(study: StudyFiles, skills: Mapping[tuple[str, str], float], seeds: tupl
     for (model, arm), skill in skills.items():
         for seed in seeds:
             run(study, study.cell(model, seed, arm=arm), skill)
-    return comparisons(open_results(study.folder))
+    return compare_study(open_results(study.folder))
 
 
 def test_arms_and_networks_are_compared_with_verdicts(study: StudyFiles) -> None:
@@ -82,12 +83,12 @@ def test_arms_and_networks_are_compared_with_verdicts(study: StudyFiles) -> None
 
 def test_the_same_study_gives_the_same_numbers(study: StudyFiles) -> None:
     first = fill(study, {("good", "real"): 0.7, ("good", "gan"): 0.9})
-    assert comparisons(open_results(study.folder)) == first
+    assert compare_study(open_results(study.folder)) == first
 
 
 def test_values_are_those_of_the_run(study: StudyFiles) -> None:
     fill(study, {("good", "real"): 0.7})
-    (row,) = read_rows(open_results(study.folder), "mean_per_class_accuracy", "best")
+    (row,) = read_seed_results(open_results(study.folder), "mean_per_class_accuracy", "best")
     for seed in SEEDS:
         found = row.score(seed, "mean_per_class_accuracy")
         assert found is not None
@@ -99,7 +100,7 @@ def test_splits_that_are_drawn_by_seed_are_corrected(study: StudyFiles) -> None:
         for number, seed in enumerate(SEEDS):
             sources = [f"source {k:03d}" for k in range(20 * number, 20 * number + SOURCES)]
             run(study, study.cell(model, seed), skill, sources=sources)
-    (row,) = comparisons(open_results(study.folder)).tables[0].rows
+    (row,) = compare_study(open_results(study.folder)).tables[0].rows
     assert row.method == OVERLAPPING
     deviation = np.std(row.differences, ddof=1)
     assert row.standard_error == pytest.approx(deviation * np.sqrt(1 / 4 + SOURCES / 240))
@@ -109,9 +110,9 @@ def test_runs_without_predictions_are_compared_over_seeds_alone(study: StudyFile
     for model, values in (("a", (80.0, 81.0, 82.5)), ("b", (80.0, 80.0, 80.0))):
         for seed, value in zip(SEEDS, values, strict=False):
             study.finish(study.cell(model, seed), value)
-    (row,) = comparisons(open_results(study.folder)).tables[0].rows
+    (row,) = compare_study(open_results(study.folder)).tables[0].rows
     assert row.method == SEEDS_ALONE
-    assert row.guards == ("predictions could not be used: test sources are taken as fixed",)
+    assert row.caveats == ("predictions could not be used: test sources are taken as fixed",)
     assert row.mcnemar is None
 
 
@@ -119,9 +120,9 @@ def test_equal_differences_without_predictions_are_no_certainty(study: StudyFile
     for seed in SEEDS:
         study.finish(study.cell("a", seed), 85)
         study.finish(study.cell("b", seed), 80)
-    (row,) = comparisons(open_results(study.folder)).tables[0].rows
+    (row,) = compare_study(open_results(study.folder)).tables[0].rows
     assert (row.verdict, row.p, row.difference) == ("undecided", None, 5.0)
-    assert row.guards[0].startswith("all 4 seeds differ by the same amount")
+    assert row.caveats[0].startswith("all 4 seeds differ by the same amount")
 
 
 def test_networks_that_agree_on_one_class_are_not_called_equivalent_there(study: StudyFiles) -> None:
@@ -129,11 +130,11 @@ def test_networks_that_agree_on_one_class_are_not_called_equivalent_there(study:
     for arm, skill in (("real", 0.5), ("gan", 0.6)):
         for seed in SEEDS:
             run(study, study.cell("good", seed, arm=arm), np.where(first_class, 2.0, skill))
-    classes = comparisons(open_results(study.folder)).table("arms_per_class")
+    classes = compare_study(open_results(study.folder)).table("arms_per_class")
     assert classes is not None
     agreed, *others = classes.rows
     assert (agreed.difference, agreed.low, agreed.p, agreed.verdict) == (0.0, None, None, "undecided")
-    assert agreed.guards[0].startswith("right on the same sources under all 4 seeds")
+    assert agreed.caveats[0].startswith("right on the same sources under all 4 seeds")
     assert all(row.low is not None for row in others)
 
 
@@ -143,25 +144,25 @@ def test_guards_name_missing_seeds_and_other_environments(study: StudyFiles) -> 
     for seed in SEEDS[:2]:
         run(study, study.cell("b", seed), 0.7, fingerprint={"threads": 4})
     study.fail(study.cell("b", SEEDS[2]), "diverged", "the loss is not finite")
-    found = comparisons(open_results(study.folder))
+    found = compare_study(open_results(study.folder))
     (row,) = found.tables[0].rows
     assert row.n == 2
-    assert row.guards == ("2 of 3 seeds finished", "fingerprints differ: 2 environments")
-    assert any(sentence.startswith("fingerprints differ: 2 environments (") for sentence in found.guards)
-    assert "2 seeds: a signed-rank test cannot fall below p = 0.5" in found.guards
+    assert row.caveats == ("2 of 3 seeds finished", "fingerprints differ: 2 environments")
+    assert any(sentence.startswith("fingerprints differ: 2 environments (") for sentence in found.caveats)
+    assert "2 seeds: a signed-rank test cannot fall below p = 0.5" in found.caveats
 
 
 def test_without_the_reference_arm_the_first_one_takes_its_place(study: StudyFiles) -> None:
     found = fill(study, {("a", "rotations"): 0.7, ("a", "flips"): 0.8})
     assert found.reference == "rotations"
-    assert found.guards[0] == "the study has no arm 'real': arms are compared with 'rotations'"
+    assert found.caveats[0] == "the study has no arm 'real': arms are compared with 'rotations'"
 
 
 def test_one_seed_says_nothing(study: StudyFiles) -> None:
     found = fill(study, {("a", "real"): 0.9, ("b", "real"): 0.5}, seeds=(1,))
     (row,) = found.tables[0].rows
     assert (row.verdict, row.low, row.p) == ("undecided", None, None)
-    assert found.guards == ("1 seed: nothing can be said about differences; train three or more",)
+    assert found.caveats == ("1 seed: nothing can be said about differences; train three or more",)
 
 
 def test_dose_response_fits_a_line_within_each_seed(study: StudyFiles) -> None:
@@ -172,19 +173,19 @@ def test_dose_response_fits_a_line_within_each_seed(study: StudyFiles) -> None:
                 cell["spec"]["arm"] = {"generated": {"by": "dcgan", "ratio": ratio}, "augmentations": []}
             study.write_plan()
             run(study, cell, skill)
-    found = comparisons(open_results(study.folder))
-    (response,) = found.doses
+    found = compare_study(open_results(study.folder))
+    (response,) = found.ratios
     assert (response.network, response.generator, response.n) == ("a", "dcgan", 4)
-    assert [dose.ratio for dose in response.doses] == [0.0, 0.5, 2.0]
+    assert [point.ratio for point in response.points] == [0.0, 0.5, 2.0]
     slopes = []
-    rows = {row.arm: row for row in read_rows(open_results(study.folder), found.metric, "best")}
+    rows = {row.arm: row for row in read_seed_results(open_results(study.folder), found.metric, "best")}
     for seed in SEEDS:
         values = [rows[arm].values[seed] for arm in ("real", "gan-0.5", "gan-2")]
         slopes.append(np.polyfit([0, 0.5, 2], values, 1)[0])
     assert response.slope == pytest.approx(np.mean(slopes))
     assert 0 < number(response.low) < number(response.slope)
-    assert response.doses[2].comparison is not None
-    assert response.doses[2].comparison.verdict == "better"
+    assert response.points[2].comparison is not None
+    assert response.points[2].comparison.verdict == "better"
 
 
 def errors() -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:

@@ -11,10 +11,8 @@ import rich_click as click
 from benchmarker_reports.commands.writing import SETTINGS, examples, signed, table, written_p
 
 if TYPE_CHECKING:
+    from benchmarker import Comparison, ComparisonTable, SeedResults
     from benchmarker_reports.commands.selection import Selection
-    from benchmarker_reports.statistics.comparison import Comparison
-    from benchmarker_reports.statistics.sides import Row
-    from benchmarker_reports.statistics.tables import ComparisonTable
 
 EPILOG = examples(
     "benchmarker compare results/yesterday results/today",
@@ -79,22 +77,20 @@ def described(first: Selection, second: Selection) -> str:
     first, second : Selection
         What was typed.
     """
-    from benchmarker import ConfigurationError
+    from benchmarker import ConfigurationError, compare_pair, corrected_table
     from benchmarker_reports.commands.selection import pairs
-    from benchmarker_reports.statistics.differences import compare
-    from benchmarker_reports.statistics.verdicts import corrected
 
-    if first.question.metric != second.question.metric:
+    if first.settings.metric != second.settings.metric:
         raise ConfigurationError(
-            f"{first.text} is judged by {first.question.metric}, {second.text} by {second.question.metric}: "
+            f"{first.text} is judged by {first.settings.metric}, {second.text} by {second.settings.metric}: "
             "they cannot be compared."
         )
     paired = pairs(first, second)
     lines = [f"A  {first.text}", f"B  {second.text}", ""]
     lines += _differences("Configuration", *_both(paired, lambda row: list(row.specs.values())))
     lines += _differences("Environment", *_both(paired, lambda row: list(row.fingerprints.values())))
-    found = corrected(
-        "networks", "", "", (compare(one, other, first.question) for one, other in paired), first.question.level
+    found = corrected_table(
+        "networks", "", "", (compare_pair(one, other, first.settings) for one, other in paired), first.settings.level
     )
     return "\n".join([*lines, *_results(found, first, second)])
 
@@ -112,7 +108,7 @@ def flattened(value: Any, prefix: str = "") -> dict[str, str]:
     return {prefix: str(value)}
 
 
-def _both(paired: Sequence[tuple[Row, Row]], of: Any) -> tuple[list[Any], list[Any]]:
+def _both(paired: Sequence[tuple[SeedResults, SeedResults]], of: Any) -> tuple[list[Any], list[Any]]:
     return [each for one, _ in paired for each in of(one)], [each for _, other in paired for each in of(other)]
 
 
@@ -149,15 +145,15 @@ def _shortened(values: Sequence[str]) -> str:
 
 
 def _results(found: ComparisonTable, first: Selection, second: Selection) -> list[str]:
-    question = first.question
-    unit = question.unit and f" [{question.unit}]"
+    settings = first.settings
+    unit = settings.unit and f" [{settings.unit}]"
     if not found.rows:
         return ["Results: A and B have no network and arm in common; name one of each: STUDY:network/arm."]
-    lines = [f"Results: {question.metric}{unit}, A minus B, paired by seed"]
-    head = ("A - B", "A", "B", "n", "difference", f"{question.level:.0%} interval", "p (Holm)", "verdict for A")
-    lines.append(table(head, [_line(row, question.metric) for row in found.rows]))
+    lines = [f"Results: {settings.metric}{unit}, A minus B, paired by seed"]
+    head = ("A - B", "A", "B", "n", "difference", f"{settings.level:.0%} interval", "p (Holm)", "verdict for A")
+    lines.append(table(head, [_line(row, settings.metric) for row in found.rows]))
     for row in found.rows:
-        lines += [f"{row.first.label}: {sentence}" for sentence in row.guards]
+        lines += [f"{row.first.label}: {sentence}" for sentence in row.caveats]
     lines += _single_runs(found.rows)
     alone = [row for side in (first, second) for row in side.rows if not _shown(row, found.rows)]
     if alone:
@@ -166,7 +162,7 @@ def _results(found: ComparisonTable, first: Selection, second: Selection) -> lis
     return lines
 
 
-def _shown(row: Row, rows: Sequence[Comparison]) -> bool:
+def _shown(row: SeedResults, rows: Sequence[Comparison]) -> bool:
     return any((row.network, row.arm) in {(s.network, s.arm) for s in (each.first, each.second)} for each in rows)
 
 

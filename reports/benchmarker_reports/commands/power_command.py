@@ -10,8 +10,7 @@ import rich_click as click
 from benchmarker_reports.commands.writing import SETTINGS, examples, signed, table, written_time
 
 if TYPE_CHECKING:
-    from benchmarker_reports.statistics.differences import Question
-    from benchmarker_reports.statistics.plans import ComparisonPlan, StudyPlan
+    from benchmarker import ComparisonSettings, PairPower, StudyPower
 
 EPILOG = examples(
     "benchmarker power results/quickstart --delta 1.0",
@@ -37,19 +36,17 @@ def command(*, study: Path, delta: float, target: float, level: float, checkpoin
     --delta needs (in brackets: if the true spread over seeds is as large as its upper 80 % limit), and the time that
     training the missing ones takes, one after the other, by the times of this study.
     """
-    from benchmarker import open_results
-    from benchmarker_reports.statistics.plans import plan_study
-    from benchmarker_reports.statistics.verdicts import question_of
+    from benchmarker import comparison_settings, open_results, study_power
 
     results = open_results(study)
-    question = question_of(results, level=level, checkpoint=checkpoint)
-    found = plan_study(results, question, delta, target=target, checkpoint=checkpoint, reference=reference)
-    click.echo(described(found, question, delta, target))
+    settings = comparison_settings(results, level=level, checkpoint=checkpoint)
+    found = study_power(results, settings, delta, target=target, checkpoint=checkpoint, reference=reference)
+    click.echo(described(found, settings, delta, target))
 
 
-def described(found: StudyPlan, question: Question, delta: float, target: float) -> str:
+def described(found: StudyPower, settings: ComparisonSettings, delta: float, target: float) -> str:
     """Return a plan as text."""
-    metric, unit = question.metric, question.unit and f" {question.unit}"
+    metric, unit = settings.metric, settings.unit and f" {settings.unit}"
     lines = [f"To tell a difference of {delta:g}{unit} in {metric} with a chance of {target:.0%}:", ""]
     if found.comparisons:
         head = ("comparison", "now", "tells", "seeds", "needed", "more", "time")
@@ -59,7 +56,7 @@ def described(found: StudyPlan, question: Question, delta: float, target: float)
     return "\n".join(lines)
 
 
-def _line(each: ComparisonPlan, metric: str) -> tuple[str, ...]:
+def _line(each: PairPower, metric: str) -> tuple[str, ...]:
     made = each.plan
     upper = "-" if made.needed_high is None else str(made.needed_high)
     needed = "more sources" if made.needed is None else f"{made.needed} ({upper})"
@@ -74,7 +71,7 @@ def _line(each: ComparisonPlan, metric: str) -> tuple[str, ...]:
     )
 
 
-def _summary(found: StudyPlan) -> list[str]:
+def _summary(found: StudyPower) -> list[str]:
     lines = []
     if found.left_out:
         lines.append(f"{found.left_out} comparison(s) have fewer than two shared seeds: their spread is not known.")

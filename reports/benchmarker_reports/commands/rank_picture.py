@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from benchmarker_reports.statistics.ranks import RankDiagram
+    from benchmarker import RankDiagram
 
 _WIDTH, _SIDE = 640.0, 170.0
 _ROW, _TOP = 18.0, 62.0

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarker import ConfigurationError
+from benchmarker import ConfigurationError, few_datasets, unfinished
 from benchmarker_reports.commands.writing import signed, table
-from benchmarker_reports.statistics.guards import few_datasets, unfinished
 
 if TYPE_CHECKING:
+    from benchmarker import RankDiagram
     from benchmarker_reports.commands.selection import Selection
-    from benchmarker_reports.statistics.ranks import RankDiagram
 
 _AXIS = 48
 _MARGIN = 3
@@ -32,7 +31,7 @@ class Ranked:
         For each dataset, the mean over seeds of each network.
     left_out : tuple of str
         Networks that are missing on some dataset.
-    guards : tuple of str
+    caveats : tuple of str
         What a reader must know.
     """
 
@@ -40,7 +39,7 @@ class Ranked:
     metric: str
     values: Mapping[str, Mapping[str, float]]
     left_out: tuple[str, ...]
-    guards: tuple[str, ...]
+    caveats: tuple[str, ...]
 
 
 def ranked(selections: Sequence[Selection]) -> Ranked:
@@ -60,17 +59,17 @@ def ranked(selections: Sequence[Selection]) -> Ranked:
     """
     import pandas as pd
 
-    from benchmarker_reports.statistics.ranks import rank_diagram
+    from benchmarker import rank_diagram
 
-    question = selections[0].question
+    settings = selections[0].settings
     names = _datasets(selections)
     several_arms = len({row.arm for each in selections for row in each.rows}) > 1
     values: dict[str, dict[str, float]] = {}
-    guards = []
+    caveats = []
     for name, each in zip(names, selections, strict=True):
-        if each.question.metric != question.metric:
+        if each.settings.metric != settings.metric:
             raise ConfigurationError(
-                f"{selections[0].text} is judged by {question.metric}, {each.text} by {each.question.metric}: "
+                f"{selections[0].text} is judged by {settings.metric}, {each.text} by {each.settings.metric}: "
                 "they cannot be ranked together."
             )
         for row in each.rows:
@@ -79,19 +78,19 @@ def ranked(selections: Sequence[Selection]) -> Ranked:
             label = f"{row.network}/{row.arm}" if several_arms else row.network
             values.setdefault(name, {})[label] = sum(row.values.values()) / len(row.values)
             if sentence := unfinished(len(row.values), row.planned):
-                guards.append(f"{label} on {name}: {sentence}")
+                caveats.append(f"{label} on {name}: {sentence}")
     everything = dict.fromkeys(label for name in names for label in values.get(name, ()))
     common = [label for label in everything if all(label in values.get(name, {}) for name in names)]
     lines = [{"dataset": name, "network": label, "value": values[name][label]} for name in names for label in common]
     frame = pd.DataFrame(lines, columns=["dataset", "network", "value"])
-    found = rank_diagram(frame, "value", higher_is_better=question.higher_is_better, level=question.level)
+    found = rank_diagram(frame, "value", higher_is_better=settings.higher_is_better, level=settings.level)
     few = few_datasets(len(names))
     return Ranked(
         diagram=found,
-        metric=question.metric,
+        metric=settings.metric,
         values=values,
         left_out=tuple(label for label in everything if label not in common),
-        guards=(*([few] if few else []), *_shared_names(selections), *guards),
+        caveats=(*([few] if few else []), *_shared_names(selections), *caveats),
     )
 
 
@@ -121,7 +120,7 @@ def described(found: Ranked, level: float) -> str:
     ]
     if found.left_out:
         text.append(f"not on all datasets, left out: {', '.join(found.left_out)}")
-    return "\n".join([*text, *found.guards])
+    return "\n".join([*text, *found.caveats])
 
 
 def _drawn(diagram: RankDiagram) -> list[str]:

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarker import ConfigurationError, open_results
-from benchmarker_reports.statistics.sides import Row, read_rows
-from benchmarker_reports.statistics.verdicts import question_of
+from benchmarker import ConfigurationError, SeedResults, comparison_settings, open_results, read_seed_results
 
 if TYPE_CHECKING:
-    from benchmarker import StudyResults
-    from benchmarker_reports.statistics.differences import Question
+    from benchmarker import ComparisonSettings, StudyResults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +24,9 @@ class Selection:
         Of its study.
     network, arm, seed
         That were asked for; None for all.
-    question : Question
+    settings : ComparisonSettings
         What its study is judged by.
-    rows : tuple of Row
+    rows : tuple of SeedResults
         In the order of the plan.
     """
 
@@ -38,8 +35,8 @@ class Selection:
     network: str | None
     arm: str | None
     seed: int | None
-    question: Question
-    rows: tuple[Row, ...]
+    settings: ComparisonSettings
+    rows: tuple[SeedResults, ...]
 
 
 def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selection:
@@ -59,10 +56,10 @@ def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selec
         raise ConfigurationError(f"{text}: STUDY:network/arm/seed was expected. Received: {len(parts)} parts.")
     network, arm = (parts[0] if parts else None), (parts[1] if len(parts) > 1 else None)
     seed = _seed(text, parts[2]) if len(parts) > 2 else None
-    question = question_of(results, level=level, checkpoint=checkpoint)
+    settings = comparison_settings(results, level=level, checkpoint=checkpoint)
     rows = [
         row
-        for row in read_rows(results, question.metric, checkpoint)
+        for row in read_seed_results(results, settings.metric, checkpoint)
         if network in {None, row.network, row.model} and arm in {None, row.arm}
     ]
     if seed is not None:
@@ -71,11 +68,11 @@ def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selec
         known = ", ".join(sorted({f"{cell.model}/{cell.arm}" for cell in results.cells}))
         raise ConfigurationError(f"{text}: the study holds no finished run of that name. Known are: {known}.")
     return Selection(
-        text=text, results=results, network=network, arm=arm, seed=seed, question=question, rows=tuple(rows)
+        text=text, results=results, network=network, arm=arm, seed=seed, settings=settings, rows=tuple(rows)
     )
 
 
-def pairs(first: Selection, second: Selection) -> list[tuple[Row, Row]]:
+def pairs(first: Selection, second: Selection) -> list[tuple[SeedResults, SeedResults]]:
     """Return the rows that stand side by side: of the same arm and network, where neither was asked for alone."""
     if len(first.rows) == len(second.rows) == 1:
         return [(first.rows[0], second.rows[0])]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarker import Leaderboard, LeaderboardRow
-from benchmarker_reports.statistics.intervals import Interval, bca_interval, t_interval
-from benchmarker_reports.statistics.summaries import interquartile_mean
+from benchmarker import Interval, Leaderboard, LeaderboardRow, bca_interval, interquartile_mean, t_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmarker import (
+    PARETO_COSTS,
     Leaderboard,
     LeaderboardRow,
     ReportOptions,
     StudyResults,
     Summary,
     metric_label,
+    pareto_front,
     write_summary,
 )
 from benchmarker_reports.bars import t_span
 from benchmarker_reports.contents.model import Confusion, CostChart, CostPoint, Entry, PerClass, Value
-from benchmarker_reports.statistics.pareto import COSTS, pareto_front
 
 SCORES = ("precision", "recall", "f1")
 
@@ -77,7 +78,7 @@ def per_class(results: StudyResults, lines: Sequence[Entry], checkpoint: str) ->
 def cost_charts(board: Leaderboard, lines: Sequence[Entry]) -> tuple[CostChart, ...]:
     """Return the metric that the board is sorted by against each cost; costs that nobody measured are left out."""
     charts = []
-    for name, more_is_better in COSTS.items():
+    for name, more_is_better in PARETO_COSTS.items():
         short = metric_label(name).short
         points = [
             (entry, cost, entry.mean)
@@ -110,7 +111,7 @@ def _chart(
             )
             for (entry, cost, value), on_front in zip(points, front, strict=True)
         ),
-        lower=not COSTS[name],
+        lower=not PARETO_COSTS[name],
     )
 
 
@@ -139,7 +140,7 @@ def _entry(
     for name in board.headline_metrics:
         if name != board.sort:
             cells[metric_label(name).short] = value_of(name, row.metrics.get(name))
-    for name in (*COSTS, "training_seconds"):
+    for name in (*PARETO_COSTS, "training_seconds"):
         cost = row.costs.get(name)
         text = "-" if cost is None else metric_label(name).write(cost.mean)
         cells[metric_label(name).short] = Value(text=text, sort=None if cost is None else cost.mean)

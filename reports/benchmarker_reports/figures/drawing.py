@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from benchmarker import ReportOptions, StudyResults
+from benchmarker import Comparison, Comparisons, ComparisonTable, ReportOptions, StudyResults
 from benchmarker_reports.contents.entries import confusions, cost_charts, entries, metric_head
 from benchmarker_reports.contents.generators import generator_parts
 from benchmarker_reports.contents.learning import learning_panels
@@ -16,8 +16,6 @@ from benchmarker_reports.contents.model import Confusion, CostChart, Entry, Pane
 from benchmarker_reports.contents.probabilities import probabilities
 from benchmarker_reports.facts import gather
 from benchmarker_reports.html.svg import Scale, tick_text
-from benchmarker_reports.statistics.comparison import Comparison
-from benchmarker_reports.statistics.tables import Comparisons, ComparisonTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarker import Leaderboard, ReportOptions, StudyResults, __version__, metric_label
+from benchmarker import Comparisons, Leaderboard, ReportOptions, StudyResults, __version__, metric_label
 from benchmarker_reports.columns import CHECKPOINTS
 from benchmarker_reports.contents.averages import averages
 from benchmarker_reports.contents.entries import confusions, cost_charts, entries, metric_head, per_class
@@ -17,7 +17,6 @@ from benchmarker_reports.facts import MOST_COMPARED, gather
 from benchmarker_reports.html.charts import band_bar, domain_of
 from benchmarker_reports.html.comparing import dose_views, table_views
 from benchmarker_reports.html.page import Card, GeneratorView, Page, Surroundings, YardstickLine
-from benchmarker_reports.statistics.tables import Comparisons
 from benchmarker_reports.yardsticks import Judged
 
 MOST_DETAILED = 24

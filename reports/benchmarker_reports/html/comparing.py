@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from benchmarker import Comparison, Comparisons, ComparisonTable, RatioResponse
 from benchmarker_reports.contents.model import Panel, Series, Value, as_floats
 from benchmarker_reports.html.charts import difference_bar
-from benchmarker_reports.statistics.comparison import Comparison
-from benchmarker_reports.statistics.tables import Comparisons, ComparisonTable, DoseResponse
 
 MOST_ROWS = 60
 _MINUS = "\N{MINUS SIGN}"
@@ -33,7 +32,7 @@ class RowView:
     n: int
     sign: str
     verdict: str
-    guards: tuple[str, ...]
+    caveats: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,7 @@ def table_views(found: Comparisons | None) -> tuple[TableView, ...]:
 
 def dose_views(found: Comparisons | None) -> tuple[DoseView, ...]:
     """Return a chart for each network and generator."""
-    return tuple(_dose(one, found) for one in found.doses) if found is not None else ()
+    return tuple(_dose(one, found) for one in found.ratios) if found is not None else ()
 
 
 def _view(table: ComparisonTable) -> TableView:
@@ -141,7 +140,7 @@ def _row(row: Comparison, reach: float, *, arms: bool) -> RowView:
         n=row.n,
         sign=_SIGNS[row.verdict],
         verdict=row.verdict,
-        guards=row.guards,
+        caveats=row.caveats,
     )
 
 
@@ -176,13 +175,13 @@ def _cell(row: Comparison, sign: int) -> CellView:
     return CellView(text=f"{_SIGNS[verdict]} {signed(sign * row.difference)}", verdict=verdict)
 
 
-def _dose(response: DoseResponse, found: Comparisons) -> DoseView:
-    known = [dose for dose in response.doses if dose.mean is not None]
-    deviations = as_floats([dose.standard_deviation or 0.0 for dose in known])
-    means = as_floats([dose.mean for dose in known])
+def _dose(response: RatioResponse, found: Comparisons) -> DoseView:
+    known = [point for point in response.points if point.mean is not None]
+    deviations = as_floats([point.standard_deviation or 0.0 for point in known])
+    means = as_floats([point.mean for point in known])
     series = Series(
         name=response.network,
-        x=as_floats([dose.ratio for dose in known]),
+        x=as_floats([point.ratio for point in known]),
         y=means,
         low=means - deviations,
         high=means + deviations,

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from benchmarker import FailedCell, metric_label
+from benchmarker import Comparisons, FailedCell, metric_label
 from benchmarker_reports.contents.averages import Averages
 from benchmarker_reports.contents.generators import GeneratorPart
 from benchmarker_reports.contents.model import Confusion, CostChart, Entry, Examples, Panel, PerClass, Series
 from benchmarker_reports.contents.probabilities import Probabilities
 from benchmarker_reports.html.comparing import DoseView, TableView
-from benchmarker_reports.statistics.tables import Comparisons
 from benchmarker_reports.yardsticks import Judged
 
 SECTIONS = {

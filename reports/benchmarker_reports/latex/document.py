@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from benchmarker import Leaderboard, ReportOptions, StudyResults, Summary, metric_label
+from benchmarker import Comparisons, ComparisonTable, Leaderboard, ReportOptions, StudyResults, Summary, metric_label
 from benchmarker_reports.contents.entries import SCORES, entries, metric_head, per_class
 from benchmarker_reports.contents.model import Entry, PerClass
 from benchmarker_reports.facts import Facts, gather
@@ -16,7 +16,6 @@ from benchmarker_reports.html.comparing import probability, signed
 from benchmarker_reports.latex.escaping import Raw, comment, escaped
 from benchmarker_reports.latex.macros import macros
 from benchmarker_reports.sections import FRONT_NOTES, fronts_section
-from benchmarker_reports.statistics.tables import Comparisons, ComparisonTable
 
 LONGEST_TABULAR = 40
 """Lines; a longer table may break over pages, and stands in no float."""
@@ -160,7 +159,7 @@ def _remarks(compared: Comparisons | None, table: ComparisonTable) -> tuple[str,
     more = f" The first {shown} of {len(table.rows)} lines." if shown < len(table.rows) else ""
     return (
         f"{table.caption} p after Holm's correction over {table.tests} comparisons.{more}",
-        *(compared.guards if compared else ()),
+        *(compared.caveats if compared else ()),
     )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarker import Leaderboard, LeaderboardRow, metric_label
+from benchmarker import Comparisons, Leaderboard, LeaderboardRow, metric_label
 from benchmarker_reports.bars import t_span
 from benchmarker_reports.latex.escaping import comment, escaped, letters
-from benchmarker_reports.statistics.tables import Comparisons
 
 PREFIX = "GB"
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchmarker import BenchmarkerError, Leaderboard, LeaderboardRow, StudyResults, metric_label
 
 if TYPE_CHECKING:
-    from benchmarker_reports.statistics.tables import Comparisons
+    from benchmarker import Comparisons
 
 Place = Literal["inside", "below", "above", "stated"]
 
@@ -244,12 +244,12 @@ def _judged(
 
 
 def _ratios(yardstick: Yardstick, compared: Comparisons | None) -> Iterator[Judged]:
-    for response in compared.doses if compared else ():
-        known = [dose for dose in response.doses if dose.mean is not None]
+    for response in compared.ratios if compared else ():
+        known = [point for point in response.points if point.mean is not None]
         if len(known) < 2 or compared is None or yardstick.band is None:
             continue
         sign = 1 if compared.higher_is_better else -1
-        best = max(known, key=lambda dose: sign * (dose.mean or 0.0))
+        best = max(known, key=lambda point: sign * (point.mean or 0.0))
         yield Judged(
             yardstick=yardstick,
             metric=BEST_RATIO,

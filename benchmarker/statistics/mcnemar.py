@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from benchmarker_reports.statistics.comparison import PooledMcNemar
+from benchmarker.statistics.comparison import PooledMcNemar
 
 
 def pooled_mcnemar(first: ArrayLike, second: ArrayLike) -> PooledMcNemar:

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarker import canonical_json
-from benchmarker_reports.statistics import guards
-from benchmarker_reports.statistics.comparison import OVERALL, Comparison, PooledMcNemar
-from benchmarker_reports.statistics.equivalence import equivalence_p
-from benchmarker_reports.statistics.mcnemar import pooled_mcnemar
-from benchmarker_reports.statistics.paired import (
+from benchmarker.digests import canonical_json
+from benchmarker.statistics import caveats
+from benchmarker.statistics.comparison import OVERALL, Comparison, PooledMcNemar
+from benchmarker.statistics.equivalence import equivalence_p
+from benchmarker.statistics.mcnemar import pooled_mcnemar
+from benchmarker.statistics.paired import (
     MeanDifference,
     overlapping_splits_t,
     paired_t,
     seeds_and_sources,
 )
-from benchmarker_reports.statistics.power import expected, smallest_detectable
-from benchmarker_reports.statistics.summaries import mean
+from benchmarker.statistics.power import expected, smallest_detectable
+from benchmarker.statistics.summaries import mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmarker_reports.statistics.sides import Row
+    from benchmarker.statistics.seed_results import SeedResults
 
 CROSSED = "seeds and sources"
 OVERLAPPING = "seeds, overlapping splits"
@@ -33,7 +33,7 @@ SEEDS_ALONE = "seeds alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ComparisonSettings:
     """What is compared.
 
     Parameters
@@ -66,19 +66,21 @@ class Question:
         return 100 * self.margin
 
 
-def compare(first: Row, second: Row, question: Question, index: int | None = None) -> Comparison:
+def compare_pair(
+    first: SeedResults, second: SeedResults, settings: ComparisonSettings, index: int | None = None
+) -> Comparison:
     """Compare two rows; p-values are not corrected yet, and the verdict is still open.
 
     Parameters
     ----------
-    first, second : Row
+    first, second : SeedResults
         The difference is the first's metric minus the second's.
-    question : Question
+    settings : ComparisonSettings
         What is compared.
     index : int, optional
         Of a class or target; the overall metric without.
     """
-    metric = question.metric if index is None else question.scope_metric
+    metric = settings.metric if index is None else settings.scope_metric
     seeds = tuple(
         seed
         for seed in sorted(set(first.values) & set(second.values))
@@ -86,22 +88,22 @@ def compare(first: Row, second: Row, question: Question, index: int | None = Non
     )
     values = paired_values(first, second, seeds, metric, index)
     result, method, sentences = mean_difference(
-        first, second, seeds=seeds, values=values, metric=metric, index=index, level=question.level
+        first, second, seeds=seeds, values=values, metric=metric, index=index, level=settings.level
     )
-    margin = question.margin_of(index)
+    margin = settings.margin_of(index)
     same = equivalence_p(result, margin) if result is not None and margin is not None else None
     return Comparison(
         first=first.side(seeds, metric, index),
         second=second.side(seeds, metric, index),
-        scope=OVERALL if index is None else question.scopes[index],
+        scope=OVERALL if index is None else settings.scopes[index],
         metric=metric,
-        unit="pp" if metric == "recall" else question.unit,
-        higher_is_better=question.higher_is_better,
+        unit="pp" if metric == "recall" else settings.unit,
+        higher_is_better=settings.higher_is_better,
         seeds=seeds,
         differences=tuple(values),
         n_sources=_sources(first, second, seeds),
         difference=mean(values) if values else None,
-        level=question.level,
+        level=settings.level,
         verdict="undecided",
         method=method,
         standard_error=result.spread.standard_error if result else None,
@@ -111,21 +113,23 @@ def compare(first: Row, second: Row, question: Question, index: int | None = Non
         p=result.p if result else None,
         margin=margin,
         p_equivalence=same,
-        smallest_detectable=smallest_detectable(expected(result.spread), level=question.level) if result else None,
+        smallest_detectable=smallest_detectable(expected(result.spread), level=settings.level) if result else None,
         mcnemar=_mcnemar(first, second, seeds) if index is None else None,
-        guards=(*sentences, *_guards(first, second, seeds)),
+        caveats=(*sentences, *_caveats(first, second, seeds)),
     )
 
 
-def paired_values(first: Row, second: Row, seeds: Sequence[int], metric: str, index: int | None) -> list[float]:
+def paired_values(
+    first: SeedResults, second: SeedResults, seeds: Sequence[int], metric: str, index: int | None
+) -> list[float]:
     """Return the difference under each of some seeds that both rows have."""
     pairs = [(first.value(seed, metric, index), second.value(seed, metric, index)) for seed in seeds]
     return [one - other for one, other in pairs if one is not None and other is not None]
 
 
 def mean_difference(
-    first: Row,
-    second: Row,
+    first: SeedResults,
+    second: SeedResults,
     *,
     seeds: Sequence[int],
     values: Sequence[float],
@@ -137,7 +141,7 @@ def mean_difference(
 
     Parameters
     ----------
-    first, second : Row
+    first, second : SeedResults
         Two rows of a study.
     seeds, values : sequence
         Shared seeds, and the difference under each.
@@ -164,11 +168,11 @@ def mean_difference(
     left_out = np.array([one.left_out - other.left_out for one, other in scores if one and other])
     strata = first.sums[seeds[0]].strata
     if not np.any(left_out) and not _same_everywhere(first, second, seeds):
-        return None, CROSSED, [guards.agreed(len(seeds))]
+        return None, CROSSED, [caveats.agreed(len(seeds))]
     return seeds_and_sources(values, left_out, strata=strata, level=level), CROSSED, []
 
 
-def _same_everywhere(first: Row, second: Row, seeds: Sequence[int]) -> bool:
+def _same_everywhere(first: SeedResults, second: SeedResults, seeds: Sequence[int]) -> bool:
     """Tell whether two rows are right and wrong on the same sources, whatever their class: a study and its copy."""
     return all(
         seed in first.right and seed in second.right and np.array_equal(first.right[seed], second.right[seed])
@@ -178,28 +182,28 @@ def _same_everywhere(first: Row, second: Row, seeds: Sequence[int]) -> bool:
 
 def _without_floor(result: MeanDifference | None, values: Sequence[float]) -> tuple[MeanDifference | None, list[str]]:
     """Refuse an interval of no width: equal differences of a few seeds are an accident, not certainty."""
-    sentence = guards.no_spread(values)
+    sentence = caveats.no_spread(values)
     return (None, [sentence]) if sentence and any(values) else (result, [])
 
 
-def _sources(first: Row, second: Row, seeds: Sequence[int]) -> int:
+def _sources(first: SeedResults, second: SeedResults, seeds: Sequence[int]) -> int:
     counts = [len(first.sums[seed].sources) for seed in seeds if seed in first.sums and seed in second.sums]
     return round(sum(counts) / len(counts)) if counts else 0
 
 
-def _mcnemar(first: Row, second: Row, seeds: Sequence[int]) -> PooledMcNemar | None:
+def _mcnemar(first: SeedResults, second: SeedResults, seeds: Sequence[int]) -> PooledMcNemar | None:
     shared = [seed for seed in seeds if seed in first.right and first.images[seed] == second.images.get(seed)]
     if not shared:
         return None
 
-    def pooled(row: Row) -> NDArray[np.bool_]:
+    def pooled(row: SeedResults) -> NDArray[np.bool_]:
         return np.concatenate([row.right[seed] for seed in shared])
 
     return pooled_mcnemar(pooled(first), pooled(second))
 
 
-def _guards(first: Row, second: Row, seeds: Sequence[int]) -> list[str]:
-    found = [guards.unfinished(len(seeds), max(first.planned, second.planned))]
+def _caveats(first: SeedResults, second: SeedResults, seeds: Sequence[int]) -> list[str]:
+    found = [caveats.unfinished(len(seeds), max(first.planned, second.planned))]
     prints = {
         canonical_json({name: value for name, value in row.fingerprints[seed].items() if name != "plugins"})
         for row in (first, second)
@@ -207,5 +211,5 @@ def _guards(first: Row, second: Row, seeds: Sequence[int]) -> list[str]:
         if seed in row.fingerprints
     }
     if len(prints) > 1:
-        found.append(guards.differing_fingerprints(f"{len(prints)} environments"))
+        found.append(caveats.differing_fingerprints(f"{len(prints)} environments"))
     return [sentence for sentence in found if sentence]

@@ -9,22 +9,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from benchmarker import BenchmarkerError
-from benchmarker_reports.statistics.comparison import Side
-from benchmarker_reports.statistics.scores import Score, Sums, classification_sums, regression_sums, score
-from benchmarker_reports.statistics.summaries import mean, standard_deviation
+from benchmarker.errors import BenchmarkerError
+from benchmarker.statistics.comparison import Side
+from benchmarker.statistics.scores import Score, Sums, classification_sums, regression_sums, score
+from benchmarker.statistics.summaries import mean, standard_deviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmarker import CellRecord, LeaderboardRow, StudyResults
+    from benchmarker.results.leaderboard import LeaderboardRow
+    from benchmarker.results.results import StudyResults
+    from benchmarker.results.study import CellRecord
 
 _T = TypeVar("_T")
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class Row:
+class SeedResults:
     """One network in one arm, with everything that its comparisons need.
 
     Parameters
@@ -85,7 +87,7 @@ class Row:
         found = self.score(seed, metric, index)
         return None if found is None else found.value
 
-    def only(self, seed: int) -> Row:
+    def only(self, seed: int) -> SeedResults:
         """Return the same row as if nothing but one seed had been planned."""
         return replace(
             self,
@@ -116,7 +118,9 @@ def _one(values: Mapping[int, _T], seed: int) -> dict[int, _T]:
     return {seed: values[seed]} if seed in values else {}
 
 
-def read_rows(results: StudyResults, metric: str, checkpoint: str, *, predictions: bool = True) -> list[Row]:
+def read_seed_results(
+    results: StudyResults, metric: str, checkpoint: str, *, predictions: bool = True
+) -> list[SeedResults]:
     """Return the rows of a study's leaderboard in the order of the plan, with predictions.
 
     Parameters
@@ -143,9 +147,9 @@ def read_rows(results: StudyResults, metric: str, checkpoint: str, *, prediction
     return sorted(rows, key=lambda row: (order.get((row.model, row.arm), 0), row.network))
 
 
-def _row(line: LeaderboardRow, metric: str) -> Row:
+def _row(line: LeaderboardRow, metric: str) -> SeedResults:
     summary = line.summary(metric)
-    return Row(
+    return SeedResults(
         network=line.label,
         arm=line.arm,
         model=line.model,
@@ -155,7 +159,9 @@ def _row(line: LeaderboardRow, metric: str) -> Row:
     )
 
 
-def _add(results: StudyResults, row: Row, cell: CellRecord, metric: str, checkpoint: str, *, predictions: bool) -> None:
+def _add(
+    results: StudyResults, row: SeedResults, cell: CellRecord, metric: str, checkpoint: str, *, predictions: bool
+) -> None:
     """Take over what a cell of the row's network and arm says, if the row's average contains it."""
     arm = cell.spec.get("arm")
     if isinstance(arm, Mapping):
@@ -180,7 +186,7 @@ def _named(results: StudyResults, generated: Mapping[str, Any]) -> dict[str, Any
     return {**({"name": name} if (name := next(names, None)) else {}), **generated}
 
 
-def _read_predictions(results: StudyResults, row: Row, cell: CellRecord, checkpoint: str) -> None:
+def _read_predictions(results: StudyResults, row: SeedResults, cell: CellRecord, checkpoint: str) -> None:
     try:
         table = results.predictions(cell, checkpoint)
     except BenchmarkerError as error:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarker import metric_label
-from benchmarker_reports.statistics import guards
-from benchmarker_reports.statistics.comparison import OVERALL, Comparison
-from benchmarker_reports.statistics.corrections import holm
-from benchmarker_reports.statistics.differences import Question, compare
-from benchmarker_reports.statistics.doses import dose_responses
-from benchmarker_reports.statistics.equivalence import DEFAULT_MARGIN, verdict
-from benchmarker_reports.statistics.sides import Row, read_rows
-from benchmarker_reports.statistics.tables import Comparisons, ComparisonTable, TableName
+from benchmarker.results.labels import metric_label
+from benchmarker.statistics import caveats
+from benchmarker.statistics.comparison import OVERALL, Comparison
+from benchmarker.statistics.corrections import holm
+from benchmarker.statistics.equivalence import DEFAULT_MARGIN, verdict
+from benchmarker.statistics.pairs import ComparisonSettings, compare_pair
+from benchmarker.statistics.ratios import ratio_responses
+from benchmarker.statistics.seed_results import SeedResults, read_seed_results
+from benchmarker.statistics.tables import Comparisons, ComparisonTable, TableName
 
 if TYPE_CHECKING:
-    from benchmarker import StudyResults
+    from benchmarker.results.results import StudyResults
 
 METHOD = (
     "Differences are paired: same seed, same split, same test sources. Intervals take seeds and test sources as drawn "
@@ -43,48 +43,57 @@ def compare_study(
     margin: float | None = None,
     predictions: bool = True,
 ) -> Comparisons:
-    """Compare a study; see `tables.comparisons`.
+    """Compare every arm with the reference arm, and all networks within an arm.
 
     Parameters
     ----------
-    results, checkpoint, reference, level, margin
-        As for `tables.comparisons`.
+    results : StudyResults
+        A study, as a report is given it.
+    checkpoint : {"best", "final"}
+        Whose predictions.
+    reference : str
+        The arm that others are compared with; where the study has no such arm there is no table of arms.
+    level : float
+        Of intervals; verdicts keep an error rate of one minus this over a whole table.
+    margin : float, optional
+        Half the width of the region of practical equivalence, in units of the primary metric; by default one
+        percentage point for scores, and none for errors.
     predictions : bool
         Read them; without, test sources are taken as fixed and classes are not compared.
     """
-    question = question_of(results, level=level, margin=margin, checkpoint=checkpoint)
-    rows = read_rows(results, question.metric, checkpoint, predictions=predictions)
+    settings = comparison_settings(results, level=level, margin=margin, checkpoint=checkpoint)
+    rows = read_seed_results(results, settings.metric, checkpoint, predictions=predictions)
     arms = list(dict.fromkeys(cell.arm for cell in results.cells))
     notes = []
     if reference not in arms and len(arms) > 1:
         notes.append(f"the study has no arm {reference!r}: arms are compared with {arms[0]!r}")
         reference = arms[0]
     tables = [
-        _arms(rows, question, reference),
-        _arms_per_class(rows, question, reference),
-        _networks(rows, question, arms),
+        _arms(rows, settings, reference),
+        _arms_per_class(rows, settings, reference),
+        _networks(rows, settings, arms),
     ]
     found = tuple(table for table in tables if table.rows)
     overall = next((table for table in found if table.name == "arms"), None)
     return Comparisons(
         title=results.title,
-        metric=question.metric,
-        unit=question.unit,
+        metric=settings.metric,
+        unit=settings.unit,
         checkpoint=checkpoint,
-        higher_is_better=question.higher_is_better,
+        higher_is_better=settings.higher_is_better,
         reference=reference,
         level=level,
-        margin=question.margin,
+        margin=settings.margin,
         tables=found,
-        doses=dose_responses(rows, question, reference, overall.rows if overall else ()),
-        guards=(*notes, *_table_guards(found, level), *_fingerprint_guards(results)),
+        ratios=ratio_responses(rows, settings, reference, overall.rows if overall else ()),
+        caveats=(*notes, *_table_caveats(found, level), *_fingerprint_caveats(results)),
         method=METHOD,
     )
 
 
-def question_of(
+def comparison_settings(
     results: StudyResults, *, level: float = 0.95, margin: float | None = None, checkpoint: str = "best"
-) -> Question:
+) -> ComparisonSettings:
     """Return what a study is asked: its primary metric, the unit of differences, and the margin of equivalence."""
     board = results.leaderboard(checkpoint)
     metric = board.primary
@@ -94,7 +103,7 @@ def question_of(
         margin = DEFAULT_MARGIN if percent else DEFAULT_MARGIN / 100
     regression = board.task_kind == "regression"
     targets = [str(target.get("name", "")) for target in board.task.get("targets", ())] if regression else []
-    return Question(
+    return ComparisonSettings(
         metric=metric,
         unit="pp" if percent else board.unit(metric),
         higher_is_better=higher,
@@ -105,7 +114,9 @@ def question_of(
     )
 
 
-def corrected(name: TableName, title: str, caption: str, rows: Iterable[Comparison], level: float) -> ComparisonTable:
+def corrected_table(
+    name: TableName, title: str, caption: str, rows: Iterable[Comparison], level: float
+) -> ComparisonTable:
     """Return a table whose p-values are corrected over all its lines, with verdicts."""
     lines = list(rows)
     adjusted = holm([row.p for row in lines])
@@ -123,72 +134,72 @@ def corrected(name: TableName, title: str, caption: str, rows: Iterable[Comparis
     return ComparisonTable(name=name, title=title, caption=caption, rows=tuple(final), tests=tests)
 
 
-def _arms(rows: Sequence[Row], question: Question, reference: str) -> ComparisonTable:
-    label = metric_label(question.metric).long
-    return corrected(
+def _arms(rows: Sequence[SeedResults], settings: ComparisonSettings, reference: str) -> ComparisonTable:
+    label = metric_label(settings.metric).long
+    return corrected_table(
         "arms",
         f"Arms against {reference}",
         f"Difference in {label}: arm minus {reference}, paired by seed and test source.",
-        (compare(row, base, question) for row, base in _against(rows, reference)),
-        question.level,
+        (compare_pair(row, base, settings) for row, base in _against(rows, reference)),
+        settings.level,
     )
 
 
-def _arms_per_class(rows: Sequence[Row], question: Question, reference: str) -> ComparisonTable:
-    what = "Classes" if question.scope_metric == "recall" else "Targets"
-    measure = "recall in percent" if question.scope_metric == "recall" else metric_label(question.metric).long
-    return corrected(
+def _arms_per_class(rows: Sequence[SeedResults], settings: ComparisonSettings, reference: str) -> ComparisonTable:
+    what = "Classes" if settings.scope_metric == "recall" else "Targets"
+    measure = "recall in percent" if settings.scope_metric == "recall" else metric_label(settings.metric).long
+    return corrected_table(
         "arms_per_class",
         f"{what}: arms against {reference}",
         f"Difference in {measure}: arm minus {reference}, paired by seed and test source.",
         (
-            compare(row, base, question, index)
+            compare_pair(row, base, settings, index)
             for row, base in _against(rows, reference)
-            for index in range(len(question.scopes))
-            if any(row.score(seed, question.scope_metric, index) for seed in row.sums)
+            for index in range(len(settings.scopes))
+            if any(row.score(seed, settings.scope_metric, index) for seed in row.sums)
         ),
-        question.level,
+        settings.level,
     )
 
 
-def _networks(rows: Sequence[Row], question: Question, arms: Sequence[str]) -> ComparisonTable:
-    label = metric_label(question.metric).long
-    return corrected(
+def _networks(rows: Sequence[SeedResults], settings: ComparisonSettings, arms: Sequence[str]) -> ComparisonTable:
+    label = metric_label(settings.metric).long
+    return corrected_table(
         "networks",
         "Networks within an arm",
         f"Difference in {label}: first network minus second, in the same arm, paired by seed and test source.",
         (
-            compare(first, second, question)
+            compare_pair(first, second, settings)
             for arm in arms
             for first, second in combinations([row for row in rows if row.arm == arm], 2)
         ),
-        question.level,
+        settings.level,
     )
 
 
-def _against(rows: Sequence[Row], reference: str) -> list[tuple[Row, Row]]:
+def _against(rows: Sequence[SeedResults], reference: str) -> list[tuple[SeedResults, SeedResults]]:
     bases = {row.network: row for row in rows if row.arm == reference}
     return [(row, bases[row.network]) for row in rows if row.arm != reference and row.network in bases]
 
 
-def _table_guards(tables: Sequence[ComparisonTable], level: float) -> list[str]:
+def _table_caveats(tables: Sequence[ComparisonTable], level: float) -> list[str]:
     found: dict[str, None] = {}
     for table in tables:
         counts = [row.n for row in table.rows if row.n and row.scope == OVERALL]
         if not counts:
             continue
         for sentence in (
-            guards.few_seeds(min(counts), level),
-            guards.too_few_for_correction(int(np.median(counts)), table.tests, level),
+            caveats.few_seeds(min(counts), level),
+            caveats.too_few_for_correction(int(np.median(counts)), table.tests, level),
         ):
             if sentence:
                 found[sentence] = None
     return list(found)
 
 
-def _fingerprint_guards(results: StudyResults) -> list[str]:
+def _fingerprint_caveats(results: StudyResults) -> list[str]:
     known = [environment.label for environment in results.environments]
     if len(known) < 2:
         return []
-    sentence = guards.differing_fingerprints(f"{len(known)} environments ({'; '.join(filter(None, known))})")
+    sentence = caveats.differing_fingerprints(f"{len(known)} environments ({'; '.join(filter(None, known))})")
     return [sentence] if sentence else []

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from benchmarker_reports.statistics.summaries import finite, mean, standard_deviation
+from benchmarker.statistics.summaries import finite, mean, standard_deviation
 
 _STEPS = 44
 _SMALLEST_LOG_P = -700.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker import BenchmarkerError
+from benchmarker.errors import BenchmarkerError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from benchmarker import Stream
-from benchmarker_reports.statistics.summaries import finite, mean, standard_deviation
+from benchmarker.randomness import Stream
+from benchmarker.statistics.summaries import finite, mean, standard_deviation
 
 RESAMPLES = 9999
 _CHUNK = 500

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-COSTS: Mapping[str, bool] = {"parameters": False, "flops": False, "inference_images_per_second": True}
+PARETO_COSTS: Mapping[str, bool] = {"parameters": False, "flops": False, "inference_images_per_second": True}
 """Costs that a front is drawn over, and whether more of it is better."""
 
 
@@ -75,7 +75,7 @@ def fronts(table: pd.DataFrame, metric: str, *, higher_is_better: bool) -> pd.Da
     return pd.DataFrame(
         {
             cost: pareto_front(table[[metric, cost]].to_numpy(float), higher_is_better=[higher_is_better, more])
-            for cost, more in COSTS.items()
+            for cost, more in PARETO_COSTS.items()
             if cost in table
         },
         index=table.index,

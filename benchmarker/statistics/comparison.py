@@ -104,7 +104,7 @@ class Comparison:
         ``"seeds and sources"``, ``"seeds, overlapping splits"`` or ``"seeds alone"``.
     mcnemar : PooledMcNemar or None
         For classifications whose predictions could be read.
-    guards : tuple of str
+    caveats : tuple of str
         Sentences that belong beside this line: ``"2 of 3 seeds finished"``.
     """
 
@@ -132,7 +132,7 @@ class Comparison:
     p_equivalence_adjusted: float | None = None
     smallest_detectable: float | None = None
     mcnemar: PooledMcNemar | None = None
-    guards: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:

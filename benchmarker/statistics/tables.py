@@ -1,4 +1,4 @@
-"""What a report shows of comparisons: tables of lines, dose-response tables and what a reader must know beside them."""
+"""What a report shows of comparisons: tables of lines, tables of ratios, and the caveats beside them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarker_reports.statistics.comparison import Comparison, Verdict
+from benchmarker.statistics.comparison import Comparison, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarker import StudyResults
 
 TableName = Literal["arms", "arms_per_class", "networks"]
 
@@ -44,8 +43,8 @@ class ComparisonTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dose:
-    """One ratio of a dose-response table.
+class RatioPoint:
+    """One ratio of a table of ratios.
 
     Parameters
     ----------
@@ -66,14 +65,14 @@ class Dose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoseResponse:
+class RatioResponse:
     """How a network's metric follows the ratio of generated images.
 
     Parameters
     ----------
     network, generator : str
         Who was trained, and who generated.
-    doses : tuple of Dose
+    points : tuple of RatioPoint
         By ratio, from 0 on.
     slope : float or None
         Change of the metric for one generated image more per real one: least squares within each seed, then the mean.
@@ -85,7 +84,7 @@ class DoseResponse:
 
     network: str
     generator: str
-    doses: tuple[Dose, ...]
+    points: tuple[RatioPoint, ...]
     slope: float | None
     low: float | None
     high: float | None
@@ -112,9 +111,9 @@ class Comparisons:
         Half the width of the region of practical equivalence of the overall metric.
     tables : tuple of ComparisonTable
         Those that have rows.
-    doses : tuple of DoseResponse
+    ratios : tuple of RatioResponse
         One for each network and generator with at least two ratios (0 counts).
-    guards : tuple of str
+    caveats : tuple of str
         What a reader must know before believing any line.
     method : str
         One paragraph that says how verdicts are made, with sources.
@@ -129,8 +128,8 @@ class Comparisons:
     level: float
     margin: float | None
     tables: tuple[ComparisonTable, ...]
-    doses: tuple[DoseResponse, ...] = ()
-    guards: tuple[str, ...] = ()
+    ratios: tuple[RatioResponse, ...] = ()
+    caveats: tuple[str, ...] = ()
     method: str = field(default="")
 
     def table(self, name: TableName) -> ComparisonTable | None:
@@ -154,35 +153,6 @@ class Comparisons:
         return pd.DataFrame([_flat(table.name, row) for table, row in self.rows()])
 
 
-def comparisons(
-    results: StudyResults,
-    *,
-    checkpoint: str = "best",
-    reference: str = "real",
-    level: float = 0.95,
-    margin: float | None = None,
-) -> Comparisons:
-    """Compare every arm with the reference arm, and all networks within an arm.
-
-    Parameters
-    ----------
-    results : StudyResults
-        A study, as a report is given it.
-    checkpoint : {"best", "final"}
-        Whose predictions.
-    reference : str
-        The arm that others are compared with; where the study has no such arm there is no table of arms.
-    level : float
-        Of intervals; verdicts keep an error rate of one minus this over a whole table.
-    margin : float, optional
-        Half the width of the region of practical equivalence, in units of the primary metric; by default one
-        percentage point for scores, and none for errors.
-    """
-    from benchmarker_reports.statistics.verdicts import compare_study
-
-    return compare_study(results, checkpoint=checkpoint, reference=reference, level=level, margin=margin)
-
-
 def _flat(table: str, row: Comparison) -> dict[str, Any]:
     values = asdict(row)
     first, second, mcnemar = values.pop("first"), values.pop("second"), values.pop("mcnemar")
@@ -191,6 +161,6 @@ def _flat(table: str, row: Comparison) -> dict[str, Any]:
     for name, side in (("first", first), ("second", second)):
         flat.update({f"{name}_{key}": value for key, value in side.items()})
     flat.update(values)
-    flat.update({"seeds": " ".join(map(str, row.seeds)), "n": row.n, "guards": "; ".join(row.guards)})
+    flat.update({"seeds": " ".join(map(str, row.seeds)), "n": row.n, "caveats": "; ".join(row.caveats)})
     flat["mcnemar_p"] = None if mcnemar is None else mcnemar["p"]
     return flat

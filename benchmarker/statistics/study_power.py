@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from benchmarker_reports.statistics.differences import Question, mean_difference, paired_values
-from benchmarker_reports.statistics.power import Plan, expected, plan, smallest_detectable
-from benchmarker_reports.statistics.sides import Row, read_rows
+from benchmarker.statistics.pairs import ComparisonSettings, mean_difference, paired_values
+from benchmarker.statistics.power import Plan, expected, plan, smallest_detectable
+from benchmarker.statistics.seed_results import SeedResults, read_seed_results
 
 if TYPE_CHECKING:
-    from benchmarker import StudyResults
+    from benchmarker.results.results import StudyResults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonPlan:
+class PairPower:
     """What it takes to tell a difference between two rows.
 
     Parameters
@@ -46,12 +46,12 @@ class ComparisonPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudyPlan:
+class StudyPower:
     """What it takes to tell a difference in a whole study.
 
     Parameters
     ----------
-    comparisons : tuple of ComparisonPlan
+    comparisons : tuple of PairPower
         Arms against the reference first, then networks within an arm.
     left_out : int
         Comparisons with fewer than two shared seeds: their spread is not known.
@@ -61,28 +61,28 @@ class StudyPlan:
         Of training until every row has as many seeds.
     """
 
-    comparisons: tuple[ComparisonPlan, ...]
+    comparisons: tuple[PairPower, ...]
     left_out: int
     seeds: int | None
     seconds: float | None
 
 
-def plan_study(
+def study_power(
     results: StudyResults,
-    question: Question,
+    settings: ComparisonSettings,
     delta: float,
     *,
     target: float,
     checkpoint: str = "best",
     reference: str = "real",
-) -> StudyPlan:
+) -> StudyPower:
     """Return what it takes to tell a difference of ``delta`` anywhere in a study.
 
     Parameters
     ----------
     results : StudyResults
         A study with at least two seeds.
-    question : Question
+    settings : ComparisonSettings
         What is compared, and at which level.
     delta : float
         The difference, in the unit of the metric's differences.
@@ -93,10 +93,10 @@ def plan_study(
     reference : str
         The arm that others are compared with.
     """
-    rows = read_rows(results, question.metric, checkpoint)
+    rows = read_seed_results(results, settings.metric, checkpoint)
     found, left_out = [], 0
     for first, second in _pairs(rows, reference):
-        one = _planned(first, second, question, delta, target)
+        one = _planned(first, second, settings, delta, target)
         if one is None:
             left_out += 1
         else:
@@ -107,10 +107,10 @@ def plan_study(
     seconds = None
     if most is not None and None not in times:
         seconds = sum(max(0, most - len(row.values)) * (cost or 0.0) for row, cost in zip(rows, times, strict=True))
-    return StudyPlan(comparisons=tuple(found), left_out=left_out, seeds=most, seconds=seconds)
+    return StudyPower(comparisons=tuple(found), left_out=left_out, seeds=most, seconds=seconds)
 
 
-def _pairs(rows: Sequence[Row], reference: str) -> Iterator[tuple[Row, Row]]:
+def _pairs(rows: Sequence[SeedResults], reference: str) -> Iterator[tuple[SeedResults, SeedResults]]:
     bases = {row.network: row for row in rows if row.arm == reference}
     for row in rows:
         if row.arm != reference and row.network in bases:
@@ -118,23 +118,25 @@ def _pairs(rows: Sequence[Row], reference: str) -> Iterator[tuple[Row, Row]]:
     yield from ((first, second) for first, second in combinations(rows, 2) if first.arm == second.arm)
 
 
-def _planned(first: Row, second: Row, question: Question, delta: float, target: float) -> ComparisonPlan | None:
+def _planned(
+    first: SeedResults, second: SeedResults, settings: ComparisonSettings, delta: float, target: float
+) -> PairPower | None:
     seeds = sorted(set(first.values) & set(second.values))
-    values = paired_values(first, second, seeds, question.metric, None)
+    values = paired_values(first, second, seeds, settings.metric, None)
     result, _, _ = mean_difference(
-        first, second, seeds=seeds, values=values, metric=question.metric, index=None, level=question.level
+        first, second, seeds=seeds, values=values, metric=settings.metric, index=None, level=settings.level
     )
     if result is None:
         return None
     spread = expected(result.spread)
-    made = plan(delta, spread, target=target, level=question.level)
+    made = plan(delta, spread, target=target, level=settings.level)
     times = [row.costs.get("training_seconds") for row in (first, second)]
     known = made.more is not None and None not in times
-    return ComparisonPlan(
+    return PairPower(
         first=f"{first.network}/{first.arm}",
         second=f"{second.network}/{second.arm}",
         difference=result.value,
-        smallest_detectable=smallest_detectable(spread, target=target, level=question.level) or 0.0,
+        smallest_detectable=smallest_detectable(spread, target=target, level=settings.level) or 0.0,
         plan=made,
         n_sources=len(first.sums[seeds[0]].sources) if seeds[0] in first.sums else 0,
         seconds=(made.more or 0) * sum(time for time in times if time is not None) if known else None,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarker_reports.statistics.comparison import Verdict
-from benchmarker_reports.statistics.paired import MeanDifference
+from benchmarker.statistics.comparison import Verdict
+from benchmarker.statistics.paired import MeanDifference
 
 DEFAULT_MARGIN = 1.0
 """Percentage points within which two networks are the same for practical purposes (Benavoli et al. 2017)."""

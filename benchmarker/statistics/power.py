@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from benchmarker_reports.statistics.paired import Spread
+from benchmarker.statistics.paired import Spread
 
 TARGET = 0.8
 MOST_SEEDS = 1000
