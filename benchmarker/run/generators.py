@@ -18,7 +18,8 @@ from benchmarker.registry.generated import conditions_of, generated_problems, us
 from benchmarker.registry.positions import Problem
 from benchmarker.run.launcher import run_paths
 from benchmarker.study.observer import CellOutcome
-from benchmarker.study.plan import SPEC_FORMAT, Cell, generator_key, is_generator
+from benchmarker.study.plan import Cell, generator_key, is_generator
+from benchmarker.study.specs import SPEC_FORMAT
 from benchmarker.training.sets import PartSet, digest_part
 
 ARM = "generator"

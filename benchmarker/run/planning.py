@@ -9,7 +9,8 @@ from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Split
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.registry import ArmEntry, CellProblem, ModelEntry, Registry, plain_options
-from benchmarker.study.plan import SPEC_FORMAT, Cell
+from benchmarker.study.plan import Cell
+from benchmarker.study.specs import SPEC_FORMAT
 
 
 def make_cells(

@@ -7,14 +7,73 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict
+
 from benchmarker import backends
 from benchmarker._version import __version__
+from benchmarker.digests import digest_json
+from benchmarker.study.record import Record
 
 _PACKAGES = ("keras", "numpy", "scipy", "scikit-learn", "astropy", "pillow")
 # Of the other backend, which may be installed too, nothing enters a result.
 _BACKEND_PACKAGES = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib")}
 # Instruction sets that numerical libraries choose their kernels by.
 _ISA = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
+
+
+class BackendRecord(Record):
+    """The backend of Keras with its switches, which each backend has its own of."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str | bool]
+
+    name: str
+    """Name of the backend."""
+
+    version: str = ""
+    """Version of the backend."""
+
+    devices: tuple[str, ...] = ()
+    """Names of the devices that the process sees."""
+
+
+class Fingerprint(Record):
+    """What of the environment may change bits."""
+
+    benchmarker: str
+    """Version of this program."""
+
+    python: str
+    """Version of Python."""
+
+    system: str
+    """Operating system."""
+
+    machine: str = ""
+    """Architecture of the processor."""
+
+    isa: tuple[str, ...]
+    """Instruction sets that numerical libraries choose their kernels by."""
+
+    packages: dict[str, str]
+    """Versions of numerical packages."""
+
+    plugins: dict[str, str]
+    """Distribution of each plugin that the run uses, such as ``"architecture mcrgnet"``."""
+
+    backend: BackendRecord
+    """Backend of Keras."""
+
+    threads: int
+    """Threads that one operation may use."""
+
+    precision: str
+    """Arithmetic of the layers."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the fingerprint as canonical JSON."""
+        return digest_json(self.to_json())
 
 
 def fingerprint(backend: str, threads: int, precision: str, plugins: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,120 @@
+"""Contents of the links of trails; ``docs/trail.md`` describes what each covers."""
+
+from __future__ import annotations
+
+from benchmarker.study.record import Record
+from benchmarker.study.specs import Spec
+
+
+class CellLink(Record):
+    """Link ``cell``, of cells and of generators."""
+
+    key: str
+    """SHA-256 of the specification."""
+
+    spec: Spec
+    """Everything that may change the result."""
+
+
+class DigestLink(Record):
+    """Links of one digest: ``data``, ``split``, ``training part``, ``initial weights``, ``metrics``."""
+
+    digest: str
+    """SHA-256 of what the link is named after."""
+
+
+class TrainingSetLink(Record):
+    """Link ``training set``."""
+
+    digest: str
+    """SHA-256 of all images with their targets, after generated images and expansions."""
+
+    images: int
+    """Number of images."""
+
+
+class GeneratorLink(Record):
+    """Link ``generator`` of a cell that is trained on generated images."""
+
+    key: str
+    """Key of the generator."""
+
+    weights: str
+    """SHA-256 of the weights that images are drawn with."""
+
+
+class EpochLink(Record):
+    """Links ``epoch 1``, ``epoch 2`` ... of a cell: digests of what was when the epoch had ended."""
+
+    order: str
+    """SHA-256 of the permutation of the training set."""
+
+    draws: str
+    """SHA-256 of the numbers that transforms drew."""
+
+    weights: str
+    """SHA-256 of the network's weights."""
+
+    random_state: str
+    """SHA-256 of all other variables of the network."""
+
+    optimiser: str
+    """SHA-256 of the optimiser's variables."""
+
+    metrics: dict[str, float]
+    """Row of the history."""
+
+
+class GeneratorEpochLink(Record):
+    """Links ``epoch 1``, ``epoch 2`` ... of a generator."""
+
+    order: str
+    """SHA-256 of the permutation of the training part."""
+
+    draws: str
+    """SHA-256 of the random inputs of all steps."""
+
+    variables: str
+    """SHA-256 of everything that training changes."""
+
+    metrics: dict[str, float]
+    """Row of the history."""
+
+
+class WeightsLink(Record):
+    """Links ``best weights`` and ``final weights`` of a cell."""
+
+    digest: str
+    """SHA-256 of the weights."""
+
+    epoch: int
+    """Epoch after which they were saved, counted from 1."""
+
+
+class PredictionsLink(Record):
+    """Link ``predictions``."""
+
+    best: str
+    """SHA-256 of the bytes of ``predictions_best.csv``."""
+
+    final: str
+    """SHA-256 of the bytes of ``predictions_final.csv``."""
+
+
+class ConditionsLink(Record):
+    """Link ``conditions`` of a generator: what its images are generated for."""
+
+    classes: tuple[str, ...]
+    """Names of the classes; empty where the class is no condition."""
+
+    attributes: tuple[str, ...]
+    """Names of the continuous conditions."""
+
+    units: tuple[str, ...]
+    """Units of the continuous conditions, in the notation of `astropy.units`."""
+
+    means: tuple[float, ...]
+    """Means of the continuous conditions in the training part, in their units."""
+
+    deviations: tuple[float, ...]
+    """Standard deviations of the continuous conditions in the training part, in their units."""

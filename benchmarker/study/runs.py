@@ -1,0 +1,283 @@
+"""The JSON files of a run folder: manifest, metrics, costs, and what the training of a generator leaves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from benchmarker.study.fingerprint import Fingerprint
+from benchmarker.study.plan import PartSizes, PrimaryMetricRecord
+from benchmarker.study.record import Record
+
+Checkpoint = Literal["best", "final"]
+
+
+class _Manifest(Record):
+    """What manifests of finished and of failed runs have in common."""
+
+    format: Literal[1]
+    """Format of the manifest."""
+
+    key: str
+    """Key of the cell or generator."""
+
+    configuration: str = ""
+    """Its configuration; empty in runs of the first versions."""
+
+    model: str
+    """How tables call the network, or the generator."""
+
+    architecture: str
+    """Name of the architecture, or of the generator's plugin."""
+
+    arm: str
+    """How tables call the arm; ``"generator"`` for a generator."""
+
+    seed: int
+    """Seed of every stream."""
+
+    started: str | None = None
+    """Start of the last attempt in ISO 8601, UTC; left out where no worker was started."""
+
+
+class FinishedManifest(_Manifest):
+    """``manifest.json`` of a run that finished."""
+
+    status: Literal["ok"]
+    """Tells a finished run from a failed one."""
+
+    trained: bool
+    """Whether the run trained the network. False if it tested saved weights, or copied a generator from the cache."""
+
+    fingerprint: Fingerprint
+    """What of the environment may have changed bits."""
+
+    digests: dict[str, str]
+    """SHA-256 of data, split, weights and predictions by name."""
+
+    trail: str | None = None
+    """Digest of the last link of the trail; left out by runs without one."""
+
+    finished: str
+    """End of the run in ISO 8601, UTC."""
+
+
+class FailedManifest(_Manifest):
+    """``manifest.json`` of a run that failed."""
+
+    status: Literal["failed"]
+    """Tells a failed run from a finished one."""
+
+    kind: str
+    """Kind of the failure, such as ``"diverged"`` or ``"out-of-memory"``."""
+
+    message: str
+    """What went wrong."""
+
+    traceback: str = ""
+    """Traceback of the exception; empty where there was none."""
+
+    finished: str
+    """End of the run in ISO 8601, UTC."""
+
+
+Manifest = Annotated[FinishedManifest | FailedManifest, Field(discriminator="status")]
+MANIFEST: TypeAdapter[FinishedManifest | FailedManifest] = TypeAdapter(Manifest)
+
+
+class ClassScores(Record):
+    """Scores of one class."""
+
+    precision: float
+    """Fraction of the images called this class that are of it."""
+
+    recall: float
+    """Fraction of the images of this class that are called so."""
+
+    f1: float
+    """Harmonic mean of precision and recall."""
+
+    support: int
+    """Number of test images of this class."""
+
+
+class TargetScores(Record):
+    """Errors of one target of a regression, in its unit; `loss` is in the unit squared."""
+
+    unit: str
+    """Unit of the target, in the notation of `astropy.units`."""
+
+    mean_absolute_error: float
+    """Mean of the absolute errors."""
+
+    root_mean_squared_error: float
+    """Square root of the mean squared error."""
+
+    median_absolute_error: float
+    """Median of the absolute errors."""
+
+    bias: float
+    """Mean of prediction minus truth."""
+
+    loss: float
+    """Mean squared error."""
+
+
+class CheckpointMetrics(Record):
+    """Scores of one checkpoint of a network."""
+
+    train: dict[str, float]
+    """Scores on the real images of the training part."""
+
+    validation: dict[str, float]
+    """Scores on the validation part."""
+
+    collapsed: str | None = None
+    """The class that the network gives every validation image; left out where it tells classes apart."""
+
+    test: dict[str, float]
+    """Scores on the test part."""
+
+    confusion_matrix: tuple[tuple[int, ...], ...] | None = None
+    """Test images by true class (row) and predicted class (column)."""
+
+    confusion_matrix_normalised: tuple[tuple[float, ...], ...] | None = None
+    """The same, with rows that sum to 1."""
+
+    per_class: dict[str, ClassScores] | None = None
+    """Scores of each class of a classification on the test part."""
+
+    per_target: dict[str, TargetScores] | None = None
+    """Errors of each target of a regression on the test part."""
+
+    ratios: dict[str, float]
+    """Validation score over training score: far from 1 where a network overfits."""
+
+    epoch: int
+    """Epoch after which the weights were saved, counted from 1; 0 where it is unknown."""
+
+
+class CellMetrics(Record):
+    """``metrics.json`` of a cell."""
+
+    primary: PrimaryMetricRecord
+    """Metric to rank by."""
+
+    parts: PartSizes
+    """Images in each part."""
+
+    best: CheckpointMetrics | None = None
+    """Scores of the epoch with the lowest validation loss."""
+
+    final: CheckpointMetrics | None = None
+    """Scores of the last epoch."""
+
+    @property
+    def checkpoints(self) -> dict[Checkpoint, CheckpointMetrics]:
+        """The checkpoints that were tested."""
+        found: dict[Checkpoint, CheckpointMetrics | None] = {"best": self.best, "final": self.final}
+        return {name: metrics for name, metrics in found.items() if metrics is not None}
+
+
+class GeneratorMetrics(Record):
+    """``metrics.json`` of a generator."""
+
+    primary: None
+    """Generators are not ranked."""
+
+    epochs: int
+    """Epochs of the training."""
+
+    final: dict[str, float]
+    """Last row of the history."""
+
+    quality: dict[str, Any] | None
+    """What the plugin measured on samples and held-out images; null where it measures nothing."""
+
+
+class NetworkParameters(Record):
+    """Numbers of parameters of a network."""
+
+    total: int
+    """All parameters."""
+
+    trainable: int
+    """Parameters that training changes."""
+
+    convolutional: int
+    """Parameters of convolutional layers."""
+
+    dense: int
+    """Parameters of dense layers."""
+
+
+class CellCosts(Record):
+    """``costs.json`` of a cell."""
+
+    parameters: NetworkParameters
+    """Numbers of parameters."""
+
+    flops: int | None
+    """Floating-point operations of one image's forward pass; null where they are unknown."""
+
+    peak_memory_bytes: int
+    """Largest resident memory of the process, in bytes."""
+
+    training_seconds: float | None = None
+    """Time of all epochs in seconds; left out where saved weights were tested."""
+
+    training_images_per_second: float | None = None
+    """Images trained on per second; left out where saved weights were tested."""
+
+    inference_seconds: tuple[float, ...]
+    """Time of each repetition of the prediction, in seconds."""
+
+    inference_images: int
+    """Images of one repetition."""
+
+    inference_images_per_second: float
+    """Images predicted per second."""
+
+
+class GeneratorParameters(Record):
+    """Numbers of parameters of a generator."""
+
+    total: int
+    """All variables that training changes."""
+
+    sampling: int
+    """Variables that sampling needs."""
+
+
+class GeneratorTrainingCosts(Record):
+    """What the training of a generator cost where it was trained."""
+
+    parameters: GeneratorParameters
+    """Numbers of parameters."""
+
+    peak_memory_bytes: int
+    """Largest resident memory of the process, in bytes."""
+
+    training_seconds: float
+    """Time of all epochs in seconds."""
+
+    training_images_per_second: float
+    """Images trained on per second."""
+
+
+class GeneratorCosts(GeneratorTrainingCosts):
+    """``costs.json`` of a generator."""
+
+    trained: bool
+    """Whether this study trained it; false for a copy from the cache."""
+
+
+class GeneratorTrainingRecord(Record):
+    """``training.json`` of a generator: what its training leaves beside weights and samples."""
+
+    final: dict[str, float]
+    """Last row of the history."""
+
+    costs: GeneratorTrainingCosts
+    """What the training cost."""

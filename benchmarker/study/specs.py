@@ -1,0 +1,242 @@
+"""Specifications: everything that may change the result of a cell, or of a generator, and nothing else.
+
+The *key* of a cell is the SHA-256 of its specification as canonical JSON. Cells that differ only in their seed, and in
+what follows from the seed, share a *configuration* and may be averaged.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Split, Training
+from benchmarker.digests import digest_json
+from benchmarker.registry.models import GeneratedEntry
+from benchmarker.study.record import Json, Record, TaskRecord, WrittenOut
+
+SPEC_FORMAT: Literal[1] = 1
+"""Part of every key; raised when the same specification would mean another training."""
+
+
+class PluginChoice(Record):
+    """A plugin with its options."""
+
+    name: str
+    """Name of the plugin, as its plugin spells it."""
+
+    options: dict[str, Any]
+    """Options of the plugin, defaults included."""
+
+
+class DatasetSpec(Record):
+    """The prepared images of a cell."""
+
+    name: str
+    """Name of the dataset."""
+
+    digest: str
+    """SHA-256 of the prepared images with their targets."""
+
+
+class GeneratedSpec(Record):
+    """The generated images that an arm trains on."""
+
+    generator: str
+    """Key of the generator; another one under each seed."""
+
+    configuration: str
+    """Configuration of the generator, which all seeds share."""
+
+    balance: Literal[True] | None = None
+    """Generate as many images as bring every class to the size of the largest."""
+
+    ratio: PositiveFloat | None = None
+    """Generated images for each real one; left out where classes are balanced."""
+
+    real: Literal[False] | None = None
+    """Train without the real images; left out where they stay."""
+
+
+class ArmSpec(Record):
+    """One training-data condition."""
+
+    augmentations: tuple[PluginChoice, ...]
+    """Expansions and transforms, in the order of the registry."""
+
+    augment_validation: bool
+    """Whether expansions are applied to the validation part too."""
+
+    generated: GeneratedSpec | WrittenOut[GeneratedEntry] | None = None
+    """Generated images; of an arm that cannot be used, which has no generator, what the registry asks for."""
+
+    unusable: Literal[True] | None = None
+    """A broken plugin keeps this arm from being used; its cells stay in the plan."""
+
+    @property
+    def generator(self) -> str | None:
+        """Key of the generator whose images are trained on, where there is one."""
+        return self.generated.generator if isinstance(self.generated, GeneratedSpec) else None
+
+
+class ModelSpec(Record):
+    """One network with its training."""
+
+    architecture: str
+    """Name of the architecture."""
+
+    options: dict[str, Any]
+    """Options of the architecture, defaults included."""
+
+    learning_rate: PositiveFloat
+    """Learning rate of the optimiser at the start."""
+
+    epochs: PositiveInt
+    """Passes over the training set."""
+
+    unusable: Literal[True] | None = None
+    """A broken plugin keeps this network from being trained; its cells stay in the plan."""
+
+
+class _Specification(Record):
+    """What specifications of cells and of generators have in common."""
+
+    def shared_settings(self) -> Json:
+        """Return what those that differ only in their seed have in common."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the specification as canonical JSON."""
+        return digest_json(self.to_json())
+
+    @property
+    def configuration(self) -> str:
+        """SHA-256 of `shared_settings` as canonical JSON: what may be averaged has the same."""
+        return digest_json(self.shared_settings())
+
+
+class CellSpec(_Specification):
+    """Everything that may change the result of a cell."""
+
+    format: Literal[1]
+    """Format of the specification."""
+
+    backend: str
+    """Name of the backend of Keras."""
+
+    dataset: DatasetSpec
+    """Prepared images."""
+
+    split: WrittenOut[Split]
+    """How sources are divided into training, validation and test part."""
+
+    training: WrittenOut[Training]
+    """Settings that all networks of the registry share."""
+
+    arm: ArmSpec
+    """Training-data condition."""
+
+    model: ModelSpec
+    """Network."""
+
+    seed: int
+    """Seed of every stream of the cell."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that one operation may use."""
+        return self.training.threads
+
+    def shared_settings(self) -> Json:
+        """Return what cells that may be averaged have in common: all but the seed and the generator of that seed."""
+        shared = self.to_json()
+        del shared["seed"]
+        if self.arm.generator is not None:
+            del shared["arm"]["generated"]["generator"]
+        return shared
+
+
+class GeneratorTraining(Record):
+    """What a generator shares with the networks of its registry."""
+
+    threads: PositiveInt
+    """Threads that one operation may use."""
+
+    precision: Literal["float32", "mixed_bfloat16"]
+    """Arithmetic of the layers."""
+
+
+class TrainingPartSpec(Record):
+    """The images that a generator is trained on."""
+
+    digest: str
+    """SHA-256 of the images of the training part with their targets and attributes."""
+
+    images: int
+    """Number of images."""
+
+    shape: tuple[int, int, int]
+    """Height, width and channels of an image, in pixels."""
+
+    task: TaskRecord
+    """What the targets mean."""
+
+
+class GeneratorChoice(PluginChoice):
+    """A generator with its options and its training."""
+
+    epochs: PositiveInt
+    """Passes over the training part."""
+
+
+class GeneratorSpec(_Specification):
+    """Everything that may change a trained generator."""
+
+    format: Literal[1]
+    """Format of the specification."""
+
+    kind: Literal["generator"]
+    """Tells a generator from a cell."""
+
+    backend: str
+    """Name of the backend of Keras."""
+
+    seed: int
+    """Seed of every stream of the training."""
+
+    training: GeneratorTraining
+    """What it shares with the networks of its registry."""
+
+    data: TrainingPartSpec
+    """Images that it is trained on."""
+
+    generator: GeneratorChoice
+    """Plugin, options and epochs."""
+
+    conditions: tuple[str, ...]
+    """What images are generated for: ``"class"``, attributes of the dataset, or targets of a regression."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that one operation may use."""
+        return self.training.threads
+
+    def shared_settings(self) -> Json:
+        """Return what the generators of all seeds have in common; the training part is drawn under the seed."""
+        shared = self.to_json()
+        del shared["seed"], shared["data"]["digest"], shared["data"]["images"]
+        return shared
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, GeneratorSpec):
+        return "generator"
+    return "generator" if isinstance(value, dict) and value.get("kind") == "generator" else "cell"
+
+
+Spec = Annotated[
+    Annotated[CellSpec, Tag("cell")] | Annotated[GeneratorSpec, Tag("generator")],
+    Field(discriminator=Discriminator(_kind)),
+]
+"""The specification of a cell or of a generator. That of a cell has no ``kind``: it is older than generators."""

@@ -1,0 +1,97 @@
+"""Specifications: their keys never change, and what is written is read back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from benchmarker.contracts.settings import EarlyStopping, Split, Training
+from benchmarker.digests import digest_json
+from benchmarker.study.specs import (
+    SPEC_FORMAT,
+    ArmSpec,
+    CellSpec,
+    DatasetSpec,
+    GeneratedSpec,
+    GeneratorSpec,
+    ModelSpec,
+    Spec,
+)
+
+SPEC: TypeAdapter[CellSpec | GeneratorSpec] = TypeAdapter(Spec)
+# Keys and configurations were computed when specifications were dictionaries.
+PINS = json.loads((Path(__file__).parent / "pinned_specs.json").read_text(encoding="utf-8"))
+
+
+def cell_spec(**changes: Any) -> CellSpec:
+    """Return the specification of a small network."""
+    parts: dict[str, Any] = {
+        "format": SPEC_FORMAT,
+        "backend": "tensorflow",
+        "dataset": DatasetSpec(name="synthetic-radio", digest="0" * 64),
+        "split": Split(train=6, validation=3),
+        "training": Training(batch_size=4, early_stopping=EarlyStopping()),
+        "arm": ArmSpec(augmentations=(), augment_validation=False),
+        "model": ModelSpec(architecture="mcrgnet", options={"dropout": 0.5}, learning_rate=0.001, epochs=2),
+        "seed": 8901,
+    }
+    return CellSpec(**parts | changes)
+
+
+@pytest.mark.parametrize("pin", PINS, ids=[pin["name"] for pin in PINS])
+def test_specification_keeps_its_key_and_configuration(pin: dict[str, Any]) -> None:
+    spec = SPEC.validate_python(pin["spec"])
+    assert isinstance(spec, GeneratorSpec) is ("kind" in pin["spec"])
+    assert spec.to_json() == pin["spec"]
+    assert (spec.key, spec.configuration) == (pin["key"], pin["configuration"])
+
+
+@pytest.mark.parametrize("pin", PINS[:3], ids=[pin["name"] for pin in PINS[:3]])
+@pytest.mark.parametrize("part", ["", "training", "generator", "model"])
+def test_specification_refuses_unknown_names(pin: dict[str, Any], part: str) -> None:
+    changed = json.loads(json.dumps(pin["spec"]))
+    where = changed.get(part) if part else changed
+    if where is None:
+        pytest.skip(f"has no part {part!r}")
+    where["learning_rat"] = 1
+    with pytest.raises(ValidationError, match="learning_rat"):
+        SPEC.validate_python(changed)
+
+
+def test_specification_writes_out_the_defaults_of_settings() -> None:
+    written = cell_spec().to_json()
+    assert written["training"] == Training(batch_size=4, early_stopping=EarlyStopping()).model_dump(mode="json")
+    assert written["split"] == {"published": None, "train": 6, "validation": 3, "bagging": None}
+    assert list(written["arm"]) == ["augmentations", "augment_validation"]
+
+
+def test_key_of_a_written_specification_is_that_of_the_one_read() -> None:
+    spec = cell_spec()
+    read = CellSpec.model_validate(json.loads(json.dumps(spec.to_json())))
+    assert read == spec
+    assert read.key == spec.key == digest_json(spec.to_json())
+
+
+def test_configuration_is_shared_by_seeds_and_their_generators() -> None:
+    arms = [
+        ArmSpec(
+            augmentations=(),
+            augment_validation=False,
+            generated=GeneratedSpec(generator=key * 64, configuration=configuration * 64, ratio=0.5),
+        )
+        for key, configuration in (("a", "c"), ("b", "c"), ("a", "d"))
+    ]
+    first, second, other = (cell_spec(arm=arm, seed=seed) for seed, arm in enumerate(arms))
+    assert first.key != second.key
+    assert first.configuration == second.configuration != other.configuration
+    assert first.arm.generator == "a" * 64
+
+
+def test_specification_cannot_be_changed() -> None:
+    spec = cell_spec()
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.seed = 1  # type: ignore[misc]
