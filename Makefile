@@ -7,10 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PACKAGES := benchmarker plugins architectures reports
-CODE := $(PACKAGES) tests benchmarks examples docs/gallery/make.py quickstart.py
+CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-statistics lint bench kill soak gpu-check gallery constraints clean
+.PHONY: help install quickstart test test-statistics lint docs bench kill soak gpu-check gallery constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -45,6 +45,9 @@ lint: $(INSTALLED) ## Check style, types, imports and spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+docs: $(INSTALLED) ## Build the documentation site into build/docs, without a network
+	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
+
 bench: $(INSTALLED) ## Measure speed and memory against named rivals
 	$(BIN)/python -m benchmarks.run
 
@@ -57,7 +60,7 @@ soak: $(INSTALLED) ## Kill a study a hundred times and audit it; KILLS=20 for fe
 gpu-check: $(INSTALLED) ## Train every network twice on a GPU and compare the bits
 	$(BIN)/python -m benchmarks.gpu_check $(GPU_CHECK)
 
-gallery: $(INSTALLED) ## Draw docs/gallery.md from a study (needs Chromium, pdflatex and pdftoppm); STUDY=results/quickstart
+gallery: $(INSTALLED) ## Draw docs/reference/gallery.md from a study (needs Chromium, pdflatex and pdftoppm); STUDY=results/quickstart
 	$(BIN)/python docs/gallery/make.py $(or $(STUDY),results/quickstart)
 
 constraints: ## Write constraints.txt anew from the ranges in pyproject.toml

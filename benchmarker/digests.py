@@ -1,7 +1,7 @@
 """Canonical encodings and their SHA-256 digests.
 
 Everything that is compared, cached or chained is encoded in one way only: JSON with sorted keys and no white space, and
-arrays as ``name, dtype, shape, little-endian bytes in C order``. ``docs/determinism.md`` describes both.
+arrays as ``name, dtype, shape, little-endian bytes in C order``. ``docs/explanation/determinism.md`` describes both.
 """
 
 from __future__ import annotations

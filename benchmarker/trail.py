@@ -2,8 +2,8 @@
 
 A link has a *name*, a *content* (a JSON value, mostly digests of arrays) and a *digest*: the SHA-256 of the canonical
 JSON ``[digest of the link before, name, content]``, where the first link follows 64 zeros. Two runs went the same way
-as far as their links agree; the first link whose content differs says where they parted. ``docs/trail.md`` describes
-what each link holds, so that another program can check it.
+as far as their links agree; the first link whose content differs says where they parted. ``docs/reference/trail.md``
+describes what each link holds, so that another program can check it.
 """
 
 from __future__ import annotations

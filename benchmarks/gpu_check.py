@@ -141,7 +141,9 @@ def main() -> int:
         RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         console.print(f"No GPU: {check.backend} sees none on this machine, so nothing was checked.")
         if any(Path("/dev").glob("nvidia[0-9]*")):
-            console.print(f"The machine has one; {check.backend} may be installed for the CPU only, see docs/gpu.md.")
+            console.print(
+                f"The machine has one; {check.backend} may be installed for the CPU only, see docs/how-to/use_a_gpu.md."
+            )
         console.print("--cpu (make gpu-check GPU_CHECK=--cpu) checks the small size on the CPU.", markup=False)
         return 0
     plugins = installed()

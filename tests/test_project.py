@@ -22,18 +22,11 @@ from tests.conftest import LONG
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCE_ROOTS = [CHECKOUT / name for name in ("benchmarker", "plugins", "architectures", "reports")]
 SOURCES = sorted(path for root in SOURCE_ROOTS for path in root.rglob("*.py"))
-DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md"), *(CHECKOUT / "examples").rglob("*.md")])
-DECISIONS = sorted((CHECKOUT / "docs" / "decisions").glob("*.md"))
 BACKENDS = CHECKOUT / "benchmarker" / "backends"
 
 
 def name_of(path: Path) -> str:
     return path.relative_to(CHECKOUT).as_posix()
-
-
-def blocks(path: Path, language: str) -> list[str]:
-    """Return the fenced blocks of a document in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 # The façade ----------------------------------------------------------------------------------------------------------
@@ -156,7 +149,7 @@ def test_the_files_that_tests_begin_with_are_there() -> None:
 
 
 def test_make_has_the_promised_targets() -> None:
-    assert {"help", "install", "quickstart", "test", "lint", "bench", "gpu-check", "constraints", "clean"} <= targets()
+    assert {"help", "install", "quickstart", "test", "lint", "docs", "bench", "clean"} <= targets()
     assert {line.split()[1] for line in make()} == targets()
 
 
@@ -169,71 +162,6 @@ def test_continuous_integration_runs_tests_and_then_the_quickstart() -> None:
     assert script.stat().st_mode & 0o111
     calls = [line for line in script.read_text(encoding="utf-8").splitlines() if re.search(r"\bmake\b", line)]
     assert [call for call in calls if not call.startswith("#")] == ["step make test", "step make quickstart"]
-
-
-# Documents -----------------------------------------------------------------------------------------------------------
-
-
-def test_decisions_are_numbered_and_complete() -> None:
-    assert [path.name[:5] for path in DECISIONS] == [f"{k:04}-" for k in range(1, len(DECISIONS) + 1)]
-    for number, path in enumerate(DECISIONS, start=1):
-        text = path.read_text(encoding="utf-8")
-        assert text.startswith(f"# {number}. "), name_of(path)
-        assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"], name_of(path)
-
-
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_links_lead_to_files(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
-        if not re.match(r"[a-z]+:", target):
-            assert (path.parent / target).exists(), f"{name_of(path)} links to {target}"
-
-
-def test_every_page_is_in_the_index() -> None:
-    index = (CHECKOUT / "docs" / "index.md").read_text(encoding="utf-8")
-    for path in (CHECKOUT / "docs").glob("*.md"):
-        assert path.name == "index.md" or f"]({path.name})" in index, path.name
-
-
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_commands_in_documents_exist(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    console = "\n".join(blocks(path, "console"))
-    for called in re.findall(r"^\$ make (.*)$", console, re.MULTILINE):
-        assert set(called.split()) <= targets()
-    for file in re.findall(r"\b((?:registries|examples|benchmarks|docs)/[\w./-]+\.\w+)", text):
-        assert (CHECKOUT / file).exists() or (path.parent / file).exists(), f"{name_of(path)} names {file}"
-    if console and "quickstart.py" in console:
-        known = set(re.findall(r"(?<![\w-])-\w\b", (CHECKOUT / "docs" / "command_line.md").read_text(encoding="utf-8")))
-        for line in re.findall(r"^\$ python quickstart\.py (.*)$", console, re.MULTILINE):
-            assert set(re.findall(r"(?<!\S)-\w(?=\s|$)", line)) <= known, line
-
-
-@pytest.mark.parametrize("path", [path for path in DOCUMENTS if blocks(path, "python")], ids=name_of)
-def test_python_in_documents_runs(path: Path) -> None:
-    for number, block in enumerate(blocks(path, "python")):
-        name = f"{name_of(path)}[{number}]"
-        if ">>>" in block:
-            example = doctest.DocTestParser().get_doctest(block, {}, name, name_of(path), 0)
-            assert doctest.DocTestRunner().run(example).failed == 0, name
-        else:
-            exec(compile(block, name, "exec"), {"__name__": "document"})  # noqa: S102 - our own documents
-
-
-def test_the_network_in_the_readme_is_the_example() -> None:
-    example = CHECKOUT / "examples" / "benchmarker_tinynet" / "benchmarker_tinynet.py"
-    assert blocks(CHECKOUT / "README.md", "python") == [example.read_text(encoding="utf-8")]
-
-
-def test_registries_in_the_readme_are_valid(tmp_path: Path) -> None:
-    from benchmarker.discovery import installed
-    from benchmarker.registry import check_registry, load_registry
-
-    (tmp_path / "my_images").mkdir()
-    for number, block in enumerate(blocks(CHECKOUT / "README.md", "yaml")):
-        path = tmp_path / f"registry{number}.yaml"
-        path.write_text(block, encoding="utf-8")
-        assert not check_registry(load_registry(path), installed())
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if ">>>" in path.read_text(encoding="utf-8")], ids=name_of)

@@ -1,4 +1,4 @@
-"""Writes ``docs/command_line.md`` from the help of every command: ``python -m benchmarker.cli.reference``."""
+"""Writes ``docs/reference/command_line.md`` from the help of every command: ``python -m benchmarker.cli.reference``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDTH = 100
 _HEAD = """\
 # Command line
 
-Written by `python -m benchmarker.cli.reference > docs/command_line.md`; a test compares it with `--help`.
+Written by `python -m benchmarker.cli.reference > docs/reference/command_line.md`; a test compares it with `--help`.
 
 `quickstart.py` is a thin front of `benchmarker run` that keeps the options of the radio framework. Errors are one
 message on standard error; the exit code is 0 if all went well, 1 if something failed, 2 if what was asked for cannot be

@@ -47,7 +47,9 @@ def train_generators(
     with joined(results), contextlib.ExitStack() as stack:
         ready = get_ready(loaded, results, observer=observer, plugins=plugins, offline=offline)
         if not ready.generators:
-            raise ConfigurationError(f"{loaded.path.name}: no arm uses a generator; docs/registry.md says how one does")
+            raise ConfigurationError(
+                f"{loaded.path.name}: no arm uses a generator; docs/reference/registry.md says how one does"
+            )
         stack.enter_context(held(ready.prepared))
         standalone = replace(ready, cells=list(ready.generators.values()))
         runner = Runner(standalone, observer, policy, force=force, test_only=False, models_folder=None)

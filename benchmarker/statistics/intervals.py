@@ -122,7 +122,7 @@ def hierarchical_bootstrap(
 
     Every seed is tested on the same sources, so seeds and sources are resampled independently of each other, and a
     source that is drawn is drawn for all seeds. With few seeds it is too short, as every bootstrap is
-    (docs/statistics.md shows by how much), so no verdict is made from it.
+    (docs/explanation/statistics.md shows by how much), so no verdict is made from it.
 
     Parameters
     ----------

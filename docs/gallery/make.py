@@ -3,7 +3,7 @@
     python docs/gallery/make.py results/quickstart
 
 Needs Chromium with its driver, pdflatex and pdftoppm; a format whose programs are missing keeps its old picture.
-"""  # noqa: INP001 - a script, not a package
+"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from benchmarker import ReportOptions, StudyResults, open_results
 from benchmarker.discovery import installed, resolve
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "gallery.md"
+PAGE = HERE.parent / "reference" / "gallery.md"
 WIDEST = 1000
 _COLOURS = 128
 _VIEWS = (
@@ -135,15 +135,15 @@ def _text(results: StudyResults, options: ReportOptions) -> str:
     return f"""# Gallery
 
 Every format, drawn by `make gallery`, here from the study "{results.title}".
-`benchmarker report STUDY --format NAME` writes one of them; [documents.md](documents.md) says what they hold.
+`benchmarker report STUDY --format NAME` writes one of them; [Report formats](report_formats.md) says what they contain.
 
 ## html
 
-![The page, light](gallery/page_light.png)
+![The page, light](../gallery/page_light.png)
 
-![Classes and confusion matrices, dark](gallery/page_dark.png)
+![Classes and confusion matrices, dark](../gallery/page_dark.png)
 
-![The same page on a phone](gallery/page_phone.png)
+![The same page on a phone](../gallery/page_phone.png)
 
 ## terminal
 
@@ -151,7 +151,7 @@ Every format, drawn by `make gallery`, here from the study "{results.title}".
 
 ## latex
 
-![The document](gallery/latex.png)
+![The document](../gallery/latex.png)
 
 `numbers.tex` begins with:
 
@@ -161,11 +161,11 @@ Every format, drawn by `make gallery`, here from the study "{results.title}".
 
 ## figures
 
-![Leaderboard](gallery/figure_leaderboard.png)
+![Leaderboard](../gallery/figure_leaderboard.png)
 
-![Costs](gallery/figure_costs.png)
+![Costs](../gallery/figure_costs.png)
 
-![Receiver operating characteristic](gallery/figure_roc.png)
+![Receiver operating characteristic](../gallery/figure_roc.png)
 
 ## markdown
 
@@ -173,13 +173,13 @@ Every format, drawn by `make gallery`, here from the study "{results.title}".
 
 ## csv and tidy
 
-{excerpt("csv", 3, "csv")}
+{excerpt("csv", 3)}
 
-{excerpt("tidy", 4, "csv")}
+{excerpt("tidy", 4)}
 
 ## json
 
-{excerpt("json", 12, "json")}
+{excerpt("json", 12)}
 """
 
 

@@ -193,8 +193,8 @@ def test_what_cannot_be_audited_is_misuse(
 
 @pytest.fixture
 def checker(checkout: Path, tmp_path: Path) -> Path:
-    """The program of ``docs/trail.md`` as a file of its own."""
-    text = (checkout / "docs" / "trail.md").read_text(encoding="utf-8")
+    """The program of ``docs/reference/trail.md`` as a file of its own."""
+    text = (checkout / "docs" / "reference" / "trail.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     path = tmp_path / "check_trail.py"
     path.write_text(program, encoding="utf-8")
@@ -236,7 +236,7 @@ def test_it_finds_what_was_changed(checker: Path, written: Any, name: str, chang
 
 def test_the_contents_are_those_of_real_trails(checkout: Path, finished: Path) -> None:
     """The tables name every link and every part of an epoch, and no others."""
-    text = (checkout / "docs" / "trail.md").read_text(encoding="utf-8")
+    text = (checkout / "docs" / "reference" / "trail.md").read_text(encoding="utf-8")
     for path in (finished / "study" / "runs").glob("*/trail.json"):
         links = json.loads(path.read_text())["links"]
         named = re.findall(

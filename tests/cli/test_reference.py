@@ -11,5 +11,5 @@ from benchmarker.cli.reference import reference
 
 def test_docs_are_generated(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "61")
-    written = (checkout / "docs" / "command_line.md").read_text(encoding="utf-8")
-    assert written == reference(), "run: python -m benchmarker.cli.reference > docs/command_line.md"
+    written = (checkout / "docs" / "reference" / "command_line.md").read_text(encoding="utf-8")
+    assert written == reference(), "run: python -m benchmarker.cli.reference > docs/reference/command_line.md"

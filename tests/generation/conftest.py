@@ -18,7 +18,7 @@ SIZE = 16
 
 
 def _write_plugin(folder: Path) -> None:
-    text = Path("docs/generators.md").read_text(encoding="utf-8")
+    text = Path("docs/how-to/plugins/generator.md").read_text(encoding="utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
         name = re.match(r"# (\S+\.py)\n", block)
         assert name is not None
@@ -31,7 +31,7 @@ def _write_plugin(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example of docs/generators.md, as an installer would lay it down."""
+    """The example of docs/how-to/plugins/generator.md, as an installer would lay it down."""
     folder = tmp_path_factory.mktemp("their-site")
     _write_plugin(folder)
     return folder

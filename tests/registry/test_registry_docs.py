@@ -19,7 +19,7 @@ from benchmarker.registry.models import (
     Registry,
 )
 
-PAGE = Path(benchmarker.__file__).parent.parent / "docs" / "registry.md"
+PAGE = Path(benchmarker.__file__).parent.parent / "docs" / "reference" / "registry.md"
 if not PAGE.exists():
     pytest.skip("docs/ is not part of an installed package", allow_module_level=True)
 TEXT = PAGE.read_text(encoding="utf-8")

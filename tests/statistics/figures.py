@@ -1,4 +1,4 @@
-"""Prints the figures of docs/statistics.md: ``python -m tests.statistics.figures`` (some minutes)."""
+"""Prints the figures of docs/explanation/statistics.md: ``python -m tests.statistics.figures`` (some minutes)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,214 @@
+"""Sphinx extension: writes the pages of the reference that the code decides about into reference/generated/.
+
+The façade comes from ``benchmarker.__all__``, the registry from its JSON Schema, and the plugins from what is
+installed, so that none of these pages can be out of date.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+import benchmarker
+from benchmarker.contracts.plugins import KINDS
+from benchmarker.discovery import installed, options_model
+from benchmarker.registry.schema import registry_schema
+
+FOLDER = Path("reference") / "generated"
+
+# Sections of the façade, and the modules whose public names each shows; names of no other module go to the last one.
+_SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Registering plugins", ("benchmarker.contracts.plugins", "benchmarker.hooks", "pluggy")),
+    ("Images and tasks", ("benchmarker.contracts.images", "benchmarker.contracts.tasks", "typing", "types")),
+    ("Settings and options", ("benchmarker.contracts.settings",)),
+    ("Reading files", ("benchmarker.data",)),
+    ("Generators", ("benchmarker.contracts.generation", "benchmarker.backends")),
+    ("Randomness and digests", ("benchmarker.randomness", "benchmarker.digests")),
+    ("Results", ("benchmarker.results", "benchmarker.study")),
+    ("Statistics", ("benchmarker.statistics",)),
+    ("Errors", ("benchmarker.errors",)),
+    ("Other names", ("",)),
+)
+
+# Where a registry's settings are defined, in the order in which a reader needs them.
+_DEFINITIONS = (
+    "Registry",
+    "DatasetEntry",
+    "Preparation",
+    "Split",
+    "ArmEntry",
+    "AugmentationEntry",
+    "GeneratedEntry",
+    "GeneratorEntry",
+    "Training",
+    "Plateau",
+    "EarlyStopping",
+    "ModelEntry",
+)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Write the pages before Sphinx looks for source files."""
+    app.connect("config-inited", _write_pages)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _write_pages(app: Sphinx, _config: Config) -> None:
+    folder = Path(app.srcdir) / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    pages: Mapping[str, Callable[[], Iterable[str]]] = {
+        "facade.rst": facade_page,
+        "registry_schema.md": schema_page,
+        "installed_plugins.md": plugins_page,
+    }
+    for name, make in pages.items():
+        text = "\n".join(make()) + "\n"
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+# The façade ----------------------------------------------------------------------------------------------------------
+
+
+def facade_page() -> Iterator[str]:
+    """Yield the lines of the page that lists every public name."""
+    yield from ("Python interface", "================", "")
+    yield "Everything that scripts, notebooks and plugins may import from ``benchmarker``, and the checks for the tests"
+    yield "of plugins in ``benchmarker.testing``. All other modules are internal and may change without notice."
+    yield ""
+    found: dict[str, list[str]] = {}
+    for name in benchmarker.__all__:
+        if not name.startswith("__"):
+            found.setdefault(_section_of(name), []).append(name)
+    for title, _ in _SECTIONS:
+        if title in found:
+            yield from (title, "-" * len(title), "", ".. currentmodule:: benchmarker", "")
+            yield from (".. autosummary::", "   :toctree: api", "   :nosignatures:", "")
+            yield from (f"   {name}" for name in found[title])
+            yield ""
+    title = "Checks for plugin authors"
+    yield from (title, "-" * len(title), "", ".. automodule:: benchmarker.testing", "   :members:")
+
+
+def _section_of(name: str) -> str:
+    public = getattr(benchmarker, name)
+    module = str(getattr(public, "__module__", None) or "")
+    return next(title for title, modules in _SECTIONS if module.startswith(modules))
+
+
+# The registry --------------------------------------------------------------------------------------------------------
+
+
+def schema_page() -> Iterator[str]:
+    """Yield the lines of the page that lists every key of a registry."""
+    schema = registry_schema()
+    definitions = {"Registry": schema, **schema["$defs"]}
+    yield from ("# Registry schema", "")
+    yield "Every key of a registry, generated from the JSON Schema that `benchmarker schema` prints. The page"
+    yield "[Registry](../registry.md) shows all of them in one example. A key in **bold** is required."
+    names = [*_DEFINITIONS, *(name for name in definitions if name not in _DEFINITIONS)]
+    for name in names:
+        properties = definitions.get(name, {}).get("properties")
+        if properties:
+            yield from ("", f"({_anchor(name)})=", f"## {name}", "")
+            yield from _paragraph(definitions[name].get("description", ""))
+            yield from _table(properties, definitions[name].get("required", ()))
+
+
+def _anchor(name: str) -> str:
+    return f"schema-{name.lower()}"
+
+
+def _paragraph(text: str) -> Iterator[str]:
+    if text:
+        yield from (" ".join(text.split()), "")
+
+
+def _table(properties: Mapping[str, Any], required: Iterable[str] = ()) -> Iterator[str]:
+    yield from ("| key | value | default | meaning |", "|---|---|---|---|")
+    for name, each in properties.items():
+        key = f"**`{name}`**" if name in required else f"`{name}`"
+        default = f"`{json.dumps(each['default'])}`" if "default" in each else ""
+        meaning = " ".join(str(each.get("description", "")).split()).replace("|", "\\|")
+        yield f"| {key} | {_type(each)} | {default} | {meaning} |"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """Describe the values that a schema admits in a few words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        return f"[{name}](#{_anchor(name)})"
+    for combined in ("anyOf", "oneOf", "allOf"):
+        if combined in schema:
+            return " or ".join(dict.fromkeys(_type(each) for each in schema[combined]))
+    if "enum" in schema:
+        return ", ".join(f"`{json.dumps(each)}`" for each in schema["enum"])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    return _plain_type(schema) + _bounds(schema)
+
+
+def _plain_type(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type")
+    if kind == "array":
+        items = schema.get("items") or {}
+        inner = schema.get("prefixItems")
+        return f"list of {_type(items)}" if not inner else "[" + ", ".join(_type(each) for each in inner) + "]"
+    if kind == "object":
+        return "mapping"
+    names = {"string": "text", "integer": "whole number", "boolean": "true or false"}
+    return names.get(str(kind), str(kind or "any value"))
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    signs = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
+    bounds = [f"{sign} {schema[name]:g}" for name, sign in signs.items() if name in schema]
+    return f" {' and '.join(bounds)}" if bounds else ""
+
+
+# Plugins -------------------------------------------------------------------------------------------------------------
+
+
+def plugins_page() -> Iterator[str]:
+    """Yield the lines of the page that lists the plugins of this distribution with their options."""
+    yield from ("# Shipped plugins", "")
+    yield "Everything that registries can name without another package being installed, generated from the plugins"
+    yield "themselves. `benchmarker list` shows what is installed on your machine."
+    for kind in KINDS:
+        plugins = [each.plugin for each in installed().all(kind)]
+        if plugins:
+            yield from ("", f"## {kind.capitalize()}s", "")
+            yield from _overview(plugins)
+            yield from _options(plugins)
+
+
+def _overview(plugins: Iterable[Any]) -> Iterator[str]:
+    plugins = list(plugins)
+    columns = [name for name in ("minimum_size", "licence", "citation") if any(getattr(p, name, "") for p in plugins)]
+    titles = {"minimum_size": "smallest image, pixels", "licence": "licence", "citation": "reference"}
+    yield "| " + " | ".join(("name", "what it is", *(titles[name] for name in columns))) + " |"
+    yield "|" + "---|" * (2 + len(columns))
+    for plugin in plugins:
+        cells = (f"`{plugin.name}`", plugin.summary, *(str(getattr(plugin, name)) for name in columns))
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _options(plugins: Iterable[Any]) -> Iterator[str]:
+    """Yield a table for each set of options, under the names of the plugins that share it."""
+    shared: dict[str, tuple[list[str], Mapping[str, Any]]] = {}
+    for plugin in plugins:
+        model = options_model(plugin) if getattr(plugin, "options", None) else None
+        if model is not None:
+            schema: Mapping[str, Any] = model.model_json_schema()
+            names, _ = shared.setdefault(json.dumps(schema.get("properties", {})), ([], schema))
+            names.append(plugin.name)
+    for names, each in shared.values():
+        if each.get("properties"):
+            yield from ("", f"### Options of {', '.join(f'`{name}`' for name in names)}", "")
+            yield from _table(each["properties"], each.get("required", ()))
