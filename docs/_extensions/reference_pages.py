@@ -1,11 +1,12 @@
 """Sphinx extension: writes the pages of the reference that the code decides about into reference/generated/.
 
-The façade comes from ``benchmarker.__all__``, the registry from its JSON Schema, and the plugins from what is
+The façade comes from ``benchmarker/__init__.pyi``, the registry from its JSON Schema, and the plugins from what is
 installed, so that none of these pages can be out of date.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,15 +24,15 @@ FOLDER = Path("reference") / "generated"
 
 # Sections of the façade, and the modules whose public names each shows; names of no other module go to the last one.
 _SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Registering plugins", ("benchmarker.contracts.plugins", "benchmarker.hooks", "pluggy")),
-    ("Images and tasks", ("benchmarker.contracts.images", "benchmarker.contracts.tasks", "typing", "types")),
-    ("Settings and options", ("benchmarker.contracts.settings",)),
-    ("Reading files", ("benchmarker.data",)),
-    ("Generators", ("benchmarker.contracts.generation", "benchmarker.backends")),
-    ("Randomness and digests", ("benchmarker.randomness", "benchmarker.digests")),
-    ("Results", ("benchmarker.results", "benchmarker.study")),
-    ("Statistics", ("benchmarker.statistics",)),
-    ("Errors", ("benchmarker.errors",)),
+    ("Registering plugins", ("contracts.plugins", "hooks")),
+    ("Images and tasks", ("contracts.images", "contracts.tasks")),
+    ("Settings and options", ("contracts.settings",)),
+    ("Reading files", ("data",)),
+    ("Generators", ("contracts.generation", "backends")),
+    ("Randomness and digests", ("randomness", "digests")),
+    ("Results", ("results", "study")),
+    ("Statistics", ("statistics",)),
+    ("Errors", ("errors",)),
     ("Other names", ("",)),
 )
 
@@ -83,9 +84,9 @@ def facade_page() -> Iterator[str]:
     yield "of plugins in ``benchmarker.testing``. All other modules are internal and may change without notice."
     yield ""
     found: dict[str, list[str]] = {}
-    for name in benchmarker.__all__:
-        if not name.startswith("__"):
-            found.setdefault(_section_of(name), []).append(name)
+    for module, name in _public_names():
+        title = next(title for title, modules in _SECTIONS if module.startswith(modules))
+        found.setdefault(title, []).append(name)
     for title, _ in _SECTIONS:
         if title in found:
             yield from (title, "-" * len(title), "", ".. currentmodule:: benchmarker", "")
@@ -96,10 +97,12 @@ def facade_page() -> Iterator[str]:
     yield from (title, "-" * len(title), "", ".. automodule:: benchmarker.testing", "   :members:")
 
 
-def _section_of(name: str) -> str:
-    public = getattr(benchmarker, name)
-    module = str(getattr(public, "__module__", None) or "")
-    return next(title for title, modules in _SECTIONS if module.startswith(modules))
+def _public_names() -> Iterator[tuple[str, str]]:
+    """Yield the module and the name of everything that the façade's stub lists, private names left out."""
+    stub = Path(benchmarker.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    for node in ast.parse(stub).body:
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", each.name) for each in node.names if not each.name.startswith("_"))
 
 
 # The registry --------------------------------------------------------------------------------------------------------
