@@ -20,21 +20,19 @@ from benchmarker import (
     path_signature,
     read_members,
 )
-from benchmarker_mnist.published import MNIST
+from benchmarker_mnist import CLASSES, MNIST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-CLASSES = tuple(str(digit) for digit in range(10))
 
 _PARTS: tuple[Part, ...] = ("train", "test")
 
 
 class MnistOptions(Options):
-    """How much of the set is used."""
+    """How many digits to use."""
 
     limit: Annotated[int, Field(strict=True, gt=0)] | None = None
-    """Use the first so many images of each digit in the training part and in the test part; all by default."""
+    """Use only the first `limit` images of each digit, in the training part and in the test part; all by default."""
 
 
 def load(options: MnistOptions, context: DatasetContext) -> DatasetContents:
@@ -43,23 +41,27 @@ def load(options: MnistOptions, context: DatasetContext) -> DatasetContents:
     Parameters
     ----------
     options : MnistOptions
-        How much of the set is used.
+        How many digits to use.
     context : DatasetContext
         The user's path, or the download.
 
     Returns
     -------
     DatasetContents
-        Sources are numbered within their part: ``train/0``, ...
+        Sources are numbered within their part: ``train/0``, ``train/1`` and so on.
 
     Raises
     ------
     DataError
-        If the user's path is no such npz.
+        If the user's path does not lead to such an npz file.
+
+    References
+    ----------
+    LeCun et al. 1998, *Gradient-based learning applied to document recognition*, doi:10.1109/5.726791.
     """
     path = context.fetch(MNIST)
     if not path.is_file():
-        raise DataError(f"{path} holds no {MNIST.filename}; give the file, or the folder that it is in")
+        raise DataError(f"{path} contains no {MNIST.filename}; give the file, or the folder that contains it")
     return DatasetContents(
         task=Classification(classes=CLASSES),
         records=lambda: _records(path, options.limit),
@@ -83,7 +85,8 @@ def _arrays(path: Path, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
 
     found: dict[str, NDArray[Any]] = {}
     try:
-        # An npz is a zip of arrays: read as one, it cannot unpack without end, and without pickles it runs nothing.
+        # An npz is a zip of arrays. The guarded archive reader limits how much it unpacks, and `allow_pickle=False`
+        # keeps it from running code.
         for member in read_members(path, (".npy",)):
             if member.name in {f"x_{part}.npy", f"y_{part}.npy"}:
                 found[member.name[0]] = np.load(io.BytesIO(member.read()), allow_pickle=False)
@@ -92,9 +95,9 @@ def _arrays(path: Path, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
         raise DataError(f"{path} should be an npz with x_train, y_train, x_test and y_test: {error}") from error
     if images.ndim not in {3, 4} or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise DataError(
-            f"{path}: x_{part} should hold images and y_{part} a whole number for each. Received: {images.shape} and "
-            f"{labels.shape} {labels.dtype}"
+            f"{path}: x_{part} should be an array of images, and y_{part} one whole number per image. "
+            f"Received: {images.shape} and {labels.shape} {labels.dtype}"
         )
     if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < len(CLASSES):
-        raise DataError(f"{path}: y_{part} should hold digits. Received: {labels.min()} to {labels.max()}")
+        raise DataError(f"{path}: y_{part} should contain digits 0 to 9. Received: {labels.min()} to {labels.max()}")
     return images, labels

@@ -1,4 +1,4 @@
-"""Every training image at every multiple of a step in angle, rendered when it is asked for."""
+"""Rotated copies of every training image at all multiples of an angle, rendered on demand."""
 
 from __future__ import annotations
 
@@ -16,66 +16,74 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 _BYTES_PER_PIXEL = 36
-"""Of one matrix: four taps with an int32 index and a float32 weight each, and one int32 row pointer."""
+"""Size of one matrix: four taps with an int32 index and a float32 weight each, and one int32 row pointer."""
 
 _CACHE_BYTES = 512 << 20
-"""Matrices kept; at 300 x 300 pixels one takes 3 MB, and steps of 15 degrees need five."""
+"""Memory for matrices; at 300 x 300 pixels one takes 3 MB, and steps of 15 degrees need five."""
 
 
 class RotationOptions(Options):
     """Options of the expansion ``rotations``."""
 
     step: Annotated[float, Field(gt=0, le=360, allow_inf_nan=False)] = 15
-    """Angle in degrees between two copies of an image; the copies are at 0, step, 2 step ... below 360."""
+    """Angle between two copies of an image in degrees; the copies are at 0, step, 2 step and so on, below 360."""
 
 
 def expand(training_set: TrainingSet, options: RotationOptions | None, _stream: Stream) -> TrainingSet:
-    """Return the training set with every image at every angle.
+    """Return the training set with every image rotated by every angle.
 
     Parameters
     ----------
     training_set : TrainingSet
         ``n`` images.
     options : RotationOptions, optional
-        The step in degrees.
+        Step in degrees.
     _stream : Stream
-        Not used: nothing here is random.
+        Not used: rotations are not random.
 
     Returns
     -------
     RotatedTrainingSet
-        ``n`` times the number of angles; the first ``n`` are the images as they were.
+        ``n`` images for each angle; the first ``n`` are the originals.
 
     References
     ----------
-    Rotated copies in steps of 15 degrees are what Becker et al. (2021), 2021MNRAS.503.1828B, train on.
+    Becker et al. 2021, MNRAS 503, 1828 (2021MNRAS.503.1828B), train on rotated copies in steps of 15 degrees.
     """
     return RotatedTrainingSet(training_set, (options or RotationOptions()).step)
 
 
 class RotatedTrainingSet:
-    """A training set rotated about the image centre, with bilinear interpolation and zeros from outside.
+    r"""A training set rotated about the image centre, with bilinear interpolation and zeros beyond the frame.
 
-    Image ``copy * n + k`` is image ``k`` of the ``n`` originals, rotated by ``copy * step`` degrees. Angles count
-    counter-clockwise when row 0 is drawn at the top (as `numpy.rot90` and `skimage.transform.rotate` do), so clockwise
-    in a FITS viewer, which draws row 0 at the bottom. Multiples of 90 degrees of square images are exact copies of
-    pixels.
+    Image ``copy * n + k`` is image ``k`` of the ``n`` originals, rotated by ``copy * step`` degrees. The value of a
+    rotated image at the offset (x, y) from the centre, y downwards, is that of the original at
 
-    An index gives the same bits whatever else is in the batch, because every image is rendered on its own. Angles that
-    differ by a quarter turn share one sparse matrix of at most four taps per pixel; matrices are made when first used,
-    and 512 MiB of them are kept.
+    .. math:: (x \cos\theta - y \sin\theta, \; x \sin\theta + y \cos\theta)
+
+    interpolated between the four nearest pixels. Angles count counter-clockwise if row 0 is drawn at the top, like
+    those of `numpy.rot90` and `skimage.transform.rotate`. A FITS viewer draws row 0 at the bottom, so there the
+    rotation is clockwise.
+
+    Interpolation smooths: it lowers sharp peaks and correlates the noise of neighbouring pixels. Multiples of 90
+    degrees of square images move whole pixels and change no value. Corners that come from outside the frame are zero,
+    so images should have a sky level of zero and a source well inside the frame.
+
+    Every image is rendered separately, so an index gives the same bits whatever else is in the batch. Angles that
+    differ by a quarter turn share one sparse matrix with at most four entries per pixel. Matrices are computed on first
+    use, and up to 512 MiB of them are kept.
 
     Parameters
     ----------
     originals : TrainingSet
         Images at zero degrees.
     step : float
-        Degrees between two copies.
+        Angle between two copies in degrees.
     """
 
     def __init__(self, originals: TrainingSet, step: float) -> None:
         self._originals = originals
-        # A step such as 0.1 is not exact in binary: no copy at 359.9999999 degrees because of that.
+        # A step such as 0.1 has no exact binary form, which must not add a copy at 359.9999999 degrees.
         self._angles = step * np.arange(math.ceil(360 / step - 1e-9))
         height, width, _ = originals.image_shape
         self._square = height == width
@@ -107,15 +115,15 @@ class RotatedTrainingSet:
         Parameters
         ----------
         indices : ndarray of shape (m,), int64
-            ``copy * n + k``, see the class.
+            Indices ``copy * n + k``, see the class.
 
         Returns
         -------
         ndarray of shape (m, height, width, channels), float32
-            Fresh, in the unit of the originals.
+            New array in the unit of the originals.
         """
-        copies, places = np.divmod(indices, len(self._originals))
-        images = self._originals.batch(places)
+        copies, originals = np.divmod(indices, len(self._originals))
+        images = self._originals.batch(originals)
         for position, angle in enumerate(self._angles[copies]):
             if angle:
                 images[position] = self._rotate(images[position], float(angle))
@@ -133,20 +141,26 @@ class RotatedTrainingSet:
 
 
 def rotation_matrix(height: int, width: int, angle: float) -> csr_array:
-    """Return the sparse matrix that rotates a flattened image.
+    """Return the sparse matrix that rotates a flattened image with bilinear interpolation.
 
     Parameters
     ----------
     height, width : int
-        Of the image in pixels.
+        Size of the image in pixels.
     angle : float
-        Degrees, counter-clockwise when row 0 is drawn at the top.
+        Angle in degrees, counter-clockwise if row 0 is drawn at the top.
 
     Returns
     -------
     csr_array of shape (height * width, height * width), float32
-        Row p holds the weights of the at most four neighbours that bilinear interpolation takes pixel p from;
-        neighbours outside the image are zero and left out.
+        Row p contains the weights of the pixels that pixel p is interpolated from, at most four. Pixels outside the
+        image count as zero and have no entry.
+
+    Examples
+    --------
+    >>> image = np.array([[1, 2], [3, 4]], np.float32)
+    >>> (rotation_matrix(2, 2, 90) @ image.ravel()).reshape(2, 2).tolist()
+    [[2.0, 4.0], [1.0, 3.0]]
     """
     from scipy.sparse import csr_array
 
@@ -168,7 +182,7 @@ def rotation_matrix(height: int, width: int, angle: float) -> csr_array:
 
 
 def _cosine_and_sine(angle: float) -> tuple[float, float]:
-    """Return both, exact at multiples of 90 degrees."""
+    """Return the cosine and the sine of an angle in degrees, exact at multiples of 90 degrees."""
     turns, rest = divmod(angle, 90.0)
     cosine, sine = math.cos(math.radians(rest)), math.sin(math.radians(rest))
     for _ in range(int(turns) % 4):

@@ -1,3 +1,5 @@
+"""Dataset `mnist`: reading, limits, download and messages."""
+
 from __future__ import annotations
 
 import io
@@ -21,7 +23,7 @@ from benchmarker_mnist.digits import MnistOptions
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class calls it so
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         pass
 
 
@@ -45,7 +47,7 @@ def records(contents: DatasetContents) -> list[ImageRecord]:
 
 
 @pytest.mark.parametrize("folder", [False, True])
-def test_a_users_own_file_is_read(folder: bool, tmp_path: Path) -> None:
+def test_mnist_reads_a_local_file_or_folder(folder: bool, tmp_path: Path) -> None:
     path = npz(tmp_path / "mnist.npz")
     found = records(load(tmp_path if folder else path))
     assert Counter(record.part for record in found) == {"train": 30, "test": 20}
@@ -60,7 +62,7 @@ def test_a_users_own_file_is_read(folder: bool, tmp_path: Path) -> None:
     assert (found[31].image == 101).all()
 
 
-def test_the_limit_counts_per_digit_and_part(tmp_path: Path) -> None:
+def test_mnist_limit_applies_to_each_digit_and_part(tmp_path: Path) -> None:
     path = npz(tmp_path / "mnist.npz")
     found = records(load(path, limit=1))
     assert Counter((record.part, record.target) for record in found) == {
@@ -72,7 +74,7 @@ def test_the_limit_counts_per_digit_and_part(tmp_path: Path) -> None:
             MnistOptions(limit=wrong)
 
 
-def test_it_is_downloaded_once(tmp_path: Path, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mnist_is_downloaded_once(tmp_path: Path, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = npz(tmp_path / "mnist.npz")
     handler = partial(QuietHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -93,20 +95,20 @@ def test_it_is_downloaded_once(tmp_path: Path, isolated_cache: Path, monkeypatch
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"y_train": np.array(["a"] * 30, dtype=object)}, "should be an npz with x_train"),
-        ({"y_train": np.zeros(29, np.uint8)}, r"y_train a whole number for each. Received: \(30, 28, 28\)"),
-        ({"y_train": np.zeros(30)}, "whole number"),
-        ({"y_train": np.full(30, 10)}, "should hold digits. Received: 10 to 10"),
-        ({"x_train": np.zeros(30)}, "should hold images"),
+        ({"y_train": np.array(["a"] * 30, dtype=object)}, "x_train"),
+        ({"y_train": np.zeros(29, np.uint8)}, r"y_train.*\(30, 28, 28\)"),
+        ({"y_train": np.zeros(30)}, "y_train.*float64"),
+        ({"y_train": np.full(30, 10)}, "y_train.*10 to 10"),
+        ({"x_train": np.zeros(30)}, "x_train"),
     ],
 )
-def test_another_layout_says_what_is_expected(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_mnist_names_the_array_that_has_another_layout(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         list(load(npz(tmp_path / "mnist.npz", **changes)).records())
 
 
 @pytest.mark.parametrize("content", [b"", b"not an npz", None])
-def test_another_file_says_what_is_expected(content: bytes | None, tmp_path: Path) -> None:
+def test_mnist_names_a_file_that_is_no_npz(content: bytes | None, tmp_path: Path) -> None:
     if content is None:
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w") as archive:
@@ -114,17 +116,17 @@ def test_another_file_says_what_is_expected(content: bytes | None, tmp_path: Pat
         content = stream.getvalue()
     path = tmp_path / "mine.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"mine\.npz should be an npz with x_train, y_train, x_test and y_test"):
+    with pytest.raises(DataError, match=r"mine\.npz"):
         list(load(path).records())
 
 
-def test_a_folder_without_the_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no mnist\.npz"):
+def test_mnist_names_the_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"mnist\.npz"):
         load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["mnist", "first-radio-galaxies", "fr-deep", "mirabest"])
-def test_public_datasets_are_registered_with_their_terms(name: str) -> None:
+def test_public_datasets_are_registered_with_licence_and_checksum(name: str) -> None:
     dataset: Dataset = discover().dataset(name)
     assert dataset.licence
     assert dataset.citation

@@ -1,4 +1,4 @@
-"""The transforms `flips`, `shifts` and `quarter-turns`."""
+"""Random transforms: `flips`, `shifts` and `quarter-turns`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from benchmarker import ConfigurationError, Stream
-from benchmarker_transforms.flips import FlipOptions, flip
-from benchmarker_transforms.quarter_turns import turn
-from benchmarker_transforms.shifts import ShiftOptions, shift
+from benchmarker_transforms.random_transforms import FlipOptions, ShiftOptions, flip, quarter_turn, shift
 
 Transform = Callable[[NDArray[np.float32], NDArray[np.float64], Any], NDArray[np.float32]]
-TRANSFORMS: list[tuple[Transform, int]] = [(flip, 2), (shift, 2), (turn, 1)]
+TRANSFORMS: list[tuple[Transform, int]] = [(flip, 2), (shift, 2), (quarter_turn, 1)]
 
 
 def images_and_draws(n: int, size: int, draws: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -25,7 +23,7 @@ def images_and_draws(n: int, size: int, draws: int) -> tuple[NDArray[np.float32]
 
 
 @pytest.mark.parametrize(("transform", "draws_per_image"), TRANSFORMS)
-def test_image_k_depends_on_row_k_alone(transform: Transform, draws_per_image: int) -> None:
+def test_transformed_image_depends_only_on_its_own_draws(transform: Transform, draws_per_image: int) -> None:
     images, draws = images_and_draws(24, 20, draws_per_image)
     together = transform(images, draws, None)
     assert together.shape == images.shape
@@ -37,7 +35,7 @@ def test_image_k_depends_on_row_k_alone(transform: Transform, draws_per_image: i
 
 
 @pytest.mark.parametrize(("transform", "draws_per_image"), TRANSFORMS)
-def test_images_handed_in_stay_as_they_are(transform: Transform, draws_per_image: int) -> None:
+def test_transforms_leave_their_input_unchanged(transform: Transform, draws_per_image: int) -> None:
     images, draws = images_and_draws(8, 10, draws_per_image)
     before = images.copy()
     images.setflags(write=False)
@@ -55,7 +53,7 @@ def test_flips_follow_the_draws() -> None:
     np.testing.assert_array_equal(flipped[3], images[3])
 
 
-def test_each_flip_can_be_switched_off() -> None:
+def test_flips_can_be_switched_off_separately() -> None:
     images, _ = images_and_draws(1, 5, 2)
     both = np.zeros((1, 2))
     np.testing.assert_array_equal(flip(images, both, FlipOptions(vertical=False)), images[:, :, ::-1])
@@ -64,18 +62,18 @@ def test_each_flip_can_be_switched_off() -> None:
 
 def test_shifts_move_whole_pixels_and_fill_with_zeros() -> None:
     images = np.arange(1, 26, dtype=np.float32).reshape(1, 5, 5, 1)
-    reach_of_one = ShiftOptions(fraction=0.2)
-    up_left = shift(images, np.array([[0.0, 0.0]]), reach_of_one)[0, :, :, 0]
+    one_pixel = ShiftOptions(fraction=0.2)
+    up_left = shift(images, np.array([[0.0, 0.0]]), one_pixel)[0, :, :, 0]
     np.testing.assert_array_equal(up_left[:-1, :-1], images[0, 1:, 1:, 0])
     assert not up_left[-1].any()
     assert not up_left[:, -1].any()
-    down = shift(images, np.array([[0.99, 0.5]]), reach_of_one)[0, :, :, 0]
+    down = shift(images, np.array([[0.99, 0.5]]), one_pixel)[0, :, :, 0]
     np.testing.assert_array_equal(down[1:], images[0, :-1, :, 0])
     assert not down[0].any()
 
 
-def test_all_shifts_are_equally_frequent() -> None:
-    """A reach of one pixel gives three places along each axis."""
+def test_shifts_are_equally_frequent() -> None:
+    """A largest shift of one pixel gives three positions along each axis."""
     images = np.zeros((900, 5, 5, 1), np.float32)
     images[:, 2, 2] = 1
     grid = (np.arange(30) + 0.5) / 30
@@ -83,24 +81,24 @@ def test_all_shifts_are_equally_frequent() -> None:
     np.testing.assert_array_equal(shift(images, draws, ShiftOptions(fraction=0.2)).sum(axis=0)[1:4, 1:4, 0], 100)
 
 
-def test_no_shift_below_one_pixel() -> None:
+def test_shifts_below_one_pixel_change_nothing() -> None:
     images, draws = images_and_draws(3, 8, 2)
     np.testing.assert_array_equal(shift(images, draws, ShiftOptions(fraction=0.1)), images)
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1, float("nan")])
-def test_impossible_fractions_are_refused(fraction: float) -> None:
+def test_shifts_refuse_impossible_fractions(fraction: float) -> None:
     with pytest.raises(ValidationError, match="fraction"):
         ShiftOptions(fraction=fraction)
 
 
 def test_quarter_turns_are_exact_and_counter_clockwise() -> None:
     images, _ = images_and_draws(4, 6, 1)
-    turned = turn(images, np.array([[0.0], [0.25], [0.5], [0.999]]))
+    turned = quarter_turn(images, np.array([[0.0], [0.25], [0.5], [0.999]]))
     for quarter in range(4):
         np.testing.assert_array_equal(turned[quarter], np.rot90(images[quarter], quarter))
 
 
-def test_quarter_turns_refuse_oblong_images() -> None:
+def test_quarter_turns_refuse_rectangular_images() -> None:
     with pytest.raises(ConfigurationError, match="4 x 6 pixels"):
-        turn(np.zeros((1, 4, 6, 1), np.float32), np.zeros((1, 1)))
+        quarter_turn(np.zeros((1, 4, 6, 1), np.float32), np.zeros((1, 1)))

@@ -1,4 +1,4 @@
-"""The expansion `repeats`."""
+"""Expansion `repeats`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Numbered:
 
 
 def numbers(ratio: float | None, seed: int = 1) -> NDArray[np.int64]:
-    """Return the number of each image, after checking that targets follow."""
+    """Return the number of each image after checking that the targets match."""
     everything = expand(Numbered(), None if ratio is None else RepeatOptions(ratio=ratio), Stream("t", seed=seed))
     found = everything.batch(np.arange(len(everything)))[:, 0, 0, 0].astype(np.int64)
     np.testing.assert_array_equal(everything.targets, found % 2)
@@ -46,11 +46,11 @@ def numbers(ratio: float | None, seed: int = 1) -> NDArray[np.int64]:
 
 
 @pytest.mark.parametrize(("ratio", "copies"), [(None, 2), (0, 1), (1, 2), (3, 4)])
-def test_whole_ratios_repeat_every_image(ratio: float | None, copies: int) -> None:
+def test_whole_ratios_repeat_every_image_equally(ratio: float | None, copies: int) -> None:
     np.testing.assert_array_equal(numbers(ratio), np.tile(np.arange(10), copies))
 
 
-def test_half_repeats_half_of_the_images_once() -> None:
+def test_ratio_of_one_half_repeats_half_of_the_images() -> None:
     found = numbers(0.5)
     np.testing.assert_array_equal(found[:10], np.arange(10))
     assert len(np.unique(found[10:])) == len(found[10:]) == 5
@@ -58,12 +58,12 @@ def test_half_repeats_half_of_the_images_once() -> None:
     assert any(found.tolist() != numbers(0.5, seed).tolist() for seed in (2, 3, 4))
 
 
-def test_more_than_one_and_a_rest() -> None:
+def test_fractional_ratio_above_one_repeats_some_images_once_more() -> None:
     counts = np.bincount(numbers(1.3))
     assert sorted(counts.tolist()) == [2] * 7 + [3] * 3
 
 
 @pytest.mark.parametrize("ratio", [-0.1, float("inf")])
-def test_refuses_other_ratios(ratio: float) -> None:
+def test_impossible_ratios_are_refused(ratio: float) -> None:
     with pytest.raises(ValidationError, match="ratio"):
         RepeatOptions(ratio=ratio)

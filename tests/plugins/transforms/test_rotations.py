@@ -1,4 +1,4 @@
-"""The expansion `rotations`."""
+"""Expansion `rotations`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def one(training_set: TrainingSet, index: int) -> NDArray[np.float32]:
     return image
 
 
-def test_index_is_copy_times_n_plus_original() -> None:
+def test_rotations_are_ordered_by_angle_then_original() -> None:
     images = noise(3, 9, 9)
     targets = np.array([2, 0, 1])
     everything = expand(Originals(images, targets), None, Stream("rotations"))
@@ -66,7 +66,7 @@ def test_index_is_copy_times_n_plus_original() -> None:
     np.testing.assert_array_equal(one(everything, 6 * 3 + 1), np.rot90(images[1]))
 
 
-def test_targets_of_a_regression_keep_their_columns() -> None:
+def test_rotated_regression_targets_keep_their_columns() -> None:
     targets = np.array([[50.0, 1.0], [70.0, 2.0]])
     everything = RotatedTrainingSet(Originals(noise(2, 4, 4), targets), 180)
     np.testing.assert_array_equal(everything.targets, [[50, 1], [70, 2], [50, 1], [70, 2]])
@@ -81,7 +81,7 @@ def test_quarter_turns_of_square_images_are_exact(size: int) -> None:
         np.testing.assert_array_equal(everything.batch(np.array([2 * quarter, 2 * quarter + 1])), expected)
 
 
-def test_rotates_counter_clockwise_with_row_0_at_the_top() -> None:
+def test_rotations_are_counter_clockwise_with_row_0_at_the_top() -> None:
     image = np.zeros((1, 21, 21, 1), np.float32)
     image[0, 10, 18] = 1  # to the right of the centre
     turned = one(rotated(image, 30), 1)[..., 0]
@@ -90,7 +90,7 @@ def test_rotates_counter_clockwise_with_row_0_at_the_top() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 20), (21, 21), (20, 27), (33, 18)])
-def test_agrees_with_scikit_image(height: int, width: int) -> None:
+def test_rotations_agree_with_scikit_image(height: int, width: int) -> None:
     from skimage.transform import rotate
 
     images = noise(1, height, width)
@@ -100,12 +100,12 @@ def test_agrees_with_scikit_image(height: int, width: int) -> None:
         np.testing.assert_allclose(one(everything, copy)[..., 0], expected, atol=1e-5)
 
 
-def test_half_turn_of_an_oblong_image_is_exact() -> None:
+def test_half_turn_of_a_rectangular_image_is_exact() -> None:
     images = noise(1, 6, 9)
     np.testing.assert_array_equal(one(rotated(images, 180), 1), images[0, ::-1, ::-1])
 
 
-def test_channels_are_rotated_alike() -> None:
+def test_rotations_treat_all_channels_alike() -> None:
     images = noise(1, 15, 15, 3)
     together = one(rotated(images, 40), 1)
     for channel in range(3):
@@ -113,13 +113,13 @@ def test_channels_are_rotated_alike() -> None:
         np.testing.assert_array_equal(together[..., channel], alone[..., 0])
 
 
-def test_zeros_come_from_outside() -> None:
+def test_rotations_fill_corners_with_zeros() -> None:
     turned = one(rotated(np.ones((1, 20, 20, 1), np.float32), 45), 1)[..., 0]
     assert turned[0, 0] == turned[0, -1] == turned[-1, 0] == turned[-1, -1] == 0
     np.testing.assert_allclose(turned[10, 10], 1, atol=1e-6)
 
 
-def test_an_index_gives_the_same_bits_in_every_batch() -> None:
+def test_rotated_image_has_the_same_bits_in_every_batch() -> None:
     images = noise(4, 12, 12)
     everything = rotated(images, 25)
     order = Stream("test").generator().permutation(len(everything))
@@ -129,7 +129,7 @@ def test_an_index_gives_the_same_bits_in_every_batch() -> None:
     np.testing.assert_array_equal(together[::-1], rotated(images, 25).batch(order[::-1]))
 
 
-def test_batches_are_fresh() -> None:
+def test_rotated_batches_are_new_arrays() -> None:
     images = noise(1, 8, 8)
     everything = rotated(images, 90)
     before = everything.batch(np.arange(4))
@@ -138,17 +138,17 @@ def test_batches_are_fresh() -> None:
 
 
 @pytest.mark.parametrize(("step", "copies"), [(15, 24), (7, 52), (0.1, 3600), (22.5, 16), (360, 1), (350, 2)])
-def test_copies_are_below_a_full_turn(step: float, copies: int) -> None:
+def test_rotations_stay_below_a_full_turn(step: float, copies: int) -> None:
     assert len(rotated(noise(1, 4, 4), step)) == copies
 
 
 @pytest.mark.parametrize("step", [0, -15, 361, float("nan")])
-def test_impossible_steps_are_refused(step: float) -> None:
+def test_rotations_refuse_impossible_steps(step: float) -> None:
     with pytest.raises(ValidationError, match="step"):
         RotationOptions(step=step)
 
 
-def test_a_matrix_is_as_large_as_the_documentation_says() -> None:
+def test_rotation_matrix_has_the_documented_size() -> None:
     matrix = rotation_matrix(60, 60, 15)
     assert matrix.indices.dtype == np.int32
     assert matrix.data.dtype == np.float32
