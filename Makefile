@@ -1,6 +1,6 @@
-# Everything runs in .venv, which `make install` makes from pyproject.toml and constraints.txt.
+# Every target runs in .venv, which `make install` creates from pyproject.toml and constraints.txt.
 
-# The first Python on the path that TensorFlow supports; `make install PYTHON=/path/to/python` takes another one.
+# The first Python on the path that TensorFlow supports. `make install PYTHON=/path/to/python` uses another one.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
@@ -15,12 +15,12 @@ CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
 
-install: $(INSTALLED) ## Make .venv with everything at the tested versions
+install: $(INSTALLED) ## Create .venv with everything at the tested versions
 
-# pip learnt --group in 25.1; the pip that comes with Python 3.11 is older. It compiles what it installs, but nothing that is
-# editable: where PYTHONDONTWRITEBYTECODE is set, every process would compile that again.
+# pip understands --group since 25.1, which is newer than the pip that comes with Python 3.11. pip compiles the packages that
+# it installs, but not an editable one; where PYTHONDONTWRITEBYTECODE is set, every process would compile that again.
 $(INSTALLED): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: none is on the path" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is required, and none is on the path" >&2; exit 1; }
 	@echo "Installing into .venv (takes a minute or two) ..."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
@@ -31,11 +31,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 quickstart: $(INSTALLED) ## Train three networks on the embedded data and print the leaderboard
 	$(BIN)/python quickstart.py -a registries/quickstart.yaml -s 8901
 
-# Two processes, as on a machine of two cores: most tests keep one busy. A file stays in one process, with its fixtures.
+# Two processes, because most tests keep one core busy. All tests of a file run in one process and share its fixtures.
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-statistics: $(INSTALLED) ## Simulate thousands of studies: false verdicts and power
+test-statistics: $(INSTALLED) ## Simulate thousands of studies to measure false verdicts and power
 	$(BIN)/python -m pytest -m statistics tests/statistics
 
 lint: $(INSTALLED) ## Check style, types, imports and spelling
@@ -45,13 +45,13 @@ lint: $(INSTALLED) ## Check style, types, imports and spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-docs: $(INSTALLED) ## Build the documentation site into build/docs, without a network
+docs: $(INSTALLED) ## Build the documentation site in build/docs, offline
 	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
 
-bench: $(INSTALLED) ## Measure speed and memory against named rivals
+bench: $(INSTALLED) ## Measure speed and memory against other programs
 	$(BIN)/python -m benchmarks.run
 
-kill: $(INSTALLED) ## Kill real runs at more than twenty moments and compare their bits
+kill: $(INSTALLED) ## Kill real runs at more than twenty moments, resume them and compare the bits
 	$(BIN)/python -m pytest -m kill
 
 soak: $(INSTALLED) ## Kill a study a hundred times and audit it; KILLS=20 for fewer
@@ -60,10 +60,10 @@ soak: $(INSTALLED) ## Kill a study a hundred times and audit it; KILLS=20 for fe
 gpu-check: $(INSTALLED) ## Train every network twice on a GPU and compare the bits
 	$(BIN)/python -m benchmarks.gpu_check $(GPU_CHECK)
 
-gallery: $(INSTALLED) ## Draw docs/reference/gallery.md from a study (needs Chromium, pdflatex and pdftoppm); STUDY=results/quickstart
+gallery: $(INSTALLED) ## Make docs/reference/gallery.md from a study (needs Chromium, pdflatex, pdftoppm); STUDY=results/quickstart
 	$(BIN)/python docs/gallery/make.py $(or $(STUDY),results/quickstart)
 
-constraints: ## Write constraints.txt anew from the ranges in pyproject.toml
+constraints: ## Rewrite constraints.txt from the ranges in pyproject.toml
 	rm -rf build/constraints
 	$(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
@@ -72,6 +72,6 @@ constraints: ## Write constraints.txt anew from the ranges in pyproject.toml
 		build/constraints/bin/python -m pip freeze --all --exclude-editable | grep -vE '^(pip|setuptools)=='; } > build/new.txt
 	mv build/new.txt constraints.txt
 
-clean: ## Remove build products and caches; results and .venv stay
+clean: ## Remove build products and caches, but neither results nor .venv
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

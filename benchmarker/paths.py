@@ -1,18 +1,29 @@
-"""Says what is wrong with a path that a user gave, before anything opens it."""
+"""Checks of paths that users give, and the folder of the shipped registries."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+_PACKAGE = Path(__file__).parent
+
 
 def reading_problem(path: Path) -> str:
-    """Return why nothing can be read from a path, or an empty text where it is a regular file or a folder.
+    """Return why a path cannot be read, or an empty string if it is a regular file or a folder.
 
-    Opening a pipe waits until somebody writes to it, for ever if nobody does, and what came through it once cannot be
-    read again, as checksums and a later run need it.
+    Named pipes are refused because opening one blocks until another process writes to it, and because its contents
+    cannot be read a second time, which checksums and later runs require.
     """
     if path.is_file() or path.is_dir():
         return ""
     if path.exists():
-        return f"{path} is not a regular file, but a pipe, a socket or a device: copy what it holds into a file"
+        return f"{path} is not a regular file, but a pipe, a socket or a device: copy its contents into a file"
     return f"no such file or folder: {path}"
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the registries that come with the benchmarker.
+
+    A wheel contains them inside the package; an editable install reads the folder of the checkout.
+    """
+    inside = _PACKAGE / "registries"
+    return inside if inside.is_dir() else _PACKAGE.parent / "registries"

@@ -1,8 +1,9 @@
-"""What holds for the project as a whole: façade, packaging, documents, and rules that no linter knows."""
+"""The project as a whole: façade, packaging, continuous integration and examples in docstrings."""
 
 from __future__ import annotations
 
 import ast
+import datetime
 import doctest
 import importlib
 import inspect
@@ -11,10 +12,10 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import benchmarker
 from tests.conftest import LONG
@@ -22,7 +23,6 @@ from tests.conftest import LONG
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCE_ROOTS = [CHECKOUT / name for name in ("benchmarker", "plugins", "architectures", "reports")]
 SOURCES = sorted(path for root in SOURCE_ROOTS for path in root.rglob("*.py"))
-BACKENDS = CHECKOUT / "benchmarker" / "backends"
 
 
 def name_of(path: Path) -> str:
@@ -42,8 +42,8 @@ def test_the_facade_lists_the_names_of_its_stub() -> None:
 
 
 def test_a_name_that_the_facade_lacks_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="Architectur"):
-        benchmarker.Architectur  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match="NoSuchName"):
+        benchmarker.NoSuchName  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -110,7 +110,7 @@ def test_the_wheel_holds_our_packages_and_nothing_else(wheel: list[str]) -> None
     assert all(package.startswith("benchmarker") for package in packages)
     assert tops == packages | {f"galaxy_benchmarker-{benchmarker.__version__}.dist-info"}
     assert "benchmarker/py.typed" in wheel
-    assert not [name for name in wheel if "test" in Path(name).name and name != "benchmarker/testing.py"]
+    assert not [name for name in wheel if "test" in Path(name).name and not name.startswith("benchmarker/testing")]
 
 
 def test_the_wheel_holds_every_source_file_and_registry(wheel: list[str]) -> None:
@@ -149,7 +149,7 @@ def test_the_files_that_tests_begin_with_are_there() -> None:
 
 
 def test_make_has_the_promised_targets() -> None:
-    assert {"help", "install", "quickstart", "test", "lint", "docs", "bench", "clean"} <= targets()
+    assert {"help", "install", "quickstart", "test", "lint", "docs", "bench", "constraints", "clean"} <= targets()
     assert {line.split()[1] for line in make()} == targets()
 
 
@@ -157,11 +157,64 @@ def test_make_quickstart_runs_the_promised_command() -> None:
     assert make("-n", "quickstart")[-1] == ".venv/bin/python quickstart.py -a registries/quickstart.yaml -s 8901"
 
 
-def test_continuous_integration_runs_tests_and_then_the_quickstart() -> None:
+def test_continuous_integration_runs_lint_tests_docs_and_quickstart() -> None:
     script = CHECKOUT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
-    calls = [line for line in script.read_text(encoding="utf-8").splitlines() if re.search(r"\bmake\b", line)]
-    assert [call for call in calls if not call.startswith("#")] == ["step make test", "step make quickstart"]
+    steps = re.findall(r"^step make (\S+)$", script.read_text(encoding="utf-8"), re.MULTILINE)
+    assert steps == ["lint", "test", "docs", "quickstart"]
+
+
+def test_pre_commit_runs_the_programs_of_lint_and_downloads_nothing() -> None:
+    (repository,) = yaml.safe_load((CHECKOUT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert repository["repo"] == "local"
+    hooks = {hook["entry"].split()[0]: hook["entry"] for hook in repository["hooks"]}
+    lint = [line for line in make("-n", "-o", ".venv/.installed", "lint") if line.startswith(".venv/bin/")]
+    assert hooks.keys() == {line.split()[0] for line in lint}
+    assert hooks[".venv/bin/mypy"] in lint
+
+
+# Citation and changelog ----------------------------------------------------------------------------------------------
+
+RELEASES = re.findall(
+    r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})$",
+    (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+
+
+def test_the_changelog_has_dated_versions_with_the_newest_first() -> None:
+    versions = [tuple(map(int, version.split("."))) for version, _ in RELEASES]
+    assert versions == sorted(set(versions), reverse=True)
+    dates = [datetime.date.fromisoformat(day) for _, day in RELEASES]
+    assert dates == sorted(dates, reverse=True)
+    assert RELEASES[0][0] == benchmarker.__version__
+
+
+# What schema 1.2.0 of the Citation File Format requires and allows at the top level.
+CFF_REQUIRED = {"authors", "cff-version", "message", "title"}
+CFF_OPTIONAL = {
+    "abstract", "commit", "contact", "date-released", "doi", "identifiers", "keywords", "license", "license-url",
+    "preferred-citation", "references", "repository", "repository-artifact", "repository-code", "type", "url",
+    "version",
+}  # fmt: skip
+
+
+def test_the_citation_file_is_valid_and_names_this_release() -> None:
+    citation = yaml.safe_load((CHECKOUT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation.keys() >= CFF_REQUIRED
+    assert citation.keys() <= CFF_REQUIRED | CFF_OPTIONAL
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["type"] in {"software", "dataset"}
+    assert citation["license"] == "MIT"
+    for author in citation["authors"]:
+        assert author.keys() <= {"name", "family-names", "given-names", "affiliation", "orcid", "email", "website"}
+        assert author.get("name") or author.get("family-names")
+    for key in ("message", "title", "abstract", "version"):
+        assert isinstance(citation[key], str)
+        assert citation[key].strip()
+    assert len(set(citation["keywords"])) == len(citation["keywords"])
+    assert all(isinstance(keyword, str) for keyword in citation["keywords"])
+    assert (citation["version"], str(citation["date-released"])) == RELEASES[0]
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if ">>>" in path.read_text(encoding="utf-8")], ids=name_of)
@@ -173,48 +226,7 @@ def test_examples_in_docstrings_run(path: Path) -> None:
     assert result.failed == 0
 
 
-# Rules that no linter knows ------------------------------------------------------------------------------------------
-
-
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Yield the full names that a module imports, wherever in it."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def dotted(node: ast.expr) -> str:
-    """Return ``a.b.c`` as text; empty for anything else."""
-    if isinstance(node, ast.Attribute):
-        inner = dotted(node.value)
-        return f"{inner}.{node.attr}" if inner else ""
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_only_backends_import_tensorflow_or_jax(path: Path) -> None:
-    if not path.is_relative_to(BACKENDS):
-        found = {name.split(".")[0] for name in imports(ast.parse(path.read_bytes()))}
-        assert not found & {"tensorflow", "jax", "jaxlib", "fwr13y", "torch"}
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_nobody_uses_a_global_generator(path: Path) -> None:
-    tree = ast.parse(path.read_bytes())
-    assert not [name for name in imports(tree) if name.split(".")[0] in {"random", "secrets"}]
-    used = {dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    generators = {name for name in used if re.match(r"(np|numpy)\.random\.", name)}
-    allowed = {"np.random.Generator", "np.random.Philox"} if path.name == "randomness.py" else set()
-    assert generators <= allowed
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_the_core_does_not_import_its_own_facade(path: Path) -> None:
-    if path.is_relative_to(CHECKOUT / "benchmarker"):
-        public = {f"benchmarker.{name}" for name in PUBLIC if name != "__version__"}
-        assert not public & set(imports(ast.parse(path.read_bytes())))
+# Rules that no linter checks -----------------------------------------------------------------------------------------
 
 
 def test_the_core_names_no_plugin() -> None:
@@ -225,14 +237,3 @@ def test_the_core_names_no_plugin() -> None:
     for path in (path for path in SOURCES if path.is_relative_to(CHECKOUT / "benchmarker")):
         found = {node.value for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Constant)}
         assert not names & {each for each in found if isinstance(each, str)}, path
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_files_and_functions_stay_readable(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            described = ast.get_docstring(node, clean=False) or ""
-            length = (node.end_lineno or node.lineno) - node.lineno + 1 - described.count("\n")
-            assert length <= 60, f"{node.name} has {length} lines"

@@ -53,9 +53,9 @@ def list_plugins(sections: tuple[str, ...], verbose: bool, strict: bool) -> int:
 
 def _section(section: str, plugins: Plugins, *, verbose: bool) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     if section == "registries":
-        from benchmarker.cli.registries import shipped_registries
+        from benchmarker.paths import shipped_folder
 
-        return ("name", "file"), [(path.stem, str(path)) for path in shipped_registries()]
+        return ("name", "file"), [(path.stem, str(path)) for path in sorted(shipped_folder().glob("*.yaml"))]
     found = plugins.all(section.removesuffix("s"))
     heads = {
         "architectures": ("name", "from px", "citation"),

@@ -16,7 +16,7 @@ from benchmarker.registry.models import (
 from benchmarker.registry.options import merged_preparation, plain_options, validated_options
 from benchmarker.registry.overrides import OPTION_NAMES, Overrides
 from benchmarker.registry.schema import registry_schema
-from benchmarker.registry.shipped import find_registry, shipped, shipped_names
+from benchmarker.registry.shipped import find_registry, shipped_names
 
 __all__ = [
     "OPTION_NAMES",
@@ -37,7 +37,6 @@ __all__ = [
     "merged_preparation",
     "plain_options",
     "registry_schema",
-    "shipped",
     "shipped_names",
     "validated_options",
 ]

@@ -19,7 +19,7 @@ from benchmarker_radio.fits_manifest import load
 
 pytestmark = pytest.mark.timeout(60)  # opening a pipe that nobody writes to waits for ever
 
-TOLD = "is not a regular file, but a pipe, a socket or a device: copy what it holds into a file"
+TOLD = "is not a regular file, but a pipe, a socket or a device: copy its contents into a file"
 DOWNLOAD = Download(filename="images.zip", urls=("https://localhost/images.zip",), checksum=f"sha256:{'0' * 64}")
 REGISTRY = (
     "dataset: {{name: fits-manifest, path: {path}}}\nmodels: [{{architecture: conv4, learning_rate: 1, epochs: 1}}]\n"

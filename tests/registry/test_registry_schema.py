@@ -7,10 +7,11 @@ import jsonschema
 import pytest
 
 from benchmarker.discovery import Plugins, installed
-from benchmarker.registry import registry_schema, shipped
+from benchmarker.paths import shipped_folder
+from benchmarker.registry import registry_schema
 from benchmarker.registry.yaml_loader import load_yaml
 
-REGISTRIES = sorted(shipped().glob("*.yaml"))
+REGISTRIES = sorted(shipped_folder().glob("*.yaml"))
 NONE = Plugins({kind: {} for kind in ("architecture", "dataset", "augmentation", "report")})
 
 

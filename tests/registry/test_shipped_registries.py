@@ -9,7 +9,8 @@ import pytest
 
 import benchmarker
 from benchmarker.discovery import installed
-from benchmarker.registry import canonical, check_registry, find_registry, load_registry, shipped, shipped_names
+from benchmarker.paths import shipped_folder
+from benchmarker.registry import canonical, check_registry, find_registry, load_registry, shipped_names
 
 ROOT = Path(benchmarker.__file__).parent.parent
 NAMES = (
@@ -28,7 +29,7 @@ def test_the_shipped_registries_are_found() -> None:
     assert set(NAMES) <= set(shipped_names())
 
 
-@pytest.mark.parametrize("path", sorted(shipped().glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(shipped_folder().glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_registry_is_valid(path: Path) -> None:
     assert check_registry(load_registry(path), installed()) == ()
     header = path.read_text(encoding="utf-8").split("\ntitle:")[0]
@@ -98,8 +99,8 @@ def test_shipped_registries_have_names_in_every_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_registry(Path(name)) == shipped() / "quickstart.yaml"
-    assert load_registry(name).path == shipped() / "quickstart.yaml"
+    assert find_registry(Path(name)) == shipped_folder() / "quickstart.yaml"
+    assert load_registry(name).path == shipped_folder() / "quickstart.yaml"
 
 
 @pytest.mark.parametrize("name", ["quickstart.txt", "elsewhere/quickstart.yaml", "/quickstart.yaml", "quickstar"])
@@ -132,7 +133,7 @@ def test_the_wheel_holds_the_registries_inside_the_package(tmp_path: Path) -> No
     assert {name.split("/")[0].split("-")[0] for name in names if not name.startswith("benchmarker")} == {
         "galaxy_benchmarker"
     }
-    where = "import benchmarker.registry as r; print(r.shipped(), *r.shipped_names())"
+    where = "from benchmarker import paths, registry; print(paths.shipped_folder(), *registry.shipped_names())"
     found = subprocess.run(
         [sys.executable, "-c", where],
         capture_output=True,

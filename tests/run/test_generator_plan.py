@@ -13,7 +13,8 @@ from benchmarker import Attribute, Classification, LabelledImages, Regression, R
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import installed
 from benchmarker.errors import RegistryError
-from benchmarker.registry import LoadedRegistry, load_registry, shipped
+from benchmarker.paths import shipped_folder
+from benchmarker.registry import LoadedRegistry, load_registry
 from benchmarker.run.generators import check_generated, make_generators, merge_generators
 from benchmarker.run.planning import make_cells
 from benchmarker.study.plan import Cell, generator_key, read_cells, read_generators, write_plan
@@ -75,7 +76,7 @@ def keys(generators: Mapping[tuple[str, int], Cell]) -> list[str]:
 
 def test_generators_change_no_key_of_other_cells(tmp_path: Path) -> None:
     """These keys were made before there were generators."""
-    quickstart = load_registry(shipped() / "quickstart.yaml")
+    quickstart = load_registry(shipped_folder() / "quickstart.yaml")
     plugins = installed()
     made = make_cells(
         quickstart.registry,
