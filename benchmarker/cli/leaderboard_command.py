@@ -35,8 +35,8 @@ def leaderboard(
 ) -> None:
     """Rank the models of a study: mean, standard deviation and seeds finished of seeds planned."""
     from benchmarker.cli.rendering import render
-    from benchmarker.results.lazy import uncollected
-    from benchmarker.results.results import ReportOptions, open_results
+    from benchmarker.results.study import uncollected
+    from benchmarker.results.study_results import ReportOptions, open_results
 
     options = ReportOptions(checkpoints=CHECKPOINTS[checkpoint], sort=sort, include_incomplete=include_incomplete)
     with uncollected():

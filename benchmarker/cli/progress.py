@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from benchmarker.cli.base import on_terminal, planned
-from benchmarker.results.labels import metric_label
+from benchmarker.results.metrics import metric_label
 
 if TYPE_CHECKING:
     from benchmarker.contracts.images import SkippedImage

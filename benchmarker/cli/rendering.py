@@ -12,7 +12,7 @@ from benchmarker.errors import BenchmarkerError, PluginError, StorageError
 
 if TYPE_CHECKING:
     from benchmarker.contracts.plugins import Report
-    from benchmarker.results.results import ReportOptions, StudyResults
+    from benchmarker.results.study_results import ReportOptions, StudyResults
 
 
 def find_format(name: str) -> Report:
@@ -37,7 +37,7 @@ def render(results: StudyResults, name: str, options: ReportOptions | None = Non
         If the format's own code fails.
     """
     from benchmarker.discovery import resolve
-    from benchmarker.results.results import ReportOptions
+    from benchmarker.results.study_results import ReportOptions
 
     report = find_format(name)
     renderer = resolve(report.renderer)

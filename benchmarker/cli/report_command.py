@@ -14,7 +14,7 @@ from benchmarker.cli.leaderboard_command import CHECKPOINTS
 from benchmarker.errors import PluginError
 
 if TYPE_CHECKING:
-    from benchmarker.results.results import ReportOptions
+    from benchmarker.results.study_results import ReportOptions
 
 
 @click.command(
@@ -63,7 +63,7 @@ def report(
     """
     from benchmarker.cli.ending import ended_in_order, exit_code
     from benchmarker.cli.rendering import find_format
-    from benchmarker.results.results import ReportOptions
+    from benchmarker.results.study_results import ReportOptions
 
     formats = list(dict.fromkeys(find_format(name.strip()).name for name in names.split(",") if name.strip()))
     if not formats:
@@ -98,7 +98,7 @@ def write_report(study: Path, formats: Sequence[str], folder: Path, options: Rep
         If the study cannot be read, a format fails or a file cannot be written.
     """
     from benchmarker.cli.rendering import as_files, find_format, render, write_file
-    from benchmarker.results.results import open_results
+    from benchmarker.results.study_results import open_results
 
     results = open_results(study)
     files: dict[str, bytes] = {}

@@ -155,7 +155,7 @@ def _refuse_broken(plugins: Plugins) -> None:
 def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> None:
     """Show the leaderboard; into a file it comes last, where the readers of logs look for it."""
     from benchmarker.cli.rendering import render
-    from benchmarker.results.results import open_results
+    from benchmarker.results.study_results import open_results
 
     rendered = render(open_results(results), "terminal")
     reused = f" ({outcome.reused} found finished, not repeated)" if outcome.reused else ""

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarker.cli.progress import duration
-from benchmarker.results.labels import metric_label
+from benchmarker.results.metrics import metric_label
 from benchmarker.results.study import CellRecord, Study
 from benchmarker.study.layout import CHECKPOINTS
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarker.digests import canonical_json
+from benchmarker.results.study import CellRecord
 
 UNKNOWN = "unknown environment"
 MISSING = "-"
@@ -74,6 +75,43 @@ class Difference:
     def consequence(self) -> str:
         """Why bits may change with it."""
         return _MEANINGS[_rank(self.name)][2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Machine and software that some runs share.
+
+    Parameters
+    ----------
+    label : str
+        Difference from the other environments of the study; empty where there is only one.
+    fingerprint : mapping
+        Fingerprint that the runs recorded.
+    cells : tuple of str
+        Names of the cells (and generators) that were computed there.
+    """
+
+    label: str
+    fingerprint: Mapping[str, Any]
+    cells: tuple[str, ...]
+
+
+def environments(cells: Iterable[CellRecord]) -> tuple[Environment, ...]:
+    """Return the environments of finished runs, the most frequent one first."""
+    found: dict[bytes, list[CellRecord]] = {}
+    written: dict[int, bytes] = {}  # runs of a large study share their fingerprints, which stay with them
+    for cell in cells:
+        if cell.status == "ok" and (fingerprint := cell.fingerprint):
+            if id(fingerprint) not in written:
+                common = {name: value for name, value in fingerprint.items() if name != "plugins"}
+                written[id(fingerprint)] = canonical_json(comparable(common))
+            found.setdefault(written[id(fingerprint)], []).append(cell)
+    groups = [found[key] for key in sorted(found, key=lambda key: (-len(found[key]), key))]
+    labels = environment_labels([group[0].fingerprint for group in groups])
+    return tuple(
+        Environment(label=label, fingerprint=group[0].fingerprint, cells=tuple(cell.name for cell in group))
+        for label, group in zip(labels, groups, strict=True)
+    )
 
 
 def comparable(fingerprint: Mapping[str, Any]) -> dict[str, str]:

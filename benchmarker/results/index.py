@@ -16,13 +16,12 @@ import sys
 import time
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarker._version import __version__
-from benchmarker.results.lazy import Numbers
 from benchmarker.study.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, PLAN_FILE, RUNS_FOLDER
 
 logger = logging.getLogger(__name__)
@@ -37,6 +36,61 @@ _EXACT = 2**53
 _FILES = (MANIFEST_FILE, METRICS_FILE, COSTS_FILE)
 
 Stamp = tuple[int, ...]
+
+
+class Numbers(Mapping[str, float]):
+    """Named numbers in a table that many runs share.
+
+    Parameters
+    ----------
+    at : mapping of str to int
+        Where each name stands, from ``start``.
+    values : memoryview
+        Of float64.
+    whole : memoryview or bytes
+        Of one byte each: whether a number was written without a decimal point.
+    start : int
+        Of the first one.
+    """
+
+    __slots__ = ("_at", "_start", "_values", "_whole")
+
+    def __init__(
+        self, at: Mapping[str, int], values: memoryview[float], whole: memoryview[int] | bytes, start: int
+    ) -> None:
+        self._at = at
+        self._values = values
+        self._whole = whole
+        self._start = start
+
+    @property
+    def names(self) -> Mapping[str, int]:
+        """The names, shared by tables that have the same."""
+        return self._at
+
+    @property
+    def raw(self) -> tuple[memoryview[float], memoryview[int] | bytes]:
+        """The numbers, and for each whether it was written without a decimal point."""
+        end = self._start + len(self._at)
+        return self._values[self._start : end], self._whole[self._start : end]
+
+    def __getitem__(self, name: str) -> float:
+        place = self._start + self._at[name]
+        value: float = self._values[place]
+        return int(value) if self._whole[place] else value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._at
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._at)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
 
 NOTHING = Numbers({}, memoryview(array("d")), b"", 0)
 

@@ -1,46 +1,23 @@
-"""Leaderboards: metrics averaged over seeds, with the denominator that was planned."""
+"""Leaderboards: metrics averaged over seeds and ranked, with the planned number of seeds as the denominator."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import difflib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarker.results.labels import metric_label
+from benchmarker.errors import ConfigurationError
+from benchmarker.results.environments import describe, differences
+from benchmarker.results.grouping import Fingerprints, Group, planned_groups, split_by_environment, split_by_training
+from benchmarker.results.index import Numbers
+from benchmarker.results.metrics import Summary, higher_is_better
+from benchmarker.results.study import Study
+from benchmarker.study.layout import CHECKPOINTS
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """One metric over the seeds of a row.
-
-    Parameters
-    ----------
-    mean : float
-        Over the finished seeds.
-    standard_deviation : float or None
-        Of the sample (n - 1 in the denominator); None for a single value.
-    n, planned : int
-        Seeds that gave a value, and seeds in the plan.
-    values : mapping of int to float
-        Each seed's value, in the order of seeds.
-    """
-
-    mean: float
-    standard_deviation: float | None
-    n: int
-    planned: int
-    values: Mapping[int, float]
-
-    @classmethod
-    def of(cls, values: Mapping[int, float], *, planned: int) -> Summary:
-        """Summarise one value for each seed; the order of the seeds changes no bit."""
-        ordered = dict(sorted(values.items()))
-        n = len(ordered)
-        mean = math.fsum(ordered.values()) / n
-        squares = math.fsum((value - mean) ** 2 for value in ordered.values())
-        deviation = math.sqrt(squares / (n - 1)) if n > 1 else None
-        return cls(mean=mean, standard_deviation=deviation, n=n, planned=planned, values=ordered)
+_PRIMARY = {"classification": "mean_per_class_accuracy", "regression": "mean_absolute_error"}
+_LONGEST_LIST = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,26 +27,27 @@ class LeaderboardRow:
     Parameters
     ----------
     rank : int or None
-        From 1 among the rows of the same checkpoint; None where the row is not ranked.
+        Rank among the rows of the same checkpoint, from 1; None where the row is not ranked.
     model, architecture, arm, checkpoint : str
-        Checkpoints are ``"best"`` (by validation loss) and ``"final"``.
+        The checkpoint is ``"best"`` (lowest validation loss) or ``"final"``.
     variant : str
-        What tells this row from another of the same model and arm, for example ``"epochs=30"``; usually empty.
+        Settings that distinguish this row from another of the same model and arm, such as ``"epochs=30"``; usually
+        empty.
     environment : str
-        What tells the environment of these runs from that of others of the same plan, for example
-        ``"tensorflow 2.21.0"``; usually empty. Results of two environments are never averaged.
+        Difference between the environment of these runs and the others of the plan, such as ``"tensorflow 2.21.0"``;
+        usually empty. Results of two environments are never averaged.
     backend, precision : str
-        That computed them.
+        Backend and arithmetic of the runs.
     n, planned : int
-        Finished seeds of this environment, and seeds in the plan.
+        Number of finished seeds in this environment, and number of seeds in the plan.
     metrics, costs : mapping of str to Summary
-        By flat name: ``"mean_per_class_accuracy"``, ``"train_loss"``, ``"recall_FRI"``; ``"parameters"``, ``"flops"``,
-        ``"inference_images_per_second"``.
+        Summaries by flat name: ``"mean_per_class_accuracy"``, ``"train_loss"``, ``"recall_FRI"``; ``"parameters"``,
+        ``"flops"``, ``"inference_images_per_second"``.
     keys : tuple of str
-        Of the cells whose results were averaged, in the order of their seeds; `StudyResults.cells_of` returns them.
+        Keys of the averaged cells in the order of their seeds; `StudyResults.cells_of` returns the cells.
     untrained : int
-        So many of them tested saved weights (``benchmarker run -o``): all or none, as their results prove nothing of
-        training and are never averaged with others.
+        Number of runs that tested saved weights (``benchmarker run -o``): all of them or none, because such results
+        say nothing about training and are never averaged with others.
     """
 
     rank: int | None
@@ -90,12 +68,12 @@ class LeaderboardRow:
 
     @property
     def complete(self) -> bool:
-        """Whether every planned seed has finished, in this environment."""
+        """Whether every planned seed has finished in this environment."""
         return self.n == self.planned
 
     @property
     def label(self) -> str:
-        """The model, and what tells it from another of the same name."""
+        """Name of the model, with whatever distinguishes the row from others of the same name."""
         name = f"{self.model} ({self.variant})" if self.variant else self.model
         marks = ", ".join(filter(None, (self.environment, "saved weights" if self.untrained else "")))
         return f"{name} [{marks}]" if marks else name
@@ -112,10 +90,11 @@ class FailedCell:
     Parameters
     ----------
     model, arm : str
+        Names of the model and of the arm.
     seed : int
-        Which cell.
+        Seed of the cell.
     kind, message : str
-        Kind of failure and one line.
+        Kind of failure, and one line about it.
     """
 
     model: str
@@ -127,32 +106,32 @@ class FailedCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard:
-    """A study's results, averaged over seeds.
+    """Results of a study, averaged over seeds.
 
     Parameters
     ----------
     title, dataset : str
-        Heading, and the dataset's name.
+        Heading, and name of the dataset.
     task : mapping
         The task's ``to_json``: its ``kind`` and classes or targets.
     images, skipped : int
-        How many images the dataset holds, and how many more it could not use.
+        Number of images in the dataset, and number of images that could not be used.
     primary : str
-        The metric that the task is judged by.
+        Metric that the task is judged by.
     higher_is_better : bool
-        Of the metric that rows are sorted by.
+        Whether larger values of ``sort`` are better.
     sort : str
-        The metric that rows are sorted by.
+        Metric or cost that rows are sorted by.
     checkpoints : tuple of str
-        Those that have rows.
+        Checkpoints that have rows.
     rows : tuple of LeaderboardRow
-        Checkpoint by checkpoint; ranked rows first, the others after them by name.
+        Rows of each checkpoint in turn; ranked rows first, the others after them by name.
     ok, planned, pending : int
-        Cells that finished, that were planned, and that have not been run.
+        Numbers of cells that finished, that were planned, and that have not been run.
     failed : tuple of FailedCell
-        The others.
+        Cells without a result.
     notes : tuple of str
-        What a reader should know.
+        Notes for the reader.
     """
 
     title: str
@@ -178,7 +157,7 @@ class Leaderboard:
 
     @property
     def denominator(self) -> str:
-        """One line that says how much of the plan is in this table."""
+        """Share of the plan that this table covers, in one line."""
         parts = [f"{self.ok} of {self.planned} cells finished"]
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
@@ -188,7 +167,7 @@ class Leaderboard:
 
     @property
     def headline_metrics(self) -> tuple[str, ...]:
-        """The metrics that a narrow table shows first: the sorted one, the primary one and its usual companion."""
+        """Metrics that a narrow table shows first: the sorted one, the primary one and its usual companion."""
         companion = "macro_f1" if self.task_kind == "classification" else "root_mean_squared_error"
         return tuple(dict.fromkeys((self.sort, self.primary, companion)))
 
@@ -202,13 +181,269 @@ class Leaderboard:
         return tuple(row for row in self.rows if row.checkpoint == checkpoint)
 
 
-def write_summary(name: str, summary: Summary | None) -> str:
-    """Return a summary as tables show it: mean, and the standard deviation where there is one."""
-    if summary is None:
-        return "-"
-    label = metric_label(name)
-    mean = label.write(summary.mean)
-    # A count that is the same for every seed says nothing by its deviation.
-    if summary.standard_deviation is None or (label.digits < 0 and summary.standard_deviation == 0):
-        return mean
-    return f"{mean} ± {label.write(summary.standard_deviation)}"
+def build_leaderboard(
+    study: Study,
+    *,
+    sort: str | None = None,
+    checkpoints: Sequence[str] = CHECKPOINTS,
+    include_incomplete: bool = False,
+) -> Leaderboard:
+    """Average a study's metrics over seeds, and rank the rows that are complete.
+
+    Parameters
+    ----------
+    study : Study
+        Study, as `read_study` returns it.
+    sort : str, optional
+        Metric or cost to sort by; the task's primary metric by default.
+    checkpoints : sequence of {"best", "final"}
+        Checkpoints that get rows.
+    include_incomplete : bool
+        Also rank rows whose seeds have not all finished.
+
+    Raises
+    ------
+    ConfigurationError
+        If no run has the metric to sort by.
+    """
+    primary, direction = _primary(study)
+    planned = planned_groups(study)
+    prints = Fingerprints()
+    groups = [
+        part for group in planned for one in split_by_environment(group, prints) for part in split_by_training(one)
+    ]
+    metric = _checked(sort, groups, primary)
+    higher = direction if metric == primary else higher_is_better(metric)
+    rows: list[LeaderboardRow] = []
+    for checkpoint in checkpoints:
+        unranked = [_row(group, checkpoint, prints) for group in groups]
+        rows.extend(_ranked(unranked, metric, higher=higher, include_incomplete=include_incomplete))
+    return Leaderboard(
+        title=study.title,
+        dataset=str(study.dataset.get("name", "")),
+        task=study.task,
+        images=_integer(study.dataset.get("images")),
+        skipped=len(study.skipped),
+        primary=primary,
+        higher_is_better=higher,
+        sort=metric,
+        checkpoints=tuple(checkpoints),
+        rows=tuple(rows),
+        ok=study.count("ok"),
+        planned=len(study.cells),
+        pending=study.count("pending"),
+        failed=_failed(study),
+        notes=(
+            *study.notes,
+            *_environment_notes(planned, prints),
+            *_untrained_notes(study),
+            *_collapse_notes(study, checkpoints),
+        ),
+    )
+
+
+def _primary(study: Study) -> tuple[str, bool]:
+    for value in itertools.chain([study.plan.get("primary")], (cell.metrics.get("primary") for cell in study.cells)):
+        if isinstance(value, dict) and isinstance(value.get("name"), str):
+            return value["name"], bool(value.get("higher_is_better", True))
+    name = _PRIMARY.get(str(study.task.get("kind")), "mean_per_class_accuracy")
+    return name, higher_is_better(name)
+
+
+def _failed(study: Study) -> tuple[FailedCell, ...]:
+    failed = [cell for cell in study.cells if cell.status in {"failed", "unreadable"}]
+    return tuple(
+        FailedCell(model=cell.model, arm=cell.arm, seed=cell.seed, kind=cell.kind, message=cell.message)
+        for cell in sorted(failed, key=lambda cell: (cell.model, cell.arm, cell.seed, cell.key))
+    )
+
+
+def _checked(sort: str | None, groups: Sequence[Group], primary: str) -> str:
+    """Return the metric to sort by, which a run must have."""
+    if sort is None or sort == primary:
+        return primary
+    known = {primary}
+    for group in groups:
+        for cell in group.finished:
+            known.update(*cell.evaluations.values(), cell.cost_values)
+    if sort in known:
+        return sort
+    close = difflib.get_close_matches(sort, sorted(known), n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(sorted(known))}."
+    raise ConfigurationError(f"no finished run has a metric called {sort!r}: {hint}")
+
+
+def _row(group: Group, checkpoint: str, prints: Fingerprints) -> LeaderboardRow:
+    first = group.cells[0]
+    # All runs of a group share their environment.
+    measured = prints.entries(group.finished[0].fingerprint) if group.finished else {}
+    planned = len(group.cells)
+    return LeaderboardRow(
+        rank=None,
+        model=first.model,
+        architecture=first.architecture,
+        arm=first.arm,
+        checkpoint=checkpoint,
+        variant=group.variant,
+        environment=group.environment,
+        backend=measured.get("backend.name") or group.settings.get("backend", ""),
+        precision=measured.get("precision") or group.settings.get("precision", ""),
+        n=len(group.finished),
+        planned=planned,
+        keys=tuple(cell.key for cell in sorted(group.finished, key=lambda cell: cell.seed)),
+        untrained=_untrained(group),
+        metrics=_summaries({cell.seed: cell.evaluations.get(checkpoint, {}) for cell in group.finished}, planned),
+        costs=_summaries({cell.seed: cell.cost_values for cell in group.finished}, planned),
+    )
+
+
+def _untrained(group: Group) -> int:
+    """Return how many runs tested saved weights: all or none, because the two are grouped apart."""
+    return 0 if not group.finished or group.finished[0].trained else len(group.finished)
+
+
+def _ranked(
+    rows: Iterable[LeaderboardRow], metric: str, *, higher: bool, include_incomplete: bool
+) -> list[LeaderboardRow]:
+    ranked: list[tuple[float, str, str, str, LeaderboardRow]] = []
+    others: list[LeaderboardRow] = []
+    for row in rows:
+        summary = row.summary(metric)
+        if summary is not None and (include_incomplete or summary.n == summary.planned):
+            ranked.append(
+                (
+                    -summary.mean if higher else summary.mean,
+                    row.model,
+                    row.arm,
+                    f"{row.variant}\0{row.environment}\0{row.untrained}",
+                    row,
+                )
+            )
+        else:
+            others.append(row)
+    ranked.sort(key=lambda entry: entry[:4])
+    result = [replace(entry[4], rank=number) for number, entry in enumerate(ranked, start=1)]
+    return result + sorted(others, key=lambda row: (row.model, row.arm, row.variant, row.environment, row.untrained))
+
+
+def _integer(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+class _Summaries(Mapping[str, Summary]):
+    """Summaries that are computed when they are first looked up: a table shows few of some fifty.
+
+    Parameters
+    ----------
+    names : mapping of str to anything
+        Names of the summaries, in order.
+    compute : callable
+        Function that returns the summary of a name.
+    """
+
+    __slots__ = ("_compute", "_found", "_names")
+
+    def __init__(self, names: Mapping[str, Any], compute: Callable[[str], Summary]) -> None:
+        self._names = names
+        self._compute = compute
+        self._found: dict[str, Summary] = {}
+
+    def __getitem__(self, name: str) -> Summary:
+        if name not in self._found:
+            if name not in self._names:
+                raise KeyError(name)
+            self._found[name] = self._compute(name)
+        return self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def _summaries(values: Mapping[int, Mapping[str, float]], planned: int) -> Mapping[str, Summary]:
+    def summary(name: str) -> Summary:
+        return Summary.of({seed: one[name] for seed, one in values.items() if name in one}, planned=planned)
+
+    return _Summaries(_all_names(values.values()), summary)
+
+
+def _all_names(tables: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return a mapping with the names of all tables in the order in which they come; its values mean nothing."""
+    merged: Mapping[str, Any] = {}
+    for table in tables:
+        names = table.names if isinstance(table, Numbers) else table
+        if not merged:
+            merged = names
+        elif names is not merged and names.keys() != merged.keys():
+            merged = {**merged, **names}
+    return merged
+
+
+def _untrained_notes(study: Study) -> list[str]:
+    """Name the cells that only tested saved weights, whose training is unknown."""
+    names = [cell.name for cell in study.cells if cell.status == "ok" and not cell.trained]
+    if not names:
+        return []
+    more = f"; {len(names) - _LONGEST_LIST} more" if len(names) > _LONGEST_LIST else ""
+    shown = "; ".join(names[:_LONGEST_LIST]) + more
+    return [f"saved weights were tested (-o), so these results say nothing about the settings of the cells: {shown}"]
+
+
+def _collapse_notes(study: Study, checkpoints: Sequence[str]) -> list[str]:
+    """Name the cells whose network assigns every validation image to one class, which makes their scores worthless."""
+    found: dict[str, list[str]] = {}
+    for cell in study.cells:
+        for checkpoint in checkpoints if cell.collapsed else ():
+            if checkpoint in cell.collapsed:
+                found.setdefault(f"{cell.name} ({cell.collapsed[checkpoint]})", []).append(checkpoint)
+    if not found:
+        return []
+    names = [
+        name if len(those) == len(checkpoints) else f"{name}, {' and '.join(those)} weights only"
+        for name, those in found.items()
+    ]
+    return [f"collapsed: the network assigns every validation image to one class: {'; '.join(names)}"]
+
+
+def _environment_notes(planned: Sequence[Group], known: Fingerprints) -> list[str]:
+    """Say which rows were split, and how their environments differ; rows that differ alike share one note."""
+    rows: dict[tuple[int, str], list[str]] = {}
+    for group in planned:
+        prints = [cells[0].fingerprint for cells in known.environments(group)]
+        if len(prints) > 1:
+            rows.setdefault((len(prints), _differing(prints)), []).append(
+                f"{group.cells[0].model} in arm {group.cells[0].arm}"
+            )
+    notes = [
+        f"runs from {count} environments are never averaged; each environment has its own row: "
+        f"{', '.join(names)}. They differ in: {what}"
+        for (count, what), names in rows.items()
+    ]
+    return notes or _note_between_rows(planned, known)
+
+
+def _note_between_rows(planned: Iterable[Group], known: Fingerprints) -> list[str]:
+    """Say that whole rows come from different environments; plugins that only some rows use do not count."""
+    found: dict[bytes, Mapping[str, Any]] = {}
+    for group in planned:
+        for part in known.environments(group):
+            found.setdefault(known.key(part[0].fingerprint, plugins=False), part[0].fingerprint)
+    if len(found) < 2:
+        return []
+    common = [{name: value for name, value in found[key].items() if name != "plugins"} for key in sorted(found)]
+    what = _differing(common)
+    return [f"rows come from {len(found)} environments, so their times and rates cannot be compared: {what}"]
+
+
+def _differing(prints: Sequence[Mapping[str, Any]]) -> str:
+    known = [one for one in prints if one]
+    unknown = "; some runs record no environment" if len(known) < len(prints) else ""
+    return (describe(differences(known)) or "only some runs record their environment") + unknown

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarker.cli import main
 from benchmarker.maintenance.merge import merge_studies
-from benchmarker.results.ranking import build_leaderboard
+from benchmarker.results.leaderboard import build_leaderboard
 from benchmarker.results.study import read_study
 from benchmarker.study.locks import joined
 from benchmarker.trail import Trail

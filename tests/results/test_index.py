@@ -11,7 +11,8 @@ import pytest
 
 from benchmarker import CellRecord, StorageError, open_results
 from benchmarker.cli import main
-from benchmarker.results import index, reading
+from benchmarker.results import index
+from benchmarker.results import study as reading
 from benchmarker.results.index import INDEX_FILE, state_of
 from benchmarker.results.study import read_study
 

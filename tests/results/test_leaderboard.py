@@ -20,8 +20,8 @@ from benchmarker import (
 from benchmarker.cli.base import plain_text
 from benchmarker.discovery import installed, resolve
 from benchmarker.errors import ConfigurationError
-from benchmarker.results.labels import higher_is_better
-from benchmarker.results.ranking import build_leaderboard
+from benchmarker.results.leaderboard import build_leaderboard
+from benchmarker.results.metrics import higher_is_better
 from benchmarker.results.study import read_study
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def test_a_run_that_notes_no_environment_is_not_averaged_with_others(study: Stud
     table = board(study, checkpoints=("best",))
     assert [row.n for row in table.rows] == [1, 1]
     assert "convxpress [unknown environment]" in [row.label for row in table.rows]
-    assert "of some nothing is known" in table.notes[0]
+    assert "some runs record no environment" in table.notes[0]
 
 
 def test_rows_of_different_environments_are_noted(study: StudyFiles) -> None:
@@ -272,8 +272,8 @@ def test_tests_of_saved_weights_are_marked_and_averaged_with_nothing_trained(stu
     means = [row.metrics["mean_per_class_accuracy"].mean for row in table.rows]
     assert means == [80, 90, 60]
     (note,) = table.notes
-    assert note.startswith("not trained here")
-    assert note.endswith("(-o), which proves nothing of their settings: convxpress/real/1826")
+    assert note.startswith("saved weights were tested")
+    assert note.endswith(": convxpress/real/1826")
     results = open_results(study.folder)
     for name in ("terminal", "markdown", "html", "latex"):
         shown = resolve(installed().report(name).renderer)(results, ReportOptions())

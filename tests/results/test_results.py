@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarker import StorageError, open_results
-from benchmarker.results.pictures import find_prepared
+from benchmarker.results.study_results import find_prepared
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles

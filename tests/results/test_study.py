@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarker.errors import StorageError
-from benchmarker.results.rows import flatten_costs
+from benchmarker.results.metrics import flatten_costs
 from benchmarker.results.study import CellRecord, read_study
 
 if TYPE_CHECKING:

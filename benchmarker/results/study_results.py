@@ -1,45 +1,53 @@
-"""Everything that a report may show of a study, read when it is asked for."""
+"""Everything that a report may show of a study; whatever takes time is read when it is first asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from benchmarker.study.layout import CHECKPOINTS
+from benchmarker.errors import StorageError
+from benchmarker.results.environments import Environment, environments
+from benchmarker.results.leaderboard import Leaderboard, LeaderboardRow, build_leaderboard
+from benchmarker.results.study import CellRecord, Study, read_study, uncollected
+from benchmarker.results.tables import HISTORY_FILE, History, Predictions, read_history, read_predictions
+from benchmarker.study.layout import CHECKPOINTS, predictions_file
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarker.results.leaderboard import Leaderboard, LeaderboardRow
-    from benchmarker.results.study import CellRecord, Study
-    from benchmarker.results.tables import History, Predictions
+    from benchmarker.contracts.images import LabelledImages
+
+_DESCRIPTION_START = 200  # bytes of prepared.json that hold the digest, which is written first
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOptions:
-    """What whoever asks for a report may choose.
+    """Choices of the user for a report.
 
     Parameters
     ----------
     checkpoints : tuple of {"best", "final"}
-        Which checkpoints get rows in a leaderboard.
+        Checkpoints that get rows in a leaderboard.
     sort : str, optional
         Metric or cost to rank by; the task's primary metric by default.
     include_incomplete : bool
-        Rank rows whose seeds have not all finished, too.
+        Also rank rows whose seeds have not all finished.
     reference : str
-        The arm that other arms are compared with.
+        Arm that other arms are compared with.
     confidence : float
         Level of intervals, between 0 and 1.
     equivalence : float, optional
-        Half the width of the region of practical equivalence, in the unit of the primary metric (percentage points for
-        mean per-class accuracy); the statistics' own default where it is None.
+        Half-width of the region of practical equivalence, in the unit of the primary metric (percentage points for
+        mean per-class accuracy). By default each comparison uses the default of its statistics.
     refresh_seconds : int, optional
-        The report is written anew so often while runs go on; None for one that is final.
+        Interval at which the report is rewritten while runs go on; None for a final report.
     """
 
     checkpoints: tuple[str, ...] = CHECKPOINTS
@@ -52,36 +60,24 @@ class ReportOptions:
 
     @property
     def checkpoint(self) -> str:
-        """The checkpoint that everything but a leaderboard is shown for: the first one."""
+        """Checkpoint of everything but the leaderboard: the first one."""
         return self.checkpoints[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """What of the machine and its software may have changed the bits of some runs.
-
-    Parameters
-    ----------
-    label : str
-        In what it differs from the others of the study; empty where it is the only one.
-    fingerprint : mapping
-        As the runs noted it.
-    cells : tuple of str
-        Names of the cells (and generators) that were computed there.
-    """
-
-    label: str
-    fingerprint: Mapping[str, Any]
-    cells: tuple[str, ...]
-
-
 class StudyResults:
-    """A study and everything that a report may show of it; whatever costs time is read when it is asked for.
+    """A study with everything that a report may show of it.
 
     Parameters
     ----------
     study : Study
-        As it was read from its folder.
+        Study, as it was read from its folder.
+
+    Examples
+    --------
+    >>> from benchmarker import open_results
+    >>> results = open_results("results/quickstart")  # doctest: +SKIP
+    >>> [row.label for row in results.leaderboard("best").rows]  # doctest: +SKIP
+    ['convxpress', 'mcrgnet', 'first_classifier']
     """
 
     def __init__(self, study: Study) -> None:
@@ -90,12 +86,12 @@ class StudyResults:
 
     @property
     def folder(self) -> Path:
-        """Where the study lies."""
+        """Path of the study."""
         return self.study.folder
 
     @property
     def title(self) -> str:
-        """The registry's title, or the folder's name."""
+        """Title of the registry, or the name of the folder."""
         return self.study.title
 
     @property
@@ -110,13 +106,13 @@ class StudyResults:
 
     @property
     def cells(self) -> tuple[CellRecord, ...]:
-        """The cells in the order of the plan."""
+        """Cells in the order of the plan."""
         return self.study.cells
 
     @property
     def generators(self) -> tuple[CellRecord, ...]:
-        """The trainings of generators in the order of the plan; empty where the study has none."""
-        return tuple(getattr(self.study, "generators", ()))
+        """Trainings of generators in the order of the plan; empty where the study has none."""
+        return self.study.generators
 
     def leaderboard(
         self,
@@ -126,27 +122,24 @@ class StudyResults:
         sort: str | None = None,
         include_incomplete: bool = False,
     ) -> Leaderboard:
-        """Average metrics over seeds, and rank what is complete.
+        """Average metrics over seeds, and rank the rows that are complete.
 
         Parameters
         ----------
         checkpoint : {"best", "final"}, optional
-            One checkpoint alone, instead of ``checkpoints``.
+            Single checkpoint to show instead of ``checkpoints``.
         checkpoints : sequence of {"best", "final"}
-            Which checkpoints get rows.
+            Checkpoints that get rows.
         sort : str, optional
             Metric or cost to sort by; the task's primary metric by default.
         include_incomplete : bool
-            Rank rows whose seeds have not all finished, too.
+            Also rank rows whose seeds have not all finished.
 
         Raises
         ------
         ConfigurationError
             If no run has the metric to sort by.
         """
-        from benchmarker.results.lazy import uncollected
-        from benchmarker.results.ranking import build_leaderboard
-
         chosen = tuple(checkpoints) if checkpoint is None else (checkpoint,)
         key = (chosen, sort, include_incomplete)
         if key not in self._boards:
@@ -157,7 +150,7 @@ class StudyResults:
         return self._boards[key]
 
     def board(self, options: ReportOptions) -> Leaderboard:
-        """Return the leaderboard that a report was asked for."""
+        """Return the leaderboard that the options of a report ask for."""
         return self.leaderboard(
             checkpoints=options.checkpoints, sort=options.sort, include_incomplete=options.include_incomplete
         )
@@ -171,15 +164,13 @@ class StudyResults:
         return {cell.key: cell for cell in self.cells}
 
     def history(self, cell: CellRecord) -> History | None:
-        """Return what was noted after each epoch of a run, or None where it has not been trained here.
+        """Return what a run recorded after each epoch, or None where it has not been trained here.
 
         Raises
         ------
         StorageError
             If the file is damaged.
         """
-        from benchmarker.results.tables import HISTORY_FILE, read_history
-
         if cell.folder is None or not (cell.folder / HISTORY_FILE).is_file():
             return None
         return read_history(cell.folder / HISTORY_FILE)
@@ -192,15 +183,12 @@ class StudyResults:
         StorageError
             If the file is damaged.
         """
-        from benchmarker.results.tables import read_predictions
-        from benchmarker.study.layout import predictions_file
-
         if cell.status != "ok" or cell.folder is None or not (cell.folder / predictions_file(checkpoint)).is_file():
             return None
         return read_predictions(cell.folder, checkpoint, self.task)
 
     def confusion(self, cells: Iterable[CellRecord], checkpoint: str = "best") -> NDArray[np.int64] | None:
-        """Return the confusion matrices of cells, added up.
+        """Return the sum of the confusion matrices of cells.
 
         Returns
         -------
@@ -223,12 +211,12 @@ class StudyResults:
 
     @cached_property
     def registry_text(self) -> str:
-        """The registry as it was run; empty where its copy is gone."""
+        """Text of the registry as it was run; empty where its copy is missing."""
         return self._registry_file.read_text(encoding="utf-8", errors="replace") if self._registry_file else ""
 
     @property
     def registry_name(self) -> str:
-        """How the registry's file was called."""
+        """Name of the registry's file."""
         registry = self.study.plan.get("registry")
         return str(registry.get("name", "")) if isinstance(registry, dict) else ""
 
@@ -239,16 +227,12 @@ class StudyResults:
 
     @cached_property
     def commands(self) -> tuple[str, ...]:
-        """What has to be typed to make this study again, and to check it, line by line."""
-        from benchmarker.results.commands import commands
-
-        return commands(self)
+        """Commands that install the same packages, run the registry again and check the study, one a line."""
+        return tuple(_commands(self))
 
     @cached_property
     def environments(self) -> tuple[Environment, ...]:
-        """The environments of all finished runs, the most frequent one first."""
-        from benchmarker.results.commands import environments
-
+        """Environments of all finished runs, the most frequent one first."""
         return environments((*self.cells, *self.generators))
 
     def images(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
@@ -257,23 +241,28 @@ class StudyResults:
         Parameters
         ----------
         numbers : sequence of int
-            As in `Predictions.images`.
+            Numbers of images, as in `Predictions.images`.
 
         Returns
         -------
         ndarray of shape (len(numbers), height, width, channels), float32, or None
-            As networks saw them, usually scaled to [0, 1]; None where the prepared data are not in this machine's
-            cache.
+            Images as networks see them, usually scaled to [0, 1]; None where the prepared data are not in this
+            machine's cache.
         """
-        from benchmarker.results.pictures import prepared_images
+        import numpy as np
 
-        return prepared_images(self.study, numbers)
+        data = find_prepared(str(self.study.dataset.get("digest", "")))
+        if data is None or any(not 0 <= number < len(data) for number in numbers):
+            return None
+        return np.array(data.images[np.asarray(numbers, dtype=np.int64)], dtype=np.float32)
 
-    def sample_grids(self, generator: CellRecord) -> tuple[Path, ...]:
-        """Return the pictures (PNG) of samples that a generator drew while it was trained, by epoch; none without."""
-        from benchmarker.results.pictures import sample_grids
-
-        return sample_grids(generator)
+    @staticmethod
+    def sample_grids(generator: CellRecord) -> tuple[Path, ...]:
+        """Return the PNG files of samples that a generator drew while it was trained, by epoch."""
+        if generator.folder is None:
+            return ()
+        found = [path for pattern in ("*.png", "*/*.png") for path in generator.folder.glob(pattern)]
+        return tuple(sorted(found, key=lambda path: ([int(n) for n in _NUMBER.findall(path.name)], path.name)))
 
     def losses(self, generator: CellRecord) -> History | None:
         """Return the losses of a generator's training by epoch, or None where there are none."""
@@ -281,24 +270,66 @@ class StudyResults:
 
     @staticmethod
     def quality(generator: CellRecord) -> Mapping[str, Any]:
-        """Return what was measured of a generator's samples; empty where nothing was."""
+        """Return the measured quality of a generator's samples; empty where nothing was measured."""
         value = generator.metrics.get("quality")
         return value if isinstance(value, Mapping) else {}
 
 
 def open_results(folder: str | Path) -> StudyResults:
-    """Open a study's folder for a report.
+    """Open the folder of a study for a report.
 
     Parameters
     ----------
     folder : str or Path
-        The folder that ``benchmarker run`` wrote.
+        Folder that ``benchmarker run`` wrote.
 
     Raises
     ------
     StorageError
-        If there is no readable plan. Damaged runs raise nothing; their cells are unreadable.
+        If there is no readable plan. Damaged runs raise nothing; their cells are ``"unreadable"``.
     """
-    from benchmarker.results.study import read_study
-
     return StudyResults(read_study(Path(folder)))
+
+
+def find_prepared(digest: str) -> LabelledImages | None:
+    """Return prepared data with a digest from this machine's cache, or None."""
+    from benchmarker.data.cache import cache_folder
+    from benchmarker.data.prepared import open_prepared
+
+    if not digest:
+        return None
+    for described in sorted((cache_folder() / "prepared").glob("*/prepared.json")):
+        try:
+            with described.open("rb") as stream:
+                start = stream.read(_DESCRIPTION_START)
+            if f'"digest": "{digest}"'.encode() in start:
+                return open_prepared(described.parent)
+        except (OSError, StorageError):  # damaged, or just being freed: reports do without pictures
+            continue
+    return None
+
+
+def _commands(results: StudyResults) -> Iterator[str]:
+    study = results.study
+    if results.environments:
+        yield from _installing(results.environments[0].fingerprint)
+    suffix = PurePosixPath(results.registry_name or "registry.yaml").suffix
+    seeds = ",".join(map(str, dict.fromkeys(cell.seed for cell in study.cells)))
+    backend = str(study.plan.get("backend") or "tensorflow")
+    source = study.plan.get("source")
+    data = source.get("path") if isinstance(source, dict) else None
+    run = ["benchmarker", "run", f"registry{suffix}"]
+    run += ["-s", seeds] if seeds else []
+    run += ["-d", str(data)] if data else []
+    run += ["-p", "again"]
+    yield f"KERAS_BACKEND={shlex.quote(backend)} {shlex.join(run)}"
+    yield "benchmarker audit ."
+    yield "benchmarker compare . again"
+
+
+def _installing(fingerprint: Mapping[str, Any]) -> Iterator[str]:
+    packages = fingerprint.get("packages")
+    pinned = {"galaxy-benchmarker": fingerprint.get("benchmarker"), **(packages if isinstance(packages, dict) else {})}
+    wanted = [f"{name}=={version}" for name, version in pinned.items() if isinstance(version, str) and version]
+    if wanted:
+        yield shlex.join(["python", "-m", "pip", "install", *wanted])

@@ -1,0 +1,198 @@
+"""Metrics and costs: their flat names, how tables show them, which way is better, and averages over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarker.study.layout import CHECKPOINTS, METRICS_FILE
+
+_LOWER_IS_BETTER = ("loss", "error", "seconds", "bytes", "parameters", "flops", "epoch")
+_PARAMETERS = {
+    "total": "parameters",
+    "trainable": "trainable_parameters",
+    "convolutional": "convolutional_parameters",
+    "dense": "dense_parameters",
+}
+_COSTS = (
+    "flops",
+    "peak_memory_bytes",
+    "training_seconds",
+    "training_images_per_second",
+    "inference_images_per_second",
+)
+
+
+class MalformedError(ValueError):
+    """A file of a run does not hold what it should; the message says which file and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricLabel:
+    """How tables show a metric.
+
+    Parameters
+    ----------
+    short, long : str
+        Column heading, and name in a sentence.
+    digits : int
+        Decimal places; -1 for a count, which is written with a prefix (k, M, G).
+    """
+
+    short: str
+    long: str
+    digits: int = 3
+
+    def write(self, value: float) -> str:
+        """Return a number as tables show it."""
+        return _count(value) if self.digits < 0 else f"{value:,.{self.digits}f}"
+
+
+_LABELS = {
+    "mean_per_class_accuracy": MetricLabel(short="MPCA %", long="mean per-class accuracy in percent", digits=1),
+    "accuracy": MetricLabel(short="accuracy", long="accuracy"),
+    "macro_f1": MetricLabel(short="macro-F1", long="macro-averaged F1"),
+    "macro_precision": MetricLabel(short="precision", long="macro-averaged precision"),
+    "macro_recall": MetricLabel(short="recall", long="macro-averaged recall"),
+    "mean_absolute_error": MetricLabel(short="MAE", long="mean absolute error"),
+    "root_mean_squared_error": MetricLabel(short="RMSE", long="root mean squared error"),
+    "loss": MetricLabel(short="loss", long="loss on the test part"),
+    "epoch": MetricLabel(short="epoch", long="epoch of the checkpoint", digits=1),
+    "parameters": MetricLabel(short="params", long="parameters", digits=-1),
+    "trainable_parameters": MetricLabel(short="trainable", long="trainable parameters", digits=-1),
+    "convolutional_parameters": MetricLabel(short="conv.", long="parameters of convolutions", digits=-1),
+    "dense_parameters": MetricLabel(short="dense", long="parameters of dense layers", digits=-1),
+    "flops": MetricLabel(short="FLOPs", long="floating-point operations for one image", digits=-1),
+    "peak_memory_bytes": MetricLabel(short="memory", long="peak memory in bytes", digits=-1),
+    "training_seconds": MetricLabel(short="train s", long="seconds of training", digits=1),
+    "training_images_per_second": MetricLabel(short="train im/s", long="images per second in training", digits=0),
+    "inference_images_per_second": MetricLabel(short="images/s", long="images per second at inference", digits=0),
+}
+
+
+def metric_label(name: str) -> MetricLabel:
+    """Return how tables show a metric or cost; one without a label of its own is shown by its name."""
+    words = name.replace("_", " ")
+    return _LABELS.get(name) or MetricLabel(short=words, long=words)
+
+
+def higher_is_better(name: str) -> bool:
+    """Return whether larger values of a metric or cost are better, judged by its name."""
+    return not any(word in name for word in _LOWER_IS_BETTER) or name.endswith("per_second")
+
+
+def _count(value: float) -> str:
+    for limit, divisor, suffix in ((1e4, 1.0, ""), (1e6, 1e3, " k"), (1e9, 1e6, " M"), (math.inf, 1e9, " G")):
+        # A number that would round to 1,000 of one prefix is written as 1 of the next.
+        if abs(value) < limit * 0.99995:
+            scaled = value / divisor
+            return f"{scaled:.0f}{suffix}" if not suffix or scaled >= 99.95 else f"{scaled:.1f}{suffix}"
+    return f"{value:.3g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One metric over the seeds of a row.
+
+    Parameters
+    ----------
+    mean : float
+        Mean over the finished seeds.
+    standard_deviation : float or None
+        Sample standard deviation (n - 1 in the denominator); None for a single value.
+    n, planned : int
+        Number of seeds with a value, and number of seeds in the plan.
+    values : mapping of int to float
+        Value of each seed, in the order of the seeds.
+    """
+
+    mean: float
+    standard_deviation: float | None
+    n: int
+    planned: int
+    values: Mapping[int, float]
+
+    @classmethod
+    def of(cls, values: Mapping[int, float], *, planned: int) -> Summary:
+        """Summarise one value for each seed; the order in which they are given changes no bit."""
+        ordered = dict(sorted(values.items()))
+        n = len(ordered)
+        mean = math.fsum(ordered.values()) / n
+        squares = math.fsum((value - mean) ** 2 for value in ordered.values())
+        deviation = math.sqrt(squares / (n - 1)) if n > 1 else None
+        return cls(mean=mean, standard_deviation=deviation, n=n, planned=planned, values=ordered)
+
+
+def write_summary(name: str, summary: Summary | None) -> str:
+    """Return a summary as tables show it: the mean, and the standard deviation where there is one."""
+    if summary is None:
+        return "-"
+    label = metric_label(name)
+    mean = label.write(summary.mean)
+    # The deviation of a count that is the same for every seed carries no information.
+    if summary.standard_deviation is None or (label.digits < 0 and summary.standard_deviation == 0):
+        return mean
+    return f"{mean} ± {label.write(summary.standard_deviation)}"
+
+
+def evaluation_rows(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return each metric of each checkpoint by its flat name.
+
+    Metrics of the test part keep their names; those of the other parts are ``train_...`` and ``validation_...``, ratios
+    are ``ratio_...``, and those of one class ``recall_<class>``. Numbers that are not finite are left out.
+
+    Raises
+    ------
+    MalformedError
+        If there is no checkpoint, or a checkpoint without test metrics. (A test of saved weights may have one only.)
+    """
+    rows = {}
+    for checkpoint in (name for name in CHECKPOINTS if name in metrics):
+        evaluation = metrics[checkpoint]
+        if not isinstance(evaluation, dict) or not isinstance(evaluation.get("test"), dict):
+            raise MalformedError(f"{METRICS_FILE} holds no test metrics of the {checkpoint} checkpoint")
+        rows[checkpoint] = _flat(evaluation)
+    if not rows:
+        raise MalformedError(f"{METRICS_FILE} holds neither a best nor a final checkpoint")
+    return rows
+
+
+def flatten_costs(costs: Mapping[str, Any]) -> dict[str, float]:
+    """Return costs by their flat names; what was not measured is left out."""
+    found: dict[str, float] = {}
+    parameters = costs.get("parameters")
+    if isinstance(parameters, dict):
+        found.update({_PARAMETERS[name]: value for name, value in _numbers(parameters) if name in _PARAMETERS})
+    found.update({name: value for name, value in _numbers(costs) if name in _COSTS})
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _flat(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    _take(found, evaluation["test"])
+    for part, prefix in (("train", "train_"), ("validation", "validation_"), ("ratios", "ratio_")):
+        _take(found, evaluation.get(part), prefix)
+    per_class = evaluation.get("per_class")
+    if isinstance(per_class, dict):
+        for label, scores in per_class.items():
+            _take(found, scores, suffix=f"_{label}")
+    if "epoch" in evaluation:
+        _take(found, {"epoch": evaluation["epoch"]})
+    return found
+
+
+def _take(found: dict[str, float], value: object, prefix: str = "", suffix: str = "") -> None:
+    """Add the finite numbers of an object; done a million times where there are ten thousand runs."""
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            if isinstance(entry, (int, float)) and not isinstance(entry, bool) and math.isfinite(entry):
+                found[f"{prefix}{name}{suffix}"] = entry
+
+
+def _numbers(value: object) -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            if isinstance(entry, (int, float)) and not isinstance(entry, bool):
+                yield str(name), entry
