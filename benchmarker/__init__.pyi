@@ -85,8 +85,8 @@ from .statistics.study_power import PairPower as PairPower
 from .statistics.study_power import StudyPower as StudyPower
 from .statistics.study_power import study_power as study_power
 from .statistics.summaries import interquartile_mean as interquartile_mean
-from .statistics.tables import ComparisonTable as ComparisonTable
 from .statistics.tables import Comparisons as Comparisons
+from .statistics.tables import ComparisonTable as ComparisonTable
 from .statistics.tables import RatioResponse as RatioResponse
 from .statistics.verdicts import compare_study as compare_study
 from .statistics.verdicts import comparison_settings as comparison_settings

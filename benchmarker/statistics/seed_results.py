@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarker.results.leaderboard import LeaderboardRow
-    from benchmarker.results.results import StudyResults
     from benchmarker.results.study import CellRecord
+    from benchmarker.results.study_results import StudyResults
 
 _T = TypeVar("_T")
 _logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from benchmarker.statistics.power import Plan, expected, plan, smallest_detectab
 from benchmarker.statistics.seed_results import SeedResults, read_seed_results
 
 if TYPE_CHECKING:
-    from benchmarker.results.results import StudyResults
+    from benchmarker.results.study_results import StudyResults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarker.results.labels import metric_label
+from benchmarker.results.metrics import metric_label
 from benchmarker.statistics import caveats
 from benchmarker.statistics.comparison import OVERALL, Comparison
 from benchmarker.statistics.corrections import holm
@@ -20,7 +20,7 @@ from benchmarker.statistics.seed_results import SeedResults, read_seed_results
 from benchmarker.statistics.tables import Comparisons, ComparisonTable, TableName
 
 if TYPE_CHECKING:
-    from benchmarker.results.results import StudyResults
+    from benchmarker.results.study_results import StudyResults
 
 METHOD = (
     "Differences are paired: same seed, same split, same test sources. Intervals take seeds and test sources as drawn "
