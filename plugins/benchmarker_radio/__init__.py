@@ -1,14 +1,13 @@
-"""Radio galaxies: public sets, a user's own FITS and synthetic ones."""
+"""Radio galaxies: published data sets, the user's own FITS images, and synthetic sources."""
 
 from __future__ import annotations
 
 from benchmarker import Registrar, hookimpl
-from benchmarker_radio.own import OWN
-from benchmarker_radio.published import PUBLISHED
+from benchmarker_radio.datasets import DATASETS
 
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register the datasets."""
-    for dataset in (*OWN, *PUBLISHED):
+    """Register the data sets."""
+    for dataset in DATASETS:
         registrar.dataset(dataset)

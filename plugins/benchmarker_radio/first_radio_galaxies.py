@@ -1,11 +1,16 @@
 """FIRST radio galaxies of four classes with their published split (doi:10.1016/j.dib.2023.108974).
 
-The archive holds every image twice: in ``galaxy_data/all`` and again in one of ``train``, ``valid`` and ``test``. Only
-the latter are read. File names are ``RA_Dec_label_catalogue.png``, in degrees.
+The archive contains every image twice: in ``galaxy_data/all`` and in one of ``train``, ``valid`` and ``test``. Only the
+latter are read. File names are ``RA_Dec_label_catalogue.png`` with the position in degrees.
 
-The pixels were published clipped (what lies below three times the local noise has that value) and scaled to 0...255,
-so that 91 to 100 per cent of each image are zero. Clipping once more at mean + 3 sigma of the image would take half of
-what is left, the faint lobes and tails; the default preparation therefore only scales to [0, 1].
+The published pixels are clipped (values below three times the local noise are set to it) and scaled to 0...255, so that
+91 to 100 per cent of each image are zero. Clipping again at mean + 3 sigma of the image would remove half of the rest,
+the faint lobes and tails. The default preparation therefore only scales to [0, 1].
+
+References
+----------
+Griese et al. 2023, *FIRST radio galaxy data set containing curated labels of classes FRI, FRII, compact and bent*, Data
+in Brief 47, 108974 (doi:10.1016/j.dib.2023.108974).
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ from benchmarker import (
     path_signature,
     read_members,
 )
-from benchmarker_radio.published import FIRST_RADIO_GALAXIES
+from benchmarker_radio.datasets import FIRST_RADIO_GALAXIES
 
 # In the order of the published labels 0 to 3.
 CLASSES = ("FRI", "FRII", "Compact", "Bent")
@@ -43,25 +48,25 @@ _MOST_PIXELS = 1 << 24
 
 
 def load(options: None, context: DatasetContext) -> DatasetContents:
-    """Read the published zip, the same unpacked, or the published HDF5.
+    """Read the published zip file, its unpacked folder, or the published HDF5 file.
 
     Parameters
     ----------
     options : None
-        The dataset has none.
+        The data set has no options.
     context : DatasetContext
         The user's path, or the download.
 
     Returns
     -------
     DatasetContents
-        2,158 images of 300 x 300 pixels, uint8, 1.8 arcsec per pixel, with the attributes ``ra`` and ``dec`` in
-        degrees; one of them, in the validation part, is all zero.
+        2,158 images of 300 x 300 pixels, uint8, 1.8 arcsec per pixel. Those of the zip file have the attributes ``ra``
+        and ``dec`` in degrees. One image, in the validation part, is all zero.
 
     Raises
     ------
     DataError
-        If the user's file or folder is of another kind.
+        If the user's file or folder has another layout.
     """
     del options
     path = context.fetch(FIRST_RADIO_GALAXIES)
@@ -88,7 +93,7 @@ def _records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
 
 
 def _images(path: Path) -> dict[str, tuple[Part | None, int]]:
-    """Return part and label of each image that counts, by its name."""
+    """Return part and label of each image to read, by its name."""
     split: dict[str, tuple[Part | None, int]] = {}
     unsplit: dict[str, tuple[Part | None, int]] = {}
     for member in read_members(path, (".png",)):
@@ -99,7 +104,7 @@ def _images(path: Path) -> dict[str, tuple[Part | None, int]]:
             split[member.name] = (_PARTS[part], _LABELS[label])
         else:
             unsplit[member.name] = (None, _LABELS[label])
-    # The folder `all` repeats the images of the parts; it counts only where somebody kept nothing else.
+    # The folder `all` repeats the images of the parts; it is read only if there is nothing else.
     return split or unsplit
 
 
@@ -109,13 +114,13 @@ def _record(member: Member, part: Part | None, label: int) -> ImageRecord | Skip
     try:
         with Image.open(io.BytesIO(member.read()), formats=("PNG",)) as image:
             if image.width * image.height > _MOST_PIXELS:
-                return SkippedImage(name=member.name, reason=f"{image.width} x {image.height} pixels are too many")
+                return SkippedImage(name=member.name, reason=f"{image.width} x {image.height} pixels exceed the limit")
             import numpy as np
 
             grey = image.convert("L") if image.mode in {"1", "P", "LA", "PA", "RGB", "RGBA"} else image
             pixels = np.array(grey)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow's messages name the stream, which has no name; the kind of error says enough.
+        # Pillow's messages quote the unnamed stream, so the type of the error says more than its text.
         return SkippedImage(name=member.name, reason=f"not a readable PNG ({type(error).__name__})")
     stem = PurePosixPath(member.name).stem
     position = _POSITION.match(stem)
@@ -130,8 +135,8 @@ def _record(member: Member, part: Part | None, label: int) -> ImageRecord | Skip
 
 def _nothing_found(path: Path) -> str:
     return (
-        f"{path} holds no PNG images in folders train, valid and test with folders {', '.join(CLASSES)} in each; give "
-        f"{FIRST_RADIO_GALAXIES.filename}, or the folder that it was unpacked to"
+        f"{path} contains no PNG images in folders train, valid and test with folders {', '.join(CLASSES)} in each; "
+        f"give {FIRST_RADIO_GALAXIES.filename}, or the folder it was unpacked to"
     )
 
 
@@ -145,7 +150,7 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _hdf5_records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
-    """Read the published HDF5: a group ``data_<n>`` for each source, without its position."""
+    """Read the published HDF5 file, which has a group ``data_<n>`` for each source and no positions."""
     import h5py
 
     source: Any = path
@@ -159,7 +164,7 @@ def _hdf5_records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
                 part = _PARTS[group["Split_literature"].asstr()[()]]
                 image = group["Img"][()]
             except (KeyError, TypeError, ValueError, OSError) as error:
-                yield SkippedImage(name=name, reason=f"no Img, Label_literature and Split_literature in it: {error}")
+                yield SkippedImage(name=name, reason=f"Img, Label_literature or Split_literature is missing: {error}")
                 continue
             if not 0 <= label < len(CLASSES):
                 yield SkippedImage(name=name, reason=f"no class has the label {label}")

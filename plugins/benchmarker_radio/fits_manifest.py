@@ -1,4 +1,4 @@
-"""Dataset ``fits-manifest``: a user's own folder of FITS images, with a sub-folder per class and a manifest.
+"""Dataset ``fits-manifest``: the user's own FITS images, with a sub-folder for each class and a manifest.
 
 The layout is that of the comparison of Becker et al. 2021, MNRAS 503, 1828::
 
@@ -6,11 +6,13 @@ The layout is that of the comparison of Becker et al. 2021, MNRAS 503, 1828::
     my_galaxies/FRI/3C_305.fits
     my_galaxies/FRII/3C_212.fits
 
-Types are 1 COMP, 2 FRI, 3 FRII, 4 BENT; 1F (FR0) is left out. Without a manifest every sub-folder is a class.
+The types are 1 COMP, 2 FRI, 3 FRII and 4 BENT; sources of type 1F (FR0) are left out. Without a manifest every
+sub-folder is a class. Files and rows that cannot be used are reported with a reason, not dropped silently.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +33,16 @@ from benchmarker import (
     digest_file,
     read_fits_image,
 )
-from benchmarker_radio.manifest import read_manifest, spelling
 
 _SUFFIXES = (".fits", ".fit", ".fts")
 _COMPRESSED = ("", ".gz", ".fz")
 _DEFAULT_MANIFEST = "manifest.csv"
 _NO_CLASS = "no class: neither in the folder of a class nor in a manifest"
+_NAME_COLUMNS = ("name", "object", "source", "file", "filename")
+_TYPE_COLUMNS = ("type", "class", "label")
+_LEFT_OUT = {"1F": "sub-class 1F (FR0) is left out"}
 
-# Other spellings of the classes, as folders or in manifests; compared without case, hyphens, underscores and spaces.
+# Other spellings of the classes in folder names and manifests, compared without case, hyphens, underscores and spaces.
 _ALIASES = {
     "COMP": ("comp", "compact", "point"),
     "FRI": ("fri", "fr1"),
@@ -54,10 +58,10 @@ class FitsManifestOptions(Options):
     """CSV file with the columns Name and Type; a relative path starts at the folder with the images."""
 
     classes: dict[str, str] = Field(default={"1": "COMP", "2": "FRI", "3": "FRII", "4": "BENT"}, min_length=1)
-    """Class, which is also the name of its sub-folder, for each type; networks number the classes in this order."""
+    """Class of each type, which is also the name of its sub-folder; networks number the classes in this order."""
 
     extension: str | None = None
-    """Ending of the image files, for example `.fits`; .fits, .fit and .fts, also with .gz or .fz, where left out."""
+    """Extension of the image files, such as `.fits`; by default .fits, .fit and .fts, also with .gz or .fz."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +78,26 @@ class _Selection:
 
 
 def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetContents:
-    """Find the images of a user's folder.
+    """Find the images in the user's folder.
+
+    Parameters
+    ----------
+    options : FitsManifestOptions
+        Manifest, classes and extension.
+    context : DatasetContext
+        The user's folder.
+
+    Returns
+    -------
+    DatasetContents
+        One record per source, named after its file, and one `SkippedImage` per file or row that cannot be used.
 
     Raises
     ------
     ConfigurationError
-        If no folder is given, or a manifest that does not exist.
+        If no folder is given, or the manifest does not exist.
     DataError
-        If the folder holds nothing that can be used; names every file with the reason.
+        If nothing in the folder can be used; the message lists every file with the reason.
     """
     folder = context.path
     if folder is None or not folder.is_dir():
@@ -91,17 +107,7 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
             "give `-d FOLDER`, or `path: FOLDER` under `dataset`"
         )
     files = _Files(folder, options)
-    manifest = folder / options.manifest
-    if manifest.is_file():
-        selection, manifest_digest = _listed(files, manifest), digest_file(manifest)
-    elif manifest.exists():
-        raise ConfigurationError(f"the manifest {manifest} is not a regular file: correct `-f`")
-    elif options.manifest != _DEFAULT_MANIFEST:
-        raise ConfigurationError(
-            f"there is no manifest {manifest}: correct `-f`, or write one with the header Name,Type"
-        )
-    else:
-        selection, manifest_digest = _by_folder(files), ""
+    selection, manifest_digest = _select(files, folder / options.manifest, options)
     present = {source.label for source in selection.sources}
     classes = (*(c for c in files.classes if c in present), *sorted(present.difference(files.classes)))
 
@@ -123,8 +129,21 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
     )
 
 
+def _select(files: _Files, manifest: Path, options: FitsManifestOptions) -> tuple[_Selection, str]:
+    """Select the images, and return them with the digest of the manifest, which is empty without one."""
+    if manifest.is_file():
+        return _select_listed(files, manifest), digest_file(manifest)
+    if manifest.exists():
+        raise ConfigurationError(f"the manifest {manifest} is not a regular file: correct `-f`")
+    if options.manifest != _DEFAULT_MANIFEST:
+        raise ConfigurationError(
+            f"there is no manifest {manifest}: correct `-f`, or write one with the header Name,Type"
+        )
+    return _select_by_folder(files), ""
+
+
 class _Files:
-    """The FITS files of a folder and of its sub-folders, one level deep."""
+    """The FITS files of a folder and of its immediate sub-folders."""
 
     def __init__(self, folder: Path, options: FitsManifestOptions) -> None:
         self.folder = folder
@@ -136,42 +155,62 @@ class _Files:
         visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         self.folders = [path for path in visible if path.is_dir()]
         self.paths: list[Path] = [path for path in visible if self._is_fits(path)]
-        self.foreign: list[Path] = []
+        self.other: list[Path] = []
         for sub_folder in self.folders:
             for path in sorted(p for p in sub_folder.iterdir() if p.is_file() and not p.name.startswith(".")):
-                (self.paths if self._is_fits(path) else self.foreign).append(path)
-        self._places: dict[tuple[str | None, str], list[Path]] = {}
+                (self.paths if self._is_fits(path) else self.other).append(path)
+        self._by_label_and_stem: dict[tuple[str | None, str], list[Path]] = {}
         for path in self.paths:
-            self._places.setdefault((self.label(path), self.stem(path)), []).append(path)
+            self._by_label_and_stem.setdefault((self.label(path), self.stem(path)), []).append(path)
 
     def _is_fits(self, path: Path) -> bool:
         return path.is_file() and path.name.lower().endswith(self._endings)
 
     def stem(self, path: Path) -> str:
-        """Return the name of the source in a file: its name without the ending."""
+        """Return the name of the source in a file: the file name without its extension."""
         ending = max((e for e in self._endings if path.name.lower().endswith(e)), key=len, default="")
         return path.name[: len(path.name) - len(ending)]
 
     def label(self, path: Path) -> str | None:
-        """Return the class whose folder a file is in, in the spelling of the options; None in the folder itself."""
+        """Return the class of the folder that a file is in, or None for a file in the top folder."""
         if path.parent == self.folder:
             return None
-        kind = self.type_of.get(spelling(path.parent.name))
+        kind = self.type_of.get(_spelling(path.parent.name))
         return self.class_of_type[kind] if kind else path.parent.name
 
     def find(self, name: str, label: str) -> list[Path]:
-        """Return the files of a source of the manifest: in the folder of its class, else in the folder itself."""
+        """Return the files of a source in the folder of its class or else in the top folder."""
         stem = self.stem(Path(name))
-        return next((found for place in (label, None) if (found := self._places.get((place, stem)))), [])
+        for folder_label in (label, None):
+            if found := self._by_label_and_stem.get((folder_label, stem)):
+                return found
+        return []
 
     def relative(self, path: Path) -> str:
-        """Return how the user knows a file."""
+        """Return the path of a file relative to the user's folder."""
         return path.relative_to(self.folder).as_posix()
 
+    def skip(self, path: Path, reason: str) -> SkippedImage:
+        """Return the record of a file that is not used."""
+        return SkippedImage(name=self.relative(path), reason=reason)
+
+    def skip_other(self) -> list[SkippedImage]:
+        """Return the records of the files without the extension of an image."""
+        return [self.skip(path, "no FITS extension in its name") for path in self.other]
+
     def signature(self) -> list[Any]:
-        """Return name, size and time of change of each file."""
-        stats = [(self.relative(path), path.stat()) for path in sorted([*self.paths, *self.foreign])]
+        """Return name, size and modification time of each file."""
+        stats = [(self.relative(path), path.stat()) for path in sorted([*self.paths, *self.other])]
         return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+
+    def report(self, problem: str, skipped: Sequence[SkippedImage]) -> str:
+        """Return an error message with a line for each file or row that is not used."""
+        return "\n".join([f"{self.folder}: {problem}.", *(f"  {entry.name}: {entry.reason}" for entry in skipped)])
+
+
+def _spelling(text: str) -> str:
+    """Return a word in the form in which words are compared: lower case without hyphens, underscores and spaces."""
+    return text.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
 def _spellings(classes: Mapping[str, str]) -> dict[str, str]:
@@ -179,13 +218,13 @@ def _spellings(classes: Mapping[str, str]) -> dict[str, str]:
     known: dict[str, str] = {}
     for kind, label in classes.items():
         for word in (kind, label, *_ALIASES.get(label.upper(), ())):
-            known.setdefault(spelling(word), kind)
+            known.setdefault(_spelling(word), kind)
     return known
 
 
-def _listed(files: _Files, path: Path) -> _Selection:
-    """Select what the manifest lists; everything else in the folder is named as skipped."""
-    manifest = read_manifest(path, files.type_of)
+def _select_listed(files: _Files, path: Path) -> _Selection:
+    """Select the sources in the manifest; everything else in the folder is reported as skipped."""
+    manifest = _read_manifest(path, files.type_of)
     skipped = [SkippedImage(name=name, reason=reason) for name, reason in manifest.left_out.items()]
     sources: list[_Source] = []
     used = {path for path in files.paths if files.stem(path) in manifest.left_out}
@@ -201,41 +240,41 @@ def _listed(files: _Files, path: Path) -> _Selection:
     missing = [entry for entry in skipped if entry.name in manifest.types]
     if manifest.types and len(missing) == len(manifest.types):
         raise DataError(
-            f"{files.folder}: none of the {len(missing)} sources of {path.name} has a file there; expected for example "
+            f"{files.folder}: none of the {len(missing)} sources in {path.name} has a file there; expected for example "
             f"{missing[0].reason.rpartition(' ')[2]}. Folders: {', '.join(f.name for f in files.folders) or 'none'}"
         )
     if not sources:
-        raise DataError(_table(files.folder, f"{path.name} lists no source that can be used", skipped))
-    skipped += [_skip(files, other, "not in the manifest") for other in files.paths if other not in used]
-    return _Selection(sources=sources, skipped=[*skipped, *_foreign(files)])
+        raise DataError(files.report(f"{path.name} lists no source that can be used", skipped))
+    skipped += [files.skip(other, "not in the manifest") for other in files.paths if other not in used]
+    return _Selection(sources=sources, skipped=[*skipped, *files.skip_other()])
 
 
-def _by_folder(files: _Files) -> _Selection:
-    """Select every FITS file in a sub-folder, the sub-folder being its class."""
-    labels: dict[str, list[Path]] = {}
+def _select_by_folder(files: _Files) -> _Selection:
+    """Select every FITS file in a sub-folder, whose name is the class."""
+    by_name: dict[str, list[Path]] = {}
     for path in files.paths:
         if files.label(path) is not None:
-            labels.setdefault(files.stem(path), []).append(path)
+            by_name.setdefault(files.stem(path), []).append(path)
     sources: list[_Source] = []
-    skipped = [_skip(files, path, _why(path)) for path in files.paths if files.label(path) is None]
-    for name, paths in sorted(labels.items()):
+    skipped = [files.skip(path, _why_unused(path)) for path in files.paths if files.label(path) is None]
+    for name, paths in sorted(by_name.items()):
         if len(paths) > 1:
-            places = " and ".join(files.relative(path) for path in paths)
-            skipped += [_skip(files, path, f"the same source twice: {places}") for path in paths]
+            copies = " and ".join(files.relative(path) for path in paths)
+            skipped += [files.skip(path, f"the same source twice: {copies}") for path in paths]
         else:
             sources.append(_Source(name=name, label=str(files.label(paths[0])), path=paths[0]))
     if not sources:
         advice = "put them into a sub-folder for each class, or write manifest.csv with the header Name,Type"
         raise DataError(
-            _table(files.folder, f"no FITS image can be used: {advice}", skipped)
+            files.report(f"no FITS image can be used: {advice}", skipped)
             if skipped
-            else f"{files.folder} holds no FITS files: expected a sub-folder for each class and manifest.csv"
+            else f"{files.folder} contains no FITS files: expected a sub-folder for each class and manifest.csv"
         )
-    return _Selection(sources=sources, skipped=[*skipped, *_foreign(files)])
+    return _Selection(sources=sources, skipped=[*skipped, *files.skip_other()])
 
 
-def _why(path: Path) -> str:
-    """Return why a file outside of any class cannot be used: because of the file itself, or for want of a class."""
+def _why_unused(path: Path) -> str:
+    """Return why a file outside any class cannot be used: it is unreadable, it is blank, or it has no class."""
     import numpy as np
 
     try:
@@ -245,13 +284,65 @@ def _why(path: Path) -> str:
     return "every pixel is NaN" if bool(np.isnan(image).all()) else _NO_CLASS
 
 
-def _skip(files: _Files, path: Path, reason: str) -> SkippedImage:
-    return SkippedImage(name=files.relative(path), reason=reason)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manifest:
+    """Type of each source that can be used, and the reason for each that cannot, both sorted by name."""
+
+    types: Mapping[str, str]
+    left_out: Mapping[str, str]
 
 
-def _foreign(files: _Files) -> list[SkippedImage]:
-    return [_skip(files, path, "not a FITS file by its name") for path in files.foreign]
+def _read_manifest(path: Path, known: Mapping[str, str]) -> _Manifest:
+    """Read a manifest in UTF-8 with a header such as ``Name,Type``.
+
+    Columns may be in any order and spelling; ``known`` has the type for each accepted spelling of a type or class.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(stream)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: the manifest cannot be read as CSV in UTF-8: {error}") from error
+    lines = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]
+    name_column, type_column = _columns(path, lines[0][1] if lines else [])
+    found: dict[str, set[str]] = {}
+    unknown: dict[str, str] = {}
+    for number, row in lines[1:]:
+        name, given = (row[column] if column < len(row) else "" for column in (name_column, type_column))
+        kind = known.get(_spelling(given.removesuffix(".0"))) or (given.upper() if given.upper() in _LEFT_OUT else None)
+        if kind is None or not name:
+            expected = f"expected a name and a type. Received: {','.join(row)!r}"
+            unknown[name or f"line {number}"] = f"line {number} of the manifest: {expected}"
+        else:
+            found.setdefault(name, set()).add(kind)
+    if not found and not unknown:
+        raise DataError(f"{path}: the manifest lists no source")
+    return _resolve_types(found, unknown)
 
 
-def _table(folder: Path, problem: str, skipped: Sequence[SkippedImage]) -> str:
-    return "\n".join([f"{folder}: {problem}.", *(f"  {entry.name}: {entry.reason}" for entry in skipped)])
+def _columns(path: Path, header: list[str]) -> tuple[int, int]:
+    """Return the numbers of the columns with the names and the types."""
+    words = [_spelling(word) for word in header]
+    names = [column for column, word in enumerate(words) if word in _NAME_COLUMNS]
+    types = [column for column, word in enumerate(words) if word.startswith(_TYPE_COLUMNS)]
+    if not names or not types:
+        raise DataError(
+            f"{path}:1: expected a header with the columns Name and Type. "
+            f"Received: {','.join(header) or 'an empty file'}"
+        )
+    return names[0], types[0]
+
+
+def _resolve_types(found: Mapping[str, set[str]], unknown: Mapping[str, str]) -> _Manifest:
+    """Separate the sources with one usable type from those that are left out."""
+    types: dict[str, str] = {}
+    left_out = dict(unknown)
+    for name, kinds in sorted(found.items()):
+        if len(kinds) > 1:
+            left_out[name] = f"the manifest gives it the types {' and '.join(sorted(kinds))}"
+        elif name not in unknown:
+            (kind,) = kinds
+            if kind in _LEFT_OUT:
+                left_out[name] = _LEFT_OUT[kind]
+            else:
+                types[name] = kind
+    return _Manifest(types=types, left_out=dict(sorted(left_out.items())))

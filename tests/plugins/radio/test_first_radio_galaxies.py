@@ -1,3 +1,5 @@
+"""Dataset `first-radio-galaxies`: archives, folders and the published numbers."""
+
 from __future__ import annotations
 
 import io
@@ -68,7 +70,7 @@ def records(path: Path) -> list[ImageRecord]:
 
 
 @pytest.mark.parametrize("kind", ["zip", "unpacked", "inner folder", "folder with the zip"])
-def test_zip_and_folder_give_the_same_records(kind: str, tmp_path: Path) -> None:
+def test_first_radio_galaxies_reads_zip_and_folder_alike(kind: str, tmp_path: Path) -> None:
     if kind == "zip":
         path = zipped(tmp_path / "mine.zip", SMALL)
     elif kind == "folder with the zip":
@@ -91,12 +93,12 @@ def test_zip_and_folder_give_the_same_records(kind: str, tmp_path: Path) -> None
     assert all(record.image.shape == (4, 4) and record.image.dtype == np.uint8 for record in found)
 
 
-def test_the_folder_all_counts_only_alone(tmp_path: Path) -> None:
+def test_folder_all_is_read_only_without_a_split(tmp_path: Path) -> None:
     only_all = {name: data for name, data in SMALL.items() if "/all/" in name}
     assert [(r.source_id, r.part) for r in records(zipped(tmp_path / "all.zip", only_all))] == [("10.5_-1.25", None)]
 
 
-def test_an_image_that_cannot_be_read_is_named_and_not_fatal(tmp_path: Path) -> None:
+def test_unreadable_image_is_skipped_by_name(tmp_path: Path) -> None:
     name = "galaxy_data/train/FRI/99_9_0_MiraBest.png"
     path = zipped(tmp_path / "mine.zip", {**SMALL, name: png()[:50]})
     skipped = [record for record in load(path).records() if isinstance(record, SkippedImage)]
@@ -104,47 +106,47 @@ def test_an_image_that_cannot_be_read_is_named_and_not_fatal(tmp_path: Path) -> 
     assert "not a readable PNG" in skipped[0].reason
 
 
-def test_a_huge_image_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_huge_image_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_radio_galaxies, "_MOST_PIXELS", 15)
     (record, *_) = load(zipped(tmp_path / "mine.zip", SMALL)).records()
     assert isinstance(record, SkippedImage)
-    assert record.reason == "4 x 4 pixels are too many"
+    assert record.reason == "4 x 4 pixels exceed the limit"
 
 
-def test_an_unsafe_zip_is_refused(tmp_path: Path) -> None:
+def test_unsafe_zip_is_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "evil.zip", {**SMALL, "galaxy_data/../../evil.png": png()})
     with pytest.raises(UnsafeArchiveError, match=r"evil\.png.*leads out"):
         list(load(path).records())
 
 
 @pytest.mark.parametrize("files", [{}, {"images/FRX/a.png": png()}])
-def test_another_folder_says_what_is_expected(files: dict[str, bytes], tmp_path: Path) -> None:
+def test_folder_without_images_names_the_expected_layout(files: dict[str, bytes], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train, valid and test.*galaxy_data\.zip"):
         load(unpacked(tmp_path, files))
     with pytest.raises(DataError, match=r"train, valid and test.*galaxy_data\.zip"):
         list(load(zipped(tmp_path / "other.zip", files)).records())
 
 
-def test_the_signature_follows_the_content(tmp_path: Path) -> None:
+def test_signature_depends_on_the_content(tmp_path: Path) -> None:
     first = load(zipped(tmp_path / "a.zip", SMALL)).signature
     assert load(zipped(tmp_path / "a.zip", {**SMALL, "galaxy_data/train/FRI/1_1_0_x.png": png()})).signature != first
     assert str(tmp_path) not in str(first)
 
 
 @pytest.mark.shared
-def test_the_published_set_is_complete(shared_data: Path) -> None:
+def test_published_set_is_complete(shared_data: Path) -> None:
     found = records(shared_data / "first_radio_galaxies" / "galaxy_data.zip")
     assert Counter((record.part, CLASSES[int(record.target)]) for record in found) == PUBLISHED  # type: ignore[arg-type]
-    assert len({record.source_id for record in found}) == 2158, "each source is there once"
+    assert len({record.source_id for record in found}) == 2158, "each source occurs once"
     assert {record.image.shape for record in found} == {(300, 300)}
-    assert len({record.image.tobytes() for record in found}) == 2158, "each image is there once"
+    assert len({record.image.tobytes() for record in found}) == 2158, "each image occurs once"
     blank = [(record.source_id, record.part) for record in found if not record.image.any()]
     assert blank == [("22.446_0.776", "validation")]
     assert all(-12 < record.attributes["dec"] < 65 and 0 <= record.attributes["ra"] < 360 for record in found)
 
 
 @pytest.mark.shared
-def test_the_hdf5_holds_the_same_images_in_the_same_parts(shared_data: Path) -> None:
+def test_hdf5_has_the_same_images_in_the_same_parts(shared_data: Path) -> None:
     folder = shared_data / "first_radio_galaxies"
     png_set, hdf5_set = (
         Counter((record.part, record.target, record.image.tobytes()) for record in records(folder / name))

@@ -1,4 +1,4 @@
-"""A user's own folder of FITS images: manifests as people write them, and files as they come."""
+"""Dataset `fits-manifest`: manifests in the variants that users write, and files in any state."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.shared
-def test_the_forty_real_images(shared_data: Path) -> None:
+def test_forty_real_images_are_read(shared_data: Path) -> None:
     contents = _load(shared_data / "first_fits")
     records = list(contents.records())
     assert contents.count == len(records) == 40
@@ -68,7 +68,7 @@ def test_the_forty_real_images(shared_data: Path) -> None:
 
 
 @pytest.mark.shared
-def test_edge_cases_in_class_folders_are_named_with_their_reasons(shared_data: Path, tmp_path: Path) -> None:
+def test_unreadable_files_in_class_folders_are_skipped_with_reasons(shared_data: Path, tmp_path: Path) -> None:
     shutil.copytree(shared_data / "first_fits", tmp_path, dirs_exist_ok=True)
     (tmp_path / "manifest.csv").chmod(0o644)
     (tmp_path / "FRI").chmod(0o755)
@@ -91,7 +91,7 @@ def test_edge_cases_in_class_folders_are_named_with_their_reasons(shared_data: P
 
 
 @pytest.mark.shared
-def test_a_folder_of_loose_files_names_every_one(shared_data: Path) -> None:
+def test_folder_without_classes_lists_every_file(shared_data: Path) -> None:
     with pytest.raises(DataError) as caught:
         _load(shared_data / "fits_edge_cases")
     lines = str(caught.value).splitlines()
@@ -115,14 +115,14 @@ def test_a_folder_of_loose_files_names_every_one(shared_data: Path) -> None:
         "Name,Type\na,2\na,2\nb.1,2\nc+1,3\nd,3\nd,3\n",
     ],
 )
-def test_manifests_as_people_write_them(folder: Path, text: str) -> None:
+def test_manifest_variants_are_understood(folder: Path, text: str) -> None:
     (folder / "manifest.csv").write_bytes(text.encode())
     contents = _load(folder)
     assert _classes(contents) == ("FRI", "FRII")
     assert _read(contents) == ({"a": "FRI", "b.1": "FRI", "c+1": "FRII", "d": "FRII"}, {})
 
 
-def test_rows_that_cannot_be_used_are_named(folder: Path) -> None:
+def test_unusable_rows_are_skipped_with_reasons(folder: Path) -> None:
     text = "Name,Type\na,2\nb.1,1F\nc+1,3\nd,3\nd,2\ne,4\nf,9\n,2\n"
     (folder / "manifest.csv").write_text(text)
     contents = _load(folder)
@@ -138,7 +138,7 @@ def test_rows_that_cannot_be_used_are_named(folder: Path) -> None:
     assert contents.count == 7
 
 
-def test_files_beside_the_manifest_are_named(folder: Path) -> None:
+def test_files_outside_the_manifest_are_skipped_with_reasons(folder: Path) -> None:
     for name in ("FRI/extra.fits", "loose.fits", "other/x.fits.gz"):
         _image(folder / name)
     (folder / "FRII" / "notes.txt").write_text("seen by eye")
@@ -149,11 +149,11 @@ def test_files_beside_the_manifest_are_named(folder: Path) -> None:
         "FRI/extra.fits": "not in the manifest",
         "loose.fits": "not in the manifest",
         "other/x.fits.gz": "not in the manifest",
-        "FRII/notes.txt": "not a FITS file by its name",
+        "FRII/notes.txt": "no FITS extension in its name",
     }
 
 
-def test_folders_and_files_in_other_spellings(tmp_path: Path) -> None:
+def test_other_spellings_of_folders_and_files_are_understood(tmp_path: Path) -> None:
     for name in ("Compact/a.fit", "fr1/b.FITS", "FR-II/c.fits.gz", "wat/d.fts", "e.fits"):
         _image(tmp_path / name)
     (tmp_path / "manifest.csv").write_text("Name,Type\na,1\nb,2\nc,3\nd,4\ne,4\n")
@@ -162,7 +162,7 @@ def test_folders_and_files_in_other_spellings(tmp_path: Path) -> None:
     assert not skipped
 
 
-def test_a_source_in_the_folder_of_another_class_is_not_found(folder: Path) -> None:
+def test_source_in_the_folder_of_another_class_is_not_used(folder: Path) -> None:
     (folder / "FRI" / "a.fits").rename(folder / "FRII" / "a.fits")
     used, skipped = _read(_load(folder))
     assert "a" not in used
@@ -172,7 +172,7 @@ def test_a_source_in_the_folder_of_another_class_is_not_found(folder: Path) -> N
     }
 
 
-def test_without_a_manifest_folders_are_classes(folder: Path) -> None:
+def test_folders_are_classes_without_a_manifest(folder: Path) -> None:
     (folder / "manifest.csv").unlink()
     _image(folder / "X-shaped" / "x.fits")
     _image(folder / "loose.fits")
@@ -190,7 +190,7 @@ def test_without_a_manifest_folders_are_classes(folder: Path) -> None:
     }
 
 
-def test_options(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_options_change_manifest_classes_and_extension(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("lists") / "mine.csv"
     elsewhere.write_text("Name,Type\na,x\nc+1,y\n")
     contents = _load(folder, manifest=str(elsewhere), classes={"y": "FRII", "x": "FRI"})
@@ -202,23 +202,23 @@ def test_options(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None
     assert {"b.1", "c+1", "d"} < set(skipped)
 
 
-def test_no_folder_is_a_clear_message(tmp_path: Path) -> None:
+def test_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="give `-d FOLDER`"):
         _load(None)
     (tmp_path / "a.csv").write_text("")
     with pytest.raises(ConfigurationError, match="is not a folder"):
         _load(tmp_path / "a.csv")
-    with pytest.raises(DataError, match="holds no FITS files"):
+    with pytest.raises(DataError, match="no FITS files"):
         _load(tmp_path)
 
 
-def test_a_manifest_that_cannot_be_read(folder: Path) -> None:
+def test_unusable_manifest_is_reported(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"there is no manifest .*list\.csv"):
         _load(folder, manifest="list.csv")
     for text, message in (
         (b"", "Received: an empty file"),
         (b"a,2\nb,3\n", "expected a header with the columns Name and Type. Received: a,2"),
-        (b"Name,Type\n", "names no source"),
+        (b"Name,Type\n", "lists no source"),
         (b"Name,Type\n\xff\xfe,2\n", "UTF-8"),
         (b"Name,Type\na,1F\n", "lists no source that can be used"),
     ):
@@ -227,14 +227,14 @@ def test_a_manifest_that_cannot_be_read(folder: Path) -> None:
             _load(folder)
 
 
-def test_all_files_missing_is_an_error_that_names_the_folder(folder: Path) -> None:
+def test_manifest_of_missing_files_is_an_error_that_names_the_folder(folder: Path) -> None:
     (folder / "manifest.csv").write_text("Name,Type\nx,2\ny,3\n")
     with pytest.raises(DataError, match=r"none of the 2 sources .* expected for example FRI/x.fits") as caught:
         _load(folder)
     assert str(folder) in str(caught.value)
 
 
-def test_the_signature_follows_files_and_manifest_but_not_the_place(folder: Path, tmp_path: Path) -> None:
+def test_signature_depends_on_files_and_manifest_but_not_on_the_path(folder: Path, tmp_path: Path) -> None:
     first = _load(folder).signature
     assert str(tmp_path) not in str(first)
     _image(folder / "FRI" / "extra.fits")
@@ -247,7 +247,7 @@ def test_the_signature_follows_files_and_manifest_but_not_the_place(folder: Path
     assert _load(copied).signature == third
 
 
-def test_records_come_in_the_same_order_whatever_the_order_of_rows(folder: Path) -> None:
+def test_order_of_records_does_not_depend_on_the_order_of_rows(folder: Path) -> None:
     before = [record.source_id for record in _load(folder).records() if isinstance(record, ImageRecord)]
     (folder / "manifest.csv").write_text("Name,Type\nd,3\nb.1,2\nc+1,3\na,2\n")
     assert [r.source_id for r in _load(folder).records() if isinstance(r, ImageRecord)] == before

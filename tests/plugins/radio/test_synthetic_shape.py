@@ -1,4 +1,4 @@
-"""A network must learn shape: brightness says little about the class of a synthetic source, and shape nearly all."""
+"""Synthetic sources must be classified by shape: brightness hardly depends on the class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarker import Preparation, read_fits_image
 from benchmarker.data.preparation import prepare_image
-from benchmarker_radio.synthetic import SyntheticRadioOptions, draw_fits
+from benchmarker_radio.synthetic_radio import SyntheticRadioOptions, draw_fits
 from benchmarker_radio.synthetic_sources import CLASSES
 
 PER_CLASS = 130
@@ -35,7 +35,7 @@ def _prepared(images: Array, clip_sigma: float | None) -> Array:
 
 
 def _brightness(images: Array) -> Array:
-    """Everything that does not change when the pixels of an image are shuffled."""
+    """Return statistics that do not change if the pixels of an image are shuffled."""
     flat = images.reshape(len(images), -1)
     statistics = [flat.sum(1), flat.max(1), flat.mean(1), flat.std(1), (flat**3).mean(1)]
     percentiles = np.percentile(flat, [1, 5, 25, 50, 75, 90, 95, 97, 98, 99, 99.5, 99.9], axis=1)
@@ -44,9 +44,9 @@ def _brightness(images: Array) -> Array:
 
 
 def _polar(images: Array) -> Array:
-    """Moduli of the angular Fourier modes 0 to 4 in rings, about the centre of the image and about that of the light.
+    """Return moduli of the angular Fourier modes 0 to 4 in rings, which rotations do not change.
 
-    They do not change when an image is turned.
+    The rings are centred on the image and on the centroid of the light.
     """
     y, x = np.mgrid[: images.shape[1], : images.shape[2]] - 0.5 * (images.shape[1] - 1)
     rows = []
@@ -68,7 +68,7 @@ def _accuracy(features: Array, targets: Array, model: Any) -> float:
 
 
 @pytest.mark.parametrize("clip_sigma", [3.0, None])
-def test_brightness_does_not_tell_the_class(raw: tuple[Array, Array], clip_sigma: float | None) -> None:
+def test_brightness_hardly_predicts_the_class(raw: tuple[Array, Array], clip_sigma: float | None) -> None:
     images, targets = raw
     features = _brightness(_prepared(images, clip_sigma))
     forest = RandomForestClassifier(150, min_samples_leaf=3, random_state=0)
@@ -77,7 +77,7 @@ def test_brightness_does_not_tell_the_class(raw: tuple[Array, Array], clip_sigma
     assert _accuracy(features, targets, linear) < 0.5
 
 
-def test_shape_tells_the_class(raw: tuple[Array, Array]) -> None:
+def test_shape_predicts_the_class(raw: tuple[Array, Array]) -> None:
     images, targets = raw
     forest = RandomForestClassifier(150, min_samples_leaf=2, random_state=0)
     accuracy = _accuracy(_polar(_prepared(images, 3.0)), targets, forest)

@@ -1,4 +1,4 @@
-"""The sets without a download are registered, with defaults that can be used, and cost nothing until then."""
+"""Registration of the data sets without a download: usable defaults and no heavy imports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarker.discovery import discover, options_model, resolve
 
 
 @pytest.mark.parametrize("name", ["synthetic-radio", "fits-manifest"])
-def test_registered_with_valid_defaults(name: str) -> None:
+def test_dataset_is_registered_with_valid_defaults(name: str) -> None:
     dataset = discover().dataset(name)
     assert callable(resolve(dataset.loader))
     assert dataset.preparation.clip_sigma == 3.0
@@ -24,9 +24,9 @@ def test_registered_with_valid_defaults(name: str) -> None:
     model()
 
 
-def test_reading_the_options_imports_nothing_heavy() -> None:
+def test_options_import_no_numerical_library() -> None:
     code = (
-        "import sys, benchmarker_radio.synthetic, benchmarker_radio.fits_manifest;"
+        "import sys, benchmarker_radio.synthetic_radio, benchmarker_radio.fits_manifest;"
         "sys.exit(str({'numpy', 'astropy', 'PIL', 'scipy', 'keras'} & set(sys.modules) or ''))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stderr.strip() == b""

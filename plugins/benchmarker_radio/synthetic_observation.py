@@ -1,4 +1,15 @@
-"""Observes a synthetic radio source: restoring beam, correlated noise and the artefacts of a snapshot survey."""
+r"""Observation of a synthetic radio source: restoring beam, correlated noise and artefacts of a snapshot survey.
+
+An image is
+
+.. math:: I = S \left(\frac{T * B}{\max (T * B)} + R\right) + N + W
+
+with the sky T, the elliptical Gaussian beam B, the signal-to-noise ratio S, the residual R of deconvolution, noise N of
+unit standard deviation that is correlated like the beam, and a faint wave W. The result is multiplied by the noise
+level in Jy per beam. Pixels, beam and noise are those of FIRST (Becker, White & Helfand 1995, ApJ 450, 559,
+doi:10.1086/176166). The artefacts are a plausible caricature of a snapshot with a Y-shaped array, not a simulation of
+the interferometer.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +27,17 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# FIRST: Becker, White & Helfand 1995, ApJ 450, 559.
 PIXEL = 1.8
-BEAM_FWHM = 5.4
-TYPICAL_NOISE = 1.5e-4
+"""Size of a pixel in arcseconds."""
 
-# Brightness is rounded to this fraction of the noise: the last bits of exponentials and Fourier transforms differ from
-# one processor to another, and would make the bytes of the files differ too.
+BEAM_FWHM = 5.4
+"""Full width of the beam at half maximum in arcseconds."""
+
+TYPICAL_NOISE = 1.5e-4
+"""Standard deviation of the noise in Jy per beam."""
+
+# Brightness is rounded to this fraction of the noise, because the last bits of exponentials and Fourier transforms
+# differ between processors and would change the bytes of the files.
 _STEPS_PER_SIGMA = 1024.0
 
 
@@ -33,9 +48,9 @@ class Beam:
     Parameters
     ----------
     major, minor : float
-        FWHM in arcseconds.
+        Full width at half maximum in arcseconds.
     angle : float
-        Position angle of the major axis, from the y axis (north) towards negative x (east), in degrees.
+        Position angle of the major axis in degrees, from the y axis (north) towards negative x (east).
     """
 
     major: float
@@ -45,7 +60,7 @@ class Beam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """An image with what belongs into its header.
+    """An image with its beam and its noise level.
 
     Parameters
     ----------
@@ -63,7 +78,11 @@ class Observation:
 
 
 def draw_beam(generator: Generator) -> Beam:
-    """Draw a beam: round in the north of the survey, elongated towards the south."""
+    """Draw a restoring beam.
+
+    The beam of FIRST is 5.4 arcseconds wide and round in the north, and elongated further south. Here its major axis is
+    uniform between 5.4 and 6.4 arcseconds, and its angle uniform.
+    """
     return Beam(major=BEAM_FWHM + generator.uniform(0.0, 1.0), minor=BEAM_FWHM, angle=generator.uniform(0.0, 180.0))
 
 
@@ -73,19 +92,29 @@ def observe(components: Components, generator: Generator, size: int, signal_to_n
     Parameters
     ----------
     components : Components
-        The sky; only relative fluxes matter.
+        Sky, of which only the relative fluxes matter.
     generator : numpy.random.Generator
-        Of this source.
+        Random numbers of this source.
     size : int
         Height and width in pixels of 1.8 arcseconds.
     signal_to_noise : float
-        Median ratio of peak to noise; single images scatter about it by a factor of 3 either way.
+        Median ratio of peak to noise. The ratio of an image is log-uniform within a factor of 3 either way.
     beam : Beam
         Restoring beam.
 
     Returns
     -------
     Observation
+        Image of shape (size, size) in Jy per beam.
+
+    Examples
+    --------
+    >>> from benchmarker import Stream
+    >>> point = Components(x=np.zeros(1), y=np.zeros(1), flux=np.ones(1), sigma=np.zeros(1))
+    >>> beam = Beam(major=5.4, minor=5.4, angle=0.0)
+    >>> observation = observe(point, Stream("example").generator(), 65, 1000.0, beam)
+    >>> [int(index) for index in np.unravel_index(observation.image.argmax(), observation.image.shape)]
+    [32, 32]
     """
     noise = TYPICAL_NOISE * math.exp(generator.normal(0.0, 0.15))
     ratio = signal_to_noise * 3.0 ** generator.uniform(-1.0, 1.0)
@@ -101,7 +130,7 @@ def observe(components: Components, generator: Generator, size: int, signal_to_n
 
 
 def _sky(components: Components, size: int, beam_fwhm: float) -> Floats:
-    """Return the sky seen with a round beam: every component is a Gaussian and stays one."""
+    """Return the sky convolved with a round beam, which turns every Gaussian component into a wider Gaussian."""
     sigma = np.hypot(components.sigma, beam_fwhm / FWHM_PER_SIGMA) / PIXEL
     pixels = np.arange(size) - 0.5 * (size - 1)
     across = np.exp(-0.5 * ((pixels - components.x[:, None] / PIXEL) / sigma[:, None]) ** 2)
@@ -111,7 +140,7 @@ def _sky(components: Components, size: int, beam_fwhm: float) -> Floats:
 
 
 def _transfer(u: Floats, v: Floats, beam: Beam, *, elongation_only: bool = False) -> Floats:
-    """Return the Fourier transform of a beam of unit area, or of what makes the round beam elongated."""
+    """Return the Fourier transform of a beam of unit area, or of the Gaussian that elongates the round beam."""
     angle = math.radians(beam.angle)
     major, minor = beam.major / FWHM_PER_SIGMA / PIXEL, beam.minor / FWHM_PER_SIGMA / PIXEL
     along, across = -math.sin(angle) * u + math.cos(angle) * v, math.cos(angle) * u + math.sin(angle) * v
@@ -121,7 +150,7 @@ def _transfer(u: Floats, v: Floats, beam: Beam, *, elongation_only: bool = False
 
 
 def _sidelobes(generator: Generator, u: Floats, v: Floats) -> Floats:
-    """Return the transfer function of what deconvolution left: ripples along the three arms of a Y-shaped array."""
+    """Return the transfer function of the residual of deconvolution: ripples along the arms of a Y-shaped array."""
     start, period = generator.uniform(0.0, math.pi / 3.0), generator.uniform(0.05, 0.12)
     phase, width = generator.uniform(0.0, 2.0 * math.pi), generator.uniform(0.01, 0.03)
     pattern = np.zeros_like(u)
@@ -129,12 +158,12 @@ def _sidelobes(generator: Generator, u: Floats, v: Floats) -> Floats:
         angle = start + arm * math.pi / 3.0
         along, across = math.cos(angle) * u + math.sin(angle) * v, math.cos(angle) * v - math.sin(angle) * u
         pattern += np.exp(-0.5 * (across / width) ** 2) * np.cos(2.0 * math.pi * np.abs(along) / period + phase)
-    # Nothing at the shortest baselines: the artefacts hold no flux in total.
+    # An interferometer measures nothing at the shortest baselines, so the artefacts contain no net flux.
     return pattern * -np.expm1(-0.5 * (u**2 + v**2) / 0.03**2)
 
 
 def _correlated_noise(generator: Generator, u: Floats, v: Floats, size: int, beam: Beam) -> Floats:
-    """Return noise of unit standard deviation that is correlated like the beam."""
+    """Return Gaussian noise of unit standard deviation with the power spectrum of the beam."""
     transfer = _transfer(u, v, beam)
     white = np.fft.rfft2(generator.standard_normal((size, size)))
     noise = np.fft.irfft2(white * transfer, s=(size, size))
@@ -143,7 +172,7 @@ def _correlated_noise(generator: Generator, u: Floats, v: Floats, size: int, bea
 
 
 def _stripes(generator: Generator, size: int) -> Floats:
-    """Return a faint wave across the image, as one bad baseline leaves it, up to 0.6 sigma high."""
+    """Return a faint wave across the image, as left by one bad baseline, with an amplitude of up to 0.6 sigma."""
     height, angle = generator.uniform(0.0, 0.6), generator.uniform(0.0, math.pi)
     period, phase = generator.uniform(4.0, 16.0), generator.uniform(0.0, 2.0 * math.pi)
     pixels = np.arange(size)

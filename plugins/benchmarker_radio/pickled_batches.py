@@ -1,9 +1,9 @@
 """Radio galaxies published as pickled batches in the style of CIFAR: FR-DEEP-F and MiraBest.
 
 A batch is a mapping with ``data`` (an array or a list of flattened square images, uint8), ``labels``, ``filenames`` and
-``batch_label``; ``batches.meta`` names the labels in their order. The pickles are read by an unpickler that admits
-numpy arrays and nothing else. The images were published clipped and scaled to 0...255, so the default preparation
-only scales them to [0, 1].
+``batch_label``; ``batches.meta`` lists the names of the labels in order. The pickles are read by an unpickler that
+accepts only numpy arrays and plain Python values. The images were published clipped and scaled to 0...255, so the
+default preparation only scales them to [0, 1].
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from benchmarker import (
     path_signature,
     read_members,
 )
-from benchmarker_radio.published import FR_DEEP, MIRABEST
+from benchmarker_radio.datasets import FR_DEEP, MIRABEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,8 +39,8 @@ _log = logging.getLogger(__name__)
 
 FR_DEEP_CLASSES = ("FRI", "FRII")
 
-# Hundreds: 1 FRI, 2 FRII, 3 hybrid. Tens: 0 certain, 1 uncertain. Units: 0 standard, 1 double-double, 2 wide-angle
-# tail, 4 head-tail. In the order of the published labels 0 to 9.
+# In the order of the published labels 0 to 9. Hundreds: 1 FRI, 2 FRII, 3 hybrid. Tens: 0 certain, 1 uncertain. Units:
+# 0 standard, 1 double-double, 2 wide-angle tail, 4 head-tail.
 MIRABEST_CODES = ("100", "102", "104", "110", "112", "200", "201", "210", "300", "310")
 
 _BATCH = re.compile(r"data_batch_\d+|test_batch")
@@ -49,13 +49,13 @@ _MIRABEST_POSITION = re.compile(r"(?P<ra>\d{3}\.\d{3})(?P<dec>[+-]\d{3}\.\d{3})"
 
 
 class MiraBestOptions(Options):
-    """Which of the ten sub-classes are used, and how they are put together."""
+    """Which of the ten sub-classes to use, and how to combine them."""
 
     classes: Literal["binary", "morphology", "all"] = "binary"
-    """`binary`: FRI and FRII, hybrids left out; `morphology`: FRI, FRII and hybrid; `all`: the ten sub-classes."""
+    """`binary`: FRI and FRII without hybrids; `morphology`: FRI, FRII and hybrid; `all`: the ten sub-classes."""
 
     confidence: Literal["all", "certain"] = "all"
-    """`certain` leaves out the sources whose class the catalogue calls uncertain (110, 112, 210, 310)."""
+    """`certain` drops the sources whose class is uncertain according to the catalogue (110, 112, 210, 310)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +80,19 @@ def load_fr_deep(options: None, context: DatasetContext) -> DatasetContents:
     Parameters
     ----------
     options : None
-        The dataset has none.
+        The data set has no options.
     context : DatasetContext
         The user's path, or the download.
 
     Returns
     -------
     DatasetContents
-        Eleven training batches and one test batch of 50 images each; one image is all zero, and one is there twice
+        Eleven training batches and one test batch of 50 images each. One image is all zero. Another one occurs twice
         under two names, which count as one source.
+
+    References
+    ----------
+    Tang, Scaife & Leahy 2019, MNRAS 488, 3358 (2019MNRAS.488.3358T).
     """
     del options
     path = context.fetch(FR_DEEP)
@@ -106,7 +110,7 @@ def load_mirabest(options: MiraBestOptions, context: DatasetContext) -> DatasetC
     Parameters
     ----------
     options : MiraBestOptions
-        Which sub-classes are used.
+        Which sub-classes to use.
     context : DatasetContext
         The user's path, or the download.
 
@@ -114,6 +118,10 @@ def load_mirabest(options: MiraBestOptions, context: DatasetContext) -> DatasetC
     -------
     DatasetContents
         The published training batches and test batch, with the attributes ``ra`` and ``dec`` in degrees.
+
+    References
+    ----------
+    Porter & Scaife 2023, arXiv:2305.11108; labels of Miraghaei & Best 2017, MNRAS 466, 4346.
     """
     path = context.fetch(MIRABEST)
     class_of = mirabest_classes(options)
@@ -127,7 +135,13 @@ def load_mirabest(options: MiraBestOptions, context: DatasetContext) -> DatasetC
 
 
 def mirabest_classes(options: MiraBestOptions) -> dict[str, str]:
-    """Return the class of each sub-class that is used, in the order of the sub-classes."""
+    """Return the class that each sub-class belongs to, in the order of the sub-classes.
+
+    Examples
+    --------
+    >>> mirabest_classes(MiraBestOptions(classes="morphology", confidence="certain"))
+    {'100': 'FRI', '102': 'FRI', '104': 'FRI', '200': 'FRII', '201': 'FRII', '300': 'Hybrid'}
+    """
     morphology = {"1": "FRI", "2": "FRII", "3": "Hybrid"}
     chosen: dict[str, str] = {}
     for code in MIRABEST_CODES:
@@ -143,8 +157,8 @@ def _fr_deep_records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
     batches = _read(path)
     names = batches.label_names or FR_DEEP_CLASSES
     if set(names) != set(FR_DEEP_CLASSES):
-        raise DataError(f"{path}: {_META} should name the labels FRI and FRII. Received: {', '.join(names)}")
-    # Numbers in file names start anew in each class.
+        raise DataError(f"{path}: {_META} should list the labels FRI and FRII. Received: {', '.join(names)}")
+    # File names are numbered within their class, so the number alone does not identify a source.
     keys = [f"{_label_name(names, row)}/{PurePosixPath(row.name).stem}" for row in batches.rows]
     for row, source in zip(batches.rows, _sources(batches.rows, keys), strict=True):
         yield _record(row, FR_DEEP_CLASSES.index(_label_name(names, row)), source)
@@ -167,23 +181,23 @@ def _mirabest_records(
 
 
 def _mirabest_codes(path: Path, label_names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the sub-class of each label: as ``batches.meta`` gives it, else in the published order."""
+    """Return the sub-class of each label, from ``batches.meta`` or else in the published order."""
     if label_names is None:
         return MIRABEST_CODES
     found = tuple(code for name in label_names for code in re.findall(r"(?<!\d)\d{3}(?!\d)", name)[:1])
     if len(found) == len(label_names) and set(found) <= set(MIRABEST_CODES):
         return found
     if len(label_names) == len(MIRABEST_CODES) and not found:
-        _log.warning("%s: %s names no sub-classes; the published order is taken", path, _META)
+        _log.warning("%s: %s lists no sub-classes; assuming the published order", path, _META)
         return MIRABEST_CODES
     raise DataError(
-        f"{path}: {_META} should name the sub-classes {', '.join(MIRABEST_CODES)}. Received: {', '.join(label_names)}"
+        f"{path}: {_META} should list the sub-classes {', '.join(MIRABEST_CODES)}. Received: {', '.join(label_names)}"
     )
 
 
 def _label_name(names: Sequence[str], row: _Row) -> str:
     if not 0 <= row.label < len(names):
-        raise DataError(f"{row.batch}: {row.name} has the label {row.label}, and there are {len(names)} labels")
+        raise DataError(f"{row.batch}: {row.name} has the label {row.label}, but there are only {len(names)} labels")
     return names[row.label]
 
 
@@ -194,7 +208,7 @@ def _record(
     if row.pixels.ndim != 1 or side * side != row.pixels.size or row.pixels.dtype.kind not in "biuf":
         shape = " x ".join(map(str, row.pixels.shape))
         return SkippedImage(
-            name=f"{row.batch}/{row.name}", reason=f"{shape} values of {row.pixels.dtype} are no square image"
+            name=f"{row.batch}/{row.name}", reason=f"{shape} values of {row.pixels.dtype} are not a square image"
         )
     part: Part = "test" if row.batch == "test_batch" else "train"
     return ImageRecord(
@@ -203,7 +217,10 @@ def _record(
 
 
 def _sources(rows: Sequence[_Row], keys: Sequence[str]) -> list[str]:
-    """Return one name for all images that share a name or all pixels, so that no source is divided by a split."""
+    """Return one source name for all images that share a name or all their pixels.
+
+    Images of one source must not be split between the training and the test part.
+    """
     parent: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -213,7 +230,7 @@ def _sources(rows: Sequence[_Row], keys: Sequence[str]) -> list[str]:
 
     for row, key in zip(rows, keys, strict=True):
         root(key)
-        # Blank images look alike whatever they should show.
+        # Blank images have equal pixels but may be different sources.
         if row.pixels.any():
             pixels = "pixels " + hashlib.sha256(row.pixels.tobytes()).hexdigest()
             first, second = sorted((root(key), root(pixels)), key=lambda name: (name.startswith("pixels "), name))
@@ -230,23 +247,23 @@ def _read(path: Path) -> _Batches:
         elif _BATCH.fullmatch(name):
             batches.rows += _rows(_mapping(member.read(), f"{path}: {member.name}"), name, path)
     if not batches.rows:
-        raise DataError(f"{path} holds no batches: expected files data_batch_1, ..., test_batch and {_META}")
+        raise DataError(f"{path} contains no batches: expected files data_batch_1, ..., test_batch and {_META}")
     if batches.label_names is None:
-        _log.warning("%s holds no %s; the labels are taken in their published order", path, _META)
+        _log.warning("%s contains no %s; assuming the published order of the labels", path, _META)
     return batches
 
 
 def _mapping(data: bytes, name: str) -> dict[str, Any]:
     value = load_plain_pickle(data, name)
     if not isinstance(value, dict):
-        raise DataError(f"{name} should hold a mapping. Received: {type(value).__name__}")
+        raise DataError(f"{name} should be a mapping. Received: {type(value).__name__}")
     return {_text(key): entry for key, entry in value.items()}
 
 
 def _label_names(meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     names = meta.get("label_names", meta.get("fine_label_names"))
     if not isinstance(names, list | tuple):
-        raise DataError(f"{path}: {_META} should hold a list label_names. Received: {type(names).__name__}")
+        raise DataError(f"{path}: {_META} should contain a list label_names. Received: {type(names).__name__}")
     return tuple(map(_text, names))
 
 
@@ -258,11 +275,11 @@ def _rows(batch: Mapping[str, Any], name: str, path: Path) -> list[_Row]:
         labels = [int(label) for label in batch.get("labels", batch.get("fine_labels"))]
         names = [_text(filename) for filename in batch["filenames"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: {name} should hold data, labels and filenames: {error}") from error
+        raise DataError(f"{path}: {name} should contain data, labels and filenames: {error}") from error
     if not len(data) == len(labels) == len(names):
         raise DataError(
-            f"{path}: {name} holds {len(data)} images, {len(labels)} labels and {len(names)} file names, which should "
-            "be equally many"
+            f"{path}: {name} contains {len(data)} images, {len(labels)} labels and {len(names)} file names; "
+            "these numbers should be equal"
         )
     return [
         _Row(batch=name, name=filename, label=label, pixels=pixels)

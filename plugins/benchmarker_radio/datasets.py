@@ -1,4 +1,7 @@
-"""The public radio sets: where they are published, and under which terms and checksums."""
+"""Registered radio data sets: names, licences, references, downloads and checksums.
+
+Every start of the command line imports this module, so it imports nothing but the façade.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,33 @@ MIRABEST = Download(
     checksum="md5:7d4e3a623d29db7204bce81676ee8ce2",
 )
 
-PUBLISHED = (
+DATASETS = (
+    Dataset(
+        name="fits-manifest",
+        loader="benchmarker_radio.fits_manifest:load",
+        licence="that of your images",
+        citation="that of your images",
+        options="benchmarker_radio.fits_manifest:FitsManifestOptions",
+        default_preparation={"clip_sigma": 3.0},
+        default_split={"train": 250, "validation": 100},
+        shortcuts={"manifest": "manifest"},
+        stands_for=("text-list-with-data",),
+        summary="your own FITS images: one folder per class, and a manifest with the columns Name and Type",
+    ),
+    Dataset(
+        name="synthetic-radio",
+        loader="benchmarker_radio.synthetic_radio:load",
+        licence="MIT, as this package",
+        citation="this package; pixels, beam and noise as in 1995ApJ...450..559B",
+        task=Classification(classes=("COMP", "FRI", "FRII", "BENT")),
+        options="benchmarker_radio.synthetic_radio:SyntheticRadioOptions",
+        default_preparation={"clip_sigma": 3.0},
+        default_split={"train": 0.6, "validation": 0.2},
+        drawn=True,
+        shortcuts={"image_size": "size"},
+        stands_for=("text-list",),
+        summary="synthetic compact, FRI, FRII and bent sources as FIRST would see them; nothing to download",
+    ),
     Dataset(
         name="first-radio-galaxies",
         loader="benchmarker_radio.first_radio_galaxies:load",
@@ -44,7 +73,7 @@ PUBLISHED = (
     ),
     Dataset(
         name="fr-deep",
-        loader="benchmarker_radio.batches:load_fr_deep",
+        loader="benchmarker_radio.pickled_batches:load_fr_deep",
         licence="none given",
         citation="doi:10.1093/mnras/stz1883",
         homepage="https://www.jb.man.ac.uk/research/ascaife/",
@@ -54,12 +83,12 @@ PUBLISHED = (
     ),
     Dataset(
         name="mirabest",
-        loader="benchmarker_radio.batches:load_mirabest",
+        loader="benchmarker_radio.pickled_batches:load_mirabest",
         licence="none given with the batches; see the homepage",
         citation="arXiv:2305.11108",
         homepage="https://doi.org/10.5281/zenodo.4288837",
         downloads=(MIRABEST,),
-        options="benchmarker_radio.batches:MiraBestOptions",
+        options="benchmarker_radio.pickled_batches:MiraBestOptions",
         summary="MiraBest F: 1,256 FIRST images of 150 x 150 pixels in ten sub-classes, with the published test part",
     ),
 )

@@ -1,4 +1,4 @@
-"""The embedded synthetic set: its FITS files, its statistics and what it depends on."""
+"""Dataset `synthetic-radio`: FITS files, statistics and reproducibility."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from benchmarker import ConfigurationError, ImageRecord, Stream, digest_json, read_fits_image
 from benchmarker.data.context import Context
-from benchmarker_radio.synthetic import SyntheticRadioOptions, draw_fits, load
-from benchmarker_radio.synthetic_image import BEAM_FWHM, PIXEL, Beam, draw_beam, observe
+from benchmarker_radio.synthetic_observation import BEAM_FWHM, PIXEL, Beam, draw_beam, observe
+from benchmarker_radio.synthetic_radio import SyntheticRadioOptions, draw_fits, load
 from benchmarker_radio.synthetic_sources import CLASSES, FWHM_PER_SIGMA, Components, draw_source
 
 BEAM_SIGMA = BEAM_FWHM / FWHM_PER_SIGMA
@@ -30,7 +30,7 @@ def _point(x: float = 0.0, y: float = 0.0, sigma: float = 0.0) -> Components:
     return Components(x=np.array([x]), y=np.array([y]), flux=np.ones(1), sigma=np.array([sigma]))
 
 
-def test_records_come_back_from_fits_files(isolated_cache: Path) -> None:
+def test_records_are_read_from_fits_files(isolated_cache: Path) -> None:
     contents = load(FEW, Context(dataset="synthetic-radio"))
     records = list(contents.records())
     assert contents.count == len(records) == 12
@@ -44,7 +44,7 @@ def test_records_come_back_from_fits_files(isolated_cache: Path) -> None:
     assert np.array_equal(first.image, read_fits_image(own))
 
 
-def test_the_files_are_written_once(isolated_cache: Path) -> None:
+def test_fits_files_are_written_once(isolated_cache: Path) -> None:
     contents = load(FEW, Context(dataset="synthetic-radio"))
     list(contents.records())
     before = {path: path.stat().st_mtime_ns for path in isolated_cache.rglob("*.fits")}
@@ -52,14 +52,14 @@ def test_the_files_are_written_once(isolated_cache: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in isolated_cache.rglob("*.fits")} == before
 
 
-def test_signature_names_the_options_and_is_json() -> None:
+def test_signature_contains_the_options_and_is_json() -> None:
     context = Context(dataset="synthetic-radio")
     signatures = [load(SyntheticRadioOptions(seed=seed), context).signature for seed in (1, 1, 2)]
     assert digest_json(signatures[0]) == digest_json(signatures[1]) != digest_json(signatures[2])
     assert json.loads(json.dumps(signatures[0])) == signatures[0]
 
 
-def test_a_path_is_refused(tmp_path: Path) -> None:
+def test_synthetic_radio_refuses_a_path(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="fits-manifest"):
         load(FEW, Context(dataset="synthetic-radio", path=tmp_path))
 
@@ -67,12 +67,12 @@ def test_a_path_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"images_per_class": 0}, {"size": 16}, {"signal_to_noise": 1}, {"seed": -1}, {"pixels": 64}]
 )
-def test_bad_options_are_refused(options: dict[str, float]) -> None:
+def test_synthetic_radio_refuses_bad_options(options: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         SyntheticRadioOptions.model_validate(options)
 
 
-def test_a_source_depends_on_nothing_but_options_and_its_number() -> None:
+def test_source_depends_only_on_the_options_and_its_number() -> None:
     many = SyntheticRadioOptions(images_per_class=500)
     assert draw_fits("FRI", 1, FEW) == draw_fits("FRI", 1, many)
     assert draw_fits("FRI", 1, FEW) != draw_fits("FRI", 2, FEW)
@@ -80,16 +80,16 @@ def test_a_source_depends_on_nothing_but_options_and_its_number() -> None:
     assert draw_fits("FRI", 1, FEW)[2880:] != draw_fits("FRI", 1, SyntheticRadioOptions(seed=1))[2880:]
 
 
-def test_another_process_writes_the_same_bytes() -> None:
+def test_fits_file_has_the_same_bytes_in_another_process() -> None:
     code = (
-        "import hashlib, sys; from benchmarker_radio.synthetic import SyntheticRadioOptions, draw_fits;"
+        "import hashlib, sys; from benchmarker_radio.synthetic_radio import SyntheticRadioOptions, draw_fits;"
         "sys.stdout.write(hashlib.sha256(draw_fits('BENT', 7, SyntheticRadioOptions())).hexdigest())"
     )
     results = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
     assert len(results) == 1
 
 
-def test_the_header_is_valid_and_complete() -> None:
+def test_fits_header_is_valid_and_complete() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with fits.open(io.BytesIO(draw_fits("FRII", 3, SyntheticRadioOptions(size=80)))) as hdus:
@@ -111,11 +111,11 @@ def test_the_header_is_valid_and_complete() -> None:
     assert north.dec > centre.dec
 
 
-def test_a_point_source_has_the_shape_of_the_beam() -> None:
+def test_point_source_has_the_shape_of_the_beam() -> None:
     beam = Beam(major=6.4, minor=5.4, angle=30.0)
     observation = observe(_point(), Stream("test", k=1).generator(), 65, 1e7, beam)
     image = observation.image.astype(np.float64)
-    image[image < 0.1 * image.max()] = 0.0  # the artefacts go up to 3 % of the peak
+    image[image < 0.1 * image.max()] = 0.0  # artefacts reach 3 % of the peak
     y, x = (np.mgrid[:65, :65] - 32.0) * PIXEL
     expected = np.exp(-4 * math.log(2) * _radius_squared(x, y, beam))
     expected[expected < 0.1] = 0.0
@@ -134,7 +134,7 @@ def _radius_squared(x: np.ndarray, y: np.ndarray, beam: Beam) -> np.ndarray:
     return squared
 
 
-def test_the_noise_has_the_stated_level_and_is_correlated_over_a_beam() -> None:
+def test_noise_has_the_stated_level_and_is_correlated_over_a_beam() -> None:
     beam = Beam(major=5.4, minor=5.4, angle=0.0)
     ratios, neighbours, far = [], [], []
     for k in range(12):
@@ -150,7 +150,7 @@ def test_the_noise_has_the_stated_level_and_is_correlated_over_a_beam() -> None:
     assert abs(np.mean(far)) < 0.1
 
 
-def test_signal_to_noise_is_the_median() -> None:
+def test_signal_to_noise_option_is_the_median() -> None:
     ratios = []
     for k in range(60):
         generator = Stream("test", snr=k).generator()
@@ -161,7 +161,7 @@ def test_signal_to_noise_is_the_median() -> None:
     assert max(ratios) > 80.0
 
 
-def test_effective_area_against_an_image() -> None:
+def test_effective_area_agrees_with_an_image() -> None:
     components = _point(-8.0, 3.0, 2.0) + _point(9.0, -4.0, 4.0)
     pixels = np.arange(-60.0, 60.0, 0.5)
     x, y = np.meshgrid(pixels, pixels)
@@ -173,7 +173,7 @@ def test_effective_area_against_an_image() -> None:
     assert components.effective_area(BEAM_SIGMA) == pytest.approx(expected, rel=1e-4)
 
 
-def test_every_class_has_the_same_effective_areas() -> None:
+def test_all_classes_have_the_same_effective_areas() -> None:
     medians = []
     for label in CLASSES:
         areas = []
@@ -186,8 +186,8 @@ def test_every_class_has_the_same_effective_areas() -> None:
     assert max(medians) / min(medians) < 1.25
 
 
-def test_twelve_hundred_images_take_seconds(tmp_path: Path) -> None:
-    # Counted per image and with much room: other work shares the processor.
+def test_drawing_takes_at_most_20_ms_per_image(tmp_path: Path) -> None:
+    # The limit is generous because other processes share the processor.
     from time import process_time
 
     start = process_time()
