@@ -32,8 +32,8 @@ from .contracts.tasks import Task as Task
 from .data.archives import read_members as read_members
 from .data.fits import read_fits_image as read_fits_image
 from .data.folders import Member as Member
+from .data.folders import path_signature as path_signature
 from .data.pickles import load_plain_pickle as load_plain_pickle
-from .data.signatures import path_signature as path_signature
 from .digests import canonical_json as canonical_json
 from .digests import digest_arrays as digest_arrays
 from .digests import digest_file as digest_file

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarker import Dataset, DatasetContents, DatasetContext, ImageRecord, Preparation, Stream, read_fits_image
-from benchmarker.data.context import Context
 from benchmarker.data.preparation import prepare_image
-from benchmarker.data.prepared import prepare
+from benchmarker.data.prepared import Context, prepare
 from benchmarks.material import TASK
 from benchmarks.measure import Figure, alternate, hand_over
 

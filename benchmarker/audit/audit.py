@@ -20,8 +20,7 @@ from benchmarker.audit.trails import read_trail
 from benchmarker.audit.weights import weight_digests
 from benchmarker.contracts.settings import Preparation
 from benchmarker.contracts.tasks import Task, task_from_json
-from benchmarker.data.context import Context
-from benchmarker.data.prepared import prepare
+from benchmarker.data.prepared import Context, prepare
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import make_folder

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """One class out of several for each image.
+    """Predict one class out of several for each image.
 
     Parameters
     ----------
     classes : tuple of str
         Names of the classes; the target of an image is an index into it.
+
+    Examples
+    --------
+    >>> from benchmarker import Classification
+    >>> task = Classification(classes=("FRI", "FRII"))
+    >>> task.n_outputs, task.output_activation
+    (2, 'softmax')
     """
 
     classes: tuple[str, ...]
 
     @property
     def kind(self) -> Literal["classification"]:
-        """Name of the kind of task, as stored in files."""
+        """Name of the kind of task in files."""
         return "classification"
 
     @property
@@ -34,7 +41,7 @@ class Classification:
         return "softmax"
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `task_from_json` reads."""
+        """Return the JSON object that `task_from_json` reads."""
         return {"kind": self.kind, "classes": list(self.classes)}
 
 
@@ -45,11 +52,11 @@ class RegressionTarget:
     Parameters
     ----------
     name : str
-        For example ``"inclination"``.
+        Name of the quantity, for example ``"inclination"``.
     unit : str
-        In the notation of `astropy.units`; empty for a pure number.
+        Unit in the notation of `astropy.units`; empty for a pure number.
     minimum, maximum : float
-        The range of the target in ``unit``. Networks are trained on the range mapped to [-1, 1].
+        Range of the target in ``unit``. Networks are trained on this range mapped to [-1, 1].
     """
 
     name: str
@@ -60,19 +67,26 @@ class RegressionTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regression:
-    """One or more numbers for each image.
+    """Predict one or more numbers for each image.
 
     Parameters
     ----------
     targets : tuple of RegressionTarget
         The numbers, in the order of the columns of the target array.
+
+    Examples
+    --------
+    >>> from benchmarker import Regression, RegressionTarget
+    >>> inclination = RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90)
+    >>> Regression(targets=(inclination,)).n_outputs
+    1
     """
 
     targets: tuple[RegressionTarget, ...]
 
     @property
     def kind(self) -> Literal["regression"]:
-        """Name of the kind of task, as stored in files."""
+        """Name of the kind of task in files."""
         return "regression"
 
     @property
@@ -86,20 +100,31 @@ class Regression:
         return "linear"
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `task_from_json` reads."""
-        return {
-            "kind": self.kind,
-            "targets": [
-                {"name": t.name, "unit": t.unit, "minimum": t.minimum, "maximum": t.maximum} for t in self.targets
-            ],
-        }
+        """Return the JSON object that `task_from_json` reads."""
+        return {"kind": self.kind, "targets": [asdict(target) for target in self.targets]}
 
 
 Task = Classification | Regression
 
 
-def task_from_json(value: dict[str, Any]) -> Task:
-    """Rebuild a task from what its ``to_json`` gave."""
-    if value["kind"] == "classification":
-        return Classification(classes=tuple(value["classes"]))
-    return Regression(targets=tuple(RegressionTarget(**target) for target in value["targets"]))
+def task_from_json(value: Any) -> Task:
+    """Return the task that a ``to_json`` described.
+
+    Parameters
+    ----------
+    value : JSON value
+        Numbers stay what they are, integers or not, so that the task has the same digest as before.
+
+    Raises
+    ------
+    ValueError
+        If the value does not describe a task.
+    """
+    try:
+        if value["kind"] == "classification":
+            return Classification(classes=tuple(value["classes"]))
+        if value["kind"] == "regression":
+            return Regression(targets=tuple(RegressionTarget(**target) for target in value["targets"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not the description of a task: {value!r:.200}") from error
+    raise ValueError(f"a task must be a classification or a regression. Received: {value['kind']!r:.100}")

@@ -1,7 +1,7 @@
-"""A cache of folders named by the digest of what they were made from.
+"""A cache of folders, each named by the digest of everything that its contents depend on.
 
-A folder appears under its name only when it is complete, so a process that is killed half-way leaves nothing that could
-be mistaken for data; a lock lets one process produce while others wait.
+A folder gets its name only when it is complete, so a killed process leaves nothing that could be mistaken for data. A
+lock lets one process write a folder while others wait for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ENVIRONMENT_VARIABLE = "BENCHMARKER_CACHE"
 
 
 def cache_folder() -> Path:
-    """Return the folder that holds downloads and prepared data: ``BENCHMARKER_CACHE``, or the user's cache folder."""
+    """Return the folder of downloads and prepared data: ``BENCHMARKER_CACHE``, or else the user's cache folder."""
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -31,26 +31,36 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("galaxy-benchmarker")
 
 
-def produce(name: str, key: Any, write: Callable[[Path], None], *, root: Path | None = None) -> Path:
-    """Return a cached folder, written by ``write(folder)`` unless it is there already.
+def produce(name: str, key: Any, write: Callable[[Path], object], *, root: Path | None = None) -> Path:
+    """Return a cached folder, calling ``write(folder)`` only if it does not exist yet.
 
     Parameters
     ----------
     name : str
-        What the folder holds; becomes part of its name.
+        Kind of contents; becomes the name of the parent folder.
     key : JSON value
-        Everything that the contents depend on.
+        Everything that the contents depend on; its digest becomes the name of the folder.
     write : callable
         Fills the empty folder that it is given.
     root : Path, optional
-        Instead of `cache_folder` ().
+        Folder to use instead of `cache_folder` ().
 
     Raises
     ------
     StorageError
         If the cache cannot be written.
     DataError
-        If ``write`` cannot read a file of the user's.
+        If ``write`` cannot read one of the user's files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as cache:
+    ...     folder = produce("notes", {"version": 1}, lambda new: (new / "a.txt").touch(), root=Path(cache))
+    ...     again = produce("notes", {"version": 1}, lambda new: (new / "b.txt").touch(), root=Path(cache))
+    ...     folder == again, [path.name for path in again.iterdir()]
+    (True, ['a.txt'])
     """
     root = root or cache_folder()
     folder = root / name / digest_json(key)[:32]
@@ -68,9 +78,9 @@ def produce(name: str, key: Any, write: Callable[[Path], None], *, root: Path | 
     return folder
 
 
-def _write_aside(folder: Path, write: Callable[[Path], None]) -> None:
+def _write_aside(folder: Path, write: Callable[[Path], object]) -> None:
     aside = folder.with_suffix(".partial")
-    if aside.exists():  # left by a process that was killed: the lock is ours, so nobody writes it now
+    if aside.exists():  # left by a killed process: this process holds the lock, so no other one writes it now
         shutil.rmtree(aside)
     aside.mkdir()
     try:

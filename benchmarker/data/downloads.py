@@ -1,7 +1,7 @@
-"""Downloads published files once, verifies them, and takes the user's own copies instead.
+"""Download published files once, verify them, or use the user's own copies instead.
 
-pooch fetches and verifies; what it lacks is added here: mirrors, going on where an interrupted download stopped, two
-processes that ask at once, and a message that says how to do it by hand.
+pooch downloads and verifies. This module adds what pooch lacks: mirrors, resuming an interrupted download, protection
+against two processes that download the same file, and a message that says how to fetch the file by hand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from requests import Response
     from rich.progress import Progress, TaskID
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_SECONDS = (10, 30)
@@ -40,9 +40,9 @@ def fetch(download: Download, folder: Path, *, offline: bool = False, progress: 
     Parameters
     ----------
     download : Download
-        Name, addresses and checksum.
+        Name, addresses and checksum of the file.
     folder : Path
-        The cache; made where it is missing. A file put there by hand is as good as a download.
+        Folder of the cache, created if it is missing. A file that a user puts there by hand is used like a download.
     offline : bool
         Never use the network.
     progress : bool
@@ -51,25 +51,26 @@ def fetch(download: Download, folder: Path, *, offline: bool = False, progress: 
     Returns
     -------
     Path
-        The verified file. Under this name there is never anything but the complete file.
+        The verified file. An incomplete file never has this name.
 
     Raises
     ------
     DownloadError
-        If no address gives the right file; names every address with its reason, and how to do it by hand.
+        If no address provides the right file; the message names every address with the reason, and how to download
+        the file by hand.
     """
     path = folder / download.filename
     if _verified(path, download.checksum):
         return path
     if offline:
         raise DownloadError(
-            f"{download.filename} is {_state(path)}, and must not be downloaded (--offline).\n"
+            f"{download.filename} is {_state(path)}, and --offline forbids downloading it.\n"
             f"{_by_hand(download, folder)}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with lock(folder / f".{download.filename}.lock"):
-            # Another process may have fetched it while this one waited.
+            # Another process may have downloaded it while this one waited.
             if _verified(path, download.checksum):
                 return path
             return _from_mirrors(download, folder, progress=progress)
@@ -81,20 +82,21 @@ def fetch(download: Download, folder: Path, *, offline: bool = False, progress: 
 
 
 def user_file(download: Download, path: Path) -> Path:
-    """Return what a user gave instead of a download.
+    """Return the file or folder that a user gave instead of a download.
 
     Parameters
     ----------
     download : Download
         The published file.
     path : Path
-        The user's file, or a folder.
+        The user's file or folder.
 
     Returns
     -------
     Path
-        The file itself; the file of the published name, if the folder holds it; else the folder, which then holds the
-        unpacked data. A checksum other than the published one is logged, not refused.
+        The file itself. Of a folder, the file with the published name if there is one, otherwise the folder, which is
+        then expected to hold the unpacked data. A file with another checksum than the published one is used, and a
+        warning is logged.
 
     Raises
     ------
@@ -107,34 +109,36 @@ def user_file(download: Download, path: Path) -> Path:
     if not file.is_file():
         return path
     if not _verified(file, download.checksum):
-        _log.warning("%s is not the published file: its checksum is not %s; used all the same", file, download.checksum)
+        logger.warning(
+            "%s is not the published file (its checksum is not %s); it is used anyway", file, download.checksum
+        )
     return file
 
 
 def _from_mirrors(download: Download, folder: Path, *, progress: bool) -> Path:
     import pooch
 
-    # pooch reports to standard error through a logger of its own; this module says the same through `logging`.
+    # pooch logs to standard error by itself; this module logs the same through the program's own logger.
     pooch.get_logger().setLevel(logging.WARNING)
     reasons: list[str] = []
     for url in download.urls:
-        _log.info("downloading %s", url)
+        logger.info("downloading %s", url)
         reason = _from_mirror(url, download, folder, progress=progress)
         if reason is None:
             return folder / download.filename
         reasons.append(f"  {url}\n    {reason}")
-        _log.warning("%s: %s", url, reason)
+        logger.warning("%s: %s", url, reason)
     raise DownloadError(
         "\n".join([f"{download.filename} could not be downloaded:", *reasons, _by_hand(download, folder)])
     )
 
 
 def _from_mirror(url: str, download: Download, folder: Path, *, progress: bool) -> str | None:
-    """Download from one address; return why it failed, or None."""
+    """Download from one address, and return why that failed, or None if it succeeded."""
     import pooch
     import requests
 
-    # The checksum in its name keeps the beginnings of two versions of a file apart.
+    # The checksum in the name keeps partial downloads of two versions of a file apart.
     part = folder / f".{download.filename}.{download.checksum.rpartition(':')[2][:8]}.part"
     reason = None
     for _ in range(_ATTEMPTS):
@@ -149,12 +153,12 @@ def _from_mirror(url: str, download: Download, folder: Path, *, progress: bool) 
             )
         except requests.RequestException as error:
             reason = _short(error)
-            # Worth another attempt as long as each one brings the file further, or drops a wrong beginning.
+            # Another attempt is worthwhile as long as each one extends the file or discards a wrong beginning.
             if _size(part) == before:
                 return reason
         except ValueError:
             reason = f"the file there has another checksum than {download.checksum}"
-            # The beginning may have come from somewhere else: once more from the start.
+            # The beginning may belong to another file: download once more from the start.
             if not before:
                 return reason
         else:
@@ -163,16 +167,16 @@ def _from_mirror(url: str, download: Download, folder: Path, *, progress: bool) 
 
 
 class _Resuming:
-    """A pooch downloader that goes on where an interrupted download stopped.
+    """A pooch downloader that resumes an interrupted download.
 
     Parameters
     ----------
     part : Path
-        Where bytes are kept until the file is complete; pooch deletes its own temporary file after any failure.
+        File that holds the bytes until the download is complete; pooch deletes its own temporary file after a failure.
     name : str
-        Shown beside the progress bar.
+        Name beside the progress bar.
     progress : bool
-        Show one if standard error is a terminal.
+        Show a progress bar if standard error is a terminal.
     """
 
     def __init__(self, part: Path, name: str, *, progress: bool) -> None:
@@ -185,7 +189,7 @@ class _Resuming:
         del pooch, check_only
         import requests
 
-        # Compressed transfer would make positions in the file and in the transfer differ.
+        # With a compressed transfer, positions in the file and in the transfer would differ.
         headers = {"Accept-Encoding": "identity", "User-Agent": f"galaxy-benchmarker/{__version__}"}
         start = _size(self.part)
         if start:
@@ -194,7 +198,7 @@ class _Resuming:
             if response.status_code == _RANGE_NOT_SATISFIABLE and start:
                 if _total(response) != start:
                     self.part.unlink()
-                    raise requests.RequestException("what was downloaded before does not belong to this file")
+                    raise requests.RequestException("the partial download does not belong to this file")
             else:
                 response.raise_for_status()
                 if not (response.status_code == _PARTIAL and _first(response) == start):
@@ -215,7 +219,7 @@ class _Resuming:
 
 
 class _Bar:
-    """A progress bar, or none."""
+    """A progress bar, or nothing where none is shown."""
 
     def __init__(self, progress: Progress | None = None, task: TaskID | None = None) -> None:
         self._progress = progress
@@ -252,7 +256,7 @@ def _first(response: Response) -> int | None:
 
 
 def _total(response: Response) -> int | None:
-    """Return the size of the whole file, where a refused range tells it."""
+    """Return the size of the whole file from the answer to a refused range, where it is given."""
     found = re.match(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
 
@@ -275,7 +279,7 @@ def _state(path: Path) -> str:
 
 
 def _short(error: Exception) -> str:
-    """Return the reason of a failed request in one line, without the address, which stands beside it."""
+    """Return the reason for a failed request in one line, without the address, which the message names already."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP {response.status_code} {response.reason}"
@@ -289,6 +293,6 @@ def _short(error: Exception) -> str:
 def _by_hand(download: Download, folder: Path) -> str:
     urls = "".join(f"  {url}\n" for url in download.urls)
     return (
-        f"To do it by hand, download it from\n{urls}to {folder / download.filename}\n(checksum {download.checksum}), "
+        f"Download it by hand from\n{urls}to {folder / download.filename}\n(checksum {download.checksum}), "
         "or give your own file or folder with -d or as `path` of the dataset in the registry."
     )

@@ -1,4 +1,4 @@
-"""Reads the image of a FITS file, whatever the file looks like."""
+"""Read the image of a FITS file: any HDU, any pixel type, with or without degenerate axes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 _GZIP = b"\x1f\x8b"
 _FITS = b"SIMPLE"
-# Cut-outs are small; these limits only keep a broken or hostile header from filling the memory.
+# Cut-outs are small; these limits only stop a broken or hostile header from filling the memory.
 _MAXIMUM_BYTES = 1 << 32
 _MAXIMUM_PIXELS = 1 << 28
 
@@ -28,37 +28,57 @@ _MAXIMUM_PIXELS = 1 << 28
 def read_fits_image(source: Path | bytes) -> NDArray[np.float32]:
     """Read the first image of a FITS file.
 
-    The image may stand in any HDU, tile-compressed or not, in any byte order, and with further axes of length 1
-    (Stokes, frequency), which are dropped. ``BSCALE`` and ``BZERO`` are applied; pixels of the value ``BLANK`` become
-    NaN. Files may be compressed with gzip. Nothing stays open.
-
-    An image whose ``DATASUM`` does not match its pixels is refused, as they are not those that were written.
-    ``CHECKSUM`` also covers the header and goes stale whenever a tool edits a keyword, so that it is not looked at; nor
-    is ``DATASUM`` of tile-compressed images, where it is that of a table.
+    The image may be in any HDU, tile-compressed or not, in any byte order, with additional axes of length 1 (Stokes,
+    frequency), which are dropped. ``BSCALE`` and ``BZERO`` are applied: physical value = ``BZERO`` + ``BSCALE`` x
+    stored value; pixels with the value ``BLANK`` become NaN. The file may be compressed with gzip, and is closed
+    afterwards.
 
     Parameters
     ----------
     source : Path or bytes
-        The file, or what it holds.
+        The file, or its content.
 
     Returns
     -------
     ndarray of shape (height, width), float32
-        In the unit of the file (``BUNIT``), native byte order, row 0 being the southernmost in a cut-out with the usual
-        orientation; NaN where the file has no value.
+        Pixels in the unit of the file (``BUNIT``), in native byte order; NaN where the file has no value. Row 0 is the
+        first row of the file, the southernmost one of an image with north up.
 
     Raises
     ------
     UnreadableImageError
-        With a short reason: not a FITS file, truncated, no image in it, no pixels, more than two long axes, a checksum
-        that does not match.
+        With a short reason: not a FITS file, truncated, no image, no pixels, more than two axes longer than 1, or a
+        checksum that does not match.
+
+    Notes
+    -----
+    An image whose ``DATASUM`` does not match is refused, since its pixels are not those that were written. ``CHECKSUM``
+    is ignored: it also covers the header, and becomes stale whenever a tool edits a keyword. ``DATASUM`` of
+    tile-compressed images is ignored as well, since it belongs to their table. World coordinates are not read.
+
+    float32 keeps 24 bits, so integers above 2**24 are rounded.
+
+    References
+    ----------
+    Pence et al. 2010, A&A 524, A42, doi:10.1051/0004-6361/201015362 (definition of FITS 3.0).
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> stream = io.BytesIO()
+    >>> fits.PrimaryHDU(np.array([[[1, 2], [3, 4]]], dtype=">i2")).writeto(stream)
+    >>> read_fits_image(stream.getvalue())
+    array([[1., 2.],
+           [3., 4.]], dtype=float32)
     """
     data = _decompress(_read(source) if isinstance(source, Path) else source)
     if not data:
         raise UnreadableImageError("the file is empty")
     if not data.startswith(_FITS):
         raise UnreadableImageError("not a FITS file")
-    # Imported out here: on import astropy sends warnings to its log, which inside would end the recording.
+    # Imported before warnings are recorded: importing astropy redirects warnings to its log, which ends a recording.
     from astropy.io import fits  # noqa: F401
 
     with warnings.catch_warnings(record=True) as caught:
@@ -102,8 +122,8 @@ def _first_image(data: bytes) -> NDArray[np.float32]:
             return _search(hdus, len(data))
     except UnreadableImageError:
         raise
-    # Broad on purpose: damaged headers, tables and tiles make astropy raise what they may, some of it (the exception
-    # of its decompressor) of a class that is not public. The file is skipped with the reason either way.
+    # Broad on purpose: damaged headers, tables and tiles make astropy raise many kinds of errors, and that of its
+    # decompressor is not a public class. The file is skipped with the reason in any case.
     except Exception as error:
         message = " ".join(str(error).split())[:100] or type(error).__name__
         if "Empty or corrupt" in message or "missing END" in message:
@@ -125,7 +145,7 @@ def _search(hdus: Any, file_size: int) -> NDArray[np.float32]:
 
 def _why_no_image(kinds: list[str], size: int) -> str:
     if size % 2880:
-        return f"truncated: {size} bytes are not a whole number of FITS blocks, and they hold no image"
+        return f"truncated: {size} bytes are not a whole number of FITS blocks and hold no image"
     if any("Table" in kind for kind in kinds):
         return "no image in it, only tables"
     return "no image in it"

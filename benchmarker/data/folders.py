@@ -1,4 +1,4 @@
-"""Files of a folder or an archive as members, and those of a folder."""
+"""Files below a folder: in a fixed order, as members that loaders read, and as a signature that shows changes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from benchmarker.digests import digest_file
 from benchmarker.errors import DataError
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+
+_HASHED_BYTES = 1 << 28
+"""Larger files are recognised by size and modification time instead of their SHA-256."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +26,7 @@ class Member:
     Parameters
     ----------
     name : str
-        Relative, with forward slashes.
+        Name relative to the folder or archive, with forward slashes.
     read : callable returning bytes
         Reads the file, anew in each call.
     """
@@ -33,7 +38,14 @@ class Member:
 def list_folder(path: Path, suffixes: tuple[str, ...] = ()) -> list[tuple[str, Path]]:
     """Return the relative names and paths of the files below a folder, sorted by name.
 
-    A folder is the user's own, so links are followed; a link that leads back to a folder above ends there.
+    A folder belongs to the user, so links are followed, but a link back to a folder above is not followed again.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    suffixes : tuple of str
+        Endings of the wanted names, for example ``(".png",)``, compared without case; all files by default.
     """
     seen: set[tuple[int, int]] = set()
     found: list[tuple[str, Path]] = []
@@ -52,7 +64,7 @@ def list_folder(path: Path, suffixes: tuple[str, ...] = ()) -> list[tuple[str, P
             if full.is_file():
                 found.append((name, full))
             else:
-                _log.warning("%s is left out: not a regular file, or a link to nothing", full)
+                logger.warning("%s is left out: it is not a regular file, or a broken link", full)
     return sorted(found)
 
 
@@ -70,7 +82,54 @@ def _read_file(file: Path) -> bytes:
 
 
 def is_wanted(name: str, suffixes: tuple[str, ...]) -> bool:
-    """Whether a file has one of the suffixes (any, where none are given), and was not left behind by macOS."""
+    """Whether a name ends in one of the suffixes (any name, without suffixes) and was not left behind by macOS."""
     parts = name.split("/")
     junk = "__MACOSX" in parts or parts[-1] == ".DS_Store" or parts[-1].startswith("._")
     return not junk and (not suffixes or name.lower().endswith(tuple(suffix.lower() for suffix in suffixes)))
+
+
+def path_signature(path: Path, suffixes: tuple[str, ...] = ()) -> Any:
+    """Return what a dataset's `DatasetContents.signature` should hold about a file or a folder.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+    suffixes : tuple of str
+        Endings of the files of a folder that count, for example ``(".png",)``, compared without case; all files by
+        default.
+
+    Returns
+    -------
+    JSON value
+        The SHA-256 of a file of up to 256 MiB; name, size in bytes and modification time in nanoseconds of a larger
+        file, and of every file of a folder. Holds no absolute path, so a folder that is moved with its times keeps its
+        signature.
+
+    Notes
+    -----
+    A signature only decides whether prepared images are read again. A cell's key depends on the digest of the prepared
+    pixels and labels, so touching a file changes no result.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "labels.csv")
+    ...     _ = file.write_text("3C 31,FRI")
+    ...     before = path_signature(file)
+    ...     _ = file.write_text("3C 31,FRII")
+    ...     path_signature(file) == before
+    False
+    """
+    if path.is_dir():
+        return [_stamp(name, file) for name, file in list_folder(path, suffixes)]
+    if path.stat().st_size <= _HASHED_BYTES:
+        return {"sha256": digest_file(path)}
+    return _stamp(path.name, path)
+
+
+def _stamp(name: str, file: Path) -> list[str | int]:
+    status = file.stat()
+    return [name, status.st_size, status.st_mtime_ns]

@@ -1,8 +1,8 @@
-"""Loads pickles of numpy arrays and plain containers without running anything that they name.
+"""Load pickles of numpy arrays and plain containers without running anything that they name.
 
-A pickle is a program. This loader admits a few names, those that numpy arrays and scalars are written with, and
-answers each with a stand-in that checks its arguments: no array is larger than the bytes that come with it, no type is
-more than plain numbers, booleans or text, and no function of numpy or of the standard library is ever reached.
+A pickle is a program. This loader admits only the few names that numpy uses to write arrays and scalars, and replaces
+each of them by a substitute that checks its arguments: no array is larger than the bytes that come with it, arrays hold
+plain numbers, booleans or text only, and no function of numpy or of the standard library is ever called.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarker.errors import DataError, UnsafePickleError
 
 _PLAIN_TYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|c8|c16|[SU]\d{1,9})")
 _BYTE_ORDERS = {"<", ">", "=", "|"}
-# What a damaged or hostile pickle makes the unpickler stumble over.
+# Errors that the unpickler raises for a damaged or hostile pickle.
 _DAMAGE = (
     pickle.UnpicklingError,
     ArithmeticError,
@@ -45,61 +45,76 @@ def load_plain_pickle(data: bytes, name: str = "the pickle") -> object:
     data : bytes
         A pickle of any protocol, written by Python 2 or 3; text of Python 2 is read as Latin-1.
     name : str
-        How messages call it.
+        Name of the pickle in messages.
 
     Returns
     -------
     object
-        Arrays are `numpy.ndarray`.
+        The content, with arrays as `numpy.ndarray`.
 
     Raises
     ------
     UnsafePickleError
-        If it names anything else, holds arrays of objects or of structures, or announces more than it holds. Nothing
-        of it was run.
+        If the pickle names anything else, holds arrays of objects or structures, or announces more data than it holds.
+        None of it has been run.
     DataError
-        If it is damaged.
+        If the pickle is damaged.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> import numpy as np
+    >>> batch = load_plain_pickle(pickle.dumps({"labels": [0, 1], "data": np.arange(3)}))
+    >>> batch["labels"], batch["data"].tolist()
+    ([0, 1], [0, 1, 2])
+    >>> import os
+    >>> class Attack:
+    ...     def __reduce__(self):
+    ...         return os.system, ("rm -rf ~",)
+    >>> load_plain_pickle(pickle.dumps(Attack()))
+    Traceback (most recent call last):
+    benchmarker.errors.UnsafePickleError: the pickle is refused and was not run: it names posix.system; ...
     """
     try:
         _inspect(data)
         return _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
     except UnsafePickleError as error:
-        raise UnsafePickleError(f"{name} is refused, and nothing of it was run: {error}") from error
+        raise UnsafePickleError(f"{name} is refused and was not run: {error}") from error
     except _DAMAGE as error:
-        raise DataError(f"{name} is damaged or not a pickle: {error}") from error
+        raise DataError(f"{name} is damaged, or not a pickle: {error}") from error
 
 
 def _inspect(data: bytes) -> None:
-    """Refuse what would make the unpickler reserve memory that the pickle does not fill.
+    """Refuse opcodes that make the unpickler reserve memory which the pickle does not fill.
 
-    Reading the opcodes runs nothing. It also finds lengths that go beyond the end.
+    Reading the opcodes runs nothing, and also finds lengths beyond the end of the data.
     """
     stream = io.BytesIO(data)
     count = 0
     while code := stream.read(1):
         opcode = _OPCODES[code.decode("latin1")]
         if opcode.name in _REFUSED_OPCODES:
-            raise UnsafePickleError(f"it refers to something outside of it ({opcode.name})")
+            raise UnsafePickleError(f"it refers to something outside itself ({opcode.name})")
         if opcode.name == "STRING":
-            # pickletools reads the text of Python 2 as ASCII alone.
+            # pickletools accepts only ASCII in the text of Python 2.
             stream.readline()
         elif opcode.arg is not None:
             argument = opcode.arg.reader(stream)
             if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"} and argument > count:
-                raise UnsafePickleError(f"it numbers an object {argument} where it has read {count}")
+                raise UnsafePickleError(f"it gives an object the number {argument} after {count} opcodes")
         count += 1
         if opcode.name == "STOP":
             break
 
 
 class _Dtype:
-    """Stands for a numpy dtype: numpy's own ``__setstate__`` believes what it is told, this one does not."""
+    """Substitute for a numpy dtype: numpy's own ``__setstate__`` does not check its arguments, this one does."""
 
     __slots__ = ("_code", "_order")
 
     def __init__(self, code: object) -> None:
         if not isinstance(code, str) or not _PLAIN_TYPE.fullmatch(code):
-            raise UnsafePickleError(f"only plain numbers, booleans and text are admitted in arrays. Received: {code!r}")
+            raise UnsafePickleError(f"arrays may only hold plain numbers, booleans and text. Received: {code!r}")
         self._code = code
         self._order = "="
 
@@ -108,7 +123,7 @@ class _Dtype:
         if not isinstance(state, tuple) or len(state) != 8 or state[2:5] != (None, None, None):
             raise UnsafePickleError("arrays of structures are not admitted")
         if state[1] not in _BYTE_ORDERS:
-            raise UnsafePickleError(f"no such byte order: {state[1]!r}")
+            raise UnsafePickleError(f"{state[1]!r} is not a byte order")
         self._order = state[1]
 
     def resolve(self) -> np.dtype[Any]:
@@ -117,7 +132,7 @@ class _Dtype:
 
 
 class _Array(np.ndarray[Any, Any]):
-    """An array that fills itself only with bytes that are there."""
+    """An array that accepts only as many bytes as its shape announces."""
 
     __slots__ = ()
 
@@ -141,7 +156,7 @@ def _checked(dtype: object, shape: object, raw: object) -> tuple[np.dtype[Any], 
     if not isinstance(content, bytes | bytearray):
         raise UnsafePickleError("arrays of objects are not admitted")
     if not isinstance(shape, tuple) or not all(isinstance(length, int) and length >= 0 for length in shape):
-        raise UnsafePickleError(f"no such shape of an array: {shape!r}")
+        raise UnsafePickleError(f"{shape!r} is not the shape of an array")
     announced = math.prod(shape) * resolved.itemsize
     if announced != len(content) or resolved.itemsize == 0:
         raise UnsafePickleError(f"an array announces {announced:,} bytes and comes with {len(content):,}")
@@ -149,24 +164,24 @@ def _checked(dtype: object, shape: object, raw: object) -> tuple[np.dtype[Any], 
 
 
 class _Name:
-    """Stands for `numpy.ndarray`, which is named but must not be called. Has no attributes that could be set."""
+    """Substitute for `numpy.ndarray`, which is named but must not be called; has no attributes that could be set."""
 
     __slots__ = ()
 
 
 class _Reconstruct(_Name):
-    """Stands for ``numpy.core.multiarray._reconstruct``, which makes an empty array to be filled."""
+    """Substitute for ``numpy.core.multiarray._reconstruct``, which creates an empty array to be filled."""
 
     __slots__ = ()
 
     def __call__(self, kind: object, shape: object, dtype: object) -> NDArray[Any]:
         if kind is not _NDARRAY or shape != (0,) or dtype not in (b"b", "b"):
-            raise UnsafePickleError("an array starts in an unknown way")
+            raise UnsafePickleError("an array is created in an unknown way")
         return np.ndarray.__new__(_Array, (0,), "b")
 
 
 class _Scalar(_Name):
-    """Stands for ``numpy.core.multiarray.scalar``."""
+    """Substitute for ``numpy.core.multiarray.scalar``."""
 
     __slots__ = ()
 
@@ -178,7 +193,7 @@ class _Scalar(_Name):
 
 
 class _FromBuffer(_Name):
-    """Stands for ``numpy.core.numeric._frombuffer``, which protocol 5 writes."""
+    """Substitute for ``numpy.core.numeric._frombuffer``, which protocol 5 writes."""
 
     __slots__ = ()
 
@@ -189,7 +204,7 @@ class _FromBuffer(_Name):
 
 
 class _MakeDtype(_Name):
-    """Stands for ``numpy.dtype``."""
+    """Substitute for ``numpy.dtype``."""
 
     __slots__ = ()
 
@@ -199,18 +214,18 @@ class _MakeDtype(_Name):
 
 
 class _Encode(_Name):
-    """Stands for ``_codecs.encode``, with which Python 3 writes bytes so that Python 2 can read them."""
+    """Substitute for ``_codecs.encode``, with which Python 3 writes bytes so that Python 2 can read them."""
 
     __slots__ = ()
 
     def __call__(self, text: object, encoding: object = "latin1") -> bytes:
         if not isinstance(text, str) or encoding not in {"latin1", "latin-1"}:
-            raise UnsafePickleError(f"text is encoded in {encoding!r}, and only Latin-1 is admitted")
+            raise UnsafePickleError(f"text is encoded as {encoding!r}; only Latin-1 is admitted")
         return text.encode("latin1")
 
 
 class _NoBytes(_Name):
-    """Stands for ``bytes()``, with which Python 3 writes empty bytes for Python 2."""
+    """Substitute for ``bytes()``, with which Python 3 writes empty bytes for Python 2."""
 
     __slots__ = ()
 
@@ -232,12 +247,12 @@ _ADMITTED: Mapping[tuple[str, str], _Name] = {
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Finds nothing but the stand-ins."""
+    """Finds the substitutes only."""
 
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ADMITTED[module, name]
         except KeyError:
             raise UnsafePickleError(
-                f"it names {module}.{name}, and only numpy arrays and plain containers are admitted"
+                f"it names {module}.{name}; only numpy arrays and plain containers are admitted"
             ) from None

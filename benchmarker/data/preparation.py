@@ -1,4 +1,4 @@
-"""Turns one image as published into the input of a network."""
+"""Turn one image as published into the input of a network."""
 
 from __future__ import annotations
 
@@ -14,41 +14,72 @@ if TYPE_CHECKING:
 
 
 def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.float32]:
-    r"""Prepare one image, each step only if the preparation asks for it.
+    r"""Prepare one image: normalise, clip, threshold, crop and resample it, in this order.
 
-    1. Pixels that are not finite are set to 0, always.
-    2. ``normalise``: :math:`x \to (x - \min x) / (\max x - \min x)` over all pixels and channels of the image;
-       otherwise the values stay in their own unit.
-    3. ``clip_sigma`` k: pixels below :math:`\mu + k \sigma` are set to 0, where :math:`\mu` and :math:`\sigma` are the
-       mean and the standard deviation (of the population) of all pixels and channels after step 2, source included.
-    4. ``binary_threshold`` f: pixels above :math:`f \max x` become 1, all others 0.
-    5. ``crop`` n: the central n x n pixels; an odd margin leaves the larger side at the bottom and on the right.
-    6. ``resize`` n: square images are resampled to n x n pixels with a triangle filter as wide as the coarser of both
-       grids, so that shrinking does not alias and no value leaves the range of the image.
+    Each step but the first is taken only if `preparation` asks for it.
 
-    Steps 2 to 4 are those of Becker et al. 2021, MNRAS 503, 1828, with k = 3 and optionally f = 0.8.
+    1. Pixels that are NaN or infinite, or too large for float32, are set to 0.
+    2. ``normalise``: :math:`x \to (x - \min x) / (\max x - \min x)`. Otherwise the values keep their unit.
+    3. ``clip_sigma`` = :math:`k`: pixels with :math:`x < \mu + k \sigma` are set to 0.
+    4. ``binary_threshold`` = :math:`f`: pixels with :math:`x > f \max x` are set to 1, all others to 0.
+    5. ``crop`` = :math:`n`: the central :math:`n \times n` pixels are kept. If the margin is odd, the larger part of it
+       is cut off at the bottom and on the right.
+    6. ``resize`` = :math:`n`: a square image is resampled to :math:`n \times n` pixels with a triangle filter, whose
+       half-width is the larger one of the old and the new pixel, so that shrinking does not alias and no value leaves
+       the range of the image.
+
+    :math:`\min`, :math:`\max`, the mean :math:`\mu` and the population standard deviation
+    :math:`\sigma = \sqrt{\langle (x - \mu)^2 \rangle}` are taken over all pixels and channels as they are before the
+    step.
 
     Parameters
     ----------
     image : ndarray of shape (height, width) or (height, width, channels), any real dtype
-        Pixels as published, in any linear unit; NaN where there is none.
+        Pixels as published, in any unit that is linear in flux; NaN where there is no value.
     preparation : Preparation
         Which steps to take.
 
     Returns
     -------
     ndarray of shape (height, width, channels), float32
-        In [0, 1] if normalised.
+        Without unit and in [0, 1] if normalised, otherwise in the unit of the image.
 
     Raises
     ------
     UnreadableImageError
-        If the image cannot be of use: wrong number of axes, no pixels, nothing finite, every pixel alike before or
-        after the steps, smaller than the crop, or not square where it is to be resized.
+        If the image cannot be used: wrong number of axes, no pixels, no finite pixel, all pixels equal before or after
+        the steps, smaller than the crop, or not square although it is to be resampled.
+
+    Notes
+    -----
+    Normalisation removes the flux scale: sources of different brightness become equal, so a network cannot use the
+    peak flux, and one hot pixel dims the whole source.
+
+    :math:`\mu` and :math:`\sigma` include the source. A bright, extended source raises the threshold and loses its
+    faint lobes; the threshold also depends on the size of the field, because the crop comes later. Since normalisation
+    is linear, the clip selects the same pixels with and without it; only their values differ.
+
+    Step 1 sets missing pixels to the zero of the flux scale before the minimum is taken; they become the darkest pixels
+    only if no flux is negative.
+
+    References
+    ----------
+    Steps 2 to 4 follow Becker et al. 2021, MNRAS 503, 1828 (2021MNRAS.503.1828B), doi:10.1093/mnras/stab325, with
+    k = 3 and optionally f = 0.8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from benchmarker import Preparation
+    >>> image = np.array([[np.nan, 1.0, 1.0], [1.0, 9.0, 1.0], [1.0, 1.0, 3.0]])
+    >>> prepare_image(image, Preparation(clip_sigma=1.0))[:, :, 0].round(2)
+    array([[0., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 0.]], dtype=float32)
     """
     import numpy as np
 
-    pixels = _finite(_cube(image))
+    pixels = _finite(_with_channels(image))
     if preparation.normalise:
         lowest, highest = pixels.min(), pixels.max()
         pixels = (pixels - lowest) / (highest - lowest)
@@ -69,34 +100,33 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
     return prepared
 
 
-def _cube(image: NDArray[Any]) -> NDArray[Any]:
+def _with_channels(image: NDArray[Any]) -> NDArray[Any]:
     """Return the image with a channel axis."""
     shape = " x ".join(map(str, image.shape))
     if image.ndim not in (2, 3):
-        raise UnreadableImageError(f"{image.ndim} axes ({shape}): expected height, width and perhaps channels")
+        axes = "1 axis" if image.ndim == 1 else f"{image.ndim} axes"
+        raise UnreadableImageError(f"{axes} ({shape}): expected height, width and optionally channels")
     if image.size == 0:
         raise UnreadableImageError(f"no pixels: {shape}")
     if image.dtype.kind not in "biuf":
-        raise UnreadableImageError(f"pixels are not real numbers but {image.dtype}")
+        raise UnreadableImageError(f"pixels are {image.dtype}, not real numbers")
     return image[:, :, None] if image.ndim == 2 else image
 
 
 def _finite(cube: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the pixels as float64 with 0 where they are not finite (as float32)."""
+    """Return the pixels as float64, with 0 where they are not finite numbers of float32."""
     import numpy as np
 
     pixels = cube.astype(np.float64)
     finite = np.abs(pixels) <= np.finfo(np.float32).max
-    if not finite.all():
-        values = pixels[finite]
-        if values.size == 0:
-            raise UnreadableImageError(
-                "every pixel is NaN" if np.isnan(pixels).all() else "every pixel is NaN or infinite"
-            )
-        _refuse_constant(values, "every pixel has the same value")
-        pixels[~finite] = 0.0
-    else:
+    if finite.all():
         _refuse_constant(pixels, "every pixel has the same value")
+        return pixels
+    values = pixels[finite]
+    if values.size == 0:
+        raise UnreadableImageError("every pixel is NaN" if np.isnan(pixels).all() else "every pixel is NaN or infinite")
+    _refuse_constant(values, "every pixel has the same value")
+    pixels[~finite] = 0.0
     return pixels
 
 
@@ -119,7 +149,7 @@ def _resize(pixels: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
     height, width, channels = pixels.shape
     if height != width:
-        raise UnreadableImageError(f"{height} x {width} pixels: only square images are resized; crop them first")
+        raise UnreadableImageError(f"{height} x {width} pixels: only square images can be resampled; crop them first")
     if height == size:
         return pixels
     planes = [Image.fromarray(pixels[:, :, channel].astype(np.float32)) for channel in range(channels)]

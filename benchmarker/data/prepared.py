@@ -1,8 +1,8 @@
-"""Prepares a dataset once and opens it memory-mapped ever after.
+"""Prepare a dataset once, and open it memory-mapped from then on.
 
 A prepared folder holds ``images.f32`` (little-endian float32, C order), ``targets.npy`` and ``prepared.json``. Its name
-is the digest of the dataset, its options, the preparation and the loader's signature; the digest of its *contents* is
-what cells are keyed by, so moving or touching a file changes no cell.
+is the digest of the dataset, its options, the preparation and the loader's signature. Cells are keyed by the digest of
+its *contents*, so moving or touching a file changes no cell.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator
 
 from benchmarker.contracts.images import (
     Attribute,
@@ -25,23 +26,108 @@ from benchmarker.contracts.images import (
     DatasetContext,
     ImageRecord,
     LabelledImages,
+    Part,
     SkippedImage,
 )
-from benchmarker.contracts.plugins import Dataset
+from benchmarker.contracts.plugins import Dataset, Download
 from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.contracts.tasks import Classification, Task, task_from_json
-from benchmarker.data.cache import produce
+from benchmarker.data.cache import cache_folder, produce
+from benchmarker.data.downloads import fetch, user_file
 from benchmarker.data.preparation import prepare_image
 from benchmarker.digests import canonical_json, digest_arrays, digest_json
 from benchmarker.discovery import resolve
 from benchmarker.disk import require_free
 from benchmarker.errors import BenchmarkerError, DataError, PluginError, StorageError, UnreadableImageError
 
-# Raise when the same input would be prepared into other numbers.
 VERSION = 1
+"""Part of the name of every prepared folder; raised when the same input would be prepared into other numbers."""
+
 _IMAGES_FILE = "images.f32"
+_TARGETS_FILE = "targets.npy"
+_DESCRIPTION_FILE = "prepared.json"
+_LISTED_SKIPPED = 50
 
 Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the harness offers a dataset's loader; implements `benchmarker.DatasetContext`.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the dataset, and of the folder of its downloads.
+    path : Path, optional
+        The user's own file or folder.
+    offline : bool
+        Never use the network.
+    progress : bool
+        Show a progress bar while downloading.
+    """
+
+    dataset: str
+    path: Path | None = None
+    offline: bool = False
+    progress: bool = True
+
+    def fetch(self, download: Download) -> Path:
+        """Return the user's own file or folder, or the downloaded file."""
+        if self.path is not None:
+            return user_file(download, self.path)
+        folder = cache_folder() / "downloads" / self.dataset
+        return fetch(download, folder, offline=self.offline, progress=self.progress)
+
+    def produce(self, name: str, key: Any, write: Callable[[Path], object]) -> Path:
+        """Return a cached folder, written once."""
+        return produce(name, key, write)
+
+
+_TaskRecord = Annotated[
+    Task,
+    PlainValidator(lambda value: task_from_json(value) if isinstance(value, dict) else value),
+    PlainSerializer(lambda task: task.to_json()),
+]
+
+
+class _Column(BaseModel):
+    """Values of one attribute; null where they are unknown, since JSON has no NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unit: str
+    values: list[float | None]
+
+
+class _Contents(BaseModel):
+    """What the digest of a dataset covers beside pixels and targets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: _TaskRecord
+    source_ids: list[str]
+    parts: list[Part | None]
+    attributes: dict[str, _Column]
+
+
+class _Description(_Contents):
+    """``prepared.json``."""
+
+    digest: str
+    shape: tuple[int, int, int]
+    skipped: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """What is known of one prepared image beside its pixels."""
+
+    shape: tuple[int, ...]
+    target: int | list[float]
+    source_id: str
+    part: Part | None
+    attributes: dict[str, float | None]
 
 
 def prepare(
@@ -53,23 +139,27 @@ def prepare(
     *,
     root: Path | None = None,
 ) -> tuple[LabelledImages, Path]:
-    """Return the prepared images of a dataset, and the folder that they are in.
+    """Return the prepared images of a dataset, and the folder that holds them.
 
     Parameters
     ----------
-    dataset, options, preparation
-        What to prepare, and how.
+    dataset : Dataset
+        The dataset.
+    options : Options, optional
+        Its validated options.
+    preparation : Preparation
+        How to prepare each image.
     context : DatasetContext
         Where the loader finds its files.
     progress : callable
-        Called with a description, how many images are done, and how many there are, if known.
+        Called with a description, the number of images done, and the number of all images where it is known.
     root : Path, optional
         Folder to prepare the images in instead of the cache.
 
     Raises
     ------
     DataError
-        If the dataset cannot be read, or no image can be used.
+        If the dataset cannot be read, or none of its images can be used.
     PluginError
         If the loader fails, or returns something else than it should.
     """
@@ -90,11 +180,11 @@ def prepare(
 
 
 @contextmanager
-def _blaming(dataset: Dataset) -> Iterator[None]:
-    """Name the dataset whose loader fails in a way that nobody foresaw."""
+def _plugin_errors(dataset: Dataset) -> Iterator[None]:
+    """Turn unforeseen errors of a loader into a `PluginError` that names the dataset."""
     try:
         yield
-    except (BenchmarkerError, OSError):  # a full disk is nobody's fault
+    except (BenchmarkerError, OSError):  # a full disk is not the plugin's fault
         raise
     except Exception as error:
         raise PluginError(
@@ -103,10 +193,14 @@ def _blaming(dataset: Dataset) -> Iterator[None]:
 
 
 def _load(dataset: Dataset, options: Options | None, context: DatasetContext) -> DatasetContents:
-    with _blaming(dataset):
+    with _plugin_errors(dataset):
         contents = resolve(dataset.loader)(options, context)
     if not isinstance(contents, DatasetContents):
         raise PluginError(f"{dataset.loader} must return DatasetContents. Received: {type(contents).__name__}")
+    if not all(isinstance(unit, str) for unit in contents.attribute_units.values()):
+        raise PluginError(
+            f"{dataset.loader}: attribute_units must be texts. Received: {dict(contents.attribute_units)!r:.200}"
+        )
     try:
         canonical_json(contents.signature)
     except (TypeError, ValueError) as error:
@@ -114,116 +208,92 @@ def _load(dataset: Dataset, options: Options | None, context: DatasetContext) ->
     return contents
 
 
-@dataclass(slots=True)
-class _Columns:
-    shapes: list[tuple[int, ...]] = field(default_factory=list)
-    targets: list[Any] = field(default_factory=list)
-    source_ids: list[str] = field(default_factory=list)
-    parts: list[str | None] = field(default_factory=list)
-    attributes: list[dict[str, float | None]] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-
-
 def _records(dataset: Dataset, contents: DatasetContents) -> Iterator[ImageRecord | SkippedImage]:
-    with _blaming(dataset):
+    with _plugin_errors(dataset):
         for record in contents.records():
             if not isinstance(record, ImageRecord | SkippedImage):
                 raise PluginError(
                     f"the records of {dataset.loader} must be ImageRecord or SkippedImage. Received: {record!r:.100}"
                 )
+            if isinstance(record, ImageRecord) and (problem := _problem(record)):
+                raise PluginError(f"{dataset.loader}: a record has {problem}")
             yield record
+
+
+def _problem(record: Any) -> str:
+    """Return what is wrong with a record that its image cannot be blamed for, or an empty text."""
+    if not isinstance(record.source_id, str) or not record.source_id:
+        return f"a source_id that is not a text. Received: {record.source_id!r:.100}"
+    if not isinstance(record.image, np.ndarray):
+        return f"an image that is not a numpy array ({record.source_id!r}). Received: {type(record.image).__name__}"
+    if record.part not in (None, *get_args(Part)):
+        parts = ", ".join(map(repr, get_args(Part)))
+        return f"a part that is not one of {parts} or None ({record.source_id!r}). Received: {record.part!r:.100}"
+    for name, value in record.attributes.items():
+        if not isinstance(value, int | float | np.integer | np.floating):
+            return f"an attribute {name!r} that is not a number ({record.source_id!r}). Received: {value!r:.100}"
+    return ""
 
 
 def _write(
     folder: Path, dataset: Dataset, contents: DatasetContents, preparation: Preparation, progress: Progress
 ) -> None:
-    columns = _prepare_records(folder, dataset, contents, preparation, progress)
-    if not columns.targets:
-        raise DataError(_nothing_left(dataset.name, columns.skipped))
-    _keep_one_shape(folder, columns)
-    targets = np.array(columns.targets, dtype=np.int64 if isinstance(contents.task, Classification) else np.float64)
-    np.save(folder / "targets.npy", targets)
-    description = _description(contents, columns)
-    images: NDArray[Any] = _map_images(folder, len(targets), columns.shapes[0])
-    facts = {key: value for key, value in description.items() if key not in {"shape", "skipped"}}
-    described = {"digest": digest_json([digest_arrays({"images": images, "targets": targets}), facts]), **description}
-    (folder / "prepared.json").write_text(json.dumps(described), encoding="utf-8")
+    """Fill a prepared folder."""
+    rows, skipped = _prepare_images(folder, dataset, contents, preparation, progress)
+    if not rows:
+        raise DataError(_nothing_usable(dataset.name, skipped))
+    rows = _keep_one_shape(folder, rows, skipped)
+    targets = np.array([row.target for row in rows], dtype=_target_type(contents.task))
+    np.save(folder / _TARGETS_FILE, targets)
+    images: NDArray[Any] = _map_images(folder, len(rows), rows[0].shape)
+    described = _contents(contents, rows)
+    facts = described.model_dump(mode="json")
+    height, width, channels = rows[0].shape
+    description = _Description(
+        **dict(described),
+        digest=digest_json([digest_arrays({"images": images, "targets": targets}), facts]),
+        shape=(height, width, channels),
+        skipped=[(image.name, image.reason) for image in skipped],
+    )
+    (folder / _DESCRIPTION_FILE).write_text(json.dumps(description.model_dump(mode="json")), encoding="utf-8")
 
 
-def _prepare_records(
+def _prepare_images(
     folder: Path, dataset: Dataset, contents: DatasetContents, preparation: Preparation, progress: Progress
-) -> _Columns:
-    """Prepare image by image into one file; return what belongs to those that could be used, and who was skipped."""
-    columns = _Columns()
+) -> tuple[list[_Row], list[SkippedImage]]:
+    """Prepare one image after the other into one file; return what is known of them, and those that were skipped."""
+    rows: list[_Row] = []
+    skipped: list[SkippedImage] = []
     with (folder / _IMAGES_FILE).open("wb") as stream:
         for done, record in enumerate(_records(dataset, contents)):
             progress(f"preparing {dataset.name}", done, contents.count)
             if isinstance(record, SkippedImage):
-                columns.skipped.append((record.name, record.reason))
+                skipped.append(record)
                 continue
             try:
-                _append(record, contents.task, preparation, columns, stream)
+                rows.append(_append(record, contents.task, preparation, stream))
             except UnreadableImageError as error:
-                columns.skipped.append((record.source_id, error.reason))
+                skipped.append(SkippedImage(name=record.source_id, reason=error.reason))
                 continue
-            if len(columns.shapes) == 1 and contents.count is not None:
-                # The first image tells how large all are; hours later the disk would.
+            if len(rows) == 1 and contents.count is not None:
+                # The first image shows the size of all: better to fail now than hours later.
                 require_free(folder, contents.count * stream.tell(), f"{contents.count:,} prepared images")
-    return columns
+    return rows, skipped
 
 
-def _description(contents: DatasetContents, columns: _Columns) -> dict[str, Any]:
-    """Return what is written beside images and targets."""
-    attributes = sorted({key for row in columns.attributes for key in row})
-    return {
-        "task": contents.task.to_json(),
-        "shape": list(columns.shapes[0]),
-        "source_ids": columns.source_ids,
-        "parts": columns.parts,
-        "attributes": {
-            attribute: {
-                "unit": contents.attribute_units.get(attribute, ""),
-                "values": [row.get(attribute) for row in columns.attributes],
-            }
-            for attribute in attributes
-        },
-        "skipped": columns.skipped,
-    }
-
-
-def _append(record: ImageRecord, task: Task, preparation: Preparation, columns: _Columns, stream: IO[bytes]) -> None:
+def _append(record: ImageRecord, task: Task, preparation: Preparation, stream: IO[bytes]) -> _Row:
+    """Prepare an image and write its pixels; return what is known of it."""
     image = prepare_image(record.image, preparation)
-    columns.targets.append(_checked_target(record, task))
-    columns.shapes.append(image.shape)
+    target = _checked_target(record, task)
     stream.write(np.ascontiguousarray(image, dtype="<f4").data)
-    columns.source_ids.append(record.source_id)
-    columns.parts.append(record.part)
-    # JSON has no NaN: what is unknown is null there, and NaN again when it is opened.
-    known = {name: float(value) for name, value in record.attributes.items()}
-    columns.attributes.append({name: value if math.isfinite(value) else None for name, value in known.items()})
-
-
-def _keep_one_shape(folder: Path, columns: _Columns) -> None:
-    """Skip images whose shape is not the most frequent one, the first of several."""
-    counts = Counter(columns.shapes)
-    if len(counts) == 1:
-        return
-    expected = max(counts, key=lambda shape: (counts[shape], -columns.shapes.index(shape)))
-    kept = [k for k, shape in enumerate(columns.shapes) if shape == expected]
-    everything, selected = folder / _IMAGES_FILE, folder / "selected.f32"
-    with everything.open("rb") as source, selected.open("wb") as target:
-        for k, shape in enumerate(columns.shapes):
-            pixels = source.read(4 * math.prod(shape))
-            if shape == expected:
-                target.write(pixels)
-                continue
-            given, wanted = (" x ".join(map(str, each)) for each in (shape, expected))
-            columns.skipped.append(
-                (columns.source_ids[k], f"its shape is {given}, not {wanted} as that of most images")
-            )
-    selected.replace(everything)
-    for name in ("shapes", "targets", "source_ids", "parts", "attributes"):
-        setattr(columns, name, [getattr(columns, name)[k] for k in kept])
+    values = {name: float(value) for name, value in record.attributes.items()}
+    return _Row(
+        shape=image.shape,
+        target=target,
+        source_id=record.source_id,
+        part=record.part,
+        attributes={name: value if math.isfinite(value) else None for name, value in values.items()},
+    )
 
 
 def _checked_target(record: ImageRecord, task: Task) -> int | list[float]:
@@ -240,9 +310,52 @@ def _checked_target(record: ImageRecord, task: Task) -> int | list[float]:
     return values
 
 
-def _nothing_left(name: str, skipped: list[tuple[str, str]]) -> str:
-    shown = "\n".join(f"  {image}: {reason}" for image, reason in skipped[:50])
-    more = f"\n  ... and {len(skipped) - 50} more" if len(skipped) > 50 else ""
+def _target_type(task: Task) -> type[np.int64 | np.float64]:
+    return np.int64 if isinstance(task, Classification) else np.float64
+
+
+def _keep_one_shape(folder: Path, rows: list[_Row], skipped: list[SkippedImage]) -> list[_Row]:
+    """Return the rows of the most frequent shape (the first of several), and skip all other images."""
+    counts = Counter(row.shape for row in rows)
+    if len(counts) == 1:
+        return rows
+    expected, _ = counts.most_common(1)[0]  # of equal counts, the first one met
+    everything, selected = folder / _IMAGES_FILE, folder / f"selected-{_IMAGES_FILE}"
+    with everything.open("rb") as source, selected.open("wb") as target:
+        for row in rows:
+            pixels = source.read(4 * math.prod(row.shape))
+            if row.shape == expected:
+                target.write(pixels)
+                continue
+            reason = f"its shape is {_times(row.shape)}; most images are {_times(expected)}"
+            skipped.append(SkippedImage(name=row.source_id, reason=reason))
+    selected.replace(everything)
+    return [row for row in rows if row.shape == expected]
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _contents(contents: DatasetContents, rows: Sequence[_Row]) -> _Contents:
+    names = sorted({name for row in rows for name in row.attributes})
+    return _Contents(
+        task=contents.task,
+        source_ids=[row.source_id for row in rows],
+        parts=[row.part for row in rows],
+        attributes={
+            name: _Column(
+                unit=contents.attribute_units.get(name, ""), values=[row.attributes.get(name) for row in rows]
+            )
+            for name in names
+        },
+    )
+
+
+def _nothing_usable(name: str, skipped: Sequence[SkippedImage]) -> str:
+    shown = "\n".join(f"  {image.name}: {image.reason}" for image in skipped[:_LISTED_SKIPPED])
+    hidden = len(skipped) - _LISTED_SKIPPED
+    more = f"\n  ... and {hidden} more" if hidden > 0 else ""
     return f"no image of {name!r} can be used; {len(skipped)} were skipped:\n{shown}{more}"
 
 
@@ -251,34 +364,34 @@ def _map_images(folder: Path, n: int, shape: tuple[int, ...]) -> np.memmap[Any, 
 
 
 def open_prepared(folder: Path) -> LabelledImages:
-    """Open a folder that `prepare` wrote; images stay on disk until they are used.
+    """Open a folder that `prepare` wrote; the pixels stay on disk until they are used.
 
     Raises
     ------
     StorageError
-        If it is damaged.
+        If the folder is damaged.
     """
     try:
         return _open(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise StorageError(
             f"{folder}: these prepared images are damaged ({error}); remove the folder and run the same command again"
         ) from error
 
 
 def _open(folder: Path) -> LabelledImages:
-    described = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
-    targets = np.load(folder / "targets.npy", mmap_mode="r")
+    described = _Description.model_validate_json((folder / _DESCRIPTION_FILE).read_bytes())
+    targets = np.load(folder / _TARGETS_FILE, mmap_mode="r")
     return LabelledImages(
-        task=task_from_json(described["task"]),
-        images=_map_images(folder, len(targets), tuple(described["shape"])),
+        task=described.task,
+        images=_map_images(folder, len(targets), described.shape),
         targets=targets,
-        source_ids=tuple(described["source_ids"]),
-        parts=tuple(described["parts"]),
+        source_ids=tuple(described.source_ids),
+        parts=tuple(described.parts),
         attributes={
-            name: Attribute(values=np.array(column["values"], dtype=np.float64), unit=column["unit"])
-            for name, column in described["attributes"].items()
+            name: Attribute(values=np.array(column.values, dtype=np.float64), unit=column.unit)
+            for name, column in described.attributes.items()
         },
-        skipped=tuple(SkippedImage(name=name, reason=reason) for name, reason in described["skipped"]),
-        digest=described["digest"],
+        skipped=tuple(SkippedImage(name=name, reason=reason) for name, reason in described.skipped),
+        digest=described.digest,
     )

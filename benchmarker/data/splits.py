@@ -1,19 +1,18 @@
-"""Divides sources into training, validation and test part: by seed, the same for every network and arm.
+"""Divide sources into training, validation and test part: by seed, the same for every network and arm.
 
-Sources are divided, never images: all images of one source land in the same part. The order of the records, and so of
-the files, plays no role.
+Sources are divided, never images: all images of one source are in the same part. The order of the records, and so of
+the files, does not matter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker.contracts.images import LabelledImages
+from benchmarker.contracts.images import LabelledImages, Part
 from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Classification
 from benchmarker.digests import digest_json
@@ -29,16 +28,16 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Indices of the images of each part, ascending.
+    """Indices of the images of each part, in ascending order.
 
     Parameters
     ----------
     train, validation, test : ndarray of shape (n,), int64
         Indices into the images.
     digest : str
-        SHA-256 of the sources in each part.
+        SHA-256 of the names of the sources in each part.
     shared_sources : tuple of str
-        Sources that a published split puts into more than one part.
+        Sources that the published split puts into more than one part.
     """
 
     train: Indices
@@ -49,21 +48,70 @@ class Parts:
 
 
 def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts:
-    """Divide the sources of a dataset.
+    r"""Divide the sources of a dataset into training, validation and test part.
+
+    Of the :math:`N_c` sources of class :math:`c`, a random :math:`n` are used for training and another :math:`m` for
+    validation, where a fraction :math:`f` means the integer nearest to :math:`f N_c`; all others are the test part. The
+    sources of a regression form one class. With a published split, the test part is kept as published, and so is the
+    validation part; where none was published, it is drawn from the training part.
 
     Parameters
     ----------
     data : LabelledImages
-        What to divide.
-    split : Split or None
-        Counts or fractions for each class, or the published split; 70 % train, 15 % validation without.
+        The dataset.
+    split : Split, optional
+        Numbers or fractions of each class, or the published split. By default the published split if there is one, and
+        otherwise 70 % of each class for training and 15 % for validation; of a published training part, 20 % for
+        validation.
     seed : int
-        The cell's seed.
+        Seed of the cell.
+
+    Returns
+    -------
+    Parts
+        Indices of the images of each part. Images without a published part are in none.
 
     Raises
     ------
     SplitError
-        If a class holds too few sources, or a published split is asked for where there is none.
+        If a class has too few sources, or a published split is requested for a dataset without one.
+
+    Notes
+    -----
+    Each class is shuffled by its own stream, which depends on the seed and the name of the class. Adding a class to a
+    dataset does not change how the others are divided.
+
+    A source whose images have different labels counts for the first of these classes. Fractions of each class keep the
+    frequencies of the classes; equal *numbers* do not, so the test part may be less balanced than the training part.
+
+    A source that a published split uses twice is removed from the less strict part: what is tested on is not used for
+    training or validation, and what is used for validation is not trained on.
+
+    ``bagging`` then draws a fraction of the training sources of each class without replacement ("subagging"), anew for
+    each seed.
+
+    Scores of seeds that draw their own test part also vary with the test part, and the test parts overlap; the
+    statistics take that into account.
+
+    References
+    ----------
+    Subagging: Bühlmann & Yu 2002, Ann. Stat. 30, 927, doi:10.1214/aos/1031689014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from benchmarker import Classification, LabelledImages, Split
+    >>> names = ("3C 31", "3C 66B", "3C 84", "3C 449", "3C 47", "3C 61.1", "3C 98", "3C 212")
+    >>> data = LabelledImages(
+    ...     task=Classification(classes=("FRI", "FRII")), images=np.zeros((8, 64, 64, 1), np.float32),
+    ...     targets=np.array([0, 0, 0, 0, 1, 1, 1, 1]), source_ids=names, parts=(None,) * 8,
+    ...     attributes={}, skipped=(), digest="",
+    ... )
+    >>> parts = split_sources(data, Split(train=2, validation=1), seed=8901)
+    >>> len(parts.train), len(parts.validation), len(parts.test)
+    (4, 2, 2)
+    >>> data.targets[parts.test].tolist()
+    [0, 1]
     """
     split = split or Split()
     has_published = any(part is not None for part in data.parts)
@@ -71,51 +119,61 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     if published and not has_published:
         raise SplitError("the dataset has no published split; give split.train and split.validation instead")
     if published and split.train is not None:
-        raise SplitError("split.published and split.train exclude each other: leave one of them out")
+        raise SplitError("split.published and split.train exclude each other; leave one of them out")
     if published:
-        train, validation, test = _published(data, split, seed)
+        train, validation, test = _published_parts(data, split, seed)
     else:
-        train, validation, test = (_images_of(data, sources) for sources in _drawn(data, split, seed))
+        train, validation, test = (_images_of(data, sources) for sources in _drawn_parts(data, split, seed))
     if split.bagging is not None:
         train = _bag(data, train, split.bagging, seed)
-    return _described(data, train, validation, test)
+    named = {"train": train, "validation": validation, "test": test}
+    return Parts(
+        **named,
+        digest=digest_json({part: sorted(data.source_ids[k] for k in indices) for part, indices in named.items()}),
+        shared_sources=_shared_sources(data),
+    )
 
 
-def _published(data: LabelledImages, split: Split, seed: int) -> tuple[Indices, Indices, Indices]:
-    """Keep the published test part as it is, and train on no source that it holds."""
-    found: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
+def _published_parts(data: LabelledImages, split: Split, seed: int) -> tuple[Indices, Indices, Indices]:
+    """Keep the published test part as it is, and use none of its sources for training or validation."""
+    found: dict[Part, set[str]] = {"train": set(), "validation": set(), "test": set()}
     for source, part in zip(data.source_ids, data.parts, strict=True):
         if part is not None:
             found[part].add(source)
-    for required in ("train", "test"):
-        if not found[required]:
-            raise SplitError(
-                f"the published split has no {required} part; give split.train and split.validation instead"
-            )
+    required: tuple[Part, ...] = ("train", "test")
+    for name in required:
+        if not found[name]:
+            raise SplitError(f"the published split has no {name} part; give split.train and split.validation instead")
     train = _images_of(data, found["train"] - found["validation"] - found["test"], "train")
-    if found["validation"] and split.validation is not None:
-        raise SplitError("the published split has a validation part of its own: leave split.validation out")
-    if found["validation"]:
-        validation = _images_of(data, found["validation"] - found["test"], "validation")
+    if not found["validation"]:
+        train, validation = _carve_validation(data, train, split, seed)
+    elif split.validation is not None:
+        raise SplitError("the published split has a validation part; leave split.validation out")
     else:
-        drawn: list[str] = []
-        problems: list[str] = []
-        for label, sources in _by_class(data, {data.source_ids[k] for k in train}).items():
-            n = _count(split.validation or DEFAULT_VALIDATION_OF_PUBLISHED, len(sources))
-            if not 1 <= n < len(sources):
-                problems.append(f"{label} has {len(sources)} sources to train on; {n} of them cannot validate")
-            drawn += _shuffled(sources, seed, label)[:n]
-        if problems:
-            raise SplitError("the published split leaves too few images: " + "; ".join(problems))
-        validation = _images_of(data, drawn, "train")
-        train = np.setdiff1d(train, validation)
+        validation = _images_of(data, found["validation"] - found["test"], "validation")
     for name, indices in (("train", train), ("validation", validation)):
         if not len(indices):
-            raise SplitError(f"the published {name} part holds no source that is not also validated or tested on")
+            raise SplitError(f"every source of the published {name} part is also in a stricter part")
     return train, validation, _images_of(data, found["test"], "test")
 
 
-def _drawn(data: LabelledImages, split: Split, seed: int) -> tuple[list[str], list[str], list[str]]:
+def _carve_validation(data: LabelledImages, train: Indices, split: Split, seed: int) -> tuple[Indices, Indices]:
+    """Draw a validation part from a published training part, and return what is left of that, too."""
+    drawn: list[str] = []
+    problems: list[str] = []
+    for label, sources in _by_class(data, {data.source_ids[k] for k in train}).items():
+        n = _count(split.validation or DEFAULT_VALIDATION_OF_PUBLISHED, len(sources))
+        if not 1 <= n < len(sources):
+            problems.append(f"{label} has {len(sources)} source(s) in the training part, {n} of them for validation")
+        drawn += _shuffled(sources, seed, label)[:n]
+    if problems:
+        raise SplitError("the published split leaves a part without sources: " + "; ".join(problems))
+    validation = _images_of(data, drawn, "train")
+    return np.setdiff1d(train, validation), validation
+
+
+def _drawn_parts(data: LabelledImages, split: Split, seed: int) -> tuple[list[str], list[str], list[str]]:
+    """Draw the sources of all three parts, class by class."""
     train: list[str] = []
     validation: list[str] = []
     test: list[str] = []
@@ -125,8 +183,8 @@ def _drawn(data: LabelledImages, split: Split, seed: int) -> tuple[list[str], li
         n_validation = _count(split.validation or DEFAULT_VALIDATION, len(sources))
         if min(n_train, n_validation) < 1 or n_train + n_validation >= len(sources):
             problems.append(
-                f"{label} has {len(sources)} sources: {n_train} to train on and {n_validation} to validate leave "
-                f"{max(0, len(sources) - n_train - n_validation)} to test"
+                f"{label} has {len(sources)} source(s): {n_train} for training and {n_validation} for validation leave "
+                f"{max(0, len(sources) - n_train - n_validation)} for testing"
             )
             continue
         shuffled = _shuffled(sources, seed, label)
@@ -135,14 +193,14 @@ def _drawn(data: LabelledImages, split: Split, seed: int) -> tuple[list[str], li
         test += shuffled[n_train + n_validation :]
     if problems:
         raise SplitError(
-            "too few images for the split; lower split.train and split.validation (-t and -v), every part needs one: "
+            "every part needs a source of each class; lower split.train and split.validation (-t and -v): "
             + "; ".join(problems)
         )
     return train, validation, test
 
 
 def _by_class(data: LabelledImages, sources: set[str]) -> dict[str, list[str]]:
-    """Sort sources into classes, in the order of the classes; one group for a regression."""
+    """Sort sources into classes, in the order of the classes; a regression is one group."""
     if not isinstance(data.task, Classification):
         return {"all": sorted(sources)}
     label_of: dict[str, int] = {}
@@ -165,6 +223,7 @@ def _shuffled(sources: Sequence[str], seed: int, label: str) -> list[str]:
 
 
 def _bag(data: LabelledImages, train: Indices, fraction: float, seed: int) -> Indices:
+    """Keep a random fraction of the training sources of each class."""
     chosen: list[str] = []
     for label, sources in _by_class(data, {data.source_ids[k] for k in train}).items():
         n = max(1, round(fraction * len(sources)))
@@ -173,8 +232,8 @@ def _bag(data: LabelledImages, train: Indices, fraction: float, seed: int) -> In
     return np.intersect1d(train, _images_of(data, chosen))
 
 
-def _images_of(data: LabelledImages, sources: Iterable[str], part: str | None = None) -> Indices:
-    """Return the indices of the images of some sources, of one published part or of all."""
+def _images_of(data: LabelledImages, sources: Iterable[str], part: Part | None = None) -> Indices:
+    """Return the indices of the images of some sources, all of them or those of one published part."""
     wanted = set(sources)
     return np.array(
         [
@@ -186,13 +245,8 @@ def _images_of(data: LabelledImages, sources: Iterable[str], part: str | None = 
     )
 
 
-def _described(data: LabelledImages, train: Indices, validation: Indices, test: Indices) -> Parts:
-    published: dict[str, set[Any]] = {}
+def _shared_sources(data: LabelledImages) -> tuple[str, ...]:
+    published: dict[str, set[Part | None]] = {}
     for source, part in zip(data.source_ids, data.parts, strict=True):
         published.setdefault(source, set()).add(part)
-    named = {"train": train, "validation": validation, "test": test}
-    return Parts(
-        **named,
-        digest=digest_json({part: sorted(data.source_ids[k] for k in indices) for part, indices in named.items()}),
-        shared_sources=tuple(sorted(source for source, parts in published.items() if len(parts) > 1)),
-    )
+    return tuple(sorted(source for source, parts in published.items() if len(parts) > 1))

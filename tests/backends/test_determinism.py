@@ -38,7 +38,7 @@ def probes() -> dict[str, Any]:
     return found
 
 
-def test_two_fits_of_a_seed_give_the_same_bits(probes: dict[str, Any]) -> None:
+def test_same_seed_gives_the_same_bits(probes: dict[str, Any]) -> None:
     first, _, again = probes["all"]["fits"]
     assert again == first
 
@@ -51,13 +51,13 @@ def test_another_seed_gives_other_bits(probes: dict[str, Any]) -> None:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to compare with one")
-def test_threads_are_pinned_so_the_number_of_cores_plays_no_role(probes: dict[str, Any]) -> None:
+def test_bits_do_not_depend_on_the_number_of_cores(probes: dict[str, Any]) -> None:
     assert probes["one"]["cores"] == 1
     assert probes["all"]["cores"] >= 2
     assert probes["one"]["fits"] == probes["all"]["fits"][:1]
 
 
-def test_what_computed_is_described(probes: dict[str, Any]) -> None:
+def test_tensorflow_describes_itself(probes: dict[str, Any]) -> None:
     described = probes["all"]["described"]
     assert described["op_determinism"] is True
     assert described["tensor_float_32"] is False
@@ -66,7 +66,7 @@ def test_what_computed_is_described(probes: dict[str, Any]) -> None:
     assert described["version"].split(".")[0] == "2"
 
 
-def test_threads_that_cannot_be_pinned_any_more_are_an_error(probes: dict[str, Any]) -> None:
+def test_configuring_tensorflow_too_late_is_a_determinism_error(probes: dict[str, Any]) -> None:
     name, message = probes["all"]["configured_too_late"]
     assert name == "DeterminismError"
     assert "before its threads were pinned" in message

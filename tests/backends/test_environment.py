@@ -13,7 +13,7 @@ from benchmarker.backends import chosen, worker_environment
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_threads_are_those_of_the_registry(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_environment_pins_the_threads(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         monkeypatch.setenv(name, "64")
     environment = worker_environment("tensorflow", threads)
@@ -22,7 +22,7 @@ def test_threads_are_those_of_the_registry(threads: int, monkeypatch: pytest.Mon
     assert environment["TF_NUM_INTEROP_THREADS"] == "1"
 
 
-def test_switches_of_the_users_shell_do_not_reach_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_environment_drops_switches_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("TF_DETERMINISTIC_OPS", "0")
     monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
@@ -43,7 +43,7 @@ def test_switches_of_the_users_shell_do_not_reach_a_worker(monkeypatch: pytest.M
     assert environment["HOME_OF_GALAXIES"] == "kept"
 
 
-def test_the_environment_of_this_process_is_left_alone() -> None:
+def test_worker_environment_does_not_change_this_process() -> None:
     before = dict(os.environ)
     worker_environment("tensorflow", 7)
     assert dict(os.environ) == before
@@ -58,13 +58,13 @@ def test_tensorflow_is_the_default(given: str | None, monkeypatch: pytest.Monkey
     assert chosen() == "tensorflow"
 
 
-def test_an_unknown_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     with pytest.raises(ConfigurationError, match=r"KERAS_BACKEND must be one of tensorflow.*'torch'"):
         chosen()
 
 
-def test_making_an_environment_imports_no_tensorflow() -> None:
+def test_worker_environment_does_not_import_tensorflow() -> None:
     script = (
         "import sys; from benchmarker.backends import worker_environment; worker_environment('tensorflow', 2); "
         "sys.exit(sorted({'tensorflow', 'keras'} & sys.modules.keys()) or 0)"

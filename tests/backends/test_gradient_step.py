@@ -33,20 +33,20 @@ def probe(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {"backend": request.param, **found}
 
 
-def test_a_step_is_that_of_the_plain_optimiser(probe: dict[str, Any]) -> None:
+def test_gradient_step_equals_the_plain_optimiser(probe: dict[str, Any]) -> None:
     """Also when what the loss only reads has changed since the step was compiled, and for a smaller batch."""
     assert probe["plain"]["off"] < 1e-5
     assert probe["plain"]["scale"] == 0.5  # read, never trained
 
 
-def test_weights_optimiser_statistics_and_random_state_move_in_each_step(probe: dict[str, Any]) -> None:
+def test_gradient_step_changes_weights_optimiser_and_state(probe: dict[str, Any]) -> None:
     assert [path for path in probe["first"]["unchanged"] if "learning_rate" not in path] == []
 
 
-def test_the_same_steps_give_equal_bits(probe: dict[str, Any]) -> None:
+def test_gradient_steps_are_reproducible(probe: dict[str, Any]) -> None:
     assert probe["first"]["digest"] == probe["again"]["digest"]
 
 
-def test_state_that_is_not_listed_is_refused_where_it_would_be_lost(probe: dict[str, Any]) -> None:
+def test_gradient_step_refuses_unlisted_state_on_jax(probe: dict[str, Any]) -> None:
     """TensorFlow changes it in place; JAX would compute with a copy, and forget it."""
     assert ("must be among the `state`" in probe["unlisted"]) is (probe["backend"] == "jax")

@@ -40,7 +40,7 @@ def probes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 @needs_jax
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to compare with one")
-def test_two_processes_give_the_same_bits_whatever_their_cores(probes: list[dict[str, Any]]) -> None:
+def test_jax_gives_the_same_bits_on_any_number_of_cores(probes: list[dict[str, Any]]) -> None:
     first, again = probes
     assert (first["cores"] >= 2, again["cores"]) == (True, 1)
     for name in ("head", "final", "best", "history"):
@@ -48,7 +48,7 @@ def test_two_processes_give_the_same_bits_whatever_their_cores(probes: list[dict
 
 
 @needs_jax
-def test_an_interrupted_training_goes_on_bit_for_bit(probes: list[dict[str, Any]]) -> None:
+def test_jax_resumes_an_interrupted_training_bit_for_bit(probes: list[dict[str, Any]]) -> None:
     first, again = probes
     assert first["parted_links"] == first["links"][:-1]
     assert again["parted_links"] == first["links"]
@@ -56,7 +56,7 @@ def test_an_interrupted_training_goes_on_bit_for_bit(probes: list[dict[str, Any]
 
 
 @needs_jax
-def test_all_state_is_that_of_its_epoch(probes: list[dict[str, Any]]) -> None:
+def test_jax_records_the_state_after_each_epoch(probes: list[dict[str, Any]]) -> None:
     """JAX trains on copies, which come back to the variables at the end of an epoch, before callbacks read them."""
     first = probes[0]
     for name in ("weights", "random_state", "optimiser"):
@@ -70,7 +70,7 @@ def test_all_state_is_that_of_its_epoch(probes: list[dict[str, Any]]) -> None:
 
 
 @needs_jax
-def test_what_computed_is_described(probes: list[dict[str, Any]]) -> None:
+def test_jax_describes_itself(probes: list[dict[str, Any]]) -> None:
     described = probes[0]["described"]
     assert described["devices"]
     assert described["matmul_precision"] == "highest"
@@ -79,12 +79,12 @@ def test_what_computed_is_described(probes: list[dict[str, Any]]) -> None:
 
 
 @needs_jax
-def test_keras_brings_no_tensorflow_along(probes: list[dict[str, Any]]) -> None:
+def test_jax_does_not_import_tensorflow(probes: list[dict[str, Any]]) -> None:
     assert probes[0]["tensorflow"] is False
 
 
 @needs_jax
-def test_threads_that_were_not_pinned_are_an_error(probes: list[dict[str, Any]]) -> None:
+def test_threads_that_are_not_pinned_are_a_determinism_error(probes: list[dict[str, Any]]) -> None:
     name, message = probes[0]["configured_too_late"]
     assert name == "DeterminismError"
     assert f"{THREADS + 1} threads (it started {THREADS})" in message
@@ -95,7 +95,7 @@ def test_jax_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen() == "jax"
 
 
-def test_the_users_shell_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_environment_drops_jax_switches_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
     monkeypatch.setenv("JAX_ENABLE_X64", "1")
     monkeypatch.setenv("JAX_DEFAULT_PRNG_IMPL", "rbg")
@@ -108,7 +108,7 @@ def test_the_users_shell_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not {"NPROC", "JAX_DEFAULT_PRNG_IMPL"} & environment.keys()
 
 
-def test_making_an_environment_imports_no_jax() -> None:
+def test_worker_environment_does_not_import_jax() -> None:
     script = (
         "import sys; from benchmarker.backends import worker_environment; worker_environment('jax', 2); "
         "sys.exit(sorted({'jax', 'tensorflow', 'keras'} & sys.modules.keys()) or 0)"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarker import DataError, Member, UnsafeArchiveError, path_signature, read_members
-from benchmarker.data.archive_guard import Limits
+from benchmarker.data.archives import Limits
 
 FILES = {"set/b.png": b"bee", "set/a.PNG": b"ay" * 1000, "set/deep/c.fits": b"", "readme.txt": b"read me"}
 JUNK = {"__MACOSX/set/._a.PNG": b"junk", "set/.DS_Store": b"junk", "set/._b.png": b"junk"}
@@ -54,26 +54,26 @@ def contents(path: Path, suffixes: tuple[str, ...] = (), limits: Limits | None =
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_gives_the_same_members_sorted_and_without_junk(kind: str, tmp_path: Path) -> None:
+def test_read_members_gives_the_same_sorted_members_of_every_kind_of_archive(kind: str, tmp_path: Path) -> None:
     path = make(kind, tmp_path, {**FILES, **JUNK})
     found = list(contents(path).items())
     assert found == sorted(FILES.items())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_suffixes_choose_without_regard_to_case(kind: str, tmp_path: Path) -> None:
+def test_read_members_compares_suffixes_without_case(kind: str, tmp_path: Path) -> None:
     path = make(kind, tmp_path, FILES)
     assert list(contents(path, (".png", ".FITS"))) == ["set/a.PNG", "set/b.png", "set/deep/c.fits"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_members_can_be_read_late_and_twice(kind: str, tmp_path: Path) -> None:
+def test_members_can_be_read_later_and_repeatedly(kind: str, tmp_path: Path) -> None:
     members: list[Member] = list(read_members(make(kind, tmp_path, FILES)))
     assert [member.read() for member in reversed(members)] == [data for _, data in sorted(FILES.items(), reverse=True)]
     assert members[0].read() == b"read me"
 
 
-def test_nothing_is_written_to_disk(tmp_path: Path) -> None:
+def test_read_members_writes_nothing_to_disk(tmp_path: Path) -> None:
     archive = make("tar.gz", tmp_path, FILES)
     contents(archive)
     assert list(tmp_path.rglob("*")) == [archive]
@@ -83,7 +83,7 @@ def test_nothing_is_written_to_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../evil.png", "set/../../evil.png", "/etc/evil.png", "C:/evil.png", "..\\evil.png", "\\\\host\\evil.png"]
 )
-def test_names_that_lead_out_of_the_archive_are_refused(kind: str, name: str, tmp_path: Path) -> None:
+def test_archive_refuses_names_that_lead_out_of_it(kind: str, name: str, tmp_path: Path) -> None:
     path = make(kind, tmp_path, {"a.png": b"", name: b"evil"})
     seen: list[str] = []
     with pytest.raises(UnsafeArchiveError) as caught:
@@ -95,7 +95,7 @@ def test_names_that_lead_out_of_the_archive_are_refused(kind: str, name: str, tm
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices_in_a_tar_are_refused(suffix: str, kind: bytes, tmp_path: Path) -> None:
+def test_tar_refuses_links_and_devices(suffix: str, kind: bytes, tmp_path: Path) -> None:
     entry = tarfile.TarInfo("set/passwords.png")
     entry.type = kind
     entry.linkname = "/etc/passwd"
@@ -103,7 +103,7 @@ def test_links_and_devices_in_a_tar_are_refused(suffix: str, kind: bytes, tmp_pa
         contents(make_tar(tmp_path / f"links.{suffix}", FILES, entry))
 
 
-def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
+def test_zip_refuses_links(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "links.zip", FILES)
     link = zipfile.ZipInfo("set/passwords.png")
     link.create_system = 3
@@ -114,9 +114,7 @@ def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
         contents(path)
 
 
-def test_links_in_a_users_own_folder_are_followed_and_loops_end(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_folder_follows_links_but_not_loops(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     (tmp_path / "elsewhere.fits").write_bytes(b"far")
@@ -131,40 +129,40 @@ SMALL = Limits(members=3, member_bytes=5_000)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
-def test_too_many_members_are_refused(kind: str, tmp_path: Path) -> None:
+def test_archive_refuses_too_many_members(kind: str, tmp_path: Path) -> None:
     path = make(kind, tmp_path, {f"{k}.png": b"" for k in range(4)})
     with pytest.raises(UnsafeArchiveError, match=r"3\.png"):
         contents(path, limits=SMALL)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
-def test_a_member_that_is_too_large_is_refused(kind: str, tmp_path: Path) -> None:
+def test_archive_refuses_a_member_that_is_too_large(kind: str, tmp_path: Path) -> None:
     path = make(kind, tmp_path, {"large.png": os.urandom(5_001)})
     with pytest.raises(UnsafeArchiveError, match=r"large\.png.*more than"):
         contents(path, limits=SMALL)
 
 
 @pytest.mark.parametrize(("kind", "limits"), [("zip", Limits(total_bytes=8_000)), ("tar.gz", Limits(held_bytes=8_000))])
-def test_too_much_in_all_is_refused(kind: str, limits: Limits, tmp_path: Path) -> None:
+def test_archive_refuses_members_that_are_too_large_together(kind: str, limits: Limits, tmp_path: Path) -> None:
     path = make(kind, tmp_path, {"a.png": os.urandom(4_500), "b.png": os.urandom(4_500)})
     with pytest.raises(UnsafeArchiveError, match=r"b\.png.*unpack it and give the folder"):
         contents(path, limits=limits)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
-def test_a_bomb_is_refused_by_its_ratio(kind: str, tmp_path: Path) -> None:
+def test_archive_refuses_a_bomb_by_its_ratio(kind: str, tmp_path: Path) -> None:
     path = make(kind, tmp_path, {"bomb.png": bytes(2_000_000)})
     with pytest.raises(UnsafeArchiveError, match="20 times its size"):
         contents(path, limits=Limits(ratio=20, ratio_from=100_000))
 
 
-def test_a_bomb_in_members_that_nobody_wants_is_refused_too(tmp_path: Path) -> None:
+def test_archive_refuses_a_bomb_in_unwanted_members(tmp_path: Path) -> None:
     path = make("tar.gz", tmp_path, {"bomb.bin": bytes(2_000_000), "a.png": b"a"})
     with pytest.raises(UnsafeArchiveError, match="times its size"):
         contents(path, (".png",), limits=Limits(ratio=20, ratio_from=100_000))
 
 
-def test_a_bomb_in_a_tar_header_is_refused(tmp_path: Path) -> None:
+def test_archive_refuses_a_bomb_in_a_tar_header(tmp_path: Path) -> None:
     path = tmp_path / "header.tar.gz"
     with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
         entry = tarfile.TarInfo("a.png")
@@ -174,7 +172,7 @@ def test_a_bomb_in_a_tar_header_is_refused(tmp_path: Path) -> None:
         contents(path, limits=Limits(ratio=20, ratio_from=100_000))
 
 
-def test_a_zip_whose_header_lies_about_the_size_gives_no_more_than_it_says(tmp_path: Path) -> None:
+def test_zip_never_returns_more_bytes_than_its_header_announces(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "liar.zip", {"a.png": bytes(100_000)})
     data = bytearray(path.read_bytes())
     small = (10).to_bytes(4, "little")
@@ -186,7 +184,7 @@ def test_a_zip_whose_header_lies_about_the_size_gives_no_more_than_it_says(tmp_p
         contents(path)
 
 
-def test_an_encrypted_zip_says_what_to_do(tmp_path: Path) -> None:
+def test_encrypted_zip_is_refused_with_advice(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "secret.zip", {"a.png": b"secret"})
     data = bytearray(path.read_bytes())
     data[data.index(b"PK\3\4") + 6] |= 1
@@ -197,7 +195,7 @@ def test_an_encrypted_zip_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
-def test_a_truncated_archive_is_called_damaged(kind: str, tmp_path: Path) -> None:
+def test_truncated_archive_is_reported_as_damaged(kind: str, tmp_path: Path) -> None:
     path = make(kind, tmp_path, {"a.png": os.urandom(50_000), "b.png": os.urandom(50_000)})
     path.write_bytes(path.read_bytes()[:60_000])
     with pytest.raises(DataError, match="damaged") as caught:
@@ -205,28 +203,28 @@ def test_a_truncated_archive_is_called_damaged(kind: str, tmp_path: Path) -> Non
     assert str(path) in str(caught.value)
 
 
-def test_a_truncated_plain_tar_is_called_damaged(tmp_path: Path) -> None:
+def test_truncated_plain_tar_is_reported_as_damaged(tmp_path: Path) -> None:
     path = make("tar", tmp_path, {"a.png": os.urandom(50_000)})
     path.write_bytes(path.read_bytes()[:20_000])
     with pytest.raises(DataError, match="damaged"):
         contents(path)
 
 
-def test_a_member_with_a_wrong_checksum_is_called_damaged(tmp_path: Path) -> None:
+def test_member_with_a_wrong_checksum_is_reported_as_damaged(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "flipped.zip", {"a.png": b"original"}, zipfile.ZIP_STORED)
     path.write_bytes(path.read_bytes().replace(b"original", b"tampered"))
     with pytest.raises(DataError, match="damaged"):
         contents(path)
 
 
-def test_what_is_no_archive_is_named(tmp_path: Path) -> None:
+def test_read_members_names_a_file_that_is_not_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "page.zip"
     path.write_text("<html>Not found</html>")
     with pytest.raises(DataError, match=r"page\.zip is neither a folder nor an archive"):
         read_members(path)
 
 
-def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+def test_archive_refuses_a_name_that_occurs_twice(tmp_path: Path) -> None:
     path = make_tar(tmp_path / "twice.tar", {"a.png": b"1", "./a.png": b"2"})
     with pytest.raises(DataError, match=r"'a\.png' twice"):
         contents(path)
@@ -240,7 +238,7 @@ def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
         lambda folder: os.utime(folder / "set/b.png", ns=(1, 1)),
     ],
 )
-def test_the_signature_of_a_folder_notices_changes(change: Callable[[Path], object], tmp_path: Path) -> None:
+def test_folder_signature_changes_with_its_files(change: Callable[[Path], object], tmp_path: Path) -> None:
     folder = make("folder", tmp_path, FILES)
     before = path_signature(folder, (".png",))
     assert path_signature(folder, (".png",)) == before
@@ -250,7 +248,7 @@ def test_the_signature_of_a_folder_notices_changes(change: Callable[[Path], obje
     assert path_signature(folder, (".png",)) != before
 
 
-def test_the_signature_of_a_file_is_its_content(tmp_path: Path) -> None:
+def test_file_signature_depends_on_its_content(tmp_path: Path) -> None:
     first, second = tmp_path / "first.bin", tmp_path / "second.bin"
     first.write_bytes(b"same")
     second.write_bytes(b"same")

@@ -52,14 +52,14 @@ def _never(_folder: Path) -> None:
     raise AssertionError("it is there already")
 
 
-def test_a_folder_is_written_once(tmp_path: Path) -> None:
+def test_produce_writes_a_folder_once(tmp_path: Path) -> None:
     folder = produce("sky", {"a": 1, "b": 2}, _write, root=tmp_path)
     assert (folder / "image").read_bytes() == b"pixels"
     assert folder.parent == tmp_path / "sky"
     assert produce("sky", {"b": 2, "a": 1}, _never, root=tmp_path) == folder
 
 
-def test_another_key_or_name_is_another_folder(tmp_path: Path) -> None:
+def test_produce_uses_another_folder_for_another_key_or_name(tmp_path: Path) -> None:
     folders = {
         produce("sky", {"a": 1}, _write, root=tmp_path),
         produce("sky", {"a": 2}, _write, root=tmp_path),
@@ -68,7 +68,7 @@ def test_another_key_or_name_is_another_folder(tmp_path: Path) -> None:
     assert len(folders) == 3
 
 
-def test_the_users_choice_of_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_folder_is_the_one_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCHMARKER_CACHE", str(tmp_path / "mine"))
     assert cache_folder() == tmp_path / "mine"
     assert produce("sky", 1, _write).is_relative_to(tmp_path / "mine")
@@ -79,7 +79,7 @@ def test_the_users_choice_of_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert cache_folder() == tmp_path / "relative"
 
 
-def test_two_processes_at_once_produce_once(tmp_path: Path) -> None:
+def test_produce_writes_once_when_two_processes_ask_at_once(tmp_path: Path) -> None:
     diary = tmp_path / "diary"
     processes = [_start(tmp_path, diary, 0.4) for _ in range(2)]
     for process in processes:
@@ -93,7 +93,7 @@ def test_two_processes_at_once_produce_once(tmp_path: Path) -> None:
     assert (Path(folders.pop()) / "second").read_text() == "done"
 
 
-def test_a_process_killed_half_way_leaves_nothing_that_looks_like_data(tmp_path: Path) -> None:
+def test_killed_process_leaves_nothing_that_looks_like_data(tmp_path: Path) -> None:
     diary = tmp_path / "diary"
     process = _start(tmp_path, diary, 60)
     assert process.stdin is not None
@@ -112,7 +112,7 @@ def test_a_process_killed_half_way_leaves_nothing_that_looks_like_data(tmp_path:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_write_that_fails_leaves_nothing(error: type[BaseException], tmp_path: Path) -> None:
+def test_failing_write_leaves_nothing(error: type[BaseException], tmp_path: Path) -> None:
     def write(folder: Path) -> None:
         (folder / "half").write_text("half")
         raise error("half-way")
@@ -150,7 +150,7 @@ except StorageError as error:
     ],
     ids=["at once", "in pieces", "numpy"],
 )
-def test_a_full_disk_is_named_and_leaves_nothing(write: str, tmp_path: Path) -> None:
+def test_full_disk_is_a_storage_error_and_leaves_nothing(write: str, tmp_path: Path) -> None:
     found = subprocess.run(
         [sys.executable, "-c", FULL_DISK.format(write=write), str(tmp_path)], capture_output=True, text=True, check=True
     )
@@ -159,14 +159,14 @@ def test_a_full_disk_is_named_and_leaves_nothing(write: str, tmp_path: Path) -> 
     assert list(tmp_path.glob("sky/*/*")) == []
 
 
-def test_a_cache_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
+def test_cache_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StorageError, match="file"):
         produce("sky", 1, _write, root=tmp_path / "file" / "cache")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
-def test_a_read_only_cache_is_a_storage_error(tmp_path: Path) -> None:
+def test_read_only_cache_is_a_storage_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(StorageError, match="cannot be written"):
@@ -175,7 +175,7 @@ def test_a_read_only_cache_is_a_storage_error(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
-def test_a_file_of_the_users_that_cannot_be_read_is_not_taken_for_the_cache(tmp_path: Path) -> None:
+def test_unreadable_file_outside_the_cache_is_a_data_error(tmp_path: Path) -> None:
     def write(_folder: Path) -> None:
         (tmp_path / "missing.fits").read_bytes()
 

@@ -89,7 +89,7 @@ def visible(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])
-def test_a_file_is_fetched_once_and_verified(algorithm: str, mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_downloads_once_and_verifies(algorithm: str, mirror: Mirror, tmp_path: Path) -> None:
     download = Download(filename=NAME, urls=(mirror.url("good?download=1"),), checksum=checksum(CONTENT, algorithm))
     folder = tmp_path / "new" / "folder"
     path = fetch(download, folder)
@@ -100,14 +100,14 @@ def test_a_file_is_fetched_once_and_verified(algorithm: str, mirror: Mirror, tmp
     assert visible(folder) == [NAME]
 
 
-def test_a_wrong_checksum_leads_to_the_next_mirror(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_tries_the_next_mirror_after_a_wrong_checksum(mirror: Mirror, tmp_path: Path) -> None:
     path = fetch(published(mirror, "other", "missing", "good"), tmp_path)
     assert path.read_bytes() == CONTENT
     assert [asked for asked, _ in mirror.asked] == ["/other", "/missing", "/good"]
     assert visible(tmp_path) == [NAME]
 
 
-def test_the_message_names_every_address_with_its_reason_and_what_to_do(mirror: Mirror, tmp_path: Path) -> None:
+def test_download_error_names_every_address_with_its_reason_and_advice(mirror: Mirror, tmp_path: Path) -> None:
     download = published(mirror, "missing", "other")
     nobody = "http://127.0.0.1:9/nobody"
     download = Download(filename=NAME, urls=(*download.urls, nobody), checksum=download.checksum)
@@ -123,7 +123,7 @@ def test_the_message_names_every_address_with_its_reason_and_what_to_do(mirror: 
     assert visible(tmp_path) == [], "nothing wrong is left behind"
 
 
-def test_a_cut_connection_is_taken_up_where_it_broke(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_resumes_a_broken_connection(mirror: Mirror, tmp_path: Path) -> None:
     assert fetch(published(mirror, "cut"), tmp_path).read_bytes() == CONTENT
     (first, no_range), (second, goes_on) = mirror.asked
     assert (first, no_range, second) == ("/cut", None, "/cut")
@@ -132,7 +132,7 @@ def test_a_cut_connection_is_taken_up_where_it_broke(mirror: Mirror, tmp_path: P
     assert visible(tmp_path) == [NAME]
 
 
-def test_a_later_call_goes_on_where_an_earlier_one_ended(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_resumes_an_earlier_download(mirror: Mirror, tmp_path: Path) -> None:
     with pytest.raises(DownloadError):
         fetch(published(mirror, "stuck"), tmp_path)
     (part,) = [path for path in tmp_path.iterdir() if path.suffix == ".part"]
@@ -145,19 +145,19 @@ def test_a_later_call_goes_on_where_an_earlier_one_ended(mirror: Mirror, tmp_pat
 
 @pytest.mark.parametrize("beginning", [b"something else", CONTENT, CONTENT + b"more"], ids=["other", "all", "more"])
 @pytest.mark.parametrize("path", ["good", "forgetful"])
-def test_a_wrong_beginning_does_no_harm(beginning: bytes, path: str, mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_discards_a_wrong_partial_download(beginning: bytes, path: str, mirror: Mirror, tmp_path: Path) -> None:
     download = published(mirror, path)
     (tmp_path / f".{NAME}.{download.checksum.removeprefix('sha256:')[:8]}.part").write_bytes(beginning)
     assert fetch(download, tmp_path).read_bytes() == CONTENT
     assert visible(tmp_path) == [NAME]
 
 
-def test_a_stuck_mirror_is_given_up(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_gives_up_a_mirror_that_sends_nothing(mirror: Mirror, tmp_path: Path) -> None:
     assert fetch(published(mirror, "stuck", "good"), tmp_path).read_bytes() == CONTENT
     assert [asked for asked, _ in mirror.asked] == ["/stuck", "/good"]
 
 
-def test_offline_uses_what_is_there_and_nothing_else(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_offline_uses_the_cached_file_only(mirror: Mirror, tmp_path: Path) -> None:
     download = published(mirror, "good")
     with pytest.raises(DownloadError) as caught:
         fetch(download, tmp_path, offline=True)
@@ -171,12 +171,12 @@ def test_offline_uses_what_is_there_and_nothing_else(mirror: Mirror, tmp_path: P
     assert mirror.asked == []
 
 
-def test_a_damaged_file_in_the_cache_is_replaced(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_replaces_a_damaged_file(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(CONTENT[:-1])
     assert fetch(published(mirror, "good"), tmp_path).read_bytes() == CONTENT
 
 
-def test_two_threads_at_once_fetch_once(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_downloads_once_for_several_threads(mirror: Mirror, tmp_path: Path) -> None:
     download = published(mirror, "good")
     with ThreadPoolExecutor(4) as pool:
         paths = list(pool.map(lambda _: fetch(download, tmp_path), range(4)))
@@ -184,7 +184,7 @@ def test_two_threads_at_once_fetch_once(mirror: Mirror, tmp_path: Path) -> None:
     assert len(mirror.asked) == 1
 
 
-def test_two_processes_at_once_fetch_once(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_downloads_once_for_two_processes(mirror: Mirror, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from benchmarker import Download\n"
         "from benchmarker.data.downloads import fetch\n"
@@ -202,7 +202,9 @@ def test_two_processes_at_once_fetch_once(mirror: Mirror, tmp_path: Path) -> Non
     assert visible(tmp_path) == [NAME]
 
 
-def test_a_full_disk_is_one_clear_message(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_a_download_error_with_advice(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> Path:
         raise OSError(28, "No space left on device")
 
@@ -212,13 +214,13 @@ def test_a_full_disk_is_one_clear_message(mirror: Mirror, tmp_path: Path, monkey
     assert "-d" in str(caught.value)
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_message(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_into_an_impossible_folder_is_a_download_error(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(DownloadError, match="cannot be written to"):
         fetch(published(mirror, "good"), tmp_path / "file" / "folder")
 
 
-def test_the_bar_is_drawn_on_a_terminal_only(mirror: Mirror, tmp_path: Path) -> None:
+def test_progress_bar_is_shown_on_a_terminal_only(mirror: Mirror, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from benchmarker import Download\n"
         "from benchmarker.data.downloads import fetch\n"
@@ -234,9 +236,7 @@ def test_the_bar_is_drawn_on_a_terminal_only(mirror: Mirror, tmp_path: Path) -> 
     os.close(reader)
 
 
-def test_a_users_own_file_or_folder_works_instead(
-    mirror: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_user_file_replaces_a_download(mirror: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     download = published(mirror, "good")
     own = tmp_path / "renamed.zip"
     own.write_bytes(CONTENT)

@@ -42,13 +42,15 @@ EDGE_CASES: dict[str, tuple[tuple[int, int], int] | str] = {
 
 
 @pytest.mark.shared
-def test_the_table_names_every_edge_case(shared_data: Path) -> None:
+def test_table_of_edge_cases_is_complete(shared_data: Path) -> None:
     assert {path.name for path in (shared_data / "fits_edge_cases").iterdir()} == set(EDGE_CASES)
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", sorted(EDGE_CASES))
-def test_edge_case(shared_data: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_real_file_is_read_or_refused_with_a_reason(
+    shared_data: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = shared_data / "fits_edge_cases" / name
     expected = EDGE_CASES[name]
     if isinstance(expected, str):
@@ -65,7 +67,7 @@ def test_edge_case(shared_data: Path, name: str, capfd: pytest.CaptureFixture[st
 
 
 @pytest.mark.shared
-def test_scale_is_applied(shared_data: Path) -> None:
+def test_bscale_and_bzero_are_applied(shared_data: Path) -> None:
     path = shared_data / "fits_edge_cases" / "scale.fits"
     with fits.open(path, do_not_scale_image_data=True) as hdus:
         header, stored = hdus[0].header, hdus[0].data.astype(np.float64)
@@ -84,7 +86,7 @@ def _values(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray[Any, A
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "float32", "float64", "uint16", "uint32", "<f4"])
-def test_every_pixel_type(dtype: str) -> None:
+def test_every_pixel_type_is_read_as_native_float32(dtype: str) -> None:
     values = _values((5, 7), dtype)
     image = read_fits_image(_file(fits.PrimaryHDU(values)))
     assert image.dtype == np.dtype("=f4")
@@ -122,14 +124,14 @@ def test_blank_pixels_are_nan() -> None:
     assert np.array_equal(np.isnan(image), values == 3)
 
 
-def test_first_image_after_empty_primary_and_table() -> None:
+def test_first_image_is_found_after_an_empty_primary_and_a_table() -> None:
     table = fits.BinTableHDU.from_columns([fits.Column("flux", "E", array=np.ones(3))])
     first, second = _values((5, 7)), _values((6, 6))
     data = _file(fits.PrimaryHDU(), table, fits.ImageHDU(first), fits.ImageHDU(second))
     assert np.array_equal(read_fits_image(data), first)
 
 
-def test_tile_compressed_and_gzip() -> None:
+def test_compressed_images_are_read() -> None:
     values = _values((32, 32), "int16")
     data = _file(fits.PrimaryHDU(), fits.CompImageHDU(values, compression_type="RICE_1"))
     assert np.array_equal(read_fits_image(data), values)
@@ -138,7 +140,7 @@ def test_tile_compressed_and_gzip() -> None:
         read_fits_image(gzip.compress(data)[:-40])
 
 
-def test_datum_checksum_is_verified_but_not_that_of_the_header() -> None:
+def test_datasum_is_verified_but_checksum_is_not() -> None:
     data = _file(fits.PrimaryHDU(_values((5, 7))), checksum=True)
     header_edited = data.replace(b"HDU checksum updated", b"HDU checksum UPDATED")
     assert read_fits_image(header_edited).shape == (5, 7)
@@ -158,7 +160,7 @@ def test_missing_padding_is_harmless() -> None:
     assert np.array_equal(read_fits_image(_file(fits.PrimaryHDU(values))[: 2880 + 400]), values)
 
 
-def test_damaged_bytes_never_escape_as_another_error() -> None:
+def test_damaged_files_raise_unreadable_image_error_only() -> None:
     generator = Stream("test", purpose="damage").generator()
     whole = _file(fits.PrimaryHDU(), fits.CompImageHDU(_values((32, 32), "int16"), compression_type="RICE_1"))
     refused = 0
@@ -173,21 +175,21 @@ def test_damaged_bytes_never_escape_as_another_error() -> None:
     assert refused > 5
 
 
-def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+def test_missing_file_and_folder_are_unreadable(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImageError, match="does not exist"):
         read_fits_image(tmp_path / "nothing.fits")
     with pytest.raises(UnreadableImageError, match="cannot be opened"):
         read_fits_image(tmp_path)
 
 
-def test_a_hostile_header_does_not_fill_the_memory() -> None:
+def test_hostile_header_does_not_fill_the_memory() -> None:
     data = _file(fits.PrimaryHDU(_values((5, 7))))
     huge = data.replace(b"NAXIS1  =                    7", b"NAXIS1  =           7777777777")
     with pytest.raises(UnreadableImageError, match="pixels are more than"):
         read_fits_image(huge)
 
 
-def test_no_file_stays_open(tmp_path: Path) -> None:
+def test_file_is_closed_after_reading(tmp_path: Path) -> None:
     path = tmp_path / "a.fits"
     path.write_bytes(_file(fits.PrimaryHDU(_values((5, 7)))))
     with warnings.catch_warnings():

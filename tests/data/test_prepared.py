@@ -1,12 +1,14 @@
-"""A dataset is prepared once, every image that is left out is named, and its digest depends on its contents alone."""
+"""Preparing datasets: once, naming every skipped image, with a digest that depends on the contents only."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,13 +31,13 @@ from benchmarker import (
     Stream,
     Task,
 )
-from benchmarker.data.context import Context
-from benchmarker.data.prepared import open_prepared, prepare
+from benchmarker.data.prepared import Context, open_prepared, prepare
+from benchmarker.disk import MARGIN_BYTES
 from benchmarker.errors import StorageError
 
 TASK = Classification(classes=("compact", "FRI"))
 INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
-SKY = Dataset(name="sky", loader="fake_sky:load", licence="CC0", citation="nobody")
+SKY = Dataset(name="sky", loader="fake_sky:load", licence="CC0", citation="none")
 pytestmark = pytest.mark.usefixtures("isolated_cache")
 
 
@@ -50,7 +52,7 @@ def _record(number: int, **more: Any) -> ImageRecord:
 
 @dataclass
 class Sky:
-    """A dataset whose loader hands out what a test puts here."""
+    """A dataset whose loader returns whatever a test puts here."""
 
     records: list[ImageRecord | SkippedImage] = field(default_factory=lambda: [_record(k) for k in range(6)])
     signature: Any = "one"
@@ -88,7 +90,7 @@ def _prepare(options: Options | None = None, preparation: Preparation | None = N
     return prepare(SKY, options, preparation or Preparation(), Context(dataset="sky"))[0]
 
 
-def test_images_targets_and_sources_come_out_in_order(sky: Sky) -> None:
+def test_prepared_images_targets_and_sources_are_in_order(sky: Sky) -> None:
     sky.records[2] = _record(2, part="test")
     data = _prepare()
     assert len(data) == 6
@@ -106,7 +108,7 @@ def test_images_targets_and_sources_come_out_in_order(sky: Sky) -> None:
         np.testing.assert_array_equal(data.images[number, :, :, 0], scaled)
 
 
-def test_images_stay_on_disk_and_cannot_be_changed(sky: Sky) -> None:
+def test_prepared_images_are_memory_mapped_and_read_only(sky: Sky) -> None:
     data = _prepare()
     assert sky.asked == 1
     assert isinstance(data.images, np.memmap)
@@ -116,7 +118,7 @@ def test_images_stay_on_disk_and_cannot_be_changed(sky: Sky) -> None:
         data.targets[0] = 1
 
 
-def test_the_second_time_nothing_is_read_again(sky: Sky) -> None:
+def test_prepare_reads_a_dataset_once(sky: Sky) -> None:
     first = _prepare()
     second = _prepare()
     assert sky.asked == 1
@@ -133,7 +135,7 @@ class SkyOptions(Options):
 
 
 @pytest.mark.parametrize("change", ["options", "preparation", "signature", "dataset"])
-def test_what_the_contents_may_depend_on_is_prepared_anew(change: str, sky: Sky) -> None:
+def test_prepare_reads_again_when_anything_that_matters_changes(change: str, sky: Sky) -> None:
     _prepare(SkyOptions())
     _prepare(SkyOptions())
     assert sky.asked == 1
@@ -149,13 +151,13 @@ def test_what_the_contents_may_depend_on_is_prepared_anew(change: str, sky: Sky)
     assert sky.asked == 2
 
 
-def test_the_loader_gets_options_and_context(sky: Sky) -> None:
+def test_loader_receives_options_and_context(sky: Sky) -> None:
     context = Context(dataset="sky", offline=True)
     prepare(SKY, SkyOptions(depth=7), Preparation(), context)
     assert sky.received == (SkyOptions(depth=7), context)
 
 
-def test_every_image_that_is_left_out_is_named_with_its_reason(sky: Sky) -> None:
+def test_skipped_images_are_named_with_reasons(sky: Sky) -> None:
     sky.records[1] = SkippedImage(name="truncated.fits", reason="the file ends early")
     sky.records[3] = _record(3, image=np.full((16, 16), np.nan))
     sky.records[4] = _record(4, image=_image(4, size=15))
@@ -165,14 +167,14 @@ def test_every_image_that_is_left_out_is_named_with_its_reason(sky: Sky) -> None
     assert [(skipped.name, skipped.reason) for skipped in data.skipped] == [
         ("truncated.fits", "the file ends early"),
         ("J0003", "every pixel is NaN"),
-        ("J0004", "its shape is 15 x 15 x 1, not 16 x 16 x 1 as that of most images"),
+        ("J0004", "its shape is 15 x 15 x 1; most images are 16 x 16 x 1"),
     ]
     raw = _image(5)
     scaled = ((raw - raw.min()) / (raw.max() - raw.min())).astype(np.float32)
     np.testing.assert_array_equal(data.images[2, :, :, 0], scaled)
 
 
-def test_no_usable_image_is_an_error_that_names_them(sky: Sky) -> None:
+def test_dataset_without_usable_images_is_an_error_that_names_them(sky: Sky) -> None:
     sky.records = [_record(k, image=np.zeros((16, 16))) for k in range(60)]
     with pytest.raises(DataError) as caught:
         _prepare()
@@ -186,25 +188,25 @@ def test_no_usable_image_is_an_error_that_names_them(sky: Sky) -> None:
     assert sky.asked == 2
 
 
-def test_an_empty_dataset_is_an_error(sky: Sky) -> None:
+def test_empty_dataset_is_an_error(sky: Sky) -> None:
     sky.records = []
     with pytest.raises(DataError, match="no image of 'sky' can be used; 0 were skipped"):
         _prepare()
 
 
 @pytest.mark.parametrize("target", [2, -1, 0.5, "FRI", None])
-def test_a_target_that_is_no_class_is_the_plugins_fault(target: Any, sky: Sky) -> None:
+def test_target_that_is_not_a_class_is_a_plugin_error(target: Any, sky: Sky) -> None:
     sky.records[1] = _record(1, target=target)
     with pytest.raises(PluginError, match=r"'J0001' must be a class index from 0 to 1\. Received: "):
         _prepare()
 
 
-def test_numpy_indices_are_class_indices(sky: Sky) -> None:
+def test_numpy_integers_are_class_indices(sky: Sky) -> None:
     sky.records[0] = _record(0, target=np.int32(1))
     assert _prepare().targets[0] == 1
 
 
-def test_regression_targets_keep_their_numbers(sky: Sky) -> None:
+def test_regression_targets_keep_their_values(sky: Sky) -> None:
     sky.task = INCLINATION
     sky.records = [_record(0, target=[50.5]), _record(1, target=(np.nan,)), _record(2, target=[61, 2]), _record(3)]
     data = _prepare()
@@ -214,7 +216,7 @@ def test_regression_targets_keep_their_numbers(sky: Sky) -> None:
     assert data.skipped[1].reason == "its target is [61.0, 2.0], not 1 finite number(s)"
 
 
-def test_attributes_keep_their_units_and_gaps(sky: Sky) -> None:
+def test_attributes_keep_units_and_unknown_values(sky: Sky) -> None:
     sky.units = {"redshift": "", "flux": "mJy"}
     sky.records = [
         _record(0, attributes={"redshift": 0.25, "flux": 3.0}),
@@ -232,7 +234,7 @@ def _digest_of(sky: Sky, signature: str) -> str:
     return _prepare().digest
 
 
-def test_the_same_contents_in_another_place_have_the_same_digest(sky: Sky, tmp_path: Path) -> None:
+def test_digest_does_not_depend_on_the_place_of_the_files(sky: Sky, tmp_path: Path) -> None:
     first, folder = prepare(SKY, None, Preparation(), Context(dataset="sky"))
     sky.signature = "touched"
     second, other = prepare(SKY, None, Preparation(), Context(dataset="sky", path=tmp_path))
@@ -245,7 +247,7 @@ def test_the_same_contents_in_another_place_have_the_same_digest(sky: Sky, tmp_p
 @pytest.mark.parametrize("name", ["prepared.json", "targets.npy", "images.f32"])
 @pytest.mark.parametrize("left", [None, 10])
 @pytest.mark.usefixtures("sky")
-def test_a_damaged_cache_is_told(name: str, left: int | None) -> None:
+def test_damaged_folder_is_a_storage_error_with_advice(name: str, left: int | None) -> None:
     _, folder = prepare(SKY, None, Preparation(), Context(dataset="sky"))
     content = (folder / name).read_bytes()
     (folder / name).unlink()
@@ -255,13 +257,13 @@ def test_a_damaged_cache_is_told(name: str, left: int | None) -> None:
         _prepare()
 
 
-def test_what_was_skipped_is_not_part_of_the_digest(sky: Sky) -> None:
+def test_digest_does_not_depend_on_skipped_images(sky: Sky) -> None:
     before = _digest_of(sky, "before")
     sky.records.insert(3, SkippedImage(name="bad.fits", reason="bad"))
     assert _digest_of(sky, "after") == before
 
 
-def test_every_change_of_the_contents_changes_the_digest(sky: Sky) -> None:
+def test_digest_depends_on_every_part_of_the_contents(sky: Sky) -> None:
     pixels = _image(1)
     pixels[3, 4] += 1e-3
     original = list(sky.records)
@@ -284,27 +286,27 @@ def test_every_change_of_the_contents_changes_the_digest(sky: Sky) -> None:
     assert len(set(digests.values())) == len(digests)
 
 
-def test_progress_is_told_how_many_there_are(sky: Sky) -> None:
-    told: list[tuple[str, int, int | None]] = []
+def test_progress_receives_the_number_of_images(sky: Sky) -> None:
+    received: list[tuple[str, int, int | None]] = []
 
     def progress(description: str, done: int, total: int | None) -> None:
-        told.append((description, done, total))
+        received.append((description, done, total))
 
     prepare(SKY, None, Preparation(), Context(dataset="sky"), progress)
     assert sky.asked == 1
-    assert told[0] == ("preparing sky", 0, 6)
-    assert [done for _, done, _ in told] == list(range(len(told)))
-    assert len(told) >= 6
+    assert received[0] == ("preparing sky", 0, 6)
+    assert [done for _, done, _ in received] == list(range(len(received)))
+    assert len(received) >= 6
 
 
 @pytest.mark.usefixtures("sky")
-def test_a_loader_that_is_not_there_is_the_plugins_fault() -> None:
+def test_missing_loader_is_a_plugin_error() -> None:
     with pytest.raises(PluginError, match="fake_sky:gone"):
         prepare(replace(SKY, loader="fake_sky:gone"), None, Preparation(), Context(dataset="sky"))
 
 
 @pytest.mark.parametrize("returned", [None, "contents", []])
-def test_a_loader_that_returns_something_else_is_the_plugins_fault(
+def test_loader_that_returns_something_else_is_a_plugin_error(
     returned: Any, sky: Sky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["fake_sky"], "load", lambda _options, _context: returned)
@@ -313,13 +315,13 @@ def test_a_loader_that_returns_something_else_is_the_plugins_fault(
     assert sky.asked == 0
 
 
-def test_a_signature_that_cannot_be_written_down_is_the_plugins_fault(sky: Sky) -> None:
+def test_signature_that_is_not_json_is_a_plugin_error(sky: Sky) -> None:
     sky.signature = {"when": float("nan")}
     with pytest.raises(PluginError, match="signature"):
         _prepare()
 
 
-def test_what_a_loader_raises_is_the_plugins_fault(sky: Sky, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exception_of_a_loader_is_a_plugin_error(sky: Sky, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_options: Options | None, _context: DatasetContext) -> DatasetContents:
         raise KeyError("beam")
 
@@ -329,7 +331,7 @@ def test_what_a_loader_raises_is_the_plugins_fault(sky: Sky, monkeypatch: pytest
     assert sky.asked == 0
 
 
-def test_what_reading_an_image_raises_is_the_plugins_fault(sky: Sky, isolated_cache: Path) -> None:
+def test_exception_while_reading_an_image_is_a_plugin_error(sky: Sky, isolated_cache: Path) -> None:
     class Faulty(list[Any]):
         def __iter__(self) -> Any:
             yield _record(0)
@@ -341,7 +343,49 @@ def test_what_reading_an_image_raises_is_the_plugins_fault(sky: Sky, isolated_ca
     assert not [path for path in (isolated_cache / "prepared").iterdir() if path.is_dir()]
 
 
-def test_records_that_are_none_are_the_plugins_fault(sky: Sky) -> None:
+def test_records_of_another_type_are_a_plugin_error(sky: Sky) -> None:
     sky.records = [("an image", 0)]  # type: ignore[list-item]
     with pytest.raises(PluginError, match=r"must be ImageRecord or SkippedImage\. Received: \('an image', 0\)"):
         _prepare()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"part": "valid"}, r"a part that is not one of 'train', 'validation', 'test' or None .*Received: 'valid'"),
+        ({"source_id": 3}, r"a source_id that is not a text\. Received: 3"),
+        ({"source_id": ""}, r"a source_id that is not a text\. Received: ''"),
+        ({"image": [[0.0, 1.0]]}, r"an image that is not a numpy array .*Received: list"),
+        ({"attributes": {"redshift": "high"}}, r"an attribute 'redshift' that is not a number .*Received: 'high'"),
+    ],
+)
+def test_record_with_a_wrong_value_is_a_plugin_error(sky: Sky, change: dict[str, Any], problem: str) -> None:
+    sky.records[1] = _record(1, **change)
+    with pytest.raises(PluginError, match=f"fake_sky:load: a record has {problem}"):
+        _prepare()
+
+
+def test_units_that_are_not_texts_are_a_plugin_error(sky: Sky) -> None:
+    sky.units = {"flux": None}  # type: ignore[dict-item]
+    with pytest.raises(PluginError, match="fake_sky:load: attribute_units"):
+        _prepare()
+
+
+SIZE, COUNT = 16, 1000
+BYTES = 4 * SIZE * SIZE * COUNT
+
+
+@pytest.mark.parametrize(("free", "fits"), [(BYTES - 1, False), (BYTES, True)])
+def test_dataset_that_does_not_fit_on_the_disk_fails_at_the_first_image(
+    sky: Sky, free: int, fits: bool, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sky.records = [_record(number, image=_image(number, SIZE)) for number in range(COUNT)]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free + MARGIN_BYTES))
+    if fits:
+        assert len(_prepare()) == COUNT
+        return
+    seen: list[int] = []
+    with pytest.raises(StorageError, match=r"1,000 prepared images need\(s\) about 1\.0 MB"):
+        prepare(SKY, None, Preparation(), Context(dataset="sky"), lambda _description, done, _total: seen.append(done))
+    assert seen == [0]
+    assert not list(isolated_cache.rglob("*.partial"))

@@ -44,7 +44,7 @@ def _per_class(data: LabelledImages, indices: Any) -> list[int]:
     return [int(count) for count in np.bincount(data.targets[indices], minlength=3)]
 
 
-def test_every_image_is_in_exactly_one_part() -> None:
+def test_split_puts_every_image_into_one_part() -> None:
     data = _labelled(_rows(images=2))
     parts = split_sources(data, None, 8901)
     everything = np.concatenate([parts.train, parts.validation, parts.test])
@@ -54,7 +54,7 @@ def test_every_image_is_in_exactly_one_part() -> None:
         assert chosen.tolist() == sorted(chosen.tolist())
 
 
-def test_images_of_a_source_stay_together_even_when_their_labels_differ() -> None:
+def test_split_keeps_images_of_a_source_together_even_if_their_labels_differ() -> None:
     rows = _rows(images=3)
     rows[1] = (rows[1][0], 2, None)
     data = _labelled(rows)
@@ -65,7 +65,7 @@ def test_images_of_a_source_stay_together_even_when_their_labels_differ() -> Non
         assert all(count == 3 for chosen in sources.values() for count in Counter(chosen).values())
 
 
-def test_seventy_and_fifteen_per_cent_by_default() -> None:
+def test_split_is_70_15_15_per_cent_by_default() -> None:
     data = _labelled(_rows(20))
     parts = split_sources(data, None, 1)
     assert [_per_class(data, part) for part in (parts.train, parts.validation, parts.test)] == [
@@ -75,7 +75,7 @@ def test_seventy_and_fifteen_per_cent_by_default() -> None:
     ]
 
 
-def test_counts_are_sources_of_each_class_and_the_rest_tests() -> None:
+def test_split_counts_sources_of_each_class() -> None:
     data = _labelled([*_rows(20, images=2), *((f"K{k}", 1, None) for k in range(7))])
     parts = split_sources(data, Split(train=10, validation=4), 1)
     sources = {name: Counter(source[:2] for source in set(chosen)) for name, chosen in _sources(data, parts).items()}
@@ -87,7 +87,7 @@ def test_counts_are_sources_of_each_class_and_the_rest_tests() -> None:
     assert sum(sources["test"].values()) == 6 + 6 + 13
 
 
-def test_fractions_are_of_each_class() -> None:
+def test_split_takes_fractions_of_each_class() -> None:
     data = _labelled([*_rows(10), *((f"K{k}", 0, None) for k in range(30))])
     parts = split_sources(data, Split(train=0.5, validation=0.2), 1)
     assert _per_class(data, parts.train) == [20, 5, 5]
@@ -95,7 +95,7 @@ def test_fractions_are_of_each_class() -> None:
     assert _per_class(data, parts.test) == [12, 3, 3]
 
 
-def test_the_order_of_the_images_plays_no_role() -> None:
+def test_split_does_not_depend_on_the_order_of_the_images() -> None:
     rows = [*_rows(images=2), *((f"J0{k:03d}", 2, None) for k in range(20))]  # some experts disagree on class 0
     shuffled = [rows[k] for k in Stream("shuffle").generator().permutation(len(rows))]
     one, other = _labelled(rows), _labelled(shuffled)
@@ -105,7 +105,7 @@ def test_the_order_of_the_images_plays_no_role() -> None:
     assert not np.array_equal(first.train, second.train)
 
 
-def test_a_seed_gives_the_same_split_and_another_seed_another() -> None:
+def test_split_depends_on_the_seed() -> None:
     data = _labelled(_rows())
     splits = [split_sources(data, None, seed) for seed in (8901, 8901, 1826, 4915)]
     assert splits[0].digest == splits[1].digest
@@ -113,13 +113,13 @@ def test_a_seed_gives_the_same_split_and_another_seed_another() -> None:
     assert _sources(data, splits[0])["test"] != _sources(data, splits[2])["test"]
 
 
-def test_each_class_is_shuffled_on_its_own() -> None:
+def test_split_shuffles_each_class_separately() -> None:
     data = _labelled(_rows())
     sources = _sources(data, split_sources(data, None, 1))["train"]
     assert len({tuple(source[2:] for source in sources if source[1] == str(label)) for label in range(3)}) == 3
 
 
-def test_a_class_is_split_the_same_whatever_other_classes_there_are() -> None:
+def test_split_of_a_class_does_not_depend_on_other_classes() -> None:
     both = _labelled(_rows())
     one = _labelled([row for row in _rows() if row[1] != 2], Classification(classes=CLASSES[:2]))
     all_sources, fewer = (_sources(data, split_sources(data, Split(train=9, validation=3), 1)) for data in (both, one))
@@ -130,12 +130,15 @@ def test_a_class_is_split_the_same_whatever_other_classes_there_are() -> None:
 @pytest.mark.parametrize(
     ("split", "described"),
     [
-        (Split(train=4, validation=1), "FRI has 5 sources: 4 to train on and 1 to validate leave 0 to test"),
-        (Split(train=9, validation=9), "FRI has 5 sources: 9 to train on and 9 to validate leave 0 to test"),
-        (Split(train=0.05, validation=0.2), "FRI has 5 sources: 0 to train on and 1 to validate leave 4 to test"),
+        (Split(train=4, validation=1), "FRI has 5 source(s): 4 for training and 1 for validation leave 0 for testing"),
+        (Split(train=9, validation=9), "FRI has 5 source(s): 9 for training and 9 for validation leave 0 for testing"),
+        (
+            Split(train=0.05, validation=0.2),
+            "FRI has 5 source(s): 0 for training and 1 for validation leave 4 for testing",
+        ),
     ],
 )
-def test_too_few_sources_names_every_class(split: Split, described: str) -> None:
+def test_split_with_too_few_sources_names_every_class(split: Split, described: str) -> None:
     rows = [row for row in _rows(20) if row[1] == 0 or row[0][2:] < "005"]
     with pytest.raises(SplitError) as caught:
         split_sources(_labelled(rows), split, 1)
@@ -146,8 +149,8 @@ def test_too_few_sources_names_every_class(split: Split, described: str) -> None
     assert "-t and -v" in message
 
 
-def test_a_class_without_any_source_is_named() -> None:
-    with pytest.raises(SplitError, match="FRII has 0 sources"):
+def test_split_names_a_class_without_sources() -> None:
+    with pytest.raises(SplitError, match="FRII has 0 source"):
         split_sources(_labelled([row for row in _rows() if row[1] != 2]), None, 1)
 
 
@@ -158,7 +161,7 @@ def _published(validation: bool = True) -> list[Row]:
     return [(f"J{label}{k:03d}", label, parts[k]) for label in range(3) for k in range(10)]
 
 
-def test_a_published_split_is_kept_for_every_seed() -> None:
+def test_published_split_is_the_same_for_every_seed() -> None:
     rows = _published()
     for seed in (1, 2):
         parts = split_sources(_labelled(rows), None, seed)
@@ -167,7 +170,7 @@ def test_a_published_split_is_kept_for_every_seed() -> None:
         assert parts.shared_sources == ()
 
 
-def test_a_source_of_the_published_test_part_is_never_trained_on() -> None:
+def test_published_split_never_trains_on_tested_sources() -> None:
     rows: list[Row] = [
         *_published(),
         ("J0009", 0, "train"),
@@ -189,7 +192,7 @@ def test_a_source_of_the_published_test_part_is_never_trained_on() -> None:
     assert parts.shared_sources == ("J0007", "J0008", "J0009")
 
 
-def test_validation_is_carved_out_of_a_published_training_part() -> None:
+def test_published_split_without_validation_draws_it_from_training() -> None:
     rows = _published(validation=False)
     data = _labelled(rows)
     first, again, other = (split_sources(data, None, seed) for seed in (1, 1, 2))
@@ -204,7 +207,7 @@ def test_validation_is_carved_out_of_a_published_training_part() -> None:
     assert _per_class(data, counted.train) == [5, 5, 5]
 
 
-def test_carving_keeps_the_images_of_a_source_together() -> None:
+def test_drawn_validation_keeps_images_of_a_source_together() -> None:
     rows = [row for row in _published(validation=False) for _ in range(2)]
     data = _labelled(rows)
     sources = _sources(data, split_sources(data, None, 1))
@@ -212,7 +215,7 @@ def test_carving_keeps_the_images_of_a_source_together() -> None:
     assert all(count == 2 for chosen in sources.values() for count in Counter(chosen).values())
 
 
-def test_counts_replace_a_published_split_unless_it_is_asked_for() -> None:
+def test_counts_replace_a_published_split_unless_it_is_requested() -> None:
     data = _labelled(_published())
     drawn = split_sources(data, Split(train=5, validation=2), 1)
     assert _per_class(data, drawn.test) == [3, 3, 3]
@@ -222,26 +225,26 @@ def test_counts_replace_a_published_split_unless_it_is_asked_for() -> None:
     assert _per_class(data, ignored.train) == [7, 7, 7]
 
 
-def test_images_that_a_published_split_leaves_out_are_not_used() -> None:
+def test_images_without_a_published_part_are_not_used() -> None:
     rows: list[Row] = [*_published(), ("J0100", 0, None)]
     parts = split_sources(_labelled(rows), None, 1)
     assert 30 not in np.concatenate([parts.train, parts.validation, parts.test])
 
 
 @pytest.mark.parametrize("missing", ["train", "test"])
-def test_a_published_split_needs_both_ends(missing: str) -> None:
+def test_published_split_needs_a_training_and_a_test_part(missing: str) -> None:
     rows = [row for row in _published() if row[2] != missing]
     with pytest.raises(SplitError, match=f"no {missing} part"):
         split_sources(_labelled(rows), None, 1)
 
 
-def test_a_published_split_cannot_be_asked_for_where_there_is_none() -> None:
+def test_published_split_cannot_be_requested_if_there_is_none() -> None:
     with pytest.raises(SplitError, match="no published split"):
         split_sources(_labelled(_rows()), Split(published=True), 1)
 
 
 @pytest.mark.parametrize("leaking", ["train", "validation"])
-def test_a_published_part_that_holds_nothing_but_leaks_is_refused(leaking: Part) -> None:
+def test_published_part_with_only_shared_sources_is_refused(leaking: Part) -> None:
     test_sources = [row for row in _published() if row[2] == "test"]
     rows = [row for row in _published() if row[2] != leaking]
     rows += [(source, label, leaking) for source, label, _ in test_sources]
@@ -249,7 +252,7 @@ def test_a_published_part_that_holds_nothing_but_leaks_is_refused(leaking: Part)
         split_sources(_labelled(rows), None, 1)
 
 
-def test_too_few_to_carve_from_names_every_class() -> None:
+def test_drawn_validation_with_too_few_sources_names_every_class() -> None:
     rows = [row for row in _published(validation=False) if row[1] == 0 or row[2] == "test" or row[0].endswith("0")]
     with pytest.raises(SplitError) as caught:
         split_sources(_labelled(rows), None, 1)
@@ -257,7 +260,7 @@ def test_too_few_to_carve_from_names_every_class() -> None:
     assert "FRII has 1 source" in str(caught.value)
 
 
-def test_bagging_draws_a_fraction_of_the_training_sources_anew_for_each_seed() -> None:
+def test_bagging_draws_another_fraction_for_each_seed() -> None:
     data = _labelled(_published())
     whole = set(split_sources(data, None, 1).train.tolist())
     bags = [split_sources(data, Split(bagging=0.5), seed) for seed in (1, 1, 2)]
@@ -269,7 +272,7 @@ def test_bagging_draws_a_fraction_of_the_training_sources_anew_for_each_seed() -
     assert bags[0].validation.tolist() == bags[2].validation.tolist()
 
 
-def test_bagging_keeps_some_of_every_class() -> None:
+def test_bagging_keeps_a_source_of_every_class() -> None:
     rows: list[Row] = [(f"J0{k:03d}", 0, None) for k in range(100)]
     rows += [(f"J{label}{k:03d}", label, None) for label in (1, 2) for k in range(7)]
     data = _labelled(rows)
@@ -290,17 +293,17 @@ def test_regression_is_split_as_one_group() -> None:
     sources = _sources(data, parts)
     assert [len(set(chosen)) for chosen in sources.values()] == [12, 3, 5]
     assert [len(chosen) for chosen in sources.values()] == [24, 6, 10]
-    with pytest.raises(SplitError, match="all has 20 sources"):
+    with pytest.raises(SplitError, match="all has 20 source"):
         split_sources(data, Split(train=18, validation=2), 1)
 
 
-def test_the_digest_names_who_is_in_which_part() -> None:
+def test_split_digest_depends_on_the_sources_of_each_part() -> None:
     data = _labelled(_rows())
     digests = {split_sources(data, split, 1).digest for split in (None, Split(train=13), Split(bagging=0.9))}
     assert len(digests) == 3
 
 
 @pytest.mark.parametrize("size", [{"train": 2}, {"validation": 1}])
-def test_numbers_that_a_published_split_would_ignore_are_refused(size: dict[str, int]) -> None:
+def test_published_split_refuses_counts_that_it_would_ignore(size: dict[str, int]) -> None:
     with pytest.raises(SplitError, match="published"):
         split_sources(_labelled(_published()), Split.model_validate({"published": True, **size}), 1)

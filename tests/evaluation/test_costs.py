@@ -54,12 +54,12 @@ ARITHMETIC: dict[str, tuple[Callable[[], Any], int]] = {
 
 
 @pytest.mark.parametrize("name", ARITHMETIC)
-def test_operations_by_hand(name: str) -> None:
+def test_flops_match_hand_calculation(name: str) -> None:
     build, expected = ARITHMETIC[name]
     assert costs.flops(build()) == expected
 
 
-def test_layers_of_models_within_models_count() -> None:
+def test_flops_include_nested_models() -> None:
     inner = _chain((8, 6, 3), layers.Conv2D(5, 3, padding="same"))
     model = _chain((8, 6, 3), inner, layers.Flatten(), layers.Dense(2))
     convolution, dense = 8 * 6 * 5 * (2 * 9 * 3 + 1), 2 * 8 * 6 * 5 * 2 + 2
@@ -67,7 +67,7 @@ def test_layers_of_models_within_models_count() -> None:
     assert costs.parameters(model)["convolutional"] == 9 * 3 * 5 + 5
 
 
-def test_branches_all_count() -> None:
+def test_flops_include_every_branch() -> None:
     images = keras.Input((8, 6, 3))
     branches = [layers.Flatten()(layers.Conv2D(filters, 3, use_bias=False)(images)) for filters in (1, 2)]
     model = keras.Model(images, layers.Dense(2)(layers.Concatenate()(branches)))
@@ -98,7 +98,7 @@ SHARED = {
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_what_is_used_twice_counts_twice(name: str) -> None:
+def test_flops_count_a_shared_layer_for_each_use(name: str) -> None:
     build, expected = SHARED[name]
     model = build()
     assert costs.flops(model) == expected
@@ -118,21 +118,21 @@ def _profiled(model: keras.Model) -> int:
     return int(tf.compat.v1.profiler.profile(graph, options=options).total_float_ops)
 
 
-def test_what_another_network_does_with_a_layer_does_not_count() -> None:
+def test_flops_ignore_other_networks_that_share_a_layer() -> None:
     dense = layers.Dense(4)
     model = _chain((10,), dense)
     keras.Model(other := keras.Input((7, 10)), dense(other))
     assert costs.flops(model) == 2 * 10 * 4 + 4
 
 
-def test_a_part_of_a_network_counts_to_where_it_ends() -> None:
+def test_flops_of_a_part_of_a_network_end_at_its_outputs() -> None:
     images = keras.Input((8, 6, 3))
     middle = layers.Conv2D(5, 3, padding="same")(images)
     keras.Model(images, layers.Dense(2)(layers.Flatten()(middle)))
     assert costs.flops(keras.Model(images, middle)) == 8 * 6 * 5 * CONVOLUTION
 
 
-def test_a_model_within_a_model_that_is_made_for_any_size_is_not_guessed() -> None:
+def test_flops_are_unknown_for_a_nested_model_of_any_size() -> None:
     inner = _chain((None, None, 3), layers.Conv2D(5, 3, padding="same"), layers.GlobalAveragePooling2D())
     assert costs.flops(_chain((8, 6, 3), inner)) is None
 
@@ -148,7 +148,7 @@ class NoGraph(keras.Model):  # type: ignore[misc]
         return self.last(images)
 
 
-def test_operations_of_what_is_no_graph_are_not_guessed() -> None:
+def test_flops_are_unknown_for_a_subclassed_model() -> None:
     model = NoGraph()
     model(np.zeros((1, 10), dtype=np.float32))
     assert costs.flops(model) is None
@@ -156,7 +156,7 @@ def test_operations_of_what_is_no_graph_are_not_guessed() -> None:
     assert costs.flops(_chain((10,), model)) is None
 
 
-def test_parameters_by_hand() -> None:
+def test_parameters_match_hand_calculation() -> None:
     frozen = layers.Dense(7)
     frozen.trainable = False
     model = _chain(
@@ -181,7 +181,7 @@ def test_parameters_by_hand() -> None:
     }
 
 
-def test_parameters_of_a_network_of_the_paper() -> None:
+def test_parameters_match_the_summary_of_keras() -> None:
     """A convxpress-like stem, whose count Keras's own summary gives too."""
     model = _chain((16, 16, 1), layers.Conv2D(32, 3, 2, "same"), layers.Flatten(), layers.Dense(4))
     assert costs.parameters(model)["total"] == model.count_params() == 320 + (8 * 8 * 32 * 4 + 4)
@@ -204,7 +204,7 @@ class Counted:
         return np.zeros((len(indices), 2, 2, 1), dtype=np.float32)
 
 
-def test_inference_is_timed_five_times_over_all_images_after_a_warm_up() -> None:
+def test_inference_is_timed_five_times_after_a_warm_up() -> None:
     images = Counted()
     taken = costs.inference_seconds(_chain((2, 2, 1), layers.Flatten(), layers.Dense(2)), images, 2)
     assert len(taken) == 5

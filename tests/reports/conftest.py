@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarker import LabelledImages, Preparation
-from benchmarker.data.context import Context
-from benchmarker.data.prepared import prepare
+from benchmarker.data.prepared import Context, prepare
 from benchmarker.discovery import installed
 from benchmarker.registry.options import validated_options
 from benchmarker_reports.contents.examples import png

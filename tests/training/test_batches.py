@@ -53,7 +53,7 @@ def _epochs(batches: OrderedBatches, epochs: int = 3) -> list[list[int]]:
     return [[k for step in range(steps) for k in _members(batches[e * steps + step])] for e in range(epochs)]
 
 
-def test_every_image_comes_once_in_each_epoch() -> None:
+def test_epoch_holds_every_image_once() -> None:
     batches = _batches()
     assert batches.steps_per_epoch == 3
     assert len(batches) == 9
@@ -62,7 +62,7 @@ def test_every_image_comes_once_in_each_epoch() -> None:
     assert [len(_members(batches[g])) for g in range(9)] == [4, 4, 2] * 3
 
 
-def test_the_order_differs_by_epoch_and_by_seed_and_is_not_the_files() -> None:
+def test_order_differs_by_epoch_and_seed() -> None:
     first, other = _epochs(_batches()), _epochs(_batches(seed=1826))
     orders = [tuple(epoch) for epoch in (*first, *other)]
     assert len(set(orders)) == 6
@@ -70,11 +70,11 @@ def test_the_order_differs_by_epoch_and_by_seed_and_is_not_the_files() -> None:
     assert _epochs(_batches()) == first
 
 
-def test_the_order_of_an_epoch_does_not_depend_on_how_many_there_are() -> None:
+def test_order_of_an_epoch_does_not_depend_on_the_number_of_epochs() -> None:
     assert _epochs(_batches(epochs=7), 3) == _epochs(_batches(epochs=3), 3)
 
 
-def test_the_order_comes_from_the_stream() -> None:
+def test_order_comes_from_the_stream() -> None:
     expected = Stream("order", seed=8901).child("epoch", epoch=1).generator().permutation(N).tolist()
     assert _epochs(_batches())[1] == expected
 
@@ -98,7 +98,7 @@ def _transform(name: str = "jitter", function: Callable[..., Any] = _add_draw) -
     )
 
 
-def test_a_batch_is_a_pure_function_of_its_number() -> None:
+def test_batch_is_a_pure_function_of_its_number() -> None:
     weights = np.linspace(0, 1, N, dtype=np.float32)
     in_order = _batches(transforms=[_transform()], weights=weights)
     expected = [in_order[g] for g in range(9)]
@@ -108,7 +108,7 @@ def test_a_batch_is_a_pure_function_of_its_number() -> None:
             np.testing.assert_array_equal(found, right)
 
 
-def test_draws_belong_to_images_not_to_places_in_a_batch() -> None:
+def test_draws_belong_to_images_not_to_positions_in_a_batch() -> None:
     transform = _transform()
     batches = _batches(transforms=[transform])
     for epoch in range(2):
@@ -119,7 +119,7 @@ def test_draws_belong_to_images_not_to_places_in_a_batch() -> None:
     assert not np.array_equal(transform.draws(0, N), transform.draws(1, N))
 
 
-def test_transforms_are_applied_in_their_order() -> None:
+def test_transforms_are_applied_in_order() -> None:
     double = _transform("double", lambda images, _draws, _options: images * np.float32(2))
     one_more = _transform("more", lambda images, _draws, _options: images + np.float32(1))
     batches = _batches(transforms=[double, one_more])
@@ -127,7 +127,7 @@ def test_transforms_are_applied_in_their_order() -> None:
     np.testing.assert_array_equal(batches[0][0], plain[0][0] * 2 + 1)
 
 
-def test_a_transform_cannot_change_the_data() -> None:
+def test_transform_cannot_change_the_data() -> None:
     def darken(images: Any, _draws: Any, _options: None) -> Any:
         images *= 0
         return images
@@ -157,7 +157,7 @@ def test_steps_are_reported() -> None:
     assert taken == [(0, 0), (0, 1), (1, 1)]
 
 
-def test_fixed_batches_keep_the_order() -> None:
+def test_fixed_batches_keep_the_order_of_the_images() -> None:
     batches = FixedBatches(_numbered(), batch_size=4, targets=True)
     assert len(batches) == 3
     assert [_members(batches[g]) for g in range(3)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
@@ -182,7 +182,7 @@ class Spy(keras.Sequential):  # type: ignore[misc]
         return super().test_step(data)
 
 
-def test_keras_gives_each_epoch_its_own_order_up_to_the_end_and_between_validations() -> None:
+def test_keras_trains_each_epoch_in_its_own_order() -> None:
     """Keras may fetch ahead, also across the end of an epoch; the network must still see the right images."""
     seen: list[tuple[bool, list[int]]] = []
     model = Spy(seen)
@@ -217,21 +217,21 @@ def test_targets_are_mapped_from_their_ranges_and_back() -> None:
     np.testing.assert_allclose(decoded, targets, rtol=1e-6)
 
 
-def test_probabilities_stay_and_sigmoid_outputs_are_normalised() -> None:
+def test_probabilities_are_kept_and_sigmoid_outputs_normalised() -> None:
     outputs = np.array([[0.2, 0.3, 0.5], [0.9, 0.6, 0.3], [0, 0, 0]], dtype=np.float32)
     decoded: NDArray[Any] = decode_outputs(TASK, outputs)
     assert decoded.dtype == np.float64
     np.testing.assert_allclose(decoded, [[0.2, 0.3, 0.5], [0.5, 1 / 3, 1 / 6], [0.0, 0.0, 0.0]], rtol=1e-6)
 
 
-def test_balanced_weights_by_hand() -> None:
+def test_balanced_weights_match_hand_calculation() -> None:
     weights: NDArray[Any] = balanced_weights(np.array([0, 0, 0, 2]), 4)
     assert weights.dtype == np.float32
     np.testing.assert_allclose(weights, [2 / 3, 2 / 3, 2 / 3, 2.0])
     assert weights.mean() == pytest.approx(1)
 
 
-def test_each_class_weighs_the_same() -> None:
+def test_balanced_weights_give_each_class_the_same_weight() -> None:
     targets = np.array([0] * 5 + [1] * 2 + [2] * 13)
     weights = balanced_weights(targets, 3)
     assert [float(weights[targets == k].sum()) for k in range(3)] == pytest.approx([20 / 3] * 3)

@@ -75,9 +75,7 @@ def _build(seed: int = 8901, task: Task = TASK, **more: Any) -> keras.Model:
 
 
 @pytest.mark.parametrize("builder", [_seeded, _forgetful])
-def test_the_same_seed_gives_the_same_weights_whatever_happened_before(
-    builder: Any, networks: types.ModuleType
-) -> None:
+def test_initial_weights_depend_on_the_seed_only(builder: Any, networks: types.ModuleType) -> None:
     vars(networks)["build"] = builder
     first = digest_weights(_build())
     _network(2, keras.layers.Dense(3))
@@ -87,12 +85,12 @@ def test_the_same_seed_gives_the_same_weights_whatever_happened_before(
     assert digest_weights(_build(seed=1826)) != first
 
 
-def test_the_weights_depend_on_the_name_of_the_architecture() -> None:
+def test_initial_weights_depend_on_the_architecture() -> None:
     other = Architecture(name="other", builder="fake_networks:build", citation="nobody")
     assert digest_weights(build_model(other, None, SHAPE, TASK, seed=8901)) != digest_weights(_build())
 
 
-def test_the_builder_gets_shape_task_and_a_seed_of_its_own(networks: types.ModuleType) -> None:
+def test_builder_receives_shape_task_and_a_derived_seed(networks: types.ModuleType) -> None:
     received: list[Any] = []
 
     def build(*arguments: Any) -> keras.Model:
@@ -109,7 +107,7 @@ def test_the_builder_gets_shape_task_and_a_seed_of_its_own(networks: types.Modul
     assert len({seed, other, 8901, 1826}) == 4
 
 
-def test_options_are_handed_on(networks: types.ModuleType) -> None:
+def test_builder_receives_options(networks: types.ModuleType) -> None:
     def build(_shape: Any, task: Task, _seed: int, options: Width) -> keras.Model:
         return _network(task.n_outputs, keras.layers.Dense(options.width))
 
@@ -119,7 +117,7 @@ def test_options_are_handed_on(networks: types.ModuleType) -> None:
     assert model.layers[-2].units == 9
 
 
-def test_images_below_the_minimum_are_refused_before_anything_is_built(networks: types.ModuleType) -> None:
+def test_images_below_the_minimum_size_are_refused(networks: types.ModuleType) -> None:
     vars(networks)["build"] = None
     with pytest.raises(ConfigurationError, match=r"heavy needs images of at least 5 x 5 pixels\. Received: 6 x 4"):
         build_model(HEAVY, None, (6, 4, 1), TASK, seed=1)
@@ -128,7 +126,7 @@ def test_images_below_the_minimum_are_refused_before_anything_is_built(networks:
     check_size(HEAVY, (5, 5, 1))
 
 
-def test_what_a_builder_raises_is_the_plugins_fault(networks: types.ModuleType) -> None:
+def test_exception_of_a_builder_is_a_plugin_error(networks: types.ModuleType) -> None:
     def build(*_arguments: Any) -> keras.Model:
         raise ZeroDivisionError("no galaxies")
 
@@ -139,13 +137,13 @@ def test_what_a_builder_raises_is_the_plugins_fault(networks: types.ModuleType) 
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_a_builder_with_other_arguments_is_the_plugins_fault(networks: types.ModuleType) -> None:
+def test_builder_with_other_arguments_is_a_plugin_error(networks: types.ModuleType) -> None:
     vars(networks)["build"] = lambda shape: shape
     with pytest.raises(PluginError, match="TypeError"):
         _build()
 
 
-def test_errors_raised_on_purpose_stay_what_they_are(networks: types.ModuleType) -> None:
+def test_errors_of_the_benchmarker_are_not_wrapped(networks: types.ModuleType) -> None:
     def build(*_arguments: Any) -> keras.Model:
         raise DataError("weights to start from are missing")
 
@@ -178,7 +176,7 @@ def _two_outputs() -> keras.Model:
         (lambda: keras.layers.Dense(3), "Dense"),
     ],
 )
-def test_something_else_than_a_network_for_the_task_is_refused(
+def test_builder_that_returns_something_else_is_a_plugin_error(
     made: Any, received: str, networks: types.ModuleType
 ) -> None:
     vars(networks)["build"] = lambda *_arguments: made()
@@ -189,18 +187,18 @@ def test_something_else_than_a_network_for_the_task_is_refused(
     assert received in message.partition("Received: ")[2]
 
 
-def test_a_regression_asks_for_as_many_outputs_as_targets() -> None:
+def test_regression_needs_an_output_for_each_target() -> None:
     assert _build(task=INCLINATION).output_shape == (None, 1)
 
 
-def test_precision_is_that_of_the_cell_and_not_of_the_one_before() -> None:
+def test_precision_does_not_carry_over_between_cells() -> None:
     assert _build(precision="mixed_bfloat16").layers[1].compute_dtype == "bfloat16"
     model = _build()
     assert model.layers[1].compute_dtype == "float32"
     assert np.asarray(model.get_weights()[0]).dtype == np.float32
 
 
-def test_the_users_keras_settings_change_nothing(networks: types.ModuleType) -> None:
+def test_keras_settings_of_the_user_change_nothing(networks: types.ModuleType) -> None:
     seen: list[tuple[str, float, str]] = []
 
     def look(_shape: Any, task: Task, _seed: int) -> keras.Model:

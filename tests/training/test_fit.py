@@ -104,7 +104,7 @@ def unlearning() -> Run:
     return Run(0.1, 3, flipped=True)
 
 
-def test_the_history_has_one_row_for_each_epoch(learning: Run) -> None:
+def test_history_has_one_row_for_each_epoch(learning: Run) -> None:
     names = {"epoch", "learning_rate", "loss", "accuracy", "validation_loss", "validation_accuracy"}
     assert [set(row) for row in learning.fitted.progress.history] == [names] * 4
     assert learning.column("epoch") == [1, 2, 3, 4]
@@ -116,7 +116,7 @@ def test_the_history_has_one_row_for_each_epoch(learning: Run) -> None:
     assert int(learning.model.optimizer.iterations) == 4 * N // 8
 
 
-def test_listeners_are_told_each_epoch_with_its_time(learning: Run) -> None:
+def test_listener_receives_each_epoch_with_its_time(learning: Run) -> None:
     assert [epoch for epoch, _ in learning.told] == [1, 2, 3, 4]
     rows = [
         {**row, "seconds": s}
@@ -125,7 +125,7 @@ def test_listeners_are_told_each_epoch_with_its_time(learning: Run) -> None:
     assert [dict(values) for _, values in learning.told] == rows
 
 
-def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(learning: Run, unlearning: Run) -> None:
+def test_best_epoch_has_the_lowest_validation_loss(learning: Run, unlearning: Run) -> None:
     for run, best in ((learning, 4), (unlearning, 1)):
         losses = run.column("validation_loss")
         assert losses.index(min(losses)) + 1 == best
@@ -135,7 +135,7 @@ def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(learning: Run
     assert _digest(unlearning.fitted.best) != _digest(unlearning.fitted.final)
 
 
-def test_the_validation_loss_is_that_of_the_weights_at_the_end_of_the_epoch(learning: Run) -> None:
+def test_validation_loss_is_that_of_the_weights_after_the_epoch(learning: Run) -> None:
     model = _network()
     compile_model(model, TASK, Training(), 0.1)
     model.set_weights(learning.fitted.best)
@@ -144,19 +144,19 @@ def test_the_validation_loss_is_that_of_the_weights_at_the_end_of_the_epoch(lear
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_a_loss_that_is_not_finite_ends_the_training() -> None:
+def test_training_ends_when_the_loss_is_not_finite() -> None:
     with pytest.raises(DivergedError, match=r"loss is nan in epoch \d; try a smaller learning rate"):
         Run(1e30, 3, hidden=True)
     assert DivergedError.kind == "diverged"
 
 
-def test_a_plateau_lowers_the_rate_but_not_below_its_floor() -> None:
+def test_plateau_lowers_the_rate_down_to_its_floor() -> None:
     plateau = Plateau(patience=1, minimum_delta=0.01, factor=0.5, floor=0.03)
     run = Run(0.1, 5, training=Training(batch_size=8, optimiser="sgd", plateau=plateau), flipped=True)
     assert run.column("learning_rate") == pytest.approx([0.1, 0.1, 0.05, 0.03, 0.03])
 
 
-def test_improvements_below_the_minimum_do_not_count() -> None:
+def test_plateau_ignores_improvements_below_the_minimum() -> None:
     plateau = Plateau(patience=1, minimum_delta=10.0, factor=0.5)
     run = Run(0.1, 3, training=Training(batch_size=8, optimiser="sgd", plateau=plateau))
     assert run.column("learning_rate") == pytest.approx([0.1, 0.1, 0.05])
@@ -165,7 +165,7 @@ def test_improvements_below_the_minimum_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(("monitor", "epochs"), [("validation_loss", 3), ("training_loss", 6)])
-def test_early_stopping_watches_the_loss_that_was_chosen(monitor: Any, epochs: int) -> None:
+def test_early_stopping_monitors_the_chosen_loss(monitor: Any, epochs: int) -> None:
     stopping = EarlyStopping(monitor=monitor, patience=2)
     training = Training(batch_size=8, optimiser="sgd", plateau=None, early_stopping=stopping)
     run = Run(0.1, 6, training=training, flipped=True)
@@ -174,7 +174,7 @@ def test_early_stopping_watches_the_loss_that_was_chosen(monitor: Any, epochs: i
     assert run.fitted.progress.best_epoch == 1
 
 
-def test_a_regression_is_trained_on_the_mapped_range() -> None:
+def test_regression_is_trained_on_the_mapped_range() -> None:
     run = Run(0.01, 2, task=INCLINATION)
     assert {"absolute_error", "validation_absolute_error"} < set(run.fitted.progress.history[0])
     outputs = run.model.predict(FixedBatches(_part(INCLINATION), batch_size=N, targets=False), verbose=0)
@@ -182,7 +182,7 @@ def test_a_regression_is_trained_on_the_mapped_range() -> None:
     assert run.column("validation_loss")[-1] == pytest.approx(float(((outputs - targets) ** 2).mean()), rel=1e-4)
 
 
-def test_weights_of_images_matter() -> None:
+def test_sample_weights_change_the_training() -> None:
     only_first = np.where(np.arange(N) % 2, 0.0, 2.0).astype(np.float32)
     run = Run(0.5, 2, weights=only_first)
     predicted = run.model.predict(FixedBatches(_part(), batch_size=N, targets=False), verbose=0).argmax(axis=1)
@@ -192,7 +192,7 @@ def test_weights_of_images_matter() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("adam", "Adam"), ("sgd", "SGD"), ("rmsprop", "RMSprop"), ("adamw", "AdamW")]
 )
-def test_optimisers_have_the_rate_of_the_registry(name: Any, kind: str) -> None:
+def test_optimiser_has_the_learning_rate_of_the_registry(name: Any, kind: str) -> None:
     model = _network()
     compile_model(model, TASK, Training(optimiser=name), 0.25)
     assert type(model.optimizer).__name__ == kind
@@ -201,7 +201,7 @@ def test_optimisers_have_the_rate_of_the_registry(name: Any, kind: str) -> None:
     assert type(model.loss).__name__ == "CategoricalCrossentropy"
 
 
-def test_digests_of_weights_depend_on_every_weight() -> None:
+def test_weights_digest_depends_on_every_weight() -> None:
     model = _network(hidden=True)
     digests = {digest_weights(model)}
     for k, weight in enumerate(model.get_weights()):
@@ -212,11 +212,11 @@ def test_digests_of_weights_depend_on_every_weight() -> None:
     assert len(digests) == 5
 
 
-def test_losses_fall_from_epoch_to_epoch(learning: Run) -> None:
+def test_validation_loss_falls_from_epoch_to_epoch(learning: Run) -> None:
     assert all(later < earlier for earlier, later in pairwise(learning.column("validation_loss")))
 
 
-def test_mixed_precision_trains_weights_of_full_precision() -> None:
+def test_mixed_precision_keeps_weights_in_float32() -> None:
     start = keras.initializers.GlorotUniform
     hidden = keras.layers.Dense(8, "relu", kernel_initializer=start(1), dtype="mixed_bfloat16")
     last = keras.layers.Dense(2, "softmax", kernel_initializer=start(2), dtype="float32")

@@ -96,7 +96,7 @@ def _transform(name: str, draws: int = 1, options: Options | None = None) -> App
     return AppliedAugmentation(augmentation=augmentation, options=options)
 
 
-def test_a_part_holds_its_own_images_and_targets() -> None:
+def test_part_set_holds_the_images_and_targets_of_its_indices() -> None:
     part = PartSet(_labelled(_numbered(10)), np.array([7, 2, 5]))
     assert len(part) == 3
     assert part.task == TASK
@@ -105,12 +105,12 @@ def test_a_part_holds_its_own_images_and_targets() -> None:
     assert part.batch(np.array([2, 0, 0]))[:, 0, 0, 0].tolist() == [5, 7, 7]
 
 
-def test_a_part_of_a_regression_keeps_the_axis_of_targets() -> None:
+def test_part_set_of_a_regression_keeps_the_axis_of_targets() -> None:
     part = PartSet(_labelled(_numbered(10), INCLINATION), np.array([7, 2]))
     assert part.targets.tolist() == [[52.0], [47.0]]
 
 
-def test_a_batch_is_fresh_and_the_data_stay_as_they_are() -> None:
+def test_batch_is_a_copy() -> None:
     data = _labelled(_numbered(4))
     part = PartSet(data, np.arange(4))
     part.batch(np.array([1]))[:] = 99
@@ -118,9 +118,7 @@ def test_a_batch_is_fresh_and_the_data_stay_as_they_are() -> None:
     assert part.batch(np.array([1])).max() == 1
 
 
-def test_a_memory_mapped_part_reads_the_same_after_its_pages_were_let_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_part_set_reads_the_same_after_its_pages_were_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarker.training.sets._MAPPED_BYTES", 1000)
     images = _numbered(64, size=8)
     images.tofile(tmp_path / "images.f32")
@@ -137,12 +135,12 @@ def test_a_memory_mapped_part_reads_the_same_after_its_pages_were_let_go(
         np.testing.assert_array_equal(batch, images[start : start + 16])
 
 
-def test_without_expansions_the_set_is_itself() -> None:
+def test_expand_returns_the_set_itself_without_expansions() -> None:
     base = PartSet(_labelled(_numbered(4)), np.arange(4))
     assert expand(base, [_transform("flips")], 1, "train") is base
 
 
-def test_expansions_are_chained_in_their_order() -> None:
+def test_expansions_are_chained_in_order() -> None:
     base = PartSet(_labelled(_numbered(3)), np.arange(3))
     applied = [_expansion("first", Brighter(by=10)), _transform("flips"), _expansion("second", Brighter(by=100))]
     expanded = expand(base, applied, 1, "train")
@@ -162,7 +160,7 @@ def _streams(applied: list[AppliedAugmentation], seed: int = 1, part: str = "tra
     return keys
 
 
-def test_the_stream_of_an_augmentation_depends_on_nothing_else_in_the_arm() -> None:
+def test_stream_of_an_expansion_does_not_depend_on_the_rest_of_the_arm() -> None:
     (alone,) = _streams([_expansion("gan")])
     assert _streams([_expansion("rotations"), _expansion("gan")])[1] == alone
     assert _streams([_transform("flips"), _expansion("gan"), _expansion("rotations")])[0] == alone
@@ -177,7 +175,7 @@ def test_streams_differ_by_name_seed_part_and_repetition() -> None:
     assert len(set(keys)) == 5
 
 
-def test_the_stream_of_a_transform_depends_on_nothing_else_in_the_arm() -> None:
+def test_stream_of_a_transform_does_not_depend_on_the_rest_of_the_arm() -> None:
     (alone,) = transforms([_transform("flips")], 1)
     both = transforms([_transform("shifts"), _expansion("gan"), _transform("flips")], 1)
     assert [transform.name for transform in both] == ["shifts", "flips"]
@@ -185,7 +183,7 @@ def test_the_stream_of_a_transform_depends_on_nothing_else_in_the_arm() -> None:
     assert transforms([_transform("flips")], 2)[0].stream.key() != alone.stream.key()
 
 
-def test_draws_are_uniform_and_anew_in_every_epoch() -> None:
+def test_draws_are_uniform_and_differ_by_epoch() -> None:
     (transform,) = transforms([_transform("flips", draws=2)], 1)
     first = transform.draws(0, 500)
     assert first.shape == (500, 2)
@@ -200,7 +198,7 @@ def _made(function: Any, options: Options | None = None) -> Transform:
     return Transform(name="mine", function=function, options=options, draws_per_image=1, stream=Stream("test"))
 
 
-def test_a_transform_gets_images_draws_and_options() -> None:
+def test_transform_receives_images_draws_and_options() -> None:
     options = Brighter(by=7)
     images, draws = _numbered(2), np.array([[0.5], [0.25]])
     changed = _made(lambda i, d, o: (i + d[:, :, None, None] + o.by).astype(np.float32), options).apply(images, draws)
@@ -217,7 +215,7 @@ def test_a_transform_gets_images_draws_and_options() -> None:
         (lambda _images, _draws, _options: None, "NoneType"),
     ],
 )
-def test_a_transform_that_returns_something_else_is_refused(function: Any, received: str) -> None:
+def test_transform_that_returns_something_else_is_a_plugin_error(function: Any, received: str) -> None:
     with pytest.raises(PluginError) as caught:
         _made(function).apply(_numbered(2), np.zeros((2, 1)))
     assert str(caught.value).startswith("the transform 'mine' must return float32 images of shape (2, 4, 4, 1)")

@@ -14,8 +14,8 @@ from astropy import units
 from pydantic import ValidationError
 
 from benchmarker import Classification, ConfigurationError, ImageRecord, Regression, digest_json
-from benchmarker.data.context import Context
 from benchmarker.data.preparation import prepare_image
+from benchmarker.data.prepared import Context
 from benchmarker.discovery import discover, options_model, resolve
 from benchmarker_optical.galaxies import GAIN, draw_galaxy, observe, sky_flux
 from benchmarker_optical.stretch import stretch, unstretch

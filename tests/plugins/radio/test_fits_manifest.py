@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from benchmarker import Classification, ConfigurationError, DataError, DatasetContents, ImageRecord, SkippedImage
-from benchmarker.data.context import Context
+from benchmarker.data.prepared import Context
 from benchmarker_radio.fits_manifest import FitsManifestOptions, load
 
 

@@ -22,7 +22,7 @@ from benchmarker import (
     SkippedImage,
     UnsafePickleError,
 )
-from benchmarker.data.context import Context
+from benchmarker.data.prepared import Context
 from benchmarker_radio.pickled_batches import (
     MIRABEST_CODES,
     MiraBestOptions,

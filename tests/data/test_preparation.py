@@ -18,13 +18,13 @@ def _image(*shape: int) -> np.ndarray[Any, Any]:
     return Stream("test", purpose="image", shape=list(shape)).generator().normal(size=shape).astype(np.float32)
 
 
-def test_normalise_spans_zero_to_one() -> None:
+def test_normalise_maps_the_image_to_zero_and_one() -> None:
     prepared = prepare_image(np.array([[2.0, 4.0], [6.0, 10.0]]), Preparation())
     assert prepared.dtype == np.float32
     assert prepared[:, :, 0].tolist() == [[0.0, 0.25], [0.5, 1.0]]
 
 
-def test_without_normalise_values_stay_as_they_are() -> None:
+def test_values_stay_as_they_are_without_normalise() -> None:
     image = _image(8, 9)
     assert np.array_equal(prepare_image(image, RAW)[:, :, 0], image)
     bytes_image = np.array([[0, 51], [102, 255]], dtype=np.uint8)
@@ -32,7 +32,7 @@ def test_without_normalise_values_stay_as_they_are() -> None:
     assert np.allclose(prepare_image(bytes_image, Preparation())[:, :, 0], [[0.0, 0.2], [0.4, 1.0]])
 
 
-def test_nan_and_infinity_become_zero_before_normalising() -> None:
+def test_nan_and_infinity_are_zero_before_normalising() -> None:
     prepared = prepare_image(np.array([[np.nan, -1.0], [3.0, np.inf]]), Preparation())
     assert np.allclose(prepared[:, :, 0], [[0.25, 0.0], [1.0, 0.25]])
 
@@ -49,7 +49,7 @@ def test_clip_sigma_uses_mean_and_deviation_of_all_pixels() -> None:
     assert 0 < np.count_nonzero(prepared) < 60
 
 
-def test_colour_is_scaled_and_clipped_as_one() -> None:
+def test_channels_are_normalised_together() -> None:
     image = _image(12, 12, 3) * np.array([1.0, 2.0, 4.0], dtype=np.float32)
     prepared = prepare_image(image, Preparation())
     assert prepared.shape == (12, 12, 3)
@@ -57,7 +57,7 @@ def test_colour_is_scaled_and_clipped_as_one() -> None:
     assert prepared[:, :, 0].max() < 1.0
 
 
-def test_binary_threshold_of_the_maximum() -> None:
+def test_binary_threshold_is_a_fraction_of_the_maximum() -> None:
     prepared = prepare_image(np.array([[0.0, 7.9], [8.1, 10.0]]), Preparation(binary_threshold=0.8))
     assert prepared[:, :, 0].tolist() == [[0.0, 0.0], [1.0, 1.0]]
 
@@ -70,7 +70,7 @@ def test_crop_is_central(size: int, first: tuple[int, int]) -> None:
     assert np.array_equal(prepared[:, :, 0], image[row : row + size, column : column + size])
 
 
-def test_resize_to_half_keeps_a_plane_and_the_range() -> None:
+def test_resize_keeps_a_plane_and_the_range() -> None:
     ramp = np.add.outer(np.arange(32.0), 2 * np.arange(32.0))
     prepared = prepare_image(ramp, Preparation(normalise=False, resize=16))[:, :, 0]
     assert prepared.shape == (16, 16)
@@ -90,12 +90,12 @@ def test_resize_does_not_alias() -> None:
     assert np.allclose(prepared, 0.5, atol=0.01)
 
 
-def test_resize_to_the_own_size_changes_nothing() -> None:
+def test_resize_to_the_same_size_changes_nothing() -> None:
     image = _image(16, 16)
     assert np.array_equal(prepare_image(image, Preparation(resize=16)), prepare_image(image, Preparation()))
 
 
-def test_the_steps_are_taken_in_order() -> None:
+def test_steps_are_taken_in_order() -> None:
     image = np.zeros((6, 6))
     image[0, 0] = 100.0
     image[2:4, 2:4] = [[1.0, 2.0], [3.0, 4.0]]
@@ -111,22 +111,28 @@ def test_the_steps_are_taken_in_order() -> None:
         (np.full((4, 4), 3.0), Preparation(), "every pixel has the same value"),
         (np.array([[np.nan, 2.0], [2.0, 2.0]]), RAW, "every pixel has the same value"),
         (np.zeros((4, 0)), Preparation(), "no pixels: 4 x 0"),
-        (np.zeros(4), Preparation(), "1 axes (4): expected height, width and perhaps channels"),
-        (np.zeros((2, 2, 2, 2)), Preparation(), "4 axes (2 x 2 x 2 x 2): expected height, width and perhaps channels"),
-        (np.eye(4, dtype=complex), Preparation(), "pixels are not real numbers but complex128"),
+        (np.zeros(4), Preparation(), "1 axis (4): expected height, width and optionally channels"),
+        (
+            np.zeros((2, 2, 2, 2)),
+            Preparation(),
+            "4 axes (2 x 2 x 2 x 2): expected height, width and optionally channels",
+        ),
+        (np.eye(4, dtype=complex), Preparation(), "pixels are complex128, not real numbers"),
         (np.eye(4), Preparation(crop=5), "4 x 4 pixels, smaller than the crop of 5 x 5"),
-        (np.eye(6)[:4], Preparation(resize=5), "4 x 6 pixels: only square images are resized; crop them first"),
+        (np.eye(6)[:4], Preparation(resize=5), "4 x 6 pixels: only square images can be resampled; crop them first"),
         (np.arange(16.0).reshape(4, 4), Preparation(clip_sigma=3), "no pixel is above mean + 3 sigma"),
         (np.pad(np.zeros((4, 4)), 1, constant_values=1.0), Preparation(crop=4), "every pixel of the central 4 x 4"),
     ],
 )
-def test_reasons(image: np.ndarray[Any, Any], preparation: Preparation, reason: str) -> None:
+def test_unusable_image_is_refused_with_a_reason(
+    image: np.ndarray[Any, Any], preparation: Preparation, reason: str
+) -> None:
     with pytest.raises(UnreadableImageError) as caught:
         prepare_image(image, preparation)
     assert caught.value.reason.startswith(reason)
 
 
-def test_the_image_that_came_in_is_left_alone() -> None:
+def test_prepare_image_does_not_change_its_input() -> None:
     image = _image(8, 8)
     image[0, 0] = np.nan
     before = image.copy()
@@ -135,7 +141,7 @@ def test_the_image_that_came_in_is_left_alone() -> None:
 
 
 @pytest.mark.shared
-def test_a_real_cutout_keeps_its_source_and_loses_its_noise(shared_data: Path) -> None:
+def test_clip_sigma_keeps_the_source_of_a_real_cutout(shared_data: Path) -> None:
     image = read_fits_image(shared_data / "first_fits" / "FRII" / "3C_212.fits")
     prepared = prepare_image(image, Preparation(clip_sigma=3))
     assert prepared.max() == 1.0
