@@ -1,4 +1,4 @@
-"""What redshift and stellar mass make of a galaxy: against closed forms, other libraries and published values."""
+"""Scaling relations, checked against closed forms, Astropy and published values."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def _flux(redshift: float, log_mass: float, inclination: float = 30.0) -> np.nda
 
 
 @pytest.mark.parametrize("redshift", [0.02, 0.15, 0.9])
-def test_distances_are_those_of_astropy(redshift: float) -> None:
+def test_distances_agree_with_astropy(redshift: float) -> None:
     cosmology = FlatLambdaCDM(H0=70.0, Om0=0.3)
     assert relations.distance_modulus(redshift) == pytest.approx(cosmology.distmod(redshift).value, abs=1e-9)
     expected = cosmology.kpc_proper_per_arcmin(redshift).value / 60.0
     assert relations.physical_scale(redshift) == pytest.approx(expected, rel=1e-9)
 
 
-def test_sizes_are_those_of_the_paper() -> None:
+def test_sizes_agree_with_the_paper() -> None:
     # Evaluated by hand: 0.1 (1e10)^0.14 (1 + 1/3.98)^0.25, and 2.88e-6 (1e11)^0.56.
     assert relations.late_type_radius(10.0) == pytest.approx(2.656, abs=0.01)
     assert relations.early_type_radius(11.0) == pytest.approx(4.163, abs=0.01)
@@ -33,14 +33,14 @@ def test_sizes_are_those_of_the_paper() -> None:
     assert relations.size_scatter(13.0) == pytest.approx(0.34, abs=1e-4)
 
 
-def test_mass_to_light_ratios_are_those_of_the_colour() -> None:
+def test_mass_to_light_ratios_follow_the_colour() -> None:
     g, r, i = relations.absolute_magnitudes(10.0, 0.6)
     assert g - r == pytest.approx(0.6)
     assert -0.4 * (r - 4.65) == pytest.approx(10.0 - (-0.306 + 1.097 * 0.6))
     assert -0.4 * (i - 4.53) == pytest.approx(10.0 - (-0.222 + 0.864 * 0.6))
 
 
-def test_more_mass_is_more_light_in_every_band_at_every_redshift() -> None:
+def test_flux_grows_with_mass_in_every_band_at_every_redshift() -> None:
     for redshift in (0.05, 0.15, 0.3):
         flux = np.array([_flux(redshift, log_mass) for log_mass in np.linspace(8.0, 11.0, 25)])
         assert (np.diff(flux, axis=0) > 0).all()
@@ -55,7 +55,7 @@ def test_galaxies_dim_redden_and_shrink_with_redshift() -> None:
     assert (np.diff(radii) < 0).all()
 
 
-def test_massive_galaxies_are_redder_and_have_more_of_a_bulge() -> None:
+def test_massive_galaxies_are_redder_and_have_larger_bulge_fractions() -> None:
     flux = np.array([_flux(0.1, log_mass) for log_mass in np.linspace(8.0, 11.0, 13)])
     assert (np.diff(flux[:, 0] / flux[:, 1]) < 0).all()
     shares = [relations.bulge_share(log_mass) for log_mass in np.linspace(8.0, 11.0, 13)]
@@ -63,9 +63,9 @@ def test_massive_galaxies_are_redder_and_have_more_of_a_bulge() -> None:
     assert 0.0 < shares[0] < shares[-1] < 0.7
 
 
-def test_surface_brightness_dims_with_the_fourth_power_of_redshift() -> None:
-    # A flat spectrum in f_nu needs no K correction but one factor 1 + z, which leaves (1 + z)^-3 for it per unit
-    # frequency; a colour of -0.1 makes u as bright as g.
+def test_surface_brightness_dims_with_the_fourth_power_of_one_plus_redshift() -> None:
+    # For a spectrum that is flat in f_nu the K correction is one factor 1 + z, which leaves (1 + z)^-3 per unit
+    # frequency. A colour of -0.1 makes u as bright as g.
     def brightness(redshift: float) -> float:
         magnitudes = np.zeros(3)
         with pytest.MonkeyPatch.context() as patch:
@@ -78,17 +78,17 @@ def test_surface_brightness_dims_with_the_fourth_power_of_redshift() -> None:
 
 
 @pytest.mark.parametrize(("inclination", "ratio"), [(0.0, 1.0), (90.0, 0.2), (60.0, np.sqrt(0.25 + 0.04 * 0.75))])
-def test_inclined_discs_are_flattened_as_hubble_says(inclination: float, ratio: float) -> None:
+def test_axial_ratio_of_inclined_discs_follows_hubble(inclination: float, ratio: float) -> None:
     assert components(0.1, 10.0, inclination, PLAIN)[0].axial_ratio == pytest.approx(ratio)
 
 
-def test_inclination_takes_no_light_away() -> None:
+def test_flux_does_not_depend_on_inclination() -> None:
     assert np.array_equal(_flux(0.1, 10.0, 0.0), _flux(0.1, 10.0, 90.0))
 
 
 def test_mass_is_divided_between_disc_and_bulge() -> None:
     disc, bulge = components(0.1, 10.5, 30.0, PLAIN)
-    # In a band far from any scatter the bulge is redder: it holds less of the light than of the mass.
+    # The bulge is redder and has a higher mass-to-light ratio, so it has less of the light than of the mass.
     share = bulge.flux / (disc.flux + bulge.flux)
     assert (np.diff(share) > 0).all()
     assert share[2] < relations.bulge_share(10.5)

@@ -1,4 +1,4 @@
-"""The dataset ``synthetic-optical``: its truth, its determinism, and what comes out of the preparation."""
+"""Dataset `synthetic-optical`: true properties, reproducibility and prepared images."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from benchmarker import Classification, ConfigurationError, ImageRecord, Regress
 from benchmarker.data.preparation import prepare_image
 from benchmarker.data.prepared import Context
 from benchmarker.discovery import discover, options_model, resolve
-from benchmarker_optical.galaxies import GAIN, draw_galaxy, observe, sky_flux
-from benchmarker_optical.stretch import stretch, unstretch
-from benchmarker_optical.synthetic import UNITS, SyntheticOpticalOptions, load, target_of, truth_of
+from benchmarker_optical.galaxies import draw_galaxy
+from benchmarker_optical.observation import GAIN, observe, sky_flux, stretch, unstretch
+from benchmarker_optical.synthetic_optical import UNITS, SyntheticOpticalOptions, load, target_of, truth_of
 
 FEW = SyntheticOpticalOptions(images=6, size=32)
 
@@ -29,7 +29,7 @@ def _records(**options: Any) -> list[ImageRecord]:
     return [r for r in load(chosen, Context(dataset="synthetic-optical")).records() if isinstance(r, ImageRecord)]
 
 
-def test_registered_with_a_preparation_that_keeps_the_flux() -> None:
+def test_synthetic_optical_is_registered_without_normalisation() -> None:
     dataset = discover().dataset("synthetic-optical")
     assert callable(resolve(dataset.loader))
     assert not dataset.preparation.normalise
@@ -40,9 +40,9 @@ def test_registered_with_a_preparation_that_keeps_the_flux() -> None:
     model()
 
 
-def test_reading_the_options_imports_nothing_heavy() -> None:
+def test_options_import_no_numerical_library() -> None:
     code = (
-        "import sys, benchmarker_optical.synthetic;"
+        "import sys, benchmarker_optical.synthetic_optical;"
         "sys.exit(str({'numpy', 'astropy', 'PIL', 'scipy', 'keras'} & set(sys.modules) or ''))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stderr.strip() == b""
@@ -54,13 +54,13 @@ def test_brightness_survives_the_preparation(isolated_cache: Path) -> None:
     for record in records:
         image = unstretch(prepare_image(record.image, preparation))
         for band, name in enumerate(("flux_g", "flux_r", "flux_i")):
-            # What is missing lies beyond the edges of an image of 16 arcseconds.
+            # The missing flux lies beyond the edges of an image of 16 arcseconds.
             assert 0.75 < image[:, :, band].sum() / record.attributes[name] < 1.1
     assert len(list(isolated_cache.rglob("flux.npy"))) == 1
 
 
 @pytest.mark.usefixtures("isolated_cache")
-def test_records_are_in_range_and_carry_their_truth() -> None:
+def test_records_have_pixels_and_attributes_in_range() -> None:
     contents = load(FEW, Context(dataset="synthetic-optical"))
     records = _records()
     assert contents.count == len(records) == 6
@@ -74,7 +74,7 @@ def test_records_are_in_range_and_carry_their_truth() -> None:
         assert 0.0 <= record.attributes["inclination"] <= 90.0
 
 
-def test_units_are_those_of_astropy() -> None:
+def test_units_are_valid_in_astropy() -> None:
     parsed = {name: units.Unit(unit) for name, unit in UNITS.items()}
     assert (9.0 * parsed["log_stellar_mass"]).to_value("solMass") == pytest.approx(1e9)
     assert parsed["redshift"] == units.dimensionless_unscaled
@@ -84,7 +84,7 @@ def test_units_are_those_of_astropy() -> None:
 
 
 @pytest.mark.usefixtures("isolated_cache")
-def test_a_galaxy_depends_on_nothing_but_options_and_its_number() -> None:
+def test_galaxy_depends_only_on_the_options_and_its_number() -> None:
     few, many, other = _records(), _records(images=9), _records(seed=1)
     for k in range(6):
         assert np.array_equal(few[k].image, many[k].image)
@@ -93,14 +93,14 @@ def test_a_galaxy_depends_on_nothing_but_options_and_its_number() -> None:
     assert not np.array_equal(few[0].image, few[1].image)
 
 
-def test_drawn_once_whatever_is_asked_of_the_network(isolated_cache: Path) -> None:
+def test_images_are_drawn_once_for_all_targets(isolated_cache: Path) -> None:
     classes, numbers = _records(), _records(target="inclination")
     assert len(list(isolated_cache.rglob("flux.npy"))) == 1
     assert np.array_equal(classes[2].image, numbers[2].image)
     assert numbers[2].target == (numbers[2].attributes["inclination"],)
 
 
-def test_signature_names_the_options_and_is_json() -> None:
+def test_signature_contains_the_options_and_is_json() -> None:
     def signature(**options: Any) -> Any:
         return load(SyntheticOpticalOptions(**options), Context(dataset="synthetic-optical")).signature
 
@@ -114,11 +114,11 @@ def test_signature_names_the_options_and_is_json() -> None:
 @pytest.mark.parametrize(
     ("log_mass", "redshift", "dwarf"), [(8.5, 0.1, 1), (8.5, 0.15, 0), (9.1, 0.1, 0), (7.9, 0.1, 0), (8.0, 0.149, 1)]
 )
-def test_dwarfs_are_those_of_the_conditional_system(log_mass: float, redshift: float, dwarf: int) -> None:
+def test_dwarfs_have_low_mass_and_low_redshift(log_mass: float, redshift: float, dwarf: int) -> None:
     assert target_of({"log_stellar_mass": log_mass, "redshift": redshift}, "dwarf") == dwarf
 
 
-def test_tasks_follow_the_target() -> None:
+def test_task_follows_the_target() -> None:
     context = Context(dataset="synthetic-optical")
     assert load(FEW, context).task == Classification(classes=("other", "dwarf"))
     task = load(SyntheticOpticalOptions(target="log_stellar_mass"), context).task
@@ -128,8 +128,7 @@ def test_tasks_follow_the_target() -> None:
 
 
 def test_noise_is_that_of_counted_electrons() -> None:
-    options = SyntheticOpticalOptions(log_stellar_mass=(6.0, 6.0), redshift=(0.9, 0.9), size=64)
-    galaxy, generator = draw_galaxy(0, options)
+    galaxy, generator = draw_galaxy(0, 8901, redshifts=(0.9, 0.9), log_masses=(6.0, 6.0))
     once = observe(galaxy, generator, 64, 1.0)
     longer = observe(galaxy, generator, 64, 100.0)
     assert once.std((0, 1)) == pytest.approx(np.sqrt(sky_flux() / GAIN), rel=0.05)
@@ -137,14 +136,14 @@ def test_noise_is_that_of_counted_electrons() -> None:
     assert once.mean((0, 1)) == pytest.approx(np.zeros(3), abs=5.0 * float(once.std()) / 64)
 
 
-def test_ranges_are_filled_and_discs_point_anywhere() -> None:
-    truths = [truth_of(draw_galaxy(k, FEW)[0]) for k in range(400)]
+def test_masses_fill_their_range_and_discs_are_isotropic() -> None:
+    truths = [truth_of(draw_galaxy(k, 8901, redshifts=(0.05, 0.3), log_masses=(8.0, 11.0))[0]) for k in range(400)]
     cosines = np.cos(np.radians([truth["inclination"] for truth in truths]))
     assert np.histogram(cosines, 4, (0, 1))[0].min() > 70
     masses = [truth["log_stellar_mass"] for truth in truths]
     assert np.histogram(masses, 4, (8, 11))[0].min() > 70
     assert abs(np.corrcoef(masses, [truth["redshift"] for truth in truths])[0, 1]) < 0.15
-    # Not a pixel of the default ranges is cut off by the stretch.
+    # No pixel within the default ranges is clipped by the stretch.
     assert stretch(np.array([30.0]))[0] < 0.9
 
 
@@ -162,15 +161,15 @@ def test_ranges_are_filled_and_discs_point_anywhere() -> None:
         {"bands": "gri"},
     ],
 )
-def test_bad_options_are_refused(options: dict[str, Any]) -> None:
+def test_synthetic_optical_refuses_bad_options(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         SyntheticOpticalOptions.model_validate(options)
 
 
-def test_options_are_read_as_yaml_gives_them() -> None:
+def test_options_accept_lists_from_yaml() -> None:
     assert SyntheticOpticalOptions.model_validate({"redshift": [0.1, 0.2]}).redshift == (0.1, 0.2)
 
 
-def test_a_path_is_refused(tmp_path: Path) -> None:
+def test_synthetic_optical_refuses_a_path(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="reads none"):
         load(FEW, Context(dataset="synthetic-optical", path=tmp_path))
