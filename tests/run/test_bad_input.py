@@ -168,7 +168,7 @@ def test_a_class_with_too_few_images(refused: Refused, registry: Registry) -> No
     said = refused(registry(), "-t", "10", "-v", "2", code=1)
     assert "lower split.train and split.validation (-t and -v)" in said
     assert "FRI has 12 source(s): 10 for training and 2 for validation leave 0 for testing" in said
-    assert "FRII has 12 sources" in said
+    assert "FRII has 12 source(s)" in said
 
 
 def test_a_single_class(refused: Refused, registry: Registry, fits_folder: Path, tmp_path: Path) -> None:
