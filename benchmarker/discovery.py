@@ -114,8 +114,8 @@ class Plugins:
         """Return a report format by its name."""
         return cast("Report", self._find("report", name))
 
-    def standing_for(self, kind: str, role: str) -> Plugin:
-        """Return the one plugin of a kind that stands for something users do not name; a role of `ROLES`."""
+    def default_for(self, kind: str, role: str) -> Plugin:
+        """Return the one plugin of a kind that is used where users do not name one; a role of `ROLES`."""
         owners = self._claimants(kind, role)
         if not owners:
             raise UnknownPluginError(f"no installed {kind} stands for {role!r}.{self._broken_hint()}")
@@ -157,7 +157,7 @@ class Plugins:
 
     def _claimants(self, kind: str, role: str) -> list[Registered]:
         everybody = [owner for _, owners in sorted(self._registered[kind].items()) for owner in owners]
-        return [owner for owner in everybody if role in getattr(owner.plugin, "stands_for", ())]
+        return [owner for owner in everybody if role in getattr(owner.plugin, "default_for", ())]
 
     def _claims(self) -> list[BrokenPlugin]:
         found = [(kind, role, self._claimants(kind, role)) for kind, roles in ROLES.items() for role in roles]

@@ -115,7 +115,7 @@ def _expected(name: str, value: object) -> str:
         return f"a whole number of at least {_NUMBERS[name]}"
     if name == "aliases" and not (isinstance(value, tuple) and all(isinstance(alias, str) for alias in value)):
         return "a tuple of texts"
-    if name == "drawn" and not isinstance(value, bool):
+    if name == "simulated" and not isinstance(value, bool):
         return "True or False"
     return "'expansion' or 'transform'" if name == "kind" and value not in ("expansion", "transform") else ""
 
@@ -127,7 +127,7 @@ def _expected_shortcut(kind: str, name: str, value: object) -> str:
             key in SHORTCUTS[kind] and isinstance(option, str) and option for key, option in value.items()
         )
         return "" if kept else f"a mapping of {_either(SHORTCUTS[kind])} to the name of an option"
-    if name == "stands_for":
+    if name == "default_for":
         kept = isinstance(value, tuple) and all(role in ROLES[kind] for role in value)
         return "" if kept else f"a tuple of {_either(ROLES[kind])}"
     return ""

@@ -1,1 +1,1 @@
-"""What the core and its plugins promise each other: tasks, images, plugin descriptions and settings."""
+"""The contracts between core and plugins: tasks, images, plugin descriptions and settings."""

@@ -1,4 +1,4 @@
-"""Generative models: what they are told, what they must offer, and what their quality is measured on."""
+"""Generative models: their conditions, the interface that they implement, and what their quality is measured on."""
 
 from __future__ import annotations
 
@@ -19,21 +19,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionSpace:
-    """What an image is generated for: a class, continuous conditions, both or nothing.
+    r"""The conditions that an image is generated for: a class, continuous quantities, both or nothing.
 
-    An encoded condition is a row of `size` numbers: first the class, one-hot, then each continuous condition with its
-    mean taken away and divided by its standard deviation.
+    An encoded condition is a row of `size` numbers: first the class as a one-hot vector, then each continuous condition
+    standardised, :math:`(x - \mu) / \sigma`, with the mean :math:`\mu` and the standard deviation :math:`\sigma` of the
+    training part; for :math:`\sigma = 0`, :math:`x - \mu`.
 
     Parameters
     ----------
     classes : tuple of str
-        Names of the classes, as of the task; empty without.
+        Names of the classes of the task; empty if the class is not a condition.
     attributes : tuple of str
         Names of the continuous conditions: attributes of the dataset, or targets of a regression.
     units : tuple of str
-        Of the continuous conditions, in the notation of `astropy.units`.
+        Units of the continuous conditions, in the notation of `astropy.units`.
     means, deviations : tuple of float
-        Of the continuous conditions in the training part, in their units.
+        Means and standard deviations of the continuous conditions in the training part, in their units.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from benchmarker import ConditionSpace
+    >>> space = ConditionSpace(
+    ...     classes=("FRI", "FRII"), attributes=("redshift",), units=("",), means=(0.5,), deviations=(0.25,)
+    ... )
+    >>> conditions = space.encode(np.array([1]), {"redshift": np.array([1.0])})
+    >>> conditions
+    array([[0., 1., 2.]], dtype=float32)
+    >>> space.values(conditions, "redshift")
+    array([1.])
     """
 
     classes: tuple[str, ...] = ()
@@ -44,20 +58,20 @@ class ConditionSpace:
 
     @property
     def size(self) -> int:
-        """Numbers of an encoded condition."""
+        """Length of an encoded condition."""
         return len(self.classes) + len(self.attributes)
 
     def encode(
         self, targets: NDArray[Any] | None, attributes: Mapping[str, NDArray[np.float64]]
     ) -> NDArray[np.float32]:
-        """Return conditions as generators take them, ndarray of shape (n, size), float32.
+        """Return encoded conditions, ndarray of shape (n, size), float32.
 
         Parameters
         ----------
         targets : ndarray of shape (n,), int64, or None
-            Indices of the classes; not looked at without classes.
+            Indices of the classes; ignored if the class is not a condition.
         attributes : mapping of str to ndarray of shape (n,), float64
-            In their units; more than these are no harm. Not looked at without continuous conditions.
+            Continuous conditions by name, in their units; other names are ignored.
 
         Raises
         ------
@@ -69,7 +83,7 @@ class ConditionSpace:
         columns: list[NDArray[Any]] = []
         if self.classes:
             if targets is None:
-                raise DataError("images of a class are generated for classes, and none are given")
+                raise DataError("images are generated for classes, but no classes are given")
             columns.append(np.eye(len(self.classes), dtype=np.float64)[np.asarray(targets, dtype=np.int64)])
         for name, mean, deviation in zip(self.attributes, self.means, self.deviations, strict=True):
             if name not in attributes:
@@ -103,26 +117,26 @@ class ConditionSpace:
 
 
 class GenerativeModel(Protocol):
-    """What a generator's builder returns."""
+    """The interface of what a generator's builder returns."""
 
     @property
     def variables(self) -> Sequence[keras.Variable]:
         """Everything that training changes, always in the same order.
 
-        The weights of all networks, optimisers, seed generators and moving averages: what a snapshot holds, and what
-        the trail digests.
+        That is, the weights of all networks, optimisers, seed generators and moving averages. A snapshot holds them,
+        and the trail their digest.
         """
 
     @property
     def sampling_variables(self) -> Sequence[keras.Variable]:
-        """What `sample` needs, always in the same order: kept as the generator's weights."""
+        """The variables that `sample` needs, always in the same order; they are kept as the generator's weights."""
 
     @property
     def batch_size(self) -> int:
         """Images per training step."""
 
     def draw(self, rng: RandomGenerator, n: int) -> Mapping[str, NDArray[Any]]:
-        """Return all random inputs of one training step on ``n`` images; nothing else may be random."""
+        """Return all random inputs of one training step on ``n`` images; nothing else in the step may be random."""
 
     def train_step(
         self, images: NDArray[np.float32], conditions: NDArray[np.float32], draws: Mapping[str, NDArray[Any]]
@@ -132,53 +146,53 @@ class GenerativeModel(Protocol):
         Parameters
         ----------
         images : ndarray of shape (n, height, width, channels), float32
-            As prepared.
+            Prepared images.
         conditions : ndarray of shape (n, size), float32
-            Encoded by the `ConditionSpace` of the builder.
+            Conditions encoded by the `ConditionSpace` of the builder.
         draws : mapping of str to ndarray
-            What `draw` gave.
+            Random inputs that `draw` returned.
 
         Returns
         -------
         mapping of str to float or tensor
-            ``d_loss_real``, ``d_loss_fake`` and ``g_loss``, and whatever else the model watches, such as
+            ``d_loss_real``, ``d_loss_fake`` and ``g_loss``, and any other quantities that the model monitors, such as
             ``d_real_accuracy`` and ``d_fake_accuracy``; always the same names.
         """
 
     def noise(self, rng: RandomGenerator, n: int) -> NDArray[np.float32]:
-        """Return latent points, ndarray of shape (n, latent), float32."""
+        """Return random latent vectors, ndarray of shape (n, latent_dim), float32."""
 
     def sample(self, noise: NDArray[np.float32], conditions: NDArray[np.float32]) -> Any:
-        """Return generated images in the units of the prepared ones, array of shape (n, height, width, channels)."""
+        """Return generated images in the unit of the prepared ones, array of shape (n, height, width, channels)."""
 
 
 class ConditionedSet(TrainingSet, Protocol):
-    """Images with everything that they can be generated for."""
+    """Images with all quantities that can be conditions."""
 
     @property
     def attributes(self) -> Mapping[str, NDArray[np.float64]]:
-        """Attributes of the dataset and targets of a regression, each an ndarray of shape (n,), float64."""
+        """Attributes of the dataset and targets of a regression in their units, ndarrays of shape (n,), float64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRequest:
-    """What a generator's quality is measured on.
+    """What the quality of a generator is measured on.
 
     Parameters
     ----------
     train : ConditionedSet
-        The real images that the generator was trained on.
+        Real images that the generator was trained on.
     held_out : ConditionedSet
-        Real images that it never saw: the validation and the test part.
+        Real images that it was not trained on: the validation and the test part.
     conditions : ConditionSpace
-        What images are generated for.
+        Conditions that images are generated for.
     sample : callable
         ``sample(conditions, stream)`` with encoded conditions of shape (n, size) yields the generated images in batches
         of at most `batch_size`, in the order of the conditions and in constant memory.
     stream : Stream
-        Where every random number of the measurement comes from.
+        Source of every random number of the measurement.
     batch_size : int
-        Images that are rendered at a time.
+        Largest number of images that are generated at a time.
     """
 
     train: ConditionedSet

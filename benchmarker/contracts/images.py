@@ -1,4 +1,4 @@
-"""Labelled images, as datasets hand them in and as the harness hands them on."""
+"""Labelled images: as datasets provide them, and as the harness passes them on."""
 
 from __future__ import annotations
 
@@ -25,15 +25,25 @@ class ImageRecord:
     Parameters
     ----------
     image : ndarray of shape (height, width) or (height, width, channels), any real dtype
-        Pixels as published; NaN where there is none.
+        Pixels as published, in any unit; NaN where there is no value.
     target : int or sequence of float
-        Index of the class, or the numbers of a regression in their units.
+        Index of the class, or the values of a regression in the units of its targets.
     source_id : str
-        Name of the astronomical source that the image shows. Two images of one source never part in a split.
+        Name of the astronomical source in the image. A split never separates images of one source.
     part : {"train", "validation", "test"}, optional
-        Where the dataset's published split puts the image.
+        Part of the image in the published split of the dataset.
     attributes : mapping of str to float, optional
-        Further facts, in the units that `DatasetContents.attribute_units` gives.
+        Further quantities, in the units of `DatasetContents.attribute_units`; NaN where unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from benchmarker import ImageRecord
+    >>> record = ImageRecord(
+    ...     image=np.zeros((150, 150)), target=1, source_id="3C 212", attributes={"redshift": 1.049}
+    ... )
+    >>> record.part is None
+    True
     """
 
     image: NDArray[Any]
@@ -45,14 +55,14 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedImage:
-    """An image that cannot be used, and why; never dropped in silence.
+    """An image that cannot be used, and why; such images are always reported.
 
     Parameters
     ----------
     name : str
-        File or source, as the user knows it.
+        Name of the file or source, as the user knows it.
     reason : str
-        A few words, for example ``"every pixel is NaN"``.
+        Reason in a few words, for example ``"every pixel is NaN"``.
     """
 
     name: str
@@ -61,20 +71,20 @@ class SkippedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetContents:
-    """What a dataset's loader returns: what it holds now, and its images on demand.
+    """What a dataset's loader returns: facts about the dataset, and its images on demand.
 
     Parameters
     ----------
     task : Task
-        What the targets mean.
+        Meaning of the targets.
     records : callable returning an iterable of ImageRecord or SkippedImage
-        Called only when the prepared data are not in the cache; yields one image after the other, always in the same
-        order, so that a set larger than memory can be prepared.
+        Called only if the prepared data are not in the cache; yields one image after the other, always in the same
+        order, so that a dataset larger than memory can be prepared.
     signature : JSON value
-        Changes whenever the records may have changed, and is cheap to get: names, sizes and modification times of
-        files, options, a version number of a generator. Holds no absolute path.
+        Value that changes whenever the records may have changed, and is cheap to get: names, sizes and modification
+        times of files (see `path_signature`), options, the version of a simulation. Holds no absolute path.
     count : int, optional
-        How many records there will be, for the progress bar.
+        Number of records, for the progress bar.
     attribute_units : mapping of str to str
         Unit of each attribute, in the notation of `astropy.units`.
     """
@@ -91,34 +101,34 @@ class DatasetContext(Protocol):
 
     @property
     def path(self) -> Path | None:
-        """The user's own file or folder (``-d``, or ``path`` in the registry), which exists; None without."""
+        """The user's own file or folder (``-d``, or ``path`` in the registry), which exists; None if there is none."""
 
     def fetch(self, download: Download) -> Path:
-        """Return a file: the user's own where `path` is given, else downloaded once into the cache and verified.
+        """Return a file: the user's own if `path` is given, otherwise downloaded once into the cache and verified.
 
         Raises
         ------
         DownloadError
-            If it cannot be fetched; the message names the addresses and the folder to put the file in.
+            If it cannot be downloaded; the message names the addresses, and the folder to put the file in by hand.
         """
 
-    def produce(self, name: str, key: Any, write: Callable[[Path], None]) -> Path:
+    def produce(self, name: str, key: Any, write: Callable[[Path], object]) -> Path:
         """Return a cached folder named by ``name`` and the digest of ``key``, written once by ``write(folder)``.
 
-        Safe when two processes ask at once and when one is killed half-way.
+        Safe if two processes ask at the same time, and if one is killed while it writes.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
-    """A named fact about each image.
+    """A quantity that is known of each image, such as a redshift.
 
     Parameters
     ----------
     values : ndarray of shape (n,), float64
-        NaN where unknown.
+        Values; NaN where unknown.
     unit : str
-        In the notation of `astropy.units`.
+        Unit in the notation of `astropy.units`; empty for a pure number.
     """
 
     values: NDArray[np.float64]
@@ -132,19 +142,20 @@ class LabelledImages:
     Parameters
     ----------
     task : Task
-        What the targets mean.
+        Meaning of the targets.
     images : ndarray of shape (n, height, width, channels), float32
-        Linear flux scaled to [0, 1] unless the preparation says otherwise; may be memory-mapped and read-only.
+        Flux scaled to [0, 1] without unit, or in the unit of the files if the preparation does not normalise. May be
+        memory-mapped and read-only.
     targets : ndarray of shape (n,), int64, or (n, n_targets), float64
-        Class indices, or numbers in the units of the task.
+        Class indices, or values in the units of the task.
     source_ids : tuple of str
         Name of the source of each image.
     parts : tuple of {"train", "validation", "test", None}
-        Published split of each image.
+        Part of each image in the published split.
     attributes : mapping of str to Attribute
-        Further facts with their units.
+        Further quantities with their units.
     skipped : tuple of SkippedImage
-        What was left out, and why.
+        Images that were left out, and why.
     digest : str
         SHA-256 of images, targets, sources, parts and attributes.
     """
@@ -163,27 +174,27 @@ class LabelledImages:
 
 
 class TrainingSet(Protocol):
-    """The images that a network is trained on, rendered when they are asked for.
+    """The images that a network is trained on, rendered on demand.
 
-    Expansions take one and return a larger one, and may keep the one they were given.
+    An expansion takes a training set and returns a larger one, and may keep the one that it was given.
     """
 
     @property
     def task(self) -> Task:
-        """What the targets mean."""
+        """Meaning of the targets."""
 
     @property
     def targets(self) -> NDArray[Any]:
-        """Targets, ndarray of shape (n,), int64, or (n, n_targets), float64."""
+        """Class indices, ndarray of shape (n,), int64, or values in their units, shape (n, n_targets), float64."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of every image."""
+        """Height and width in pixels, and number of channels, of every image."""
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the images at ``indices``, ndarray of shape (len(indices), height, width, channels).
 
-        The same index always gives the same image. The array is fresh: the caller may change it.
+        The same index always gives the same image. The array is new: the caller may change it.
         """
 
     def __len__(self) -> int: ...

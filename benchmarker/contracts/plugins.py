@@ -23,22 +23,30 @@ class Architecture:
     Parameters
     ----------
     name : str
-        Lower case, as used in registries.
+        Name in registries, in lower case.
     builder : str
         ``"package.module:function"``, called as ``build(input_shape, task, seed)``, or, if `options` is given, as
         ``build(input_shape, task, seed, options)``; returns an uncompiled `keras.Model`. ``input_shape`` is (height,
-        width, channels), ``task`` says how many outputs there are, and every initialiser and dropout takes its seed
-        from `benchmarker.layer_seeds` ``(seed)``.
+        width, channels) in pixels, ``task`` says how many outputs there are, and every initialiser and dropout takes
+        its seed from `benchmarker.layer_seeds` ``(seed)``.
     citation : str
         Bibcode, DOI or arXiv number of the paper.
     minimum_size : int
-        Smallest height and width in pixels that the layers can take.
+        Smallest height and width that the layers can process, in pixels.
     options : str, optional
         ``"package.module:Model"``, a subclass of `Options`.
     aliases : tuple of str
-        Other spellings, compared without regard to case, hyphens and underscores.
+        Other spellings, compared without case, hyphens and underscores.
     summary : str
         One line for `benchmarker list`.
+
+    Examples
+    --------
+    >>> from benchmarker import Architecture
+    >>> Architecture(
+    ...     name="small-cnn", builder="my_package.networks:small_cnn", citation="2021MNRAS.503.1828B", minimum_size=17
+    ... ).minimum_size
+    17
     """
 
     name: str
@@ -57,9 +65,9 @@ class Download:
     Parameters
     ----------
     filename : str
-        Name in the cache, and the name looked for in a user's own folder.
+        Name in the cache, and in a user's own folder.
     urls : tuple of str
-        Where it is published; the first that answers is used.
+        Addresses, tried in this order.
     checksum : str
         ``"sha256:..."`` or ``"md5:..."``.
     """
@@ -76,31 +84,33 @@ class Dataset:
     Parameters
     ----------
     name : str
-        Lower case, as used in registries.
+        Name in registries, in lower case.
     loader : str
         ``"package.module:function"``, called as ``load(options, context)`` with the validated options (None without
         `options`) and a `DatasetContext`; returns `DatasetContents`.
     licence, citation, homepage : str
-        Terms of use, bibcode or DOI, and where the data are published.
+        Terms of use, bibcode or DOI, and the page where the data are published.
     task : Task, optional
-        Given where it is the same whatever the options say.
+        The task, if it does not depend on the options.
     downloads : tuple of Download
         The published files.
     options : str, optional
         ``"package.module:Model"``, a subclass of `Options`.
     default_preparation : mapping of str to JSON value
-        Used for what a registry leaves out, written as in a registry: ``{"clip_sigma": 3.0, "crop": 150}``.
+        Settings of the preparation that a registry may leave out, written as there:
+        ``{"clip_sigma": 3.0, "crop": 150}``.
     default_split : mapping of str to JSON value, optional
-        Used where a registry has none, written as in a registry: ``{"train": 250, "validation": 100}``.
-    drawn : bool
-        It draws its images itself and reads no files: a path of the user's (``-d``) is refused.
+        Split for registries without one, written as there: ``{"train": 250, "validation": 100}``.
+    simulated : bool
+        Whether the images are computed instead of read from files; then a path of the user's (``-d``) is refused.
     shortcuts : mapping of str to str
-        Which of its `options` an option of the command line sets: ``{"manifest": "catalogue"}`` for ``-f/--manifest``,
-        ``{"image_size": "size"}`` for ``-i/--image-size`` (which crops the images of every dataset besides).
-    stands_for : tuple of str
-        What users mean by it without naming it; of all installed datasets only one can stand for each: ``"mnist"``
-        (``-X/--mnist``), ``"text-list"`` and ``"text-list-with-data"`` (a text list of the radio framework without
-        ``-d/--data`` and with it).
+        Options of the command line that set one of the dataset's `options`: ``{"manifest": "catalogue"}`` for
+        ``-f/--manifest``, ``{"image_size": "size"}`` for ``-i/--image-size`` (which also crops the images of every
+        dataset).
+    default_for : tuple of str
+        Cases in which the dataset is used although the user does not name it; only one installed dataset may claim
+        each: ``"mnist"`` (``-X/--mnist``), ``"text-list"`` and ``"text-list-with-data"`` (a text list of the radio
+        framework without and with ``-d/--data``).
     summary : str
         One line for `benchmarker list`.
     """
@@ -115,12 +125,12 @@ class Dataset:
     options: str | None = None
     default_preparation: Mapping[str, Any] = field(default_factory=dict)
     default_split: Mapping[str, Any] | None = None
-    drawn: bool = False
+    simulated: bool = False
     shortcuts: Mapping[str, str] = field(default_factory=dict)
-    stands_for: tuple[str, ...] = ()
+    default_for: tuple[str, ...] = ()
     summary: str = ""
 
-    # The models of settings are built late: registering a dataset must not cost what pydantic costs.
+    # The models of settings are built late, so that registering a dataset does not import pydantic.
     @property
     def preparation(self) -> Preparation:
         """The validated `default_preparation`."""
@@ -143,26 +153,26 @@ class Augmentation:
     Parameters
     ----------
     name : str
-        Lower case, as used in registries.
+        Name in registries, in lower case.
     kind : {"expansion", "transform"}
         An *expansion* makes a fixed, larger set once: ``expand(training_set, options, stream) -> TrainingSet``. A
         *transform* changes each image anew in every epoch: ``transform(images, draws, options) -> images`` with
         ``images`` of shape (n, height, width, channels), float32, and ``draws`` of shape (n, `draws_per_image`),
-        float64, uniform in [0, 1); image k may depend on row k alone.
+        float64, uniform in [0, 1); image k may depend on row k only.
     builder : str
-        ``"package.module:function"`` of the form above; ``options`` is None without `options`.
+        ``"package.module:function"`` with the signature above; ``options`` is None without `options`.
     citation : str
-        Bibcode, DOI or arXiv number of the method, where there is one.
+        Bibcode, DOI or arXiv number of the method, if there is one.
     draws_per_image : int
-        Random numbers that a transform needs for each image.
+        Number of random numbers that a transform needs for each image.
     options : str, optional
         ``"package.module:Model"``, a subclass of `Options`.
     shortcuts : mapping of str to str
-        Which of its `options` an option of the command line sets: ``{"rotation": "step"}`` for ``-r/--rotation``, a
-        number of degrees; 0 and 360 take the augmentation out of every arm.
-    stands_for : tuple of str
-        What users mean by it without naming it; of all installed augmentations only one can stand for each:
-        ``"text-list"`` (that of a text list of the radio framework, with a step of 15 degrees).
+        Options of the command line that set one of the augmentation's `options`: ``{"rotation": "step"}`` for
+        ``-r/--rotation`` in degrees; 0 and 360 remove the augmentation from every arm.
+    default_for : tuple of str
+        Cases in which the augmentation is used although the user does not name it; only one installed augmentation may
+        claim each: ``"text-list"`` (a text list of the radio framework, with a step of 15 degrees).
     summary : str
         One line for `benchmarker list`.
     """
@@ -174,7 +184,7 @@ class Augmentation:
     draws_per_image: int = 0
     options: str | None = None
     shortcuts: Mapping[str, str] = field(default_factory=dict)
-    stands_for: tuple[str, ...] = ()
+    default_for: tuple[str, ...] = ()
     summary: str = ""
 
 
@@ -185,12 +195,12 @@ class Generator:
     Parameters
     ----------
     name : str
-        Lower case, as used in registries.
+        Name in registries, in lower case.
     builder : str
         ``"package.module:function"``, called as ``build(image_shape, conditions, seed)``, or, if `options` is given, as
         ``build(image_shape, conditions, seed, options)``; returns a `GenerativeModel`. ``image_shape`` is (height,
-        width, channels), ``conditions`` a `ConditionSpace`, and every initialiser and dropout takes its seed from
-        `benchmarker.layer_seeds` ``(seed)``.
+        width, channels) in pixels, ``conditions`` a `ConditionSpace`, and every initialiser and dropout takes its seed
+        from `benchmarker.layer_seeds` ``(seed)``.
     citation : str
         Bibcode, DOI or arXiv number of the paper.
     options : str, optional
@@ -199,7 +209,7 @@ class Generator:
         One line for `benchmarker list`.
     quality : str
         ``"package.module:function"``, called once at the end of training as ``measure(request)`` with a
-        `QualityRequest`; returns a mapping of plain JSON values, which the run keeps. Empty for none.
+        `QualityRequest`; returns a mapping of JSON values, which the run keeps. Empty for no measurement.
     """
 
     name: str
@@ -212,18 +222,18 @@ class Generator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A format that a study's results can be shown in.
+    """A format in which the results of a study can be shown.
 
     Parameters
     ----------
     name : str
-        Lower case, as used by ``--format`` of ``benchmarker leaderboard`` and ``benchmarker report``.
+        Name for ``--format`` of ``benchmarker leaderboard`` and ``benchmarker report``, in lower case.
     renderer : str
         ``"package.module:function"``, called as ``render(results, options)`` with `StudyResults` and `ReportOptions`;
-        returns a str, a rich renderable for the terminal, or a mapping of file names to str or bytes where a report is
-        several files.
+        returns a str, a rich renderable for the terminal, or, for a report of several files, a mapping of file names to
+        str or bytes.
     suffix : str
-        Of the file that the format is written to, for example ``".csv"``.
+        Suffix of the file that the format is written to, for example ``".csv"``.
     summary : str
         One line for `benchmarker list`.
     """
@@ -241,7 +251,7 @@ class Command:
     Parameters
     ----------
     name : str
-        As typed: lower-case letters, digits and hyphens. The program's own commands cannot be replaced.
+        Name as typed: lower-case letters, digits and hyphens. The program's own commands cannot be replaced.
     command : str
         ``"package.module:command"``, a click command; imported when it is used.
     summary : str
@@ -265,10 +275,10 @@ KINDS: Mapping[str, type[Plugin]] = {
 }
 
 SHORTCUTS: Mapping[str, tuple[str, ...]] = {"dataset": ("manifest", "image_size"), "augmentation": ("rotation",)}
-"""Options of the command line that plugins of a kind may take as one of their own options."""
+"""Options of the command line that may set an option of a plugin, by the kind of plugin."""
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "dataset": ("mnist", "text-list", "text-list-with-data"),
     "augmentation": ("text-list",),
 }
-"""What a plugin of a kind may stand for where users do not name it."""
+"""What a plugin may be the default for, by the kind of plugin."""

@@ -1,4 +1,4 @@
-"""Settings that registries hold: how images are prepared and split, and how networks are trained."""
+"""Settings in registries: how images are prepared and split, and how networks are trained."""
 
 from __future__ import annotations
 
@@ -12,76 +12,86 @@ Fraction = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
 class Settings(BaseModel):
-    """Base of all settings: unknown names are refused, and nothing changes once it is read."""
+    """Base of all settings: unknown names are refused, and values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Options(Settings):
-    """Base of every plugin's options: unknown names are refused, and nothing changes once it is read."""
+    """Base of every plugin's options: unknown names are refused, and values cannot be changed.
+
+    Examples
+    --------
+    >>> from benchmarker import Options
+    >>> class BeamOptions(Options):
+    ...     fwhm: float = 5.4
+    ...     '''Full width of the beam at half maximum, in arcseconds.'''
+    >>> BeamOptions(fwhm=6.0)
+    BeamOptions(fwhm=6.0)
+    """
 
 
 class Preparation(Settings):
-    """How an image becomes the input of a network; applied in the order of the fields."""
+    """Steps that turn an image into the input of a network, taken in the order of the fields."""
 
     normalise: bool = True
     """Scale each image to [0, 1] by its own minimum and maximum."""
 
     clip_sigma: PositiveFloat | None = None
-    """Set pixels below mean + this many standard deviations of the image to 0; the radio paper uses 3."""
+    """Set pixels below the mean plus this many standard deviations of the image to 0; the radio paper uses 3."""
 
     binary_threshold: Fraction | None = None
-    """Set pixels above this fraction of the image's maximum to 1, all others to 0; the radio framework offers 0.8."""
+    """Set pixels above this fraction of the image's maximum to 1, others to 0; the radio framework offers 0.8."""
 
     crop: PositiveInt | None = None
-    """Keep this many central pixels in height and width; smaller images are skipped."""
+    """Keep this many central pixels in height and width; skip smaller images."""
 
     resize: PositiveInt | None = None
-    """Resample to this many pixels in height and width, with anti-aliasing."""
+    """Resample to this many pixels in height and width, without aliasing."""
 
     @property
     def size(self) -> int | None:
-        """Height and width after preparation in pixels, where they do not depend on the images."""
+        """Height and width after preparation in pixels; None if they depend on the images."""
         return self.resize or self.crop
 
 
 class Split(Settings):
-    """How sources are divided into training, validation and test part; a source is never divided."""
+    """How sources are divided into training, validation and test part; all images of a source stay together."""
 
     published: bool | None = None
-    """Use the split that the dataset was published with; by default where there is one and no counts are given."""
+    """Use the published split of the dataset; the default if there is one and `train` is not given."""
 
     train: PositiveInt | Fraction | None = None
-    """Sources of each class to train on: a number, or a fraction."""
+    """Number or fraction of the sources of each class for training."""
 
     validation: PositiveInt | Fraction | None = None
-    """Sources of each class to validate on: a number, or a fraction. The rest is the test part."""
+    """Number or fraction of the sources of each class for validation; the rest is the test part."""
 
     bagging: Fraction | None = None
-    """Draw this fraction of the training sources of each class anew for each seed."""
+    """Train on this random fraction of the training sources of each class, another one for each seed."""
 
 
 class Plateau(Settings):
-    """Lower the learning rate when the validation loss stops improving."""
+    """When the learning rate is lowered: the validation loss stops improving."""
 
     patience: PositiveInt = 3
-    """Epochs without improvement before the rate is lowered."""
+    """Epochs without improvement before the learning rate is lowered."""
 
     minimum_delta: Annotated[float, Field(ge=0)] = 0.01
     """Smaller improvements do not count."""
 
     factor: Fraction = 0.5
-    """What the rate is multiplied by."""
+    """Factor by which the learning rate is multiplied."""
 
     floor: Annotated[float, Field(ge=0)] = 1e-12
-    """The rate never goes below this."""
+    """Lower limit of the learning rate."""
 
 
 class EarlyStopping(Settings):
-    """Stop training when the monitored loss stops improving."""
+    """When training ends early: the monitored loss stops improving."""
 
     monitor: Literal["validation_loss", "training_loss"] = "validation_loss"
-    """Which loss is watched."""
+    """Loss that is monitored."""
 
     patience: PositiveInt = 10
     """Epochs without improvement before training stops."""
@@ -97,10 +107,10 @@ class Training(Settings):
     """Images per gradient step."""
 
     optimiser: Literal["adam", "sgd", "rmsprop", "adamw"] = "adam"
-    """Keras optimiser with its default settings, but for the learning rate."""
+    """Keras optimiser, with its default settings except for the learning rate."""
 
     class_weights: Literal["none", "balanced"] = "none"
-    """Weight each class by the inverse of its frequency in the training part, or all alike."""
+    """Weight each image by the inverse frequency of its class in the training set (`balanced`), or all equally."""
 
     plateau: Plateau | None = Plateau()
     """When to lower the learning rate; null for never."""
@@ -109,11 +119,11 @@ class Training(Settings):
     """When to stop before the last epoch; null for never."""
 
     threads: PositiveInt = 2
-    """Threads that one operation may use. Part of a cell's identity: another number gives other bits."""
+    """Number of threads that one operation may use. Part of a cell's key, since another number gives other bits."""
 
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    """Arithmetic of the layers. Part of a cell's identity."""
+    """Arithmetic of the layers. Part of a cell's key."""
 
     collapse: Literal["warn", "fail"] = "warn"
-    """What becomes of a network whose best weights give every validation image the same class: its scores are marked in
-    all tables, or its cell fails as diverged."""
+    """What happens to a network whose best weights predict the same class for every validation image: its scores are
+    marked in all tables (`warn`), or its cell fails as diverged (`fail`)."""

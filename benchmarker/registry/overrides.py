@@ -136,7 +136,7 @@ def override(data: dict[str, Any], overrides: Overrides, plugins: Plugins) -> Ov
 
 def _set_mnist(result: Overridden, plugins: Plugins) -> None:
     try:
-        name = plugins.standing_for("dataset", "mnist").name
+        name = plugins.default_for("dataset", "mnist").name
     except (UnknownPluginError, PluginError) as error:
         result.refuse("mnist", str(error))
     else:
@@ -156,7 +156,7 @@ def _set_data(result: Overridden, data: File, dataset: Dataset | None) -> None:
     path = data.expanduser().absolute()
     if problem := reading_problem(data.expanduser()):
         result.refuse("data", problem)
-    elif dataset is not None and dataset.drawn:
+    elif dataset is not None and dataset.simulated:
         name = result.data["dataset"]["name"]
         result.refuse("data", f"the registry's dataset {name!r} draws its images itself and reads no files")
     else:
@@ -170,7 +170,7 @@ def _set_manifest(result: Overridden, manifest: str, dataset: Dataset | None, pl
         result.set("manifest", ("dataset", "options", option), manifest)
         return
     readers = _takers(plugins, "dataset", "manifest")
-    remedy = "; give your images with -d/--data too" if "text-list" in dataset.stands_for else ""
+    remedy = "; give your images with -d/--data too" if "text-list" in dataset.default_for else ""
     name = result.data["dataset"]["name"]
     result.refuse("manifest", f"only the dataset {readers} reads a manifest, and the dataset here is {name!r}{remedy}")
 

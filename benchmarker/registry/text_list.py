@@ -62,11 +62,11 @@ def text_list_data(models: list[dict[str, Any]], *, own_data: bool, plugins: Plu
         If none does, or several.
     """
     role = "text-list-with-data" if own_data else "text-list"
-    dataset: dict[str, Any] = {"name": plugins.standing_for("dataset", role).name}
+    dataset: dict[str, Any] = {"name": plugins.default_for("dataset", role).name}
     if own_data:
         dataset["split"] = {"published": False, "train": 250, "validation": 100}
     dataset["preparation"] = {"normalise": True, "clip_sigma": 3}
-    augmentation = cast("Augmentation", plugins.standing_for("augmentation", "text-list"))
+    augmentation = cast("Augmentation", plugins.default_for("augmentation", "text-list"))
     turned: dict[str, Any] = {"name": augmentation.name}
     if option := augmentation.shortcuts.get("rotation"):
         turned["options"] = {option: 15}

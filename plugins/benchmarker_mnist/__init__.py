@@ -26,7 +26,7 @@ def benchmarker_register(registrar: Registrar) -> None:
             task=Classification(classes=CLASSES),
             downloads=(MNIST,),
             options="benchmarker_mnist.digits:MnistOptions",
-            stands_for=("mnist",),
+            default_for=("mnist",),
             summary="70,000 handwritten digits of 28 x 28 pixels, with the published test part",
         )
     )

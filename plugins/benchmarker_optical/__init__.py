@@ -16,7 +16,7 @@ _SYNTHETIC_OPTICAL = Dataset(
     # Normalising each image separately would destroy the apparent brightness, which is the point of this data set.
     default_preparation={"normalise": False},
     default_split={"train": 0.6, "validation": 0.2},
-    drawn=True,
+    simulated=True,
     summary="synthetic galaxies in g, r and i whose flux, colour and size follow redshift and stellar mass",
 )
 

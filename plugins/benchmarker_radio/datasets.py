@@ -44,7 +44,7 @@ DATASETS = (
         default_preparation={"clip_sigma": 3.0},
         default_split={"train": 250, "validation": 100},
         shortcuts={"manifest": "manifest"},
-        stands_for=("text-list-with-data",),
+        default_for=("text-list-with-data",),
         summary="your own FITS images: one folder per class, and a manifest with the columns Name and Type",
     ),
     Dataset(
@@ -56,9 +56,9 @@ DATASETS = (
         options="benchmarker_radio.synthetic_radio:SyntheticRadioOptions",
         default_preparation={"clip_sigma": 3.0},
         default_split={"train": 0.6, "validation": 0.2},
-        drawn=True,
+        simulated=True,
         shortcuts={"image_size": "size"},
-        stands_for=("text-list",),
+        default_for=("text-list",),
         summary="synthetic compact, FRI, FRII and bent sources as FIRST would see them; nothing to download",
     ),
     Dataset(

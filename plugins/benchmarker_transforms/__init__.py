@@ -11,7 +11,7 @@ _AUGMENTATIONS = (
         builder="benchmarker_transforms.rotations:expand",
         options="benchmarker_transforms.rotations:RotationOptions",
         shortcuts={"rotation": "step"},
-        stands_for=("text-list",),
+        default_for=("text-list",),
         citation="2021MNRAS.503.1828B",
         summary="Rotated copies of every image at all multiples of an angle, rendered on demand",
     ),

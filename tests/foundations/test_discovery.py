@@ -136,14 +136,14 @@ BROKEN = {
         "shortcuts must be a mapping of 'rotation' to the name of an option",
     ),
     "no-such-role": (
-        plugin_source(f"dataset({_dataset('sky', stands_for='mnist')})"),
+        plugin_source(f"dataset({_dataset('sky', default_for='mnist')})"),
         "PluginError",
-        "stands_for must be a tuple of 'mnist' or 'text-list' or 'text-list-with-data'. Received: 'mnist'",
+        "default_for must be a tuple of 'mnist' or 'text-list' or 'text-list-with-data'. Received: 'mnist'",
     ),
-    "drawn-by-whom": (
-        plugin_source(f"dataset({_dataset('sky', drawn='yes')})"),
+    "simulated": (
+        plugin_source(f"dataset({_dataset('sky', simulated='yes')})"),
         "PluginError",
-        "drawn must be True or False. Received: 'yes'",
+        "simulated must be True or False. Received: 'yes'",
     ),
     "name-a-list": (
         plugin_source("architecture(Architecture(name=['a'], builder='x:y', citation='nobody'))"),

@@ -29,7 +29,7 @@ class Turns(Options):
     order: int = 3
 """
 SURVEY = (
-    "dataset(Dataset(name='sky-survey', loader='x:y', licence='CC0', citation='nobody', options='sky_options:Survey',"
+    "dataset(Dataset(name='sky-survey', loader='x:y', licence='CC0', citation='none', options='sky_options:Survey',"
     " shortcuts={'manifest': 'catalogue', 'image_size': 'pixels'}))"
 )
 TURNS = (
@@ -111,19 +111,19 @@ def test_a_wrong_value_is_told_under_the_name_of_the_option(plugins: Plugins) ->
         ("augmentation", "text-list", "rotations"),
     ],
 )
-def test_two_that_stand_for_the_same_are_told_of_with_both_names(
+def test_two_default_plugins_for_the_same_are_reported_with_both_names(
     kind: str, role: str, shipped: str, plugins: Plugins, site: Site
 ) -> None:
-    assert plugins.standing_for(kind, role).name == shipped
+    assert plugins.default_for(kind, role).name == shipped
     assert not plugins.broken
     registration = {
-        "dataset": f"Dataset(name='sky-rival', loader='x:y', licence='CC0', citation='nobody', stands_for=({role!r},))",
-        "augmentation": f"Augmentation(name='sky-rival', kind='transform', builder='x:y', stands_for=({role!r},))",
+        "dataset": f"Dataset(name='sky-rival', loader='x:y', licence='CC0', citation='none', default_for=({role!r},))",
+        "augmentation": f"Augmentation(name='sky-rival', kind='transform', builder='x:y', default_for=({role!r},))",
     }[kind]
     site.install("sky-rival", {"rival": plugin_source(f"{kind}({registration})")}, version="0.2")
     crowded = discover()
     with pytest.raises(PluginError, match=rf"several {kind}s stand for '{role}'.*'sky-rival' of sky-rival 0\.2"):
-        crowded.standing_for(kind, role)
+        crowded.default_for(kind, role)
     overrides = {"mnist": Overrides(mnist=True), "text-list-with-data": Overrides(data=Path())}
     Path("list.txt").write_text("convXpress,1e-4,16\n", encoding="utf-8")
     with pytest.raises(RegistryError) as caught:
@@ -137,7 +137,7 @@ def test_two_that_stand_for_the_same_are_told_of_with_both_names(
     assert load(crowded).registry.dataset.name == "Sky_Survey"
 
 
-def test_nobody_who_stands_for_it_is_an_error_too(tmp_path: Path) -> None:
+def test_missing_default_plugin_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("convXpress,1e-4,16\n", encoding="utf-8")
     with pytest.raises(RegistryError, match="no installed dataset stands for 'text-list'"):
         load_registry(tmp_path / "list.txt", plugins=Plugins({}))
