@@ -59,6 +59,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         aside.replace(path)
     except OSError as error:
         aside.unlink(missing_ok=True)
+        if error.filename == str(aside):
+            error.filename = str(path)  # users know this file, and not the hidden one
         raise storage_error(error, path) from error
     except BaseException:  # Ctrl-C, too, leaves no half-written file behind
         aside.unlink(missing_ok=True)

@@ -6,32 +6,31 @@ from pathlib import Path
 
 import rich_click as click
 
-from benchmarker.cli.base import INTERRUPTED, examples, settings
+from benchmarker.cli.interrupts import exit_code
+from benchmarker.cli.options import PATH, command_settings, output_option, study_argument
+from benchmarker.cli.output import write
 from benchmarker.errors import BenchmarkerError, ConfigurationError
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.command(
-    epilog=examples(
+    **command_settings(
         "benchmarker audit results/quickstart",
         "benchmarker audit results/quickstart --sample 2 --format html --output audit.html",
         "benchmarker audit results/mine --cells convxpress/real/8901,mcrgnet/real -d FIRST/",
         "benchmarker audit results/quickstart --offline --format json",
-    ),
-    context_settings=settings(),
+    )
 )
-@click.argument("study", type=_PATH)
+@study_argument
 @click.option("--cells", metavar="CELL[,CELL...]",
               help="Audit these: model/arm/seed, model/arm or model. Default: all that have finished.")  # fmt: skip
 @click.option("--sample", type=click.IntRange(min=1), metavar="N",
               help="Audit N of them, drawn from a named stream: the same N every time.")  # fmt: skip
 @click.option("--offline", is_flag=True, help="Check the files against the trails; train nothing.")
-@click.option("-d", "--data", type=_PATH, metavar="PATH", help="The images, where they are no longer where they were.")
+@click.option("-d", "--data", type=PATH, metavar="PATH", help="The images, where they are no longer where they were.")
 @click.option("--format", "name", type=click.Choice(["text", "json", "html", "markdown"]), default="text",
               show_default=True, help="How to report.")  # fmt: skip
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write to a file.")
-@click.option("--keep", type=_PATH, metavar="FOLDER", help="Keep the re-runs in this folder, which must be empty.")
+@output_option
+@click.option("--keep", type=PATH, metavar="FOLDER", help="Keep the re-runs in this folder, which must be empty.")
 def audit(
     *,
     study: Path,
@@ -52,7 +51,6 @@ def audit(
     """
     from benchmarker.audit import audit_study
     from benchmarker.audit.render import render
-    from benchmarker.cli.leaderboard_command import write
     from benchmarker.discovery import installed
 
     if offline and keep is not None:
@@ -71,9 +69,9 @@ def audit(
     except BenchmarkerError as error:
         # 1 says that results differ; whatever keeps an audit from a verdict must not look like one.
         raise ConfigurationError(str(error)) from error
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         click.echo("interrupted: the audit has no verdict", err=True)
-        return INTERRUPTED
+        return exit_code(error)
     rendered = render(report, name)
     if output is None:
         click.echo(rendered, nl=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker.cli.base import examples, settings
+from benchmarker.cli.options import PATH, command_settings, json_option
 
 if TYPE_CHECKING:
     from benchmarker.maintenance.comparison import Comparison
@@ -19,17 +19,16 @@ _WIDTH = 14
 
 
 @click.command(
-    epilog=examples(
+    **command_settings(
         "benchmarker doctor",
         "benchmarker doctor results/quickstart",
         "benchmarker doctor results/quickstart --json",
-    ),
-    context_settings=settings(),
+    )
 )
-@click.argument("study", required=False, type=click.Path(path_type=Path))
+@click.argument("study", required=False, type=PATH)
 @click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=1), default=120.0, show_default=True,
               help="Longest wait for the backend, and for the plugins.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Write everything as JSON.")
+@json_option
 def doctor(study: Path | None, timeout: float, as_json: bool) -> int:
     """Show versions, backend, devices, threads, determinism, cache, disk and plugins, and what is broken.
 

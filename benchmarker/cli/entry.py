@@ -1,24 +1,99 @@
-"""Entry points: run a command, and turn errors into one clear message and an exit code."""
+"""Entry points: find the command, run it, and turn errors into one clear message and an exit code."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import rich_click as click
 
-from benchmarker.cli.base import INTERRUPTED, LazyGroup, examples, settings
-from benchmarker.errors import BenchmarkerError, ConfigurationError
+from benchmarker.cli.interrupts import ended_by_signals, exit_code
+from benchmarker.cli.options import command_settings
+from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
 
 if TYPE_CHECKING:
-    from click import Command
+    from click import Command, Context
 
 FAILED = 1
 MISUSED = 2
+
+
+class LazyGroup(click.RichGroup):
+    """A group that imports the module of a sub-command only when that is called.
+
+    Installed plugins are looked up only if help lists the commands, or if a name is not one of the group's own.
+
+    Parameters
+    ----------
+    commands_from : mapping of str to str
+        ``"package.module:command"`` for each name, in the order in which help shows them.
+    extensible : bool
+        Whether commands of plugins are added after the group's own, as they are to ``benchmarker`` itself.
+    """
+
+    def __init__(self, *args: Any, commands_from: Mapping[str, str], extensible: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands_from = commands_from
+        self.extensible = extensible
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - click passes it by name
+        """Return the names of the sub-commands, those of plugins last."""
+        return [*self.commands_from, *self._of_plugins()]
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - click passes it by name
+        """Import one of the group's own sub-commands; for a plugin's, return its summary without importing it."""
+        reference = self.commands_from.get(cmd_name)
+        if reference is not None:
+            module, _, name = reference.partition(":")
+            return cast("Command", getattr(importlib.import_module(module), name))
+        found = self._of_plugins().get(cmd_name)
+        # Help neither waits for the imports of a plugin nor fails with them.
+        return None if found is None else click.RichCommand(name=cmd_name, help=found.summary or None)
+
+    def load(self, ctx: Context, cmd_name: str) -> Command | None:
+        """Import a sub-command, including one of a plugin.
+
+        Raises
+        ------
+        PluginError
+            If the module of a plugin cannot be imported or does not contain the command.
+        """
+        found = None if cmd_name in self.commands_from else self._of_plugins().get(cmd_name)
+        if found is None:
+            return self.get_command(ctx, cmd_name)
+        from benchmarker.discovery import resolve
+
+        command = resolve(found.command)
+        if not isinstance(command, click.Command):
+            raise PluginError(f"{found.command!r} is not a click command. Received: {type(command).__name__}")
+        return command
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Find a sub-command, or suggest one with a similar name."""
+        if not args or args[0] in self.commands_from or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        if args[0] in self._of_plugins():
+            return args[0], self.load(ctx, args[0]), args[1:]
+        import difflib
+
+        names = self.list_commands(ctx)
+        close = difflib.get_close_matches(args[0], names, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"the commands are: {', '.join(names)}."
+        raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
+
+    def _of_plugins(self) -> dict[str, Any]:
+        """Return the commands of plugins by name; a broken plugin has none."""
+        if not self.extensible:
+            return {}
+        from benchmarker.discovery import installed
+
+        registered = [each.plugin for each in installed().all("command")]
+        return {plugin.name: plugin for plugin in registered if plugin.name not in self.commands_from}
 
 
 @click.group(
@@ -38,7 +113,7 @@ MISUSED = 2
         "gc": "benchmarker.cli.gc_command:gc",
         "gan": "benchmarker.cli.gan_command:gan",
     },
-    epilog=examples(
+    **command_settings(
         "benchmarker run registries/quickstart.yaml -s 8901",
         "benchmarker list architectures",
         "benchmarker validate registries/*.yaml",
@@ -48,10 +123,13 @@ MISUSED = 2
         "benchmarker audit results/quickstart --sample 2",
         "benchmarker doctor results/quickstart",
     ),
-    context_settings=settings(),
 )
+@click.command_panel("Before training", commands=["list", "validate", "schema", "doctor"])
+@click.command_panel("Training", commands=["run", "gan"])
+@click.command_panel("Results", commands=["leaderboard", "report", "show"])
+@click.command_panel("Proof and storage", commands=["audit", "merge", "gc"])
 @click.version_option(package_name="galaxy-benchmarker", prog_name="benchmarker")
-@click.option("--debug", is_flag=True, help="Show tracebacks and what the program logs.")
+@click.option("--debug", is_flag=True, help="Show tracebacks and log messages.")
 def cli(debug: bool) -> None:
     """Compare galaxy networks: train a registry of models under fixed seeds, and rank them."""
     if debug:
@@ -66,63 +144,70 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those of the process by default.
+        Arguments of the command; those of this process by default.
 
     Returns
     -------
     int
-        0 if all went well, 1 if something failed, 2 if what the user wrote cannot be done, 130 after Ctrl-C.
+        Exit code: 0 after success, 1 after a failure, 2 if the request cannot be carried out, 130 after Ctrl-C.
     """
     return _run(cli, "benchmarker", sys.argv[1:] if arguments is None else list(arguments))
 
 
 def quickstart(arguments: Sequence[str] | None = None) -> int:
-    """Run ``quickstart.py``: ``benchmarker run`` with the options of the radio framework."""
+    """Run ``quickstart.py``, which is ``benchmarker run`` with the options of the radio framework."""
     from benchmarker.cli.run_command import quickstart_command
 
     return _run(quickstart_command, "quickstart.py", sys.argv[1:] if arguments is None else list(arguments))
 
 
 def _run(command: Command, name: str, arguments: list[str]) -> int:
-    # A shell's `>&-`, or a service without a terminal, leaves none.
-    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-    for stream in (sys.stdout, sys.stderr):
-        # A sign that a terminal does not know must not end a run of hours.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    _open_streams()
     debug = "--debug" in arguments
     try:
-        result = command.main(args=arguments, prog_name=name, standalone_mode=False)
+        with ended_by_signals():
+            result = command.main(args=arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         return _misused(error)
-    except click.Abort:
-        return _say("interrupted", INTERRUPTED)
+    except click.Abort as error:  # click's name for a KeyboardInterrupt that the command did not handle
+        return _fail("interrupted", exit_code(error.__cause__))
     except BenchmarkerError as error:
         if debug:
             raise
-        return _say(f"error: {error}", MISUSED if isinstance(error, ConfigurationError) else FAILED)
+        return _fail(f"error: {error}", MISUSED if isinstance(error, ConfigurationError) else FAILED)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC and not debug:
-            # Files are told of where they are written; what is left is the output itself, as in `>> log.txt`.
-            return _say(f"error: {error.filename or 'the output'}: the disk is full; free some space", FAILED)
-        # The last line of defence: a mistake of ours, or of a plugin, is told in one line; --debug shows where.
         if debug:
             raise
-        return _say(
-            f"internal error: {type(error).__name__}: {error}\nPlease report it with what --debug shows.", FAILED
-        )
+        return _fail(_unexpected(error), FAILED)
     return result if isinstance(result, int) else 0
+
+
+def _open_streams() -> None:
+    # A shell's `>&-`, or a service without a terminal, closes them.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal cannot show must not end a run that takes hours.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _unexpected(error: Exception) -> str:
+    """Return the message for an error that nobody foresaw, or for a full disk under the output."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        # Commands report files that they cannot write, so this is the output itself, as in `>> log.txt`.
+        return f"error: {error.filename or 'the output'}: the disk is full; free some space"
+    return f"internal error: {type(error).__name__}: {error}\nPlease report it with the output of --debug."
 
 
 def _misused(error: click.ClickException) -> int:
     context = getattr(error, "ctx", None)
     hint = f"\nTry: {context.command_path} --help" if context else ""
-    return _say(f"error: {error.format_message()}{hint}", MISUSED)
+    return _fail(f"error: {error.format_message()}{hint}", MISUSED)
 
 
-def _say(text: str, code: int) -> int:
-    with contextlib.suppress(OSError):  # told already, where the output is what failed
+def _fail(text: str, code: int) -> int:
+    with contextlib.suppress(OSError):  # the message below says so if the output is what failed
         sys.stdout.flush()
     click.echo(text, err=True)
     return code

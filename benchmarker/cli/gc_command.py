@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from benchmarker.cli.base import examples, settings, show_renderable
+from benchmarker.cli.options import PATH, command_settings, json_option
+from benchmarker.cli.output import show
 
 if TYPE_CHECKING:
     from benchmarker.maintenance.gc import Inventory
@@ -16,21 +17,20 @@ DEFAULT_DAYS = 30.0
 
 
 @click.command(
-    epilog=examples(
+    **command_settings(
         "benchmarker gc",
         "benchmarker gc results/quickstart --older-than 0",
         "benchmarker gc --cache --older-than 90 --yes",
-    ),
-    context_settings=settings(),
+    )
 )
-@click.argument("studies", nargs=-1, metavar="[STUDY]...", type=click.Path(path_type=Path))
+@click.argument("studies", nargs=-1, metavar="[STUDY]...", type=PATH)
 @click.option(
     "--cache", is_flag=True, help="Look through prepared data and downloads; without STUDY, through these alone."
 )
 @click.option("--older-than", metavar="DAYS", type=click.FloatRange(min=0), default=DEFAULT_DAYS, show_default=True,
               help="For what might still be wanted: unused for so long.")  # fmt: skip
 @click.option("--dry-run/--yes", default=True, help="Only show what would be freed (the default), or free it.")
-@click.option("--json", "as_json", is_flag=True, help="Write the list as JSON.")
+@json_option
 def gc(studies: tuple[Path, ...], cache: bool, older_than: float, dry_run: bool, as_json: bool) -> int:
     """Free disk space: what would go, with reason and size, and with --yes its removal.
 
@@ -71,7 +71,7 @@ def _tell(found: Inventory, *, dry_run: bool, freed: int) -> None:
     table.columns[3].overflow = "fold"
     for item in sorted(found.items, key=lambda item: (-item.n_bytes, str(item.path))):
         table.add_row(format_size(item.n_bytes), item.kind, item.reason, str(item.path))
-    show_renderable(table)
+    show(table)
     n = len(found.items)
     if dry_run:
         click.echo(f"{n} item(s), {format_size(found.n_bytes)} in all. Nothing was removed; --yes frees it.")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker.cli.base import examples, on_terminal, settings
+from benchmarker.cli.options import command_settings
+from benchmarker.cli.output import on_terminal
 
 if TYPE_CHECKING:
     from benchmarker.discovery import BrokenPlugin, Plugins
@@ -23,12 +24,11 @@ _NARROWEST_SUMMARY = 20
 
 @click.command(
     name="list",
-    epilog=examples(
+    **command_settings(
         "benchmarker list",
         "benchmarker list architectures datasets",
         "benchmarker list -v --strict",
     ),
-    context_settings=settings(),
 )
 @click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
 @click.option("-v", "--verbose", is_flag=True, help="Show other spellings and tracebacks.")

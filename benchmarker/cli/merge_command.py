@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from benchmarker.cli.base import examples, settings
+from benchmarker.cli.options import PATH, command_settings, json_option
 
 if TYPE_CHECKING:
     from benchmarker.maintenance.merge import Merged
@@ -16,16 +16,15 @@ CONFLICTS = 1
 
 
 @click.command(
-    epilog=examples(
+    **command_settings(
         "benchmarker merge results/laptop results/cluster --into results/all",
         "benchmarker merge results/cluster --into results/laptop",
-    ),
-    context_settings=settings(),
+    )
 )
-@click.argument("studies", nargs=-1, required=True, metavar="STUDY...", type=click.Path(path_type=Path))
-@click.option("--into", required=True, metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False),
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY...", type=PATH)
+@click.option("--into", required=True, metavar="FOLDER", type=PATH,
               help="A new folder, or a study that the others are added to.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Write what became of the runs as JSON.")
+@json_option
 def merge(studies: tuple[Path, ...], into: Path, as_json: bool) -> int:
     """Join studies of the same data: the union of their plans, each finished run once.
 

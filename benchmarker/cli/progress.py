@@ -1,23 +1,32 @@
-"""Observers of a run: plain lines into a file; `benchmarker.cli.live` draws bars on a terminal."""
+"""Shows the progress of a run: bars on a terminal, plain lines in a file."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import rich_click as click
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from benchmarker.cli.base import on_terminal, planned
+from benchmarker.cli.output import console, counted, duration, on_terminal, planned
 from benchmarker.results.metrics import metric_label
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
     from benchmarker.contracts.images import SkippedImage
     from benchmarker.study.observer import CellOutcome, CellView, DataSummary, Observer
 
-SHOWN_ON_TERMINAL = 10
+_SKIPPED_ON_TERMINAL = 10
+_REFRESHES_PER_SECOND = 4
+_SECONDS_BETWEEN_DATA_LINES = 10.0
 _LOSSES = {
     "loss": "loss",
     "validation_loss": "validation loss",
@@ -25,118 +34,242 @@ _LOSSES = {
     "d_loss_fake": "d-loss fake",
     "g_loss": "g-loss",
 }
-_SECONDS_BETWEEN_DATA_LINES = 10.0
 
 
 @contextmanager
 def observer(study: Path) -> Iterator[Observer]:
-    """Watch a run in the way that suits standard output.
+    """Return a context with the observer that suits standard output.
 
     Parameters
     ----------
     study : Path
-        The study's folder, for hints.
+        Folder of the study, for hints.
     """
     if on_terminal():
-        from benchmarker.cli.live import RichObserver
-
-        with RichObserver(study) as live:
+        with LiveObserver(study) as live:
             yield live
     else:
         yield PlainObserver()
 
 
 class PlainObserver:
-    """Writes one line for each thing that happens, without escape codes."""
+    """Writes a line for each event, without escape codes and at once, so that `tail -f` shows it."""
 
     def __init__(self) -> None:
         self._total = 0
-        self._numbers: dict[str, int] = {}  # in the order in which cells began, several of them at once
+        self._numbers: dict[str, int] = {}  # in the order in which the cells started
         self._started: dict[str, float] = {}
         self._last_data_line = time.monotonic()
 
     def data_progress(self, description: str, done: int, total: int | None) -> None:
-        """Write how far preparation is, every few seconds."""
+        """Write every few seconds how many images are prepared."""
         if time.monotonic() - self._last_data_line >= _SECONDS_BETWEEN_DATA_LINES:
             self._last_data_line = time.monotonic()
-            say(f"{description}: {done:,}{f' of {total:,}' if total else ''}")
+            click.echo(f"{description}: {done:,}{f' of {total:,}' if total else ''}")
 
     def data_ready(self, summary: DataSummary) -> None:
-        """Write what the data hold, and every image that was left out."""
-        say(data_line(summary))
+        """Write the size of the data set, and every image that was skipped."""
+        click.echo(data_line(summary))
         for line in skipped_lines(summary.skipped):
-            say(line)
+            click.echo(line)
 
     def study_started(self, cells: Sequence[CellView], finished: int) -> None:
-        """Write how much there is to do."""
+        """Write how many cells are planned."""
         self._total = len(cells)
-        say(plan_line(cells, finished))
+        click.echo(plan_line(cells, finished))
 
     def cell_started(self, cell: CellView) -> None:
-        """Write which cell begins."""
+        """Write that a cell started."""
         self._started[cell.key] = time.monotonic()
-        say(f"{self._name(cell)}: started")
+        click.echo(f"{self._name(cell)}: started")
 
     def cell_step(self, cell: CellView, epoch: int, done: int, total: int) -> None:
-        """Steps are too many for a file."""
+        """Write nothing: a file would have too many lines."""
 
     def cell_epoch(self, cell: CellView, epoch: int, epochs: int, values: Mapping[str, float]) -> None:
         """Write the losses of an epoch."""
-        say(f"{self._name(cell)}: epoch {epoch}/{epochs}, {epoch_text(values)}")
+        click.echo(f"{self._name(cell)}: epoch {epoch}/{epochs}, {epoch_text(values)}")
 
     def cell_finished(self, cell: CellView, outcome: CellOutcome) -> None:
         """Write how a cell ended."""
-        say(f"{self._name(cell)}: {outcome_text(outcome, seconds_since(self._started.get(cell.key)))}")
+        click.echo(f"{self._name(cell)}: {outcome_text(outcome, _seconds_since(self._started.get(cell.key)))}")
 
     def message(self, text: str) -> None:
-        """Write what the user should know."""
-        say(f"note: {text}")
+        """Write a note."""
+        click.echo(f"note: {text}")
 
     def _name(self, cell: CellView) -> str:
         number = self._numbers.setdefault(cell.key, len(self._numbers) + 1)
         return f"[{number}/{self._total}] {cell.name}"
 
 
-def seconds_since(started: float | None) -> float | None:
-    """Return how long ago something was started, if it was."""
-    return None if started is None else time.monotonic() - started
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """A cell that is running: its bar and its progress."""
+
+    bar: TaskID
+    started: float
+    details: str
+    epochs: int | None = None
+    fraction: float = 0.0
 
 
-def say(text: str) -> None:
-    """Write a line at once, so that who follows a log sees it."""
-    click.echo(text)
+class LiveObserver:
+    """Draws a bar for the study and one for each running cell; finished cells scroll away above them.
+
+    If only one cell is running, a line below the bars shows its losses.
+
+    Parameters
+    ----------
+    study : Path
+        Folder of the study, for hints.
+    console : rich.console.Console, optional
+        Where to draw; standard output by default.
+    """
+
+    def __init__(self, study: Path, console_: Console | None = None) -> None:
+        self._study = study
+        self._console = console_ or console()
+        self._progress = Progress(
+            TextColumn("{task.description}", style="bold"),
+            BarColumn(bar_width=20, complete_style="cyan", finished_style="cyan"),
+            TextColumn("{task.fields[count]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            auto_refresh=False,
+        )
+        self._live = Live(
+            self, console=self._console, refresh_per_second=_REFRESHES_PER_SECOND, transient=True, redirect_stderr=True
+        )
+        self._data: TaskID | None = None
+        self._cells: TaskID | None = None
+        self._working: dict[str, _Work] = {}
+        self._total = 0
+        self._done = 0
+        self._trained = 0
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the bars and the line below them."""
+        yield self._progress
+        working = list(self._working.values())  # a copy, because another thread draws
+        if len(working) == 1 and working[0].details:
+            yield Text(working[0].details, style="dim", no_wrap=True, overflow="ellipsis")
+
+    def data_progress(self, description: str, done: int, total: int | None) -> None:
+        """Advance the bar of the data."""
+        if self._data is None:
+            self._data = self._progress.add_task(description, total=total, count="")
+        count = f"{done:,}/{total:,}" if total else f"{done:,}"
+        self._progress.update(self._data, description=description, completed=done, total=total, count=count)
+
+    def data_ready(self, summary: DataSummary) -> None:
+        """Print the size of the data set, and the first images that were skipped."""
+        if self._data is not None:
+            self._progress.remove_task(self._data)
+            self._data = None
+        self._print(data_line(summary))
+        for line in skipped_lines(summary.skipped, _SKIPPED_ON_TERMINAL, f"benchmarker show {self._study}"):
+            self._print(line)
+
+    def study_started(self, cells: Sequence[CellView], finished: int) -> None:
+        """Start the bar of the study."""
+        self._total = len(cells)
+        self._print(plan_line(cells, finished))
+        self._cells = self._progress.add_task("all cells", total=len(cells) - finished, count=f"0/{len(cells)}")
+
+    def cell_started(self, cell: CellView) -> None:
+        """Start the bar of a cell."""
+        bar = self._progress.add_task(cell.name, total=None, count="")
+        self._working[cell.key] = _Work(bar=bar, started=time.monotonic(), details="starting a new process ...")
+
+    def cell_step(self, cell: CellView, epoch: int, done: int, total: int) -> None:
+        """Advance the bar of a cell within an epoch."""
+        self._advance(cell, epoch - 1 + done / max(total, 1), f"epoch {epoch}, step {done}/{total}")
+
+    def cell_epoch(self, cell: CellView, epoch: int, epochs: int, values: Mapping[str, float]) -> None:
+        """Advance the bar of a cell to the next epoch, and show its losses."""
+        if (work := self._working.get(cell.key)) is not None:
+            work.epochs = epochs
+            work.details = epoch_text(values) + ("; testing ..." if epoch == epochs else "")
+            self._advance(cell, epoch, f"epoch {epoch}/{epochs}")
+
+    def cell_finished(self, cell: CellView, outcome: CellOutcome) -> None:
+        """Print how a cell ended, and remove its bar."""
+        work = self._working.pop(cell.key, None)
+        if work is not None:
+            self._progress.remove_task(work.bar)
+        self._done += 1
+        self._trained += not outcome.reused
+        seconds = _seconds_since(work.started if work else None)
+        style = "" if outcome.status == "ok" else "bold"
+        self._print(f"[{self._done}/{self._total}] {cell.name}: {outcome_text(outcome, seconds)}", style)
+        self._advance_all()
+
+    def message(self, text: str) -> None:
+        """Print a note."""
+        self._print(f"note: {text}", "bold")
+
+    def _advance(self, cell: CellView, epochs_done: float, step: str) -> None:
+        if (work := self._working.get(cell.key)) is None:
+            return
+        if work.epochs is None:
+            # The number of epochs is known after the first one; until then only steps can be shown.
+            self._progress.update(work.bar, count=step)
+            return
+        count = f"epoch {int(epochs_done) + (epochs_done % 1 > 0)}/{work.epochs}"
+        self._progress.update(work.bar, total=work.epochs, completed=epochs_done, count=count)
+        work.fraction = epochs_done / work.epochs
+        self._advance_all()
+
+    def _advance_all(self) -> None:
+        if self._cells is not None:
+            # Fractions of cells count too, so that the remaining time is known before the first cell ends.
+            done = self._trained + sum(work.fraction for work in self._working.values())
+            self._progress.update(self._cells, completed=done, count=f"{self._done}/{self._total}")
+
+    def _print(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style=style))
 
 
 def data_line(summary: DataSummary) -> str:
-    """Return one line about the data of a study."""
+    """Return a line about the data of a study."""
     size = "x".join(map(str, summary.shape))
     parts = ", ".join(f"{count:,} {name}" for name, count in summary.parts.items())
     return f"{summary.name}: {summary.n_images:,} images of {size} ({parts})"
 
 
 def skipped_lines(skipped: Sequence[SkippedImage], limit: int | None = None, more: str = "") -> list[str]:
-    """Return one line for each image that was left out, with its reason.
+    """Return a line for each image that was skipped, with the reason.
 
     Parameters
     ----------
     skipped : sequence of SkippedImage
-        What was left out.
+        The images.
     limit : int, optional
-        Name this many at most; all by default.
+        Largest number of images to name; no limit by default.
     more : str
-        Where the others are named.
+        Command that lists the others.
     """
     if not skipped:
         return []
-    lines = [f"skipped {len(skipped):,} image{'' if len(skipped) == 1 else 's'}:"]
+    lines = [f"skipped {counted(len(skipped), 'image')}:"]
     lines += [f"  {image.name}: {image.reason}" for image in skipped[:limit]]
     left = len(skipped) - len(lines) + 1
     return [*lines, f"  ... {left:,} more: {more}"] if left else lines
 
 
 def plan_line(cells: Sequence[CellView], finished: int) -> str:
-    """Return one line about what there is to do."""
-    found = f", {finished} found finished" if finished else ""
+    """Return a line about the plan of a study."""
+    found = f", {finished} finished before" if finished else ""
     generators = sum(cell.generator for cell in cells)
     return f"plan: {planned(len(cells) - generators, generators)}{found}"
 
@@ -154,20 +287,10 @@ def outcome_text(outcome: CellOutcome, seconds: float | None) -> str:
     if outcome.status != "ok":
         before = "failed before" if outcome.reused else "failed"
         return f"{before} ({outcome.kind}): {' '.join(outcome.message.split())}"
-    took = "found finished" if outcome.reused else "ok" if seconds is None else f"ok in {duration(seconds)}"
+    took = "finished before" if outcome.reused else "ok" if seconds is None else f"ok in {duration(seconds)}"
     collapsed = (outcome.metrics.get("best") or {}).get("collapsed")
     parts = (took, _scores(outcome.metrics), f"collapsed to one class, {collapsed}" if collapsed else "")
     return ", ".join(part for part in parts if part)
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    minutes, rest = divmod(round(seconds), 60)
-    if not minutes:
-        return f"{rest} s"
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:
@@ -181,3 +304,7 @@ def _scores(metrics: Mapping[str, Any]) -> str:
         if primary in (metrics.get(checkpoint) or {}).get("test", {})
     ]
     return f"{label.short} {', '.join(found)}" if found else ""
+
+
+def _seconds_since(started: float | None) -> float | None:
+    return None if started is None else time.monotonic() - started

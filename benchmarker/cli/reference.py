@@ -22,12 +22,12 @@ _HEAD = """\
 
 Written by `python -m benchmarker.cli.reference > docs/reference/command_line.md`; a test compares it with `--help`.
 
-`quickstart.py` is a thin front of `benchmarker run` that keeps the options of the radio framework. Errors are one
-message on standard error; the exit code is 0 if all went well, 1 if something failed, 2 if what was asked for cannot be
-done, 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP. `--debug` (after `benchmarker`, or anywhere after
-`quickstart.py`) shows the traceback.
+`quickstart.py` runs `benchmarker run` with the options of the radio framework. An error is one message on standard
+error. The exit code is 0 after success, 1 after a failure, 2 if the request cannot be carried out, 130 after Ctrl-C,
+143 after SIGTERM and 129 after SIGHUP. `--debug`, after `benchmarker` or anywhere after `quickstart.py`, shows the
+traceback.
 
-On a terminal a run shows bars; into a file (`>> log.txt`) it writes plain lines, and the leaderboard is the end of it.
+On a terminal a run shows bars. Into a file (`>> log.txt`) it writes plain lines, which end with the leaderboard.
 """
 
 

@@ -1,27 +1,28 @@
-"""Renders a study in the formats of reports, and writes files so that readers find the old or the new one."""
+"""Renders a study in the report formats that plugins register."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from benchmarker.cli.base import plain_text
-from benchmarker.errors import BenchmarkerError, PluginError, StorageError
+from benchmarker.cli.output import plain_text
+from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from benchmarker.contracts.plugins import Report
     from benchmarker.results.study_results import ReportOptions, StudyResults
 
 
 def find_format(name: str) -> Report:
-    """Return a registered format.
+    """Return the report format of a name.
 
     Raises
     ------
     UnknownPluginError
-        If there is none of that name; the message suggests one.
+        If there is none; the message suggests a similar name.
     """
     from benchmarker.discovery import installed
 
@@ -29,12 +30,12 @@ def find_format(name: str) -> Report:
 
 
 def render(results: StudyResults, name: str, options: ReportOptions | None = None) -> Any:
-    """Return a study in a format: a str, a rich renderable, or a mapping of file names to contents.
+    """Return a study in a format: text, a rich renderable, or a mapping of file names to contents.
 
     Raises
     ------
     PluginError
-        If the format's own code fails.
+        If the code of the format fails.
     """
     from benchmarker.discovery import resolve
     from benchmarker.results.study_results import ReportOptions
@@ -51,17 +52,35 @@ def render(results: StudyResults, name: str, options: ReportOptions | None = Non
         ) from error
 
 
+def as_one(rendered: Any, name: str) -> RenderableType:
+    """Return a rendered report that is one text or renderable.
+
+    Raises
+    ------
+    ConfigurationError
+        If the format consists of several files, or of one that is not text.
+    """
+    if not isinstance(rendered, Mapping):
+        return rendered  # type: ignore[no-any-return]  # a plugin's renderer returned it
+    (content, *others) = rendered.values()
+    if others or not isinstance(content, str):
+        raise ConfigurationError(
+            f"the format {name!r} is written into a folder: benchmarker report STUDY --format {name} --out FOLDER"
+        )
+    return content
+
+
 def as_files(rendered: Any, report: Report) -> dict[str, bytes]:
-    """Return what a format rendered as files by name.
+    """Return a rendered report as files by name.
 
     Raises
     ------
     PluginError
-        If a name would leave the folder, or a content is neither text nor bytes.
+        If a name leads out of the folder, or a content is neither text nor bytes.
     """
     if not isinstance(rendered, Mapping):
         text = rendered if isinstance(rendered, str) else plain_text(rendered)
-        return {file_name(report): text.encode()}
+        return {_file_name(report): text.encode()}
     files = {}
     for name, content in rendered.items():
         path = PurePosixPath(str(name))
@@ -75,45 +94,6 @@ def as_files(rendered: Any, report: Report) -> dict[str, bytes]:
     return files
 
 
-def file_name(report: Report) -> str:
-    """Return the file of a format that is one file: ``report.csv``, but ``tidy.csv``."""
+def _file_name(report: Report) -> str:
+    """Return the name of a format's only file: ``report.csv``, but ``tidy.csv``."""
     return f"{'report' if report.suffix == f'.{report.name}' else report.name}{report.suffix}"
-
-
-def write_file(path: Path, content: bytes, *, parents: bool = False) -> bool:
-    """Write a file atomically unless it has that content; return whether it was written.
-
-    Parameters
-    ----------
-    path : Path
-        The file; a link to one stays a link.
-    content : bytes
-        All of it.
-    parents : bool
-        Make the folders that it lies in.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        if path.exists() and not path.is_file():  # a pipe, or the terminal
-            path.write_bytes(content)
-            return True
-        path = path.resolve()
-        if path.is_file() and path.read_bytes() == content:
-            return False
-        aside = path.with_name(aside.name)
-        if parents:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
-    except BaseException:  # Ctrl-C leaves nothing half-written behind
-        aside.unlink(missing_ok=True)
-        raise
-    return True

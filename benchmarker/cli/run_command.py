@@ -2,109 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker.cli.base import PATH, examples, on_terminal, settings, show_renderable
-from benchmarker.cli.ending import ended_in_order, exit_code
-from benchmarker.cli.run_options import run_options
+from benchmarker.cli.interrupts import exit_code
+from benchmarker.cli.options import (
+    PATH,
+    command_settings,
+    force_option,
+    offline_option,
+    overrides_options,
+    policy_options,
+    results_option,
+)
+from benchmarker.cli.output import on_terminal, show
 from benchmarker.errors import PluginError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarker.discovery import Plugins
     from benchmarker.registry import LoadedRegistry, Overrides
     from benchmarker.run import Policy, StudyOutcome
 
 DEFAULT_REGISTRY = Path("registries/quickstart.yaml")
 RESULTS = Path("results")
-_OF_POLICY = ("jobs", "gpus", "timeout", "retries", "retry_failed", "fail_fast")
+
+
+def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a run, in the order in which help lists them."""
+    for decorate in reversed((
+        overrides_options,
+        results_option,
+        click.option("-m", "--model-path", type=PATH, metavar="FOLDER",
+                     help="Also save weights in this folder; with -o, read them from it."),
+        click.option("-o", "--only-test", is_flag=True, help="Test saved weights without training."),
+        policy_options,
+        force_option,
+        offline_option,
+        click.option("--strict", is_flag=True, help="Refuse to run if any installed plugin is broken."),
+    )):  # fmt: skip
+        function = decorate(function)
+    return function
 
 
 @click.command(
-    epilog=examples(
+    **command_settings(
         "benchmarker run registries/quickstart.yaml -s 8901",
         "benchmarker run becker2021 -d FIRST/ -f manifest.csv -p results/mine",
         "benchmarker run list.txt -d images/ -i 150 -t 10 -v 5 -s 8901,1826,4915",
         "benchmarker run becker2021 --jobs 4 --gpus 0,1 --timeout 7200",
         "benchmarker run becker2021 --retry-failed --fail-fast",
-    ),
-    context_settings=settings(),
+    )
 )
 @click.argument("registry", required=False, type=PATH)
-@click.option("-a", "--architectures", type=PATH, metavar="LIST",
-              help="The registry, as quickstart.py takes it.")  # fmt: skip
-@run_options
+@click.option("-a", "--architectures", type=PATH, metavar="LIST", help="The registry, for users of quickstart.py.")
+@_run_options
 def run(registry: Path | None, architectures: Path | None, **options: Any) -> int:
-    """Train and test every cell of a registry that is not finished yet, and print the leaderboard.
+    """Train and test the networks of a registry, and print the leaderboard.
 
-    REGISTRY is a YAML file, a text list of the radio framework or the name of a shipped registry. The same command
-    again finds what is finished; after Ctrl-C it goes on with the rest, and with the networks that were being trained.
-    Started twice, it shares the work. Exits with 1 if any cell failed.
+    REGISTRY is a YAML file, a text list of the radio framework, or the name of a shipped registry; without it the
+    quickstart is run.
+
+    Cells that finished before are not repeated. After Ctrl-C the same command resumes where it stopped. Several
+    commands may run at the same time and share the work. The exit code is 1 if any cell failed.
     """
     if registry is not None and architectures is not None:
-        raise click.UsageError("give the registry once: as REGISTRY or by -a.", click.get_current_context())
-    return execute(registry or architectures or DEFAULT_REGISTRY, **options)
+        raise click.UsageError("give the registry only once, as REGISTRY or with -a.", click.get_current_context())
+    return run_registry(registry or architectures or DEFAULT_REGISTRY, **options)
 
 
 @click.command(
-    epilog=examples(
+    **command_settings(
         "python quickstart.py",
         "python quickstart.py -a registries/quickstart.yaml -s 8901",
         "python quickstart.py -a list.txt -d images/ -f manifest.csv -i 150 -s 8901 >> log.txt",
-    ),
-    context_settings=settings(),
+    )
 )
-@click.option("-a", "--architectures", type=PATH, metavar="LIST", default=DEFAULT_REGISTRY,
-              show_default=True, help="Registry (YAML), or text list of network, rate and epochs.")  # fmt: skip
-@run_options
+@click.option("-a", "--architectures", type=PATH, metavar="LIST", default=DEFAULT_REGISTRY, show_default=True,
+              help="Registry (YAML), or text list of networks, learning rates and epochs.")  # fmt: skip
+@_run_options
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def quickstart_command(architectures: Path, debug: bool, **options: Any) -> int:  # noqa: ARG001 - main() reads --debug
     """Train networks deterministically on galaxy images, and rank them.
 
-    The results stand in the last lines of the output. The same command again finds what is finished.
+    The leaderboard is at the end of the output. Cells that finished before are not repeated. After Ctrl-C the same
+    command resumes where it stopped.
     """
-    return execute(architectures, **options)
+    return run_registry(architectures, **options)
 
 
-def execute(
+def run_registry(
     path: Path,
     *,
+    overrides: Overrides,
+    policy: Policy,
     results_path: Path | None,
     model_path: Path | None,
     only_test: bool,
     force: bool,
     offline: bool,
     strict: bool,
-    **options: Any,
 ) -> int:
-    """Run a registry with the options of the command line; return the exit code.
+    """Run a registry as the options of the command line say, and return the exit code.
 
     Parameters
     ----------
     path : Path
-        Of the registry, or its name.
-    results_path, model_path, only_test, force, offline, strict
-        As the options of these names.
-    **options
-        All others: how cells are run, and what replaces settings of the registry.
+        The registry, or the name of a shipped one.
+    overrides, policy, results_path, model_path, only_test, force, offline, strict
+        Values of the options.
     """
     from benchmarker.cli.progress import observer
     from benchmarker.discovery import installed
     from benchmarker.registry import load_registry
     from benchmarker.run import run_study
 
-    policy = _policy(options)
     plugins = installed()
     if strict:
         _refuse_broken(plugins)
-    overrides = _overrides(options)
     loaded = load_registry(path, overrides, plugins)
     results = results_path or default_results(loaded.path, mnist=overrides.mnist)
     try:
-        with ended_in_order(), observer(results) as watching:
+        with observer(results) as watching:
             outcome = run_study(
                 loaded,
                 results,
@@ -117,32 +139,14 @@ def execute(
                 policy=policy,
             )
     except KeyboardInterrupt as error:
-        click.echo(
-            "interrupted: what has finished is kept, the rest is pending; the same command goes on with it", err=True
-        )
+        click.echo("interrupted: finished cells are kept; run the same command again to resume the others", err=True)
         return exit_code(error)
     _conclude(results, loaded, outcome)
     return 1 if outcome.failed or outcome.generators_failed else 0
 
 
-def _policy(options: Mapping[str, Any]) -> Policy:
-    """Return how cells are run, which changes no result."""
-    from benchmarker.run import Policy, parse_gpus
-
-    given = {name: options[name] for name in _OF_POLICY}
-    return Policy(**given | {"gpus": None if given["gpus"] is None else parse_gpus(given["gpus"])})
-
-
-def _overrides(options: Mapping[str, Any]) -> Overrides:
-    """Return what replaces settings of the registry."""
-    from benchmarker.registry import Overrides
-
-    given = {name: value for name, value in options.items() if name not in _OF_POLICY}
-    return Overrides(**given | {"seeds": tuple(seed for some in given["seeds"] for seed in some)})
-
-
 def default_results(registry: Path, *, mnist: bool) -> Path:
-    """Return the study's folder where none is given; digits and galaxies are two studies."""
+    """Return the default folder of a study; MNIST has a different one, because it is a study of other images."""
     return RESULTS / f"{registry.stem}{'-mnist' if mnist else ''}"
 
 
@@ -153,25 +157,26 @@ def _refuse_broken(plugins: Plugins) -> None:
 
 
 def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> None:
-    """Show the leaderboard; into a file it comes last, where the readers of logs look for it."""
+    """Print the leaderboard; it ends the output of a log, where readers look for it."""
     from benchmarker.cli.rendering import render
     from benchmarker.results.study_results import open_results
 
     rendered = render(open_results(results), "terminal")
-    reused = f" ({outcome.reused} found finished, not repeated)" if outcome.reused else ""
-    before = (f"Failed:   {outcome.failed_before} before, not repeated; --retry-failed runs them again",)
-    hints = (
-        f"{loaded.path.name}: {outcome.ok} of {outcome.ok + outcome.failed + outcome.pending} cells ok{reused}",
-        *(before if outcome.failed_before else ()),
+    reused = f" ({outcome.reused} finished before)" if outcome.reused else ""
+    lines = [f"{loaded.path.name}: {outcome.ok} of {outcome.ok + outcome.failed + outcome.pending} cells ok{reused}"]
+    if outcome.failed_before:
+        lines.append(f"Failed:   {outcome.failed_before} in an earlier call, not repeated; --retry-failed repeats them")
+    lines += [
         f"Results:  {results}",
         f"More:     benchmarker leaderboard {results} --format csv",
         f"          benchmarker report {results} --format html",
         f"          benchmarker show {results}",
-    )
+    ]
+    summary = "\n".join(lines)
     if on_terminal():
         click.echo()
-        show_renderable(rendered)
-        click.echo("\n" + "\n".join(hints))
+        show(rendered)
+        click.echo(f"\n{summary}")
     else:
-        click.echo("\n" + "\n".join(hints) + "\n")
-        show_renderable(rendered)
+        click.echo(f"\n{summary}\n")
+        show(rendered)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from benchmarker.cli.base import PATH, examples, settings, show_renderable
+from benchmarker.cli import output
+from benchmarker.cli.options import command_settings, study_argument
 from benchmarker.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,14 +16,13 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog=examples(
+    **command_settings(
         "benchmarker show results/quickstart",
         "benchmarker show results/quickstart convxpress/real/8901",
         "benchmarker show results/quickstart 3fa9c1",
-    ),
-    context_settings=settings(),
+    )
 )
-@click.argument("study", type=PATH)
+@study_argument
 @click.argument("cell", required=False)
 def show(study: Path, cell: str | None) -> None:
     """Show a study's plan and what became of each cell, or one run in full.
@@ -34,9 +34,9 @@ def show(study: Path, cell: str | None) -> None:
 
     found = read_study(study)
     if cell is None:
-        show_renderable(show_views.study_view(found))
+        output.show(show_views.study_view(found))
         return
-    show_renderable(show_views.run_view(found, find_cell(found, cell)))
+    output.show(show_views.run_view(found, find_cell(found, cell)))
 
 
 def find_cell(study: Study, wanted: str) -> CellRecord:

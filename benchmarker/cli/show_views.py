@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmarker.cli.progress import duration
+from benchmarker.cli.output import duration
 from benchmarker.results.metrics import metric_label
 from benchmarker.results.study import CellRecord, Study
 from benchmarker.study.layout import CHECKPOINTS

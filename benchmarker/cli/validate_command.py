@@ -1,4 +1,4 @@
-"""``benchmarker validate``: everything that is wrong with registries, before anything is trained."""
+"""``benchmarker validate``: find all errors in registries before anything is trained."""
 
 from __future__ import annotations
 
@@ -6,24 +6,21 @@ from pathlib import Path
 
 import rich_click as click
 
-from benchmarker.cli.base import PATH, counted, examples, planned, settings
+from benchmarker.cli.options import PATH, command_settings
+from benchmarker.cli.output import counted, planned
 
 INVALID = 2
 
 
 @click.command(
-    epilog=examples(
-        "benchmarker validate registries/quickstart.yaml",
-        "benchmarker validate mine.yaml old-list.txt",
-    ),
-    context_settings=settings(),
+    **command_settings("benchmarker validate registries/quickstart.yaml", "benchmarker validate mine.yaml old-list.txt")
 )
 @click.argument("registries", nargs=-1, required=True, metavar="REGISTRY...", type=PATH)
 def validate(registries: tuple[Path, ...]) -> int:
-    """Check registries against the installed plugins, and show all problems at once.
+    """Check registries against the installed plugins.
 
-    Every problem is one line: file:line:column, what was expected and what was received. What only some cells need and
-    cannot have is a warning: those cells would fail, the others run.
+    All errors are reported together, one per line: file:line:column, what was expected and what was received. A warning
+    means that some cells would fail, for example because a plugin is broken, while all others would run.
     """
     from benchmarker.discovery import installed
     from benchmarker.errors import RegistryError
@@ -40,7 +37,8 @@ def validate(registries: tuple[Path, ...]) -> int:
             click.echo("\n".join(report))
     broken = installed().broken
     if broken:
-        click.echo(f"{len(broken)} plugin(s) are broken: benchmarker list -v", err=True)
+        verb = "is" if len(broken) == 1 else "are"
+        click.echo(f"{counted(len(broken), 'plugin')} {verb} broken; benchmarker list -v shows why", err=True)
     return INVALID if invalid else 0
 
 

@@ -57,11 +57,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["leaderbord"], "did you mean 'leaderboard'?"),
         (["list", "--strickt"], "--strict"),
-        (["run", "--seed", "one"], "a whole number from 0"),
+        (["run", "--seed", "one"], "expected a whole number from 0"),
         (["run", "--seed", "1,,2"], "Received: ''"),
         (["run", "--seed", "4294967296"], "4294967295"),
-        (["run", "--train-size", "0"], "x>=1"),
-        (["run", "a.yaml", "-a", "b.yaml"], "give the registry once"),
+        (["run", "--train-size", "0"], "is not in the range"),
+        (["run", "a.yaml", "-a", "b.yaml"], "give the registry only once"),
         (["validate"], "REGISTRY"),
         (["run", "quikstart"], "did you mean 'quickstart'?"),
     ],
@@ -82,7 +82,7 @@ def test_misuse_is_one_message_and_exit_2(
     [
         (ConfigurationError("cannot be done"), 2, "error: cannot be done\n"),
         (StorageError("disk full"), 1, "error: disk full\n"),
-        (KeyError("oops"), 1, "internal error: KeyError: 'oops'\nPlease report it with what --debug shows.\n"),
+        (KeyError("oops"), 1, "internal error: KeyError: 'oops'\nPlease report it with the output of --debug.\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )

@@ -66,7 +66,7 @@ def test_asked_to_end(
     before = signal.getsignal(number)
     assert main(["run", str(tmp_path / "mine.yaml"), "-p", str(tmp_path / "study")]) == code
     assert stopped == [number]
-    assert "the same command goes on with it" in capsys.readouterr().err
+    assert "run the same command again" in capsys.readouterr().err
     assert signal.getsignal(number) == before
 
 

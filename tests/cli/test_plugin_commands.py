@@ -7,7 +7,7 @@ import rich_click as click
 
 from benchmarker import Command
 from benchmarker.cli import main
-from benchmarker.cli.base import LazyGroup
+from benchmarker.cli.entry import LazyGroup
 from benchmarker.contracts.plugins import KINDS
 from benchmarker.discovery import BrokenPlugin, Plugins, Registered
 
@@ -42,7 +42,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_lists_commands_of_plugins_without_importing_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    for line in ("stack        Stack images of a plugin.", "torn         Cannot be imported."):
+    for line in ("stack    Stack images of a plugin.", "torn     Cannot be imported."):
         assert line in out
     assert "Would replace the list." not in out
 
@@ -64,7 +64,7 @@ def test_the_programs_own_names_stay_its_own(capsys: pytest.CaptureFixture[str])
 @pytest.mark.usefixtures("commands")
 @pytest.mark.parametrize(
     ("name", "complaint"),
-    [("torn", "a_library_that_nobody_has"), ("nothing", "is no click command. Received: str"), ("stak", "'stack'?")],
+    [("torn", "a_library_that_nobody_has"), ("nothing", "is not a click command. Received: str"), ("stak", "'stack'?")],
 )
 def test_a_command_that_cannot_be_used_says_why(name: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name]) in {1, 2}
@@ -85,5 +85,5 @@ def test_groups_below_the_program_take_no_commands_of_plugins() -> None:
     context = click.Context(group)
     assert group.list_commands(context) == ["show"]
     assert group.load(context, "stack") is None
-    with pytest.raises(click.UsageError, match="known are: show"):
+    with pytest.raises(click.UsageError, match="the commands are: show"):
         group.resolve_command(context, ["stack"])

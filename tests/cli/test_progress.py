@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from benchmarker import SkippedImage
-from benchmarker.cli.live import RichObserver
-from benchmarker.cli.progress import PlainObserver, duration, observer, skipped_lines
+from benchmarker.cli.output import duration
+from benchmarker.cli.progress import LiveObserver, PlainObserver, observer, skipped_lines
 from benchmarker.study.observer import CellOutcome, CellView, DataSummary, Observer
 
 CELLS = [
@@ -54,9 +54,9 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1] == "skipped 14 images:"
     assert lines[2:16] == [f"  {image.name}: {image.reason}" for image in SKIPPED]
     assert lines[16:] == [
-        "plan: 3 cells, 1 found finished",
+        "plan: 3 cells, 1 finished before",
         "note: one source is in two parts",
-        "[1/3] convxpress/real/8901: found finished, MPCA % best 91.2, final 90.0",
+        "[1/3] convxpress/real/8901: finished before, MPCA % best 91.2, final 90.0",
         "[2/3] mcrgnet/real/8901: started",
         "[2/3] mcrgnet/real/8901: epoch 1/2, loss 0.5123, validation loss 0.6123, 1,234 images/s",
         "[2/3] mcrgnet/real/8901: ok in 0 s, MPCA % best 91.2, final 90.0",
@@ -69,7 +69,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
 def test_live_bars() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=80, color_system=None, highlight=False)
-    with RichObserver(Path("results/mine"), console) as watching:
+    with LiveObserver(Path("results/mine"), console) as watching:
         play(watching)
     out = stream.getvalue()
     assert "  image9.fits: every pixel is NaN" in out
@@ -81,7 +81,7 @@ def test_live_bars() -> None:
 
 def test_live_bars_show_epochs_losses_and_speed() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None, highlight=False)
-    watching = RichObserver(Path("results/mine"), console)
+    watching = LiveObserver(Path("results/mine"), console)
     watching.study_started(CELLS, 0)
     watching.cell_started(CELLS[0])
     watching.cell_epoch(CELLS[0], 1, 4, {"loss": 0.5, "validation_loss": 0.25, "images_per_second": 99.0})
@@ -98,7 +98,7 @@ def test_live_bars_show_epochs_losses_and_speed() -> None:
 
 def test_live_bars_of_several_cells() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None, highlight=False)
-    watching = RichObserver(Path("results/mine"), console)
+    watching = LiveObserver(Path("results/mine"), console)
     watching.study_started(CELLS, 0)
     for cell in CELLS[:2]:
         watching.cell_started(cell)

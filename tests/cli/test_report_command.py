@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarker import ReportOptions, StudyResults
-from benchmarker.cli import main, rendering
+from benchmarker.cli import main, output, rendering
 from benchmarker.contracts.plugins import Report
 from benchmarker.errors import PluginError
 
@@ -103,11 +103,11 @@ def test_a_format_cannot_write_elsewhere(name: str) -> None:
 def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
     (tmp_path / "real.csv").write_text("old")
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
-    assert rendering.write_file(tmp_path / "link.csv", b"new")
+    assert output.write_file(tmp_path / "link.csv", b"new")
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "real.csv").read_text() == "new"
-    assert not rendering.write_file(tmp_path / "link.csv", b"new")
-    assert rendering.write_file(Path("/dev/null"), b"new")
+    assert not output.write_file(tmp_path / "link.csv", b"new")
+    assert output.write_file(Path("/dev/null"), b"new")
     assert not Path("/dev/null").is_file()
 
 

@@ -56,7 +56,7 @@ def test_leaderboard_options(filled: StudyFiles, capsys: pytest.CaptureFixture[s
     [
         (["--sort", "macro_f2"], 2, "did you mean 'macro_f1'"),
         (["--format", "cvs"], 2, "did you mean 'csv'"),
-        (["--output", "/no/such/folder/table.csv"], 1, "cannot be written"),
+        (["--output", "/no/such/folder/table.csv"], 1, "/no/such/folder/table.csv: No such file or directory"),
     ],
 )
 def test_leaderboard_complaints(

@@ -57,7 +57,7 @@ def test_the_leaderboard_is_the_end_of_the_log(capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     lines = out.splitlines()
     assert lines[0] == "note: working"
-    assert "mine.yaml: 2 of 2 cells ok (1 found finished, not repeated)" in lines
+    assert "mine.yaml: 2 of 2 cells ok (1 finished before)" in lines
     assert "Results:  results/mine" in lines
     assert lines[-1] == "2 of 2 cells finished."
     assert out.index("Results:") < out.index("MPCA %")
@@ -113,7 +113,7 @@ def test_ctrl_c_is_one_line_and_130(run: FakeRun, capsys: pytest.CaptureFixture[
     run.error = KeyboardInterrupt()
     assert main(["run", "mine.yaml"]) == 130
     assert capsys.readouterr().err.splitlines() == [
-        "interrupted: what has finished is kept, the rest is pending; the same command goes on with it"
+        "interrupted: finished cells are kept; run the same command again to resume the others"
     ]
 
 

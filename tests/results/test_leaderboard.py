@@ -17,7 +17,7 @@ from benchmarker import (
     open_results,
     write_summary,
 )
-from benchmarker.cli.base import plain_text
+from benchmarker.cli.output import plain_text
 from benchmarker.discovery import installed, resolve
 from benchmarker.errors import ConfigurationError
 from benchmarker.results.leaderboard import build_leaderboard

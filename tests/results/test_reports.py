@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchmarker import ReportOptions, StudyResults, open_results
-from benchmarker.cli.base import plain_text
+from benchmarker.cli.output import plain_text
 from benchmarker.discovery import installed, resolve
 
 if TYPE_CHECKING:

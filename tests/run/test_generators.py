@@ -136,7 +136,7 @@ def test_the_same_command_repeats_nothing(painted: Path, place: Mapping[str, str
     before = {path: path.stat().st_mtime_ns for path in (painted / "study" / "runs").rglob("*")}
     again = command_line.run("run", "tiny.yaml", "-p", "study", cwd=painted, env=place)
     assert again.returncode == 0
-    assert "plan: 3 cells and 1 generator, 4 found finished" in again.stdout
+    assert "plan: 3 cells and 1 generator, 4 finished before" in again.stdout
     alone = command_line.run("gan", "train", "tiny.yaml", "-p", "study", cwd=painted, env=place)
     assert alone.returncode == 0, alone.stderr
     assert "epoch" not in alone.stdout

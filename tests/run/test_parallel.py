@@ -85,7 +85,7 @@ def test_a_run_waits_for_the_cells_of_another(quick: QuickStudy) -> None:
     quick.let("go")
     done = quick.end(second)
     assert done.returncode == 0
-    assert "found finished" in done.stdout
+    assert "finished before" in done.stdout
     assert quick.end(first).returncode == 0
     assert len(quick.attempts) == 1
 

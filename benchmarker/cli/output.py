@@ -1,0 +1,118 @@
+"""How commands print and write: consoles, plain text of a fixed width, counts and durations."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+# Logs are read in editors and on the web. With a fixed width, the same study always gives the same bytes.
+PLAIN_WIDTH = 100
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, with the noun in the plural where needed."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def planned(cells: int, generators: int) -> str:
+    """Return how many cells and generators there are: ``"6 cells and 3 generators"``."""
+    return counted(cells, "cell") + (f" and {counted(generators, 'generator')}" if generators else "")
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the units that a person would choose."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def on_terminal() -> bool:
+    """Return whether standard output is a terminal that can redraw lines."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def console() -> Console:
+    """Return a rich console for the terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def plain_text(renderable: RenderableType) -> str:
+    """Return a rich renderable as text for a file: no escape codes, no trailing spaces, a fixed width."""
+    import io
+
+    from rich.console import Console
+
+    stream = io.StringIO()
+    Console(
+        file=stream, width=PLAIN_WIDTH, force_terminal=False, color_system=None, highlight=False, emoji=False
+    ).print(renderable, markup=False)
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+
+
+def show(content: RenderableType) -> None:
+    """Print text, or a rich renderable: drawn on a terminal, as plain text into a file."""
+    if isinstance(content, str):
+        click.echo(content, nl=not content.endswith("\n"))
+    elif on_terminal():
+        console().print(content)
+    else:
+        click.echo(plain_text(content), nl=False)
+
+
+def write(content: RenderableType, path: Path) -> None:
+    """Write text, or a rich renderable as plain text, to a file.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    text = content if isinstance(content, str) else plain_text(content)
+    # Bytes rather than text, so that the same study gives the same line ends everywhere.
+    write_file(path, text.encode())
+
+
+def write_file(path: Path, content: bytes, *, parents: bool = False) -> bool:
+    """Write a file atomically unless it has that content already; return whether it was written.
+
+    Parameters
+    ----------
+    path : Path
+        The file. If it is a link, the file that it points to is replaced; a pipe or a device is written to directly.
+    content : bytes
+        New content.
+    parents : bool
+        Create the folders that contain the file.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    from benchmarker.files import make_folder, storage_error, write_bytes
+
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return True
+        path = path.resolve()
+        if path.is_file() and path.read_bytes() == content:
+            return False
+    except OSError as error:
+        raise storage_error(error, path) from error
+    if parents:
+        make_folder(path.parent)
+    write_bytes(path, content)
+    return True
