@@ -1,6 +1,6 @@
 """Canonical encodings and their SHA-256 digests.
 
-Everything that is compared, cached or chained is encoded in one way only: JSON with sorted keys and no white space, and
+Everything that is compared, cached or chained has exactly one encoding: JSON with sorted keys and no white space, and
 arrays as ``name, dtype, shape, little-endian bytes in C order``. ``docs/explanation/determinism.md`` describes both.
 """
 
@@ -20,7 +20,7 @@ _CHUNK_BYTES = 1 << 22
 
 
 def canonical_json(value: Any) -> bytes:
-    """Encode a JSON value in the one way that digests use.
+    """Encode a JSON value in the form that digests are computed from.
 
     Parameters
     ----------
@@ -30,32 +30,72 @@ def canonical_json(value: Any) -> bytes:
     Returns
     -------
     bytes
-        UTF-8, keys sorted, no white space, shortest round-trip decimal numbers.
+        UTF-8 with sorted keys, no white space, and the shortest decimal numbers that are read back exactly.
 
     Raises
     ------
     ValueError
         If a number is not finite.
+
+    Notes
+    -----
+    1 and 1.0 are encoded differently, as ``1`` and ``1.0``.
+
+    Examples
+    --------
+    >>> canonical_json({"seed": 8901, "classes": ["FRI", "FRII"], "rate": 1e-4})
+    b'{"classes":["FRI","FRII"],"rate":0.0001,"seed":8901}'
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def digest_json(value: Any) -> str:
-    """Return the hexadecimal SHA-256 of the canonical JSON of ``value``."""
+    """Return the hexadecimal SHA-256 of the canonical JSON of ``value``.
+
+    Examples
+    --------
+    >>> digest_json({"a": 1, "b": 2}) == digest_json({"b": 2, "a": 1})
+    True
+    """
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def digest_file(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of the bytes of a file."""
+    """Return the hexadecimal SHA-256 of the bytes of a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "empty")
+    ...     path.touch()
+    ...     digest_file(path)
+    'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+    """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest_arrays(arrays: Mapping[str, NDArray[Any]] | Iterable[tuple[str, NDArray[Any]]]) -> str:
-    """Return the hexadecimal SHA-256 of named arrays, in the order given.
+    """Return the hexadecimal SHA-256 of named arrays, in the given order.
 
-    Each array adds one canonical JSON line ``[name, dtype, shape]`` and then its bytes, little-endian, in C order.
-    Memory-mapped arrays are read in pieces.
+    Each array contributes one line of canonical JSON, ``[name, dtype, shape]``, and then its bytes, little-endian and
+    in C order. Memory-mapped arrays are read piece by piece.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray, or iterable of pairs of str and ndarray
+        The arrays, of any shape and numeric type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> little, big = np.arange(3, dtype="<f4"), np.arange(3, dtype=">f4")
+    >>> digest_arrays({"flux": little}) == digest_arrays({"flux": big})
+    True
+    >>> digest_arrays({"flux": little}) == digest_arrays({"noise": little})
+    False
     """
     state = hashlib.sha256()
     for name, array in arrays.items() if isinstance(arrays, Mapping) else arrays:

@@ -1,13 +1,8 @@
 """Named streams of random numbers: the only source of randomness in the benchmarker.
 
-A stream is named by what it is for and by the axes that it may depend on. Its key is the SHA-256 of the canonical JSON
-of that name, so it depends on nothing else: not on import order, on installed plugins, on what was trained before or on
-how many jobs run side by side.
-
->>> Stream("order", seed=8901, epoch=3).generator().permutation(4).tolist() == Stream(
-...     "order", epoch=3, seed=8901
-... ).generator().permutation(4).tolist()
-True
+A stream is named by its purpose and by the axes that it may depend on. Its key is the SHA-256 of the canonical JSON of
+that name, so it depends on nothing else: not on the order of imports, on the installed plugins, on what was trained
+before, or on the number of jobs that run side by side.
 """
 
 from __future__ import annotations
@@ -20,19 +15,36 @@ from benchmarker.digests import digest_json
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    # The type for annotations elsewhere: nobody else names `numpy.random`.
+    # The type for annotations in other modules, which must not import `numpy.random`.
     RandomGenerator = Generator
 
 
 class Stream:
-    """A stream of random numbers, named by a purpose and its axes.
+    """A stream of random numbers, named by its purpose and its axes.
 
     Parameters
     ----------
     purpose : str
-        What the numbers are for, for example ``"split"``.
+        What the numbers are used for, for example ``"split"``.
     **axes : JSON values
         Everything that the numbers may depend on, for example ``seed=8901, epoch=3``.
+
+    References
+    ----------
+    Salmon, Moraes, Dror & Shaw 2011, SC11, doi:10.1145/2063384.2063405 (the Philox generator).
+
+    Examples
+    --------
+    The order of the axes does not matter, their values do:
+
+    >>> from benchmarker import Stream
+    >>> order = Stream("order", seed=8901, epoch=3)
+    >>> order.key() == Stream("order", epoch=3, seed=8901).key()
+    True
+    >>> order.key() == Stream("order", seed=8901, epoch=4).key()
+    False
+    >>> sorted(order.generator().permutation(4).tolist())
+    [0, 1, 2, 3]
     """
 
     __slots__ = ("axes", "purpose")
@@ -46,36 +58,43 @@ class Stream:
         return f"Stream({self.purpose!r}, {axes})"
 
     def key(self) -> str:
-        """Return the 64 hexadecimal digits that the stream's numbers come from."""
+        """Return the 64 hexadecimal digits that determine the numbers of the stream."""
         return digest_json({"purpose": self.purpose, "axes": self.axes})
 
     def child(self, purpose: str, /, **axes: Any) -> Stream:
-        """Return the stream of a part of this purpose, with further axes."""
+        """Return the stream for a part of this purpose, with further axes."""
         return Stream(f"{self.purpose}/{purpose}", **self.axes, **axes)
 
     def seed(self) -> int:
-        """Return a seed in [0, 2**31), for libraries that take an integer."""
+        """Return a seed in [0, 2**31), for libraries that need an integer."""
         return int(self.key()[:8], 16) & 0x7FFFFFFF
 
     def generator(self) -> Generator:
-        """Return a fresh counter-based generator (Philox 4x64) at the start of the stream."""
+        """Return a new counter-based generator (Philox 4x64) at the start of the stream."""
         import numpy as np
 
         return np.random.Generator(np.random.Philox(key=int(self.key()[:32], 16)))
 
 
 def layer_seeds(seed: int) -> Iterator[int]:
-    """Yield the seeds of a network's initialisers and dropouts, one after the other, without end.
+    """Yield seeds for the initialisers and dropouts of a network, one after the other, without end.
 
     Parameters
     ----------
     seed : int
-        The seed that a builder was called with.
+        Seed that the builder was called with.
 
     Yields
     ------
     int
-        In [0, 2**31); the k-th seed depends on ``seed`` and k alone.
+        In [0, 2**31); the k-th seed depends on ``seed`` and k only.
+
+    Examples
+    --------
+    >>> from benchmarker import layer_seeds
+    >>> seeds, again = layer_seeds(8901), layer_seeds(8901)
+    >>> [next(seeds), next(seeds)] == [next(again), next(again)]
+    True
     """
     k = 0
     while True:

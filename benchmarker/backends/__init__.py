@@ -1,9 +1,9 @@
 """Numerical backends: the only modules that import tensorflow or jax.
 
-Each backend is a module with five functions: ``environment(threads)`` gives the environment variables that a worker
-must be started with, ``configure(threads, seed)`` switches determinism on and asserts that it is, ``describe()`` says
-which devices and versions compute, ``peak_device_bytes()`` what memory they needed, and ``gradient_step(...)`` compiles
-a training step of networks that `keras.Model.fit` cannot train.
+Each backend is a module with the functions of `Backend`: ``environment`` returns the environment variables that a
+worker must be started with, ``configure`` switches determinism on and checks that it is, ``describe`` names versions
+and devices, ``peak_device_bytes`` returns the memory that was used, and ``gradient_step`` compiles a training step for
+networks that `keras.Model.fit` cannot train.
 """
 
 from __future__ import annotations
@@ -17,43 +17,46 @@ from benchmarker.errors import ConfigurationError
 
 BACKENDS = ("tensorflow", "jax")
 
-# Variables by which numerical libraries choose instructions, threads and precision. None is left to the user's shell:
-# ONEDNN_MAX_CPU_ISA alone changes the bits of a training, and KERAS_MAX_EPOCHS ends it early.
+# Variables that make numerical libraries choose instructions, threads and precision. Workers inherit none of them from
+# the user's shell: ONEDNN_MAX_CPU_ISA changes the bits of a training, and KERAS_MAX_EPOCHS ends it early.
 _CHANGE_BITS = (
     *("TF_", "XLA_", "JAX_", "ONEDNN_", "DNNL_", "MKL_", "OPENBLAS_", "OMP_", "GOMP_", "KMP_"),
     *("CUBLAS_", "CUDNN_", "NVIDIA_TF32_OVERRIDE", "KERAS_", "NPY_", "PJRT_", "NPROC"),
 )
 
-Loss = Callable[..., tuple[Any, Mapping[str, Any]]]
-Step = Callable[..., Mapping[str, Any]]
+Tensors = Mapping[str, Any]
+"""Tensors of the backend by name."""
+
+Loss = Callable[..., tuple[Any, Tensors]]
+Step = Callable[..., Tensors]
 
 
 class Backend(Protocol):
-    """What a module of this package offers."""
+    """Interface of the modules of this package."""
 
     def environment(self, threads: int) -> Mapping[str, str]:
         """Return the variables that must be set before the backend is imported."""
 
     def configure(self, threads: int, seed: int) -> None:
-        """Pin threads, switch determinism on, and raise DeterminismError if it is not."""
+        """Pin threads and switch determinism on; raise DeterminismError if that fails."""
 
     def describe(self) -> Mapping[str, object]:
         """Return versions and devices."""
 
     def peak_device_bytes(self) -> int | None:
-        """Return the largest memory that was in use on the first GPU, in bytes, or None without a GPU."""
+        """Return the peak memory in use on the first GPU in bytes, or None without a GPU."""
 
     def gradient_step(self, loss: Loss, optimiser: Any, trained: Sequence[Any], state: Sequence[Any]) -> Step:
         """Return a compiled training step."""
 
 
 def chosen() -> str:
-    """Return the name of the backend: ``KERAS_BACKEND``, or tensorflow.
+    """Return the name of the backend: the value of ``KERAS_BACKEND``, or else ``"tensorflow"``.
 
     Raises
     ------
     ConfigurationError
-        If the benchmarker has no such backend.
+        If the benchmarker does not support the backend.
     """
     name = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if name not in BACKENDS:
@@ -72,9 +75,9 @@ def worker_environment(name: str, threads: int) -> dict[str, str]:
     Parameters
     ----------
     name : str
-        Of the backend.
+        Name of the backend.
     threads : int
-        That one operation may use; the number of cores plays no role.
+        Number of threads that one operation may use; it does not depend on the number of cores.
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(_CHANGE_BITS)}
     pinned = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
@@ -82,20 +85,20 @@ def worker_environment(name: str, threads: int) -> dict[str, str]:
 
 
 def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Sequence[Any] = ()) -> Step:
-    """Return a training step that is compiled once for each shape of its arrays, on the backend that Keras uses.
+    """Return a training step, compiled once for each shape of its arrays on the backend that Keras uses.
 
     Parameters
     ----------
     loss : callable
-        ``loss(*arrays) -> (scalar, measured)``, written with Keras layers and `keras.ops`: the scalar tensor to make
-        smaller, and tensors by name that the step shall return. It may read any variable, and changes those of
-        ``state`` alone.
+        ``loss(*arrays) -> (scalar, measured)``, written with Keras layers and `keras.ops`: the scalar tensor to
+        minimise, and tensors by name that the step returns. It may read any variable, but change only those of
+        ``state``.
     optimiser : keras.optimizers.Optimizer
-        Used by this step alone; built here for ``trained``.
+        Optimiser of this step only; it is built here for ``trained``.
     trained : sequence of keras.Variable
-        What the step updates; a variable that the scalar does not depend on has a gradient of zero.
+        Variables that the step updates; one that the scalar does not depend on has a gradient of zero.
     state : sequence of keras.Variable
-        Other variables that calling ``loss`` changes: statistics of batch normalisation, seed generators.
+        Other variables that ``loss`` changes: statistics of batch normalisation, seed generators.
 
     Returns
     -------
@@ -105,7 +108,18 @@ def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Seq
     Raises
     ------
     PluginError
-        By the step, on JAX, if the loss changes a variable that is neither listed nor trained.
+        Raised by the step, on JAX, if the loss changes a variable that is neither in ``trained`` nor in ``state``.
+
+    Examples
+    --------
+    One step of gradient descent on :math:`w^2` from :math:`w = 3` with a learning rate of 0.5 reaches the minimum:
+
+    >>> import keras
+    >>> from benchmarker import gradient_step
+    >>> w = keras.Variable(3.0)
+    >>> step = gradient_step(lambda: (w * w, {"loss": w * w}), keras.optimizers.SGD(0.5), [w])
+    >>> float(step()["loss"]), float(w)
+    (9.0, 0.0)
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""JAX: computes on the CPU, or on a GPU where jaxlib finds one."""
+"""JAX: computes on a GPU if jaxlib finds one, and otherwise on the CPU."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from benchmarker.errors import DeterminismError, PluginError
 
 if TYPE_CHECKING:
-    from benchmarker.backends import Loss, Step
+    from benchmarker.backends import Loss, Step, Tensors
 
-# jaxlib runs the operations of the CPU in one pool of threads of this name: a thread for each core unless PJRT_NPROC
-# says otherwise. Their number decides how sums are split, however many cores there are.
+# jaxlib runs operations on the CPU in one pool of threads with this name, one thread for each core unless PJRT_NPROC
+# gives another number. That number determines how sums are split, and so the bits of the result.
 _POOL = "tf_XLAEigen"
 _ESSENTIAL = ("PJRT_NPROC", "XLA_FLAGS")
 
@@ -25,36 +25,36 @@ def environment(threads: int) -> Mapping[str, str]:
         "JAX_ENABLE_X64": "0",
         "PJRT_NPROC": str(threads),
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        # A GPU's kernels are else picked by the clock, which may pick others the next time.
+        # Otherwise a GPU's kernels are chosen by timing them, which may give others the next time.
         "XLA_FLAGS": "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
 
 
-def configure(threads: int, seed: int) -> None:  # noqa: ARG001 - JAX has no generator of its own
-    """Assert that threads are pinned and determinism is on; `environment` has switched both.
+def configure(threads: int, seed: int) -> None:  # noqa: ARG001 - JAX has no global generator
+    """Check that threads are pinned and determinism is on, as the variables of `environment` request.
 
     Parameters
     ----------
     threads : int
-        That one operation may use.
+        Number of threads that one operation may use.
     seed : int
-        Not used: JAX draws nothing without a key.
+        Not used: JAX draws no random numbers without a key.
 
     Raises
     ------
     DeterminismError
-        If a switch is not in force.
+        If a switch has no effect.
     """
     import jax
     from keras.src.utils import module_utils
 
-    # Where TensorFlow is installed too, Keras would import it only to seed its generators.
+    # If TensorFlow is installed as well, Keras would import it, only to seed its generators.
     module_utils.tensorflow._available = False
     wanted = environment(threads)
     wrong = [f"{name}={wanted[name]}" for name in _ESSENTIAL if os.environ.get(name) != wanted[name]]
     if jax.config.jax_default_matmul_precision != "highest":
-        wrong.append("matrix products of full precision")
+        wrong.append("matrix products in full precision")
     if jax.config.jax_enable_x64:
         wrong.append("numbers of 32 bits")
     jax.devices()  # starts the threads
@@ -65,7 +65,7 @@ def configure(threads: int, seed: int) -> None:  # noqa: ARG001 - JAX has no gen
 
 
 def _pool_size() -> int | None:
-    """Return how many threads run the operations of the CPU; None where the system does not say."""
+    """Return the number of threads that run operations on the CPU; None if the system does not say."""
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
         return None
@@ -88,7 +88,7 @@ def describe() -> Mapping[str, object]:
 
 
 def peak_device_bytes() -> int | None:
-    """Return the largest memory that was in use on the first GPU, in bytes, or None without a GPU."""
+    """Return the peak memory in use on the first GPU in bytes, or None without a GPU."""
     import jax
 
     device = jax.local_devices()[0]
@@ -103,14 +103,14 @@ def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Seq
     import jax
 
     optimiser.build(trained)
-    read: list[Any] = []  # other variables that the loss reads: known once it was traced
+    read: list[Any] = []  # other variables that the loss reads, known once it has been traced
 
     def valued(
         trained_values: Sequence[Any], state_values: Sequence[Any], read_values: Sequence[Any], arrays: Sequence[Any]
     ) -> tuple[Any, tuple[Any, Any]]:
         pairs = zip([*trained, *state, *read], [*trained_values, *state_values, *read_values], strict=True)
         scalar, measured, changed, met = _stateless(loss, list(pairs), state, arrays)
-        if met:  # would be built into the compiled step as a constant, though training changes it in between
+        if met:  # would become constants of the compiled step, although their values change between steps
             read.extend(met)
         return scalar, (dict(measured), changed)
 
@@ -123,7 +123,7 @@ def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Seq
 
     shapes: set[tuple[tuple[int, ...], ...]] = set()
 
-    def step(*arrays: Any) -> Mapping[str, Any]:
+    def step(*arrays: Any) -> Tensors:
         shape = tuple(tuple(array.shape) for array in arrays)
         if shape not in shapes:
             jax.eval_shape(valued, _values(trained), _values(state), _values(read), arrays)  # finds what is read
@@ -144,8 +144,8 @@ def _values(variables: Sequence[Any]) -> list[Any]:
 
 def _stateless(
     loss: Loss, pairs: list[tuple[Any, Any]], state: Sequence[Any], arrays: Sequence[Any]
-) -> tuple[Any, Mapping[str, Any], list[Any], list[Any]]:
-    """Call a loss with given values of variables; return its result, the new state and what else it read."""
+) -> tuple[Any, Tensors, list[Any], list[Any]]:
+    """Call a loss with given values of variables; return its result, the new state, and the other variables it read."""
     import keras
 
     known = {id(variable) for variable, _ in pairs}
@@ -161,7 +161,7 @@ def _stateless(
         def add_update(self, update: tuple[Any, Any]) -> None:
             if id(update[0]) not in may_change:
                 raise PluginError(
-                    f"the loss changes {update[0].path}, which must be among the `state` of its gradient_step"
+                    f"the loss changes {update[0].path}, which must be in the `state` of its gradient_step"
                 )
             super().add_update(update)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarker.errors import DeterminismError
 
 if TYPE_CHECKING:
-    from benchmarker.backends import Loss, Step
+    from benchmarker.backends import Loss, Step, Tensors
 
 
 def environment(threads: int) -> Mapping[str, str]:
@@ -31,14 +31,14 @@ def configure(threads: int, seed: int) -> None:
     Parameters
     ----------
     threads : int
-        That one operation may use.
+        Number of threads that one operation may use.
     seed : int
-        Of TensorFlow's own generators: determinism demands one, though every layer has a seed of its own.
+        Seed of TensorFlow's global generator: determinism requires one, although every layer has its own seed.
 
     Raises
     ------
     DeterminismError
-        If TensorFlow was used before, or a switch did not take.
+        If TensorFlow was used before, or a switch has no effect.
     """
     import tensorflow as tf
     from fwr13y.d9m.tensorflow import enable_determinism
@@ -91,7 +91,7 @@ def describe() -> Mapping[str, object]:
 
 
 def peak_device_bytes() -> int | None:
-    """Return the largest memory that was in use on the first GPU, in bytes, or None without a GPU."""
+    """Return the peak memory in use on the first GPU in bytes, or None without a GPU."""
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
@@ -107,7 +107,7 @@ def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Seq
 
     # XLA and op determinism exclude each other.
     @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
-    def step(*arrays: Any) -> Mapping[str, Any]:
+    def step(*arrays: Any) -> Tensors:
         watched = [variable.value for variable in trained]
         # What is not trained, such as the other network of a GAN, need not be recorded.
         with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -1,6 +1,6 @@
-"""Trains a small network in a process of its own and prints digests as JSON; started by test_determinism.py.
+"""Train a small network in a separate process and print digests as JSON; started by test_determinism.py.
 
-Takes the number of cores to keep to (0 for all), the threads that one operation may use, and the seeds to train with.
+Arguments: number of cores to use (0 for all), number of threads that one operation may use, seeds to train with.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(cores: int, threads: int, seeds: list[int]) -> dict[str, Any]:
     }
     try:
         backend.configure(threads + 1, 8901)
-    except Exception as error:  # noqa: BLE001 - the test looks at its type
+    except Exception as error:  # noqa: BLE001 - the test checks its type
         found["configured_too_late"] = [type(error).__name__, str(error)]
     return found
 
@@ -70,7 +70,7 @@ def _fit(seed: int) -> dict[str, Any]:
     )
     validation = FixedBatches(PartSet(data, np.arange(32, n)), batch_size=16, targets=True)
     fitted = fit(model, training, epochs=2, train=train, validation=validation)
-    keras.utils.set_random_seed(seed + 1)  # what ran before must not matter to the next fit
+    keras.utils.set_random_seed(seed + 1)  # must not affect the next fit
     return {"initial": initial, "final": digest_weights(model), "history": fitted.progress.history}
 
 

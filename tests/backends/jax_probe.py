@@ -1,7 +1,7 @@
-"""Trains a small network on JAX in a process of its own and prints digests as JSON; started by test_jax.py.
+"""Train a small network on JAX in a separate process and print digests as JSON; started by test_jax.py.
 
-Takes the number of cores to keep to (0 for all), the threads that one operation may use, and a folder for snapshots.
-The first process that is given a folder trains two of three epochs in it, the next one goes on from there.
+Arguments: number of cores to use (0 for all), number of threads that one operation may use, folder for snapshots. The
+first process that is given a folder trains two of three epochs there, the next one continues.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main(cores: int, threads: int, folder: Path) -> dict[str, Any]:
     }
     try:
         backend.configure(threads + 1, 8901)
-    except Exception as error:  # noqa: BLE001 - the test looks at its type
+    except Exception as error:  # noqa: BLE001 - the test checks its type
         found["configured_too_late"] = [type(error).__name__, str(error)]
     return found
 
@@ -72,7 +72,7 @@ def _fit(folder: Path, epochs: int) -> dict[str, Any]:
     _import_networks()
     architecture = Architecture(name="probe", builder="determinism_probe:build", citation="none")
     model = build_model(architecture, None, (32, 32, 1), task, seed=seed)
-    # A plateau from the first epoch on, so that the learning rate is part of what must come back.
+    # A plateau from the first epoch on, so that the learning rate is part of the restored state.
     training = Training.model_validate({"batch_size": 16, "plateau": {"patience": 1, "minimum_delta": 5.0}})
     compile_model(model, task, training, 1e-3)
     jitter = Augmentation(name="jitter", kind="transform", builder="determinism_probe:jitter", draws_per_image=1)
@@ -108,7 +108,7 @@ def _fit(folder: Path, epochs: int) -> dict[str, Any]:
 
 
 def _import_networks() -> None:
-    """Import what the probe of the other backend trains, by its path: tests are no package."""
+    """Import the network of the other probe by its path, since tests are not an installed package."""
     name = "determinism_probe"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

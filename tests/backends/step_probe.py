@@ -1,4 +1,4 @@
-"""Takes gradient steps on the backend of this process, and prints what they did."""
+"""Take gradient steps on the backend of this process, and print what changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE = 0.5
 
 
 def plain_step() -> dict[str, Any]:
-    """Return how far a step of a linear network is from the one that is worked out by hand."""
+    """Return the largest deviation of steps of a linear network from hand calculation."""
     dense = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.GlorotUniform(seed=1))
     scale = keras.Variable(2.0, trainable=False, name="scale")
     dense.build((None, 3))
@@ -77,7 +77,7 @@ def trained() -> dict[str, Any]:
 
 
 def unlisted_state() -> str:
-    """Return what is said when the loss changes a variable that is not listed."""
+    """Return the error message if the loss changes a variable that is not listed."""
     model = network()
 
     def loss(x: Any) -> tuple[Any, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The same bits again: in one process, in another, on fewer cores, and after anything that ran before."""
+"""TensorFlow gives the same bits in any process, on any number of cores, whatever ran before."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _start(cores: int, *seeds: int) -> subprocess.Popen[bytes]:
 
 @pytest.fixture(scope="module")
 def probes() -> dict[str, Any]:
-    """What the probe found on all cores and on one, side by side."""
+    """Results of the probe on all cores and on one."""
     started = {"all": _start(0, 8901, 1826, 8901), "one": _start(1, 8901)}
     found = {}
     for name, process in started.items():

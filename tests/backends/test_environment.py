@@ -1,4 +1,4 @@
-"""What a worker process is started with."""
+"""The environment of worker processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gradient step is the optimiser's own, on both backends, and moves everything that it should."""
+"""Gradient steps on both backends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="
 
 @pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=needs_jax)])
 def probe(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What two trainings in a fresh process did, with the name of its backend."""
+    """Results of two trainings in a new process, with the name of its backend."""
     done = subprocess.run(
         [sys.executable, str(PROBE)],
         env=worker_environment(request.param, 2),
@@ -34,7 +34,7 @@ def probe(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def test_gradient_step_equals_the_plain_optimiser(probe: dict[str, Any]) -> None:
-    """Also when what the loss only reads has changed since the step was compiled, and for a smaller batch."""
+    """Also if a variable that the loss only reads has changed since the step was compiled, and for a smaller batch."""
     assert probe["plain"]["off"] < 1e-5
     assert probe["plain"]["scale"] == 0.5  # read, never trained
 
@@ -48,5 +48,5 @@ def test_gradient_steps_are_reproducible(probe: dict[str, Any]) -> None:
 
 
 def test_gradient_step_refuses_unlisted_state_on_jax(probe: dict[str, Any]) -> None:
-    """TensorFlow changes it in place; JAX would compute with a copy, and forget it."""
-    assert ("must be among the `state`" in probe["unlisted"]) is (probe["backend"] == "jax")
+    """TensorFlow changes it in place; JAX would compute with a copy and lose the change."""
+    assert ("must be in the `state`" in probe["unlisted"]) is (probe["backend"] == "jax")

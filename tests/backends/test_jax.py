@@ -1,4 +1,4 @@
-"""JAX: the same bits again, after an interruption too, on any number of cores, and never mixed up with TensorFlow's."""
+"""JAX gives the same bits on any number of cores, and after an interruption."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="
 
 @pytest.fixture(scope="module")
 def probes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """A process on all cores, whose second training is interrupted, and one on a single core that goes on with it."""
+    """A process on all cores, whose second training is interrupted, and one on a single core that continues it."""
     folder = tmp_path_factory.mktemp("snapshots")
     found = []
     for cores in ("0", "1"):
@@ -57,11 +57,11 @@ def test_jax_resumes_an_interrupted_training_bit_for_bit(probes: list[dict[str, 
 
 @needs_jax
 def test_jax_records_the_state_after_each_epoch(probes: list[dict[str, Any]]) -> None:
-    """JAX trains on copies, which come back to the variables at the end of an epoch, before callbacks read them."""
+    """JAX trains on copies, which are written back at the end of an epoch, before callbacks read the variables."""
     first = probes[0]
     for name in ("weights", "random_state", "optimiser"):
         assert len({link["content"][name] for link in first["links"]}) == len(first["links"])
-    # The memory of the best weights is not given to the epochs that follow.
+    # The memory of the best weights is not reused by later epochs.
     assert first["best_epoch"] < len(first["links"])
     assert first["links"][first["best_epoch"] - 1]["content"]["weights"] == first["best"]
     assert first["links"][-1]["content"]["weights"] == first["final"]
