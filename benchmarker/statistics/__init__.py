@@ -1,4 +1,8 @@
-"""Statistics over few seeds: pure functions on arrays and tidy tables, each with its source.
+"""Statistics over few seeds and few test sources.
 
-``verdicts.compare_study(results)`` is what reports show; everything else is what it is made from.
+Pure functions on arrays: `intervals`, `paired` (mean differences), `verdicts` (correction, equivalence, McNemar),
+`power`, `ranks` (several datasets), `pareto` and `caveats`.
+
+From a study to verdicts: `network_results` reads runs into arrays, `comparison` compares two of them, `ratios` follows
+the ratio of generated images, `study_comparison` makes all tables, and `study_power` plans more seeds.
 """

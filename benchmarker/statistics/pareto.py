@@ -1,39 +1,51 @@
-"""Accuracy against cost: the networks that no other network beats in everything."""
+"""Metric against cost: the networks that no other network beats in both (the Pareto front)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import ge
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 PARETO_COSTS: Mapping[str, bool] = {"parameters": False, "flops": False, "inference_images_per_second": True}
-"""Costs that a front is drawn over, and whether more of it is better."""
+"""Costs that the metric is compared with, and whether more of each is better."""
 
 
 def pareto_front(values: ArrayLike, *, higher_is_better: ArrayLike) -> NDArray[np.bool_]:
-    """Tell which rows no other row dominates: at least as good in every column, and better in one.
+    r"""Return which rows no other row dominates.
 
     Parameters
     ----------
     values : array_like of shape (n, n_columns)
-        For example accuracy, parameters and images per second of n networks. A row with a NaN is never on the front.
+        For example accuracy, parameters and images per second of n networks, in any units. A row with a NaN is never
+        on the front.
     higher_is_better : array_like of shape (n_columns,), bool
-        Of each column.
+        Direction of each column.
 
     Returns
     -------
     ndarray of shape (n,), bool
-        Equal rows are on the front together.
+        True on the front; equal rows are on it together.
+
+    Notes
+    -----
+    With all columns oriented so that more is better, row a dominates row b if
+
+    .. math:: a_j \ge b_j \text{ for all } j \quad\text{and}\quad a_j > b_j \text{ for some } j
+
+    The front compares means and ignores their uncertainty: a network may miss it by less than the luck of a seed.
 
     References
     ----------
     Kung, Luccio and Preparata 1975, J. ACM 22, 469, doi:10.1145/321906.321910.
+
+    Examples
+    --------
+    Accuracy in percent and number of parameters of three networks:
+
+    >>> pareto_front([[91.0, 2e6], [90.0, 1e5], [88.0, 5e6]], higher_is_better=[True, False]).tolist()
+    [True, True, False]
     """
     table = np.asarray(values, dtype=np.float64)
     direction = np.asarray(higher_is_better, dtype=bool)
@@ -43,40 +55,10 @@ def pareto_front(values: ArrayLike, *, higher_is_better: ArrayLike) -> NDArray[n
     known: NDArray[np.bool_] = np.asarray(np.isfinite(oriented).all(axis=1), dtype=bool)
     front = np.zeros(len(table), dtype=bool)
     members: list[tuple[float, ...]] = []
-    # From the largest on: whatever beats a row in everything stands before it, and so does a member of the front.
+    # In descending order, a row that dominates another comes before it, and so does a member of the front that does.
     places = [(tuple(oriented[k].tolist()), int(k)) for k in np.flatnonzero(known)]
     for row, place in sorted(places, key=lambda each: each[0], reverse=True):
         if not any(other != row and all(map(ge, other, row)) for other in members):
             members.append(row)
             front[place] = True
     return front
-
-
-def fronts(table: pd.DataFrame, metric: str, *, higher_is_better: bool) -> pd.DataFrame:
-    """Return, for each cost, which rows are on the front of metric against it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row for each network and arm, with columns `metric` and any of ``parameters``, ``flops`` and
-        ``inference_images_per_second``.
-    metric : str
-        A column of `table`.
-    higher_is_better : bool
-        Of the metric.
-
-    Returns
-    -------
-    DataFrame
-        The same index; one column of bool for each cost that `table` has.
-    """
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            cost: pareto_front(table[[metric, cost]].to_numpy(float), higher_is_better=[higher_is_better, more])
-            for cost, more in PARETO_COSTS.items()
-            if cost in table
-        },
-        index=table.index,
-    )

@@ -1,7 +1,7 @@
 """Ranks of networks over several datasets, and the critical difference between mean ranks.
 
-Only for datasets: the seeds of one dataset share its images and are no independent blocks, so tables with several rows
-for a dataset, or with seeds in place of datasets, are refused.
+Ranks are for datasets only. The seeds of one dataset share its images and are not independent blocks, so a table with
+several rows per dataset, or with seeds in place of datasets, is an error.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from benchmarker.errors import BenchmarkerError
 if TYPE_CHECKING:
     import pandas as pd
 
+FEW_DATASETS = 5
+
 
 class RanksError(BenchmarkerError):
     """A table cannot be ranked; the message says why."""
@@ -25,23 +27,24 @@ class RanksError(BenchmarkerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankDiagram:
-    """What a critical-difference diagram draws.
+    """Content of a critical-difference diagram.
 
     Parameters
     ----------
     networks : tuple of str
-        The best mean rank first.
+        Names, the best mean rank first.
     mean_ranks : tuple of float
-        From 1, the best; ties share the mean of their ranks.
+        Mean rank of each network; 1 is the best, and tied networks share the mean of their ranks.
     datasets : tuple of str
-        That were ranked over.
+        The datasets ranked over.
     chi_squared, p : float
-        Friedman's test that all networks are alike.
+        Friedman's test of the hypothesis that all networks are equally good.
     critical_difference : float
-        Mean ranks that differ by less are not told apart (Nemenyi).
+        Smallest significant difference between two mean ranks (Nemenyi's test).
     groups : tuple of tuple of str
-        Largest sets of networks that are not told apart: the bars of the diagram.
+        Largest sets of networks without a significant difference: the bars of the diagram.
     level : float
+        Confidence level of the critical difference.
     """
 
     networks: tuple[str, ...]
@@ -53,33 +56,66 @@ class RankDiagram:
     groups: tuple[tuple[str, ...], ...]
     level: float
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Sentences that belong beside the diagram."""
+        n = len(self.datasets)
+        return () if n >= FEW_DATASETS else (f"Ranks over only {n} datasets say little; use {FEW_DATASETS} or more.",)
+
 
 def rank_diagram(
     table: pd.DataFrame, value: str, *, higher_is_better: bool, level: float = 0.95, network: str = "network"
 ) -> RankDiagram:
-    """Rank networks over datasets.
+    r"""Rank networks over datasets with Friedman's test and Nemenyi's critical difference.
 
     Parameters
     ----------
     table : DataFrame
-        Tidy: columns ``dataset``, `network` and `value`, one row for each network and dataset, already averaged over
-        seeds.
+        Tidy table with the columns ``dataset``, `network` and `value`: one row per network and dataset, already
+        averaged over seeds.
     value, network : str
         Names of columns.
     higher_is_better : bool
-        Of the value.
+        True for scores, False for errors.
     level : float
-        Of the critical difference.
+        Confidence level of the critical difference.
+
+    Returns
+    -------
+    RankDiagram
+        Mean ranks, Friedman's test and groups without a significant difference.
 
     Raises
     ------
     RanksError
-        If there are several rows for a dataset (seeds), a network is missing on one, or too few of either.
+        If there are several rows per dataset (seeds), a network is missing on one, or there are too few of either.
+
+    Notes
+    -----
+    For k networks on N datasets with mean ranks :math:`R_j` and without ties,
+
+    .. math:: \chi^2 = \frac{12 N}{k (k + 1)} \sum_j \left(R_j - \frac{k + 1}{2}\right)^2
+
+    has k - 1 degrees of freedom; ties are corrected for. Ranks ignore how large the differences are, and a group of
+    networks says only that the datasets are too few to separate them.
 
     References
     ----------
     Friedman 1937, J. Am. Stat. Assoc. 32, 675, doi:10.1080/01621459.1937.10503522;
     Demšar 2006, J. Mach. Learn. Res. 7, 1, https://jmlr.org/papers/v7/demsar06a.html.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> scores = {"a": [90, 80, 70, 85, 77, 93], "b": [88, 78, 65, 80, 75, 90], "c": [60, 79, 50, 55, 64, 71]}
+    >>> surveys = ["first", "mirabest", "lotss", "galaxy10", "gama", "hst"]
+    >>> wide = pd.DataFrame(scores, index=pd.Index(surveys, name="dataset"))
+    >>> table = wide.reset_index().melt("dataset", var_name="network", value_name="accuracy")
+    >>> found = rank_diagram(table, "accuracy", higher_is_better=True)
+    >>> found.networks, [round(rank, 2) for rank in found.mean_ranks]
+    (('a', 'b', 'c'), [1.0, 2.17, 2.83])
+    >>> round(found.critical_difference, 2), found.groups
+    (1.35, (('a', 'b'), ('b', 'c')))
     """
     from scipy import stats
 
@@ -106,11 +142,30 @@ def rank_diagram(
 
 
 def critical_difference(n_networks: int, n_datasets: int, level: float = 0.95) -> float:
-    """Return the difference between mean ranks that Nemenyi's test can tell.
+    r"""Return the smallest significant difference between two mean ranks (Nemenyi's test).
+
+    Parameters
+    ----------
+    n_networks, n_datasets : int
+        Number of networks ranked (k) and of datasets ranked over (N).
+    level : float
+        Confidence level.
+
+    Notes
+    -----
+    .. math:: \mathrm{CD} = \frac{q_{k,\infty}}{\sqrt{2}} \sqrt{\frac{k (k + 1)}{6 N}}
+
+    with the quantile q of the studentised range. The test corrects for all pairs of networks, so it is conservative
+    where only some of them matter.
 
     References
     ----------
     Demšar 2006, J. Mach. Learn. Res. 7, 1, https://jmlr.org/papers/v7/demsar06a.html.
+
+    Examples
+    --------
+    >>> round(critical_difference(4, 14), 2)
+    1.25
     """
     from scipy import stats
 
@@ -119,7 +174,7 @@ def critical_difference(n_networks: int, n_datasets: int, level: float = 0.95) -
 
 
 def _friedman(ranks: NDArray[np.float64]) -> tuple[float, float]:
-    """Return Friedman's statistic with its correction for ties, and p."""
+    """Return Friedman's statistic, corrected for ties, and its p-value."""
     from scipy import special
 
     n, k = ranks.shape
@@ -134,21 +189,22 @@ def _friedman(ranks: NDArray[np.float64]) -> tuple[float, float]:
 def _wide(table: pd.DataFrame, value: str, network: str) -> pd.DataFrame:
     missing = [name for name in ("dataset", network, value) if name not in table]
     if missing:
-        hint = " Seeds are no datasets: they share their images." if "seed" in table else ""
-        raise RanksError(f"ranks are taken over datasets: a column {missing[0]!r} was expected.{hint}")
+        hint = " Seeds are not datasets, because they share their images." if "seed" in table else ""
+        raise RanksError(f"Ranks are taken over datasets, but the table has no column {missing[0]!r}.{hint}")
     several = table.duplicated(["dataset", network])
     if several.any():
         row = table[several].iloc[0]
         raise RanksError(
-            f"several values of {row[network]} on {row['dataset']}: average over seeds first. "
+            f"There are several values of {row[network]} on {row['dataset']}: average over seeds first. "
             "Ranks are taken over datasets, never over seeds, which share their images."
         )
     wide = table.pivot(index="dataset", columns=network, values=value)
     if wide.isna().any(axis=None):
-        raise RanksError("every network needs a value on every dataset: leave out those that are incomplete")
+        raise RanksError("Every network needs a value on every dataset: leave out networks that are incomplete.")
     if len(wide) < 2 or wide.shape[1] < 2:
         raise RanksError(
-            f"ranks need two networks on two datasets or more. Received: {wide.shape[1]} and {len(wide)}. "
+            "Ranks need at least two networks on two datasets. "
+            f"Received: {wide.shape[1]} network(s) on {len(wide)} dataset(s). "
             "Compare networks on one dataset by their paired differences."
         )
     return wide

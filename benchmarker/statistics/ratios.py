@@ -1,87 +1,132 @@
-"""How a metric follows the ratio of generated to real images."""
+"""Response of a metric to the ratio of generated to real images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarker.statistics.comparison import Comparison
-from benchmarker.statistics.paired import MeanDifference, judged, paired_t, spread_of
-from benchmarker.statistics.summaries import mean, standard_deviation
-from benchmarker.statistics.tables import RatioPoint, RatioResponse
-
-if TYPE_CHECKING:
-    from benchmarker.statistics.pairs import ComparisonSettings
-    from benchmarker.statistics.seed_results import SeedResults
+from benchmarker.statistics.comparison import Comparison, ComparisonSettings
+from benchmarker.statistics.intervals import mean, standard_deviation
+from benchmarker.statistics.network_results import NetworkResults
+from benchmarker.statistics.paired import MeanDifference, paired_t, seeds_and_sources
 
 
-def ratio_responses(
-    rows: Sequence[SeedResults], settings: ComparisonSettings, reference: str, lines: Sequence[Comparison]
-) -> tuple[RatioResponse, ...]:
-    """Return a ratio-response table for each network and generator that has a ratio.
-
-    Only arms that differ from the reference in nothing but the ratio take part: no further augmentation, real images
-    kept, no balancing of classes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioPoint:
+    """The metric at one ratio.
 
     Parameters
     ----------
-    rows : sequence of SeedResults
-        Of a study.
-    settings : ComparisonSettings
-        What is compared.
-    reference : str
-        The arm without generated images.
-    lines : sequence of Comparison
-        Table of arms, corrected.
+    ratio : float
+        Generated images per real one; 0 for the reference arm.
+    arm : str
+        Name of the arm.
+    mean, standard_deviation : float or None
+        Metric over finished seeds.
+    comparison : Comparison or None
+        Comparison with the reference arm, the same row as in the table of arms; None for the reference itself.
     """
-    bases = {row.network: row for row in rows if row.arm == reference and not row.generated}
-    series: dict[tuple[str, str], list[tuple[float, SeedResults]]] = {}
+
+    ratio: float
+    arm: str
+    mean: float | None
+    standard_deviation: float | None
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioResponse:
+    """Response of a network's metric to the ratio of generated images.
+
+    Parameters
+    ----------
+    network, generator : str
+        The network trained, and the generator of its additional images.
+    points : tuple of RatioPoint
+        Ascending ratios, from 0.
+    slope : float or None
+        Change of the metric per additional generated image per real one: least squares within each seed, then the mean.
+    low, high, p : float or None
+        Interval and two-sided p of the slope, not corrected; None for fewer than two seeds with all ratios.
+    n : int
+        Number of seeds with all ratios.
+    """
+
+    network: str
+    generator: str
+    points: tuple[RatioPoint, ...]
+    slope: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    n: int
+
+
+def ratio_responses(
+    rows: Sequence[NetworkResults], settings: ComparisonSettings, reference: str, compared: Sequence[Comparison]
+) -> tuple[RatioResponse, ...]:
+    r"""Return the response of each network to the images of each generator.
+
+    Parameters
+    ----------
+    rows : sequence of NetworkResults
+        All networks and arms of a study. Only arms that differ from the reference in nothing but the ratio take part:
+        no further augmentation, real images kept, classes not balanced.
+    settings : ComparisonSettings
+        Metric and level.
+    reference : str
+        Arm without generated images.
+    compared : sequence of Comparison
+        Table of arms against the reference, corrected.
+
+    Notes
+    -----
+    With the metric :math:`y_{rs}` at ratio r under seed s,
+
+    .. math:: b_s = \frac{\sum_r (r - \bar{r}) \, y_{rs}}{\sum_r (r - \bar{r})^2}, \qquad b = \frac{1}{S} \sum_s b_s
+
+    A slope is a weighted sum of metrics, so its jackknife over test sources is the same sum, and its interval is that
+    of `seeds_and_sources`. A straight line describes the trend only: a response that rises and then falls may have a
+    slope of zero, so look at the points too.
+    """
+    references = {row.network: row for row in rows if row.arm == reference and not row.generator}
+    series: dict[tuple[str, str], list[tuple[float, NetworkResults]]] = {}
     for row in rows:
-        ratio = row.generated.get("ratio")
-        keeps_real = row.generated.get("real", True) and not row.generated.get("balance", False)
-        if row.network in bases and isinstance(ratio, (int, float)) and keeps_real and row.plain:
-            series.setdefault((row.network, _generator(row)), []).append((float(ratio), row))
-    known = {(line.first.network, line.first.arm): line for line in lines}
+        if row.network in references and row.ratio is not None:
+            series.setdefault((row.network, row.generator), []).append((row.ratio, row))
+    known = {(each.first.network, each.first.arm): each for each in compared}
     return tuple(
-        _response(
-            network, generator, [(0.0, bases[network]), *sorted(points, key=lambda point: point[0])], settings, known
-        )
-        for (network, generator), points in series.items()
+        _response(generator, [(0.0, references[network]), *sorted(arms, key=lambda arm: arm[0])], settings, known)
+        for (network, generator), arms in series.items()
     )
 
 
-def _generator(row: SeedResults) -> str:
-    value = row.generated.get("name") or row.generated.get("by") or row.generated.get("generator") or "generator"
-    return str(value.get("name", "generator")) if isinstance(value, dict) else str(value)
-
-
 def _response(
-    network: str,
     generator: str,
-    points: Sequence[tuple[float, SeedResults]],
+    arms: Sequence[tuple[float, NetworkResults]],
     settings: ComparisonSettings,
-    known: dict[tuple[str, str], Comparison],
+    known: Mapping[tuple[str, str], Comparison],
 ) -> RatioResponse:
-    shown = []
-    for ratio, row in points:
+    points = []
+    for ratio, row in arms:
         values = list(row.values.values())
-        shown.append(
+        points.append(
             RatioPoint(
                 ratio=ratio,
                 arm=row.arm,
                 mean=mean(values) if values else None,
                 standard_deviation=standard_deviation(values) if values else None,
-                comparison=known.get((network, row.arm)) if ratio else None,
+                comparison=known.get((row.network, row.arm)) if ratio else None,
             )
         )
-    seeds = sorted(set.intersection(*(set(row.values) for _, row in points)))
-    slope = _slope(points, seeds, settings)
+    seeds = sorted(set.intersection(*(set(row.seeds) for _, row in arms)))
+    slope = _slope(arms, seeds, settings)
     return RatioResponse(
-        network=network,
+        network=arms[0][1].network,
         generator=generator,
-        points=tuple(shown),
+        points=tuple(points),
         slope=slope.value if slope else None,
         low=slope.low if slope else None,
         high=slope.high if slope else None,
@@ -91,22 +136,18 @@ def _response(
 
 
 def _slope(
-    points: Sequence[tuple[float, SeedResults]], seeds: Sequence[int], settings: ComparisonSettings
+    arms: Sequence[tuple[float, NetworkResults]], seeds: Sequence[int], settings: ComparisonSettings
 ) -> MeanDifference | None:
-    """Fit a line within each seed: a weighted sum of the metric, whose jackknife is the same sum."""
-    ratios = np.array([ratio for ratio, _ in points])
+    ratios = np.array([ratio for ratio, _ in arms])
     centred = ratios - ratios.mean()
     if len(seeds) < 2 or not centred.any():
         return None
     weights = centred / (centred**2).sum()
-    slopes = [
-        sum(weight * row.values[seed] for weight, (_, row) in zip(weights, points, strict=True)) for seed in seeds
-    ]
-    scores = [[row.score(seed, settings.metric) for _, row in points] for seed in seeds]
-    tested = {row.sums[seed].sources for _, row in points for seed in seeds if seed in row.sums}
-    deviation = standard_deviation(slopes)
-    if len(tested) != 1 or deviation is None or any(each is None for line in scores for each in line):
+    values = [row.values for _, row in arms]
+    slopes = [sum(weight * of_arm[seed] for weight, of_arm in zip(weights, values, strict=True)) for seed in seeds]
+    scores = [[row.score(seed, settings.metric) for _, row in arms] for seed in seeds]
+    sums = [found for _, row in arms for seed in seeds if (found := row.sums(seed)) is not None]
+    if len({each.sources for each in sums}) != 1 or any(each is None for line in scores for each in line):
         return paired_t(slopes, settings.level)
     left_out = np.array([weights @ np.array([each.left_out for each in line if each]) for line in scores])
-    strata = points[0][1].sums[seeds[0]].strata
-    return judged(mean(slopes), spread_of(deviation**2, len(seeds), left_out, strata), settings.level)
+    return seeds_and_sources(slopes, left_out, strata=sums[0].strata, level=settings.level)

@@ -1,4 +1,4 @@
-"""What it takes to tell a difference between any two rows of a study: seeds, and the time that they will take."""
+"""Power of a study: how many more seeds each comparison needs, and how long their training takes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from benchmarker.statistics.pairs import ComparisonSettings, mean_difference, paired_values
-from benchmarker.statistics.power import Plan, expected, plan, smallest_detectable
-from benchmarker.statistics.seed_results import SeedResults, read_seed_results
+from benchmarker.statistics.comparison import ComparisonSettings, paired_difference
+from benchmarker.statistics.network_results import NetworkResults, read_network_results
+from benchmarker.statistics.power import SeedPlan, expected, plan_seeds, smallest_detectable
+from benchmarker.statistics.study_comparison import arm_pairs
 
 if TYPE_CHECKING:
     from benchmarker.results.study_results import StudyResults
@@ -17,48 +18,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairPower:
-    """What it takes to tell a difference between two rows.
+    """Power of one comparison.
 
     Parameters
     ----------
     first, second : str
-        Network and arm.
+        Network and arm of each side.
     difference : float
-        As it is now, in the unit of the metric.
+        Mean difference so far, in the unit of the metric.
     smallest_detectable : float
-        With the seeds at hand.
-    plan : Plan
-        Seeds for the difference that was asked for.
+        Smallest difference that the seeds at hand find with the required power.
+    plan : SeedPlan
+        Seeds that the required difference needs.
     n_sources : int
-        Test sources.
+        Number of test sources; 0 if unknown.
     seconds : float or None
-        Of training that the missing seeds of both sides will take, one run after the other; None where no number of
-        seeds is enough, or no time was measured.
+        Training time of the missing seeds of both sides, one run after the other; None where no number of seeds is
+        enough, or where no time was measured.
     """
 
     first: str
     second: str
     difference: float
     smallest_detectable: float
-    plan: Plan
+    plan: SeedPlan
     n_sources: int
     seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPower:
-    """What it takes to tell a difference in a whole study.
+    """Power of a whole study.
 
     Parameters
     ----------
     comparisons : tuple of PairPower
         Arms against the reference first, then networks within an arm.
     left_out : int
-        Comparisons with fewer than two shared seeds: their spread is not known.
+        Number of comparisons with fewer than two shared seeds, whose variance is unknown.
     seeds : int or None
-        That the most demanding comparison needs; None where one of them needs more test sources instead.
+        Seeds that the most demanding comparison needs; None where one of them needs more test sources instead.
     seconds : float or None
-        Of training until every row has as many seeds.
+        Training time until every row has as many seeds.
     """
 
     comparisons: tuple[PairPower, ...]
@@ -76,27 +77,32 @@ def study_power(
     checkpoint: str = "best",
     reference: str = "real",
 ) -> StudyPower:
-    """Return what it takes to tell a difference of ``delta`` anywhere in a study.
+    """Return how many seeds every comparison of a study needs to find a difference of `delta`.
 
     Parameters
     ----------
     results : StudyResults
         A study with at least two seeds.
     settings : ComparisonSettings
-        What is compared, and at which level.
+        Metric and level.
     delta : float
-        The difference, in the unit of the metric's differences.
+        The difference to be found, in the unit of the metric's differences.
     target : float
-        The chance of finding it.
+        Required power.
     checkpoint : {"best", "final"}
-        Whose predictions.
+        Weights that made the predictions.
     reference : str
-        The arm that others are compared with.
+        Arm that others are compared with.
+
+    Notes
+    -----
+    The power is that of a single interval, before correction for many comparisons: a study with many rows needs more
+    seeds than this. The equations are in `benchmarker.statistics.power`.
     """
-    rows = read_seed_results(results, settings.metric, checkpoint)
+    rows = read_network_results(results, settings.metric, checkpoint)
     found, left_out = [], 0
     for first, second in _pairs(rows, reference):
-        one = _planned(first, second, settings, delta, target)
+        one = _pair_power(first, second, settings, delta, target)
         if one is None:
             left_out += 1
         else:
@@ -106,38 +112,32 @@ def study_power(
     times = [row.costs.get("training_seconds") for row in rows]
     seconds = None
     if most is not None and None not in times:
-        seconds = sum(max(0, most - len(row.values)) * (cost or 0.0) for row, cost in zip(rows, times, strict=True))
+        seconds = sum(max(0, most - len(row.seeds)) * (cost or 0.0) for row, cost in zip(rows, times, strict=True))
     return StudyPower(comparisons=tuple(found), left_out=left_out, seeds=most, seconds=seconds)
 
 
-def _pairs(rows: Sequence[SeedResults], reference: str) -> Iterator[tuple[SeedResults, SeedResults]]:
-    bases = {row.network: row for row in rows if row.arm == reference}
-    for row in rows:
-        if row.arm != reference and row.network in bases:
-            yield row, bases[row.network]
+def _pairs(rows: Sequence[NetworkResults], reference: str) -> Iterator[tuple[NetworkResults, NetworkResults]]:
+    yield from arm_pairs(rows, reference)
     yield from ((first, second) for first, second in combinations(rows, 2) if first.arm == second.arm)
 
 
-def _planned(
-    first: SeedResults, second: SeedResults, settings: ComparisonSettings, delta: float, target: float
+def _pair_power(
+    first: NetworkResults, second: NetworkResults, settings: ComparisonSettings, delta: float, target: float
 ) -> PairPower | None:
-    seeds = sorted(set(first.values) & set(second.values))
-    values = paired_values(first, second, seeds, settings.metric, None)
-    result, _, _ = mean_difference(
-        first, second, seeds=seeds, values=values, metric=settings.metric, index=None, level=settings.level
-    )
-    if result is None:
+    paired = paired_difference(first, second, settings)
+    if paired.estimate is None:
         return None
-    spread = expected(result.spread)
-    made = plan(delta, spread, target=target, level=settings.level)
+    components = expected(paired.estimate.components)
+    made = plan_seeds(delta, components, target=target, level=settings.level)
     times = [row.costs.get("training_seconds") for row in (first, second)]
     known = made.more is not None and None not in times
+    sums = first.sums(paired.seeds[0])
     return PairPower(
-        first=f"{first.network}/{first.arm}",
-        second=f"{second.network}/{second.arm}",
-        difference=result.value,
-        smallest_detectable=smallest_detectable(spread, target=target, level=settings.level) or 0.0,
+        first=first.label,
+        second=second.label,
+        difference=paired.estimate.value,
+        smallest_detectable=smallest_detectable(components, target=target, level=settings.level) or 0.0,
         plan=made,
-        n_sources=len(first.sums[seeds[0]].sources) if seeds[0] in first.sums else 0,
+        n_sources=0 if sums is None else len(sums.sources),
         seconds=(made.more or 0) * sum(time for time in times if time is not None) if known else None,
     )

@@ -1,205 +1,221 @@
-"""Compares a whole study: every arm with the reference, and all networks within an arm."""
+"""From p-values to verdicts: correction for many comparisons, equivalence, and McNemar's test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from itertools import combinations
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
 
-from benchmarker.results.metrics import metric_label
-from benchmarker.statistics import caveats
-from benchmarker.statistics.comparison import OVERALL, Comparison
-from benchmarker.statistics.corrections import holm
-from benchmarker.statistics.equivalence import DEFAULT_MARGIN, verdict
-from benchmarker.statistics.pairs import ComparisonSettings, compare_pair
-from benchmarker.statistics.ratios import ratio_responses
-from benchmarker.statistics.seed_results import SeedResults, read_seed_results
-from benchmarker.statistics.tables import Comparisons, ComparisonTable, TableName
+from benchmarker.statistics.paired import MeanDifference
 
-if TYPE_CHECKING:
-    from benchmarker.results.study_results import StudyResults
+Verdict = Literal["better", "worse", "equivalent", "undecided"]
 
-METHOD = (
-    "Differences are paired: same seed, same split, same test sources. Intervals take seeds and test sources as drawn "
-    "at random: Var = s²/S + c, with the variance s² over S seeds and the covariance c that shared test sources cause "
-    "(Obuchowski and Rockette 1995, doi:10.1080/03610919508813243; jackknife over sources: Efron and Stein 1981, "
-    "doi:10.1214/aos/1176345462), each part with its own t quantile, added in quadrature (Howe 1974, "
-    "doi:10.1080/01621459.1974.10480206). Where every seed has a split of its own, the variance is multiplied by "
-    "1/S + n_test/n_train instead (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366). p is corrected by Holm (1979) "
-    "over all lines of a table; equivalent means inside the margin by two one-sided tests (Schuirmann 1987, "
-    "doi:10.1007/BF01068419)."
-)
+SIGNS: Mapping[Verdict, str] = {"better": "+", "worse": "-", "equivalent": "=", "undecided": "?"}
+"""One character per verdict, for narrow tables and for readers who see no colours."""
+
+DEFAULT_MARGIN = 1.0
+"""Difference in percentage points up to which two networks are equivalent in practice (Benavoli et al. 2017)."""
 
 
-def compare_study(
-    results: StudyResults,
-    *,
-    checkpoint: str = "best",
-    reference: str = "real",
-    level: float = 0.95,
-    margin: float | None = None,
-    predictions: bool = True,
-) -> Comparisons:
-    """Compare every arm with the reference arm, and all networks within an arm.
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    r"""Adjust p-values for the number of comparisons in a table (Holm's step-down method).
 
     Parameters
     ----------
-    results : StudyResults
-        A study, as a report is given it.
-    checkpoint : {"best", "final"}
-        Whose predictions.
-    reference : str
-        The arm that others are compared with; where the study has no such arm there is no table of arms.
-    level : float
-        Of intervals; verdicts keep an error rate of one minus this over a whole table.
-    margin : float, optional
-        Half the width of the region of practical equivalence, in units of the primary metric; by default one
-        percentage point for scores, and none for errors.
-    predictions : bool
-        Read them; without, test sources are taken as fixed and classes are not compared.
+    p_values : sequence of float or None
+        One p-value per comparison; None where no test was possible. Such comparisons are not counted.
+
+    Returns
+    -------
+    list of float or None
+        Adjusted p-values in the same order; None stays None.
+
+    Notes
+    -----
+    With the m p-values in ascending order,
+
+    .. math:: \tilde{p}_{(i)} = \max_{j \le i} \min\left(1, (m - j + 1) \, p_{(j)}\right)
+
+    The chance of one or more false findings in the whole table stays below the level at which the adjusted values are
+    read, however the comparisons depend on each other. The price is power: with many comparisons and few seeds hardly
+    any difference remains significant.
+
+    References
+    ----------
+    Holm 1979, Scand. J. Stat. 6, 65, https://www.jstor.org/stable/4615733.
+
+    Examples
+    --------
+    >>> holm([0.01, None, 0.04, 0.03])
+    [0.03, None, 0.06, 0.06]
     """
-    settings = comparison_settings(results, level=level, margin=margin, checkpoint=checkpoint)
-    rows = read_seed_results(results, settings.metric, checkpoint, predictions=predictions)
-    arms = list(dict.fromkeys(cell.arm for cell in results.cells))
-    notes = []
-    if reference not in arms and len(arms) > 1:
-        notes.append(f"the study has no arm {reference!r}: arms are compared with {arms[0]!r}")
-        reference = arms[0]
-    tables = [
-        _arms(rows, settings, reference),
-        _arms_per_class(rows, settings, reference),
-        _networks(rows, settings, arms),
-    ]
-    found = tuple(table for table in tables if table.rows)
-    overall = next((table for table in found if table.name == "arms"), None)
-    return Comparisons(
-        title=results.title,
-        metric=settings.metric,
-        unit=settings.unit,
-        checkpoint=checkpoint,
-        higher_is_better=settings.higher_is_better,
-        reference=reference,
-        level=level,
-        margin=settings.margin,
-        tables=found,
-        ratios=ratio_responses(rows, settings, reference, overall.rows if overall else ()),
-        caveats=(*notes, *_table_caveats(found, level), *_fingerprint_caveats(results)),
-        method=METHOD,
-    )
+    made = [k for k, p in enumerate(p_values) if p is not None]
+    raw = np.array([p_values[k] for k in made], dtype=np.float64)
+    if raw.size and not ((raw >= 0) & (raw <= 1)).all():
+        raise ValueError(f"p-values between 0 and 1 were expected. Received: {raw.tolist()}")
+    order = np.argsort(raw, kind="stable")
+    steps = np.maximum.accumulate(raw[order] * np.arange(raw.size, 0, -1))
+    adjusted: list[float | None] = [None] * len(p_values)
+    for position, step in zip(order, steps, strict=True):
+        adjusted[made[position]] = min(1.0, float(step))
+    return adjusted
 
 
-def comparison_settings(
-    results: StudyResults, *, level: float = 0.95, margin: float | None = None, checkpoint: str = "best"
-) -> ComparisonSettings:
-    """Return what a study is asked: its primary metric, the unit of differences, and the margin of equivalence."""
-    board = results.leaderboard(checkpoint)
-    metric = board.primary
-    percent = metric == "mean_per_class_accuracy"
-    higher = results.leaderboard(checkpoint, sort=metric).higher_is_better
-    if margin is None and higher:
-        margin = DEFAULT_MARGIN if percent else DEFAULT_MARGIN / 100
-    regression = board.task_kind == "regression"
-    targets = [str(target.get("name", "")) for target in board.task.get("targets", ())] if regression else []
-    return ComparisonSettings(
-        metric=metric,
-        unit="pp" if percent else board.unit(metric),
-        higher_is_better=higher,
-        level=level,
-        margin=margin,
-        scopes=tuple(targets if regression else results.classes) if not regression or len(targets) > 1 else (),
-        scope_metric=metric if regression else "recall",
-    )
+def equivalence_p(difference: MeanDifference, margin: float) -> float:
+    r"""Return the p-value of equivalence: two one-sided tests that a difference lies outside (-margin, margin).
+
+    Parameters
+    ----------
+    difference : MeanDifference
+        Difference between two networks or arms.
+    margin : float
+        Half the width of the region of practical equivalence, in the unit of the metric.
+
+    Returns
+    -------
+    float
+        The larger of the two one-sided p-values. A small value means that the two sides are equivalent.
+
+    Notes
+    -----
+    .. math:: p = \max\left(p_{\Delta \le -m},\; p_{\Delta \ge m}\right)
+
+    with the one-sided p-values of the hypotheses that the true difference :math:`\Delta` is at most -m, or at least m.
+    A large p is no evidence of a difference, only of too few seeds or test sources. Choose the margin before you look
+    at the results.
+
+    References
+    ----------
+    Schuirmann 1987, J. Pharmacokinet. Biopharm. 15, 657, doi:10.1007/BF01068419.
+
+    Examples
+    --------
+    >>> from benchmarker import paired_t
+    >>> difference = paired_t([0.2, 0.3, 0.1, 0.25])
+    >>> round(equivalence_p(difference, margin=1.0), 4)
+    0.0002
+    >>> round(equivalence_p(difference, margin=0.2), 2)
+    0.61
+    """
+    if margin <= 0:
+        raise ValueError(f"a positive margin was expected. Received: {margin}")
+    inside = margin - abs(difference.value)
+    two_sided = difference.components.p(abs(inside))
+    return two_sided / 2 if inside > 0 else 1 - two_sided / 2
 
 
-def corrected_table(
-    name: TableName, title: str, caption: str, rows: Iterable[Comparison], level: float
-) -> ComparisonTable:
-    """Return a table whose p-values are corrected over all its lines, with verdicts."""
-    lines = list(rows)
-    adjusted = holm([row.p for row in lines])
-    equivalence = holm([row.p_equivalence for row in lines])
-    tests = sum(row.p is not None for row in lines)
-    final = [
-        replace(
-            row,
-            p_adjusted=p,
-            p_equivalence_adjusted=same,
-            verdict=verdict(row.difference, p, same, higher_is_better=row.higher_is_better, level=level),
-        )
-        for row, p, same in zip(lines, adjusted, equivalence, strict=True)
-    ]
-    return ComparisonTable(name=name, title=title, caption=caption, rows=tuple(final), tests=tests)
+def verdict(
+    difference: float | None,
+    p: float | None,
+    p_equivalence: float | None,
+    *,
+    higher_is_better: bool,
+    level: float = 0.95,
+) -> Verdict:
+    """Return the verdict on a difference: better, worse, equivalent or undecided.
+
+    Parameters
+    ----------
+    difference : float or None
+        First minus second, in the unit of the metric; None where there is no shared seed.
+    p, p_equivalence : float or None
+        Adjusted p-values of no difference and of equivalence; None where there is no such test.
+    higher_is_better : bool
+        True for scores, False for errors.
+    level : float
+        One minus the error rate that is accepted.
+
+    Returns
+    -------
+    {"better", "worse", "equivalent", "undecided"}
+        Verdict on the first side. ``"equivalent"`` means that the difference is significantly inside the margin, even
+        if it also differs significantly from zero. ``"undecided"`` does not mean equal.
+
+    References
+    ----------
+    Benavoli et al. 2017, J. Mach. Learn. Res. 18 (77), arXiv:1606.04316, for the region of practical equivalence.
+
+    Examples
+    --------
+    >>> verdict(2.4, 0.01, 0.9, higher_is_better=True)
+    'better'
+    >>> verdict(2.4, 0.01, 0.9, higher_is_better=False)
+    'worse'
+    >>> verdict(0.1, 0.4, 0.02, higher_is_better=True)
+    'equivalent'
+    >>> verdict(2.4, 0.2, 0.9, higher_is_better=True)
+    'undecided'
+    """
+    alpha = 1 - level
+    if difference is None:
+        return "undecided"
+    if p_equivalence is not None and p_equivalence < alpha:
+        return "equivalent"
+    if p is None or p >= alpha or difference == 0:
+        return "undecided"
+    return "better" if (difference > 0) == higher_is_better else "worse"
 
 
-def _arms(rows: Sequence[SeedResults], settings: ComparisonSettings, reference: str) -> ComparisonTable:
-    label = metric_label(settings.metric).long
-    return corrected_table(
-        "arms",
-        f"Arms against {reference}",
-        f"Difference in {label}: arm minus {reference}, paired by seed and test source.",
-        (compare_pair(row, base, settings) for row, base in _against(rows, reference)),
-        settings.level,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PooledMcNemar:
+    """Result of McNemar's test on the predictions of all shared seeds; no verdict is based on it.
+
+    Parameters
+    ----------
+    first_only, second_only : int
+        Number of predictions that only the first side, or only the second side, got right.
+    p : float
+        Exact two-sided p-value. It is too small, because all predictions of all seeds are taken as independent.
+    """
+
+    first_only: int
+    second_only: int
+    p: float
 
 
-def _arms_per_class(rows: Sequence[SeedResults], settings: ComparisonSettings, reference: str) -> ComparisonTable:
-    what = "Classes" if settings.scope_metric == "recall" else "Targets"
-    measure = "recall in percent" if settings.scope_metric == "recall" else metric_label(settings.metric).long
-    return corrected_table(
-        "arms_per_class",
-        f"{what}: arms against {reference}",
-        f"Difference in {measure}: arm minus {reference}, paired by seed and test source.",
-        (
-            compare_pair(row, base, settings, index)
-            for row, base in _against(rows, reference)
-            for index in range(len(settings.scopes))
-            if any(row.score(seed, settings.scope_metric, index) for seed in row.sums)
-        ),
-        settings.level,
-    )
+def pooled_mcnemar(first: ArrayLike, second: ArrayLike) -> PooledMcNemar:
+    r"""Test whether two networks are right equally often, with the predictions of all seeds pooled.
 
+    Parameters
+    ----------
+    first, second : array_like of bool, shape (n_seeds, n_images)
+        Whether each network was right; any shape will do if both are the same.
 
-def _networks(rows: Sequence[SeedResults], settings: ComparisonSettings, arms: Sequence[str]) -> ComparisonTable:
-    label = metric_label(settings.metric).long
-    return corrected_table(
-        "networks",
-        "Networks within an arm",
-        f"Difference in {label}: first network minus second, in the same arm, paired by seed and test source.",
-        (
-            compare_pair(first, second, settings)
-            for arm in arms
-            for first, second in combinations([row for row in rows if row.arm == arm], 2)
-        ),
-        settings.level,
-    )
+    Returns
+    -------
+    PooledMcNemar
+        Counts and exact p-value.
 
+    Notes
+    -----
+    With b and c predictions that only one side got right,
 
-def _against(rows: Sequence[SeedResults], reference: str) -> list[tuple[SeedResults, SeedResults]]:
-    bases = {row.network: row for row in rows if row.arm == reference}
-    return [(row, bases[row.network]) for row in rows if row.arm != reference and row.network in bases]
+    .. math:: p = \min\left(1, 2 \sum_{k=0}^{\min(b, c)} \binom{b + c}{k} 2^{-(b + c)}\right)
 
+    Pooling treats three trainings' predictions for the same source as three independent ones, and the luck of a seed as
+    a property of the network. The p-value is therefore too small; it is shown because papers show it. For a single
+    seed it compares these two trainings only, not the networks.
 
-def _table_caveats(tables: Sequence[ComparisonTable], level: float) -> list[str]:
-    found: dict[str, None] = {}
-    for table in tables:
-        counts = [row.n for row in table.rows if row.n and row.scope == OVERALL]
-        if not counts:
-            continue
-        for sentence in (
-            caveats.few_seeds(min(counts), level),
-            caveats.too_few_for_correction(int(np.median(counts)), table.tests, level),
-        ):
-            if sentence:
-                found[sentence] = None
-    return list(found)
+    References
+    ----------
+    McNemar 1947, Psychometrika 12, 153, doi:10.1007/BF02295996 (exact binomial form);
+    Dietterich 1998, Neural Comput. 10, 1895, doi:10.1162/089976698300017197.
 
-
-def _fingerprint_caveats(results: StudyResults) -> list[str]:
-    known = [environment.label for environment in results.environments]
-    if len(known) < 2:
-        return []
-    sentence = caveats.differing_fingerprints(f"{len(known)} environments ({'; '.join(filter(None, known))})")
-    return [sentence] if sentence else []
+    Examples
+    --------
+    >>> found = pooled_mcnemar([True, True, True, True, True, False], [False, False, False, False, False, True])
+    >>> found.first_only, found.second_only, round(found.p, 4)
+    (5, 1, 0.2188)
+    """
+    one, other = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    if one.shape != other.shape:
+        raise ValueError(f"predictions of the same images were expected. Received: shapes {one.shape}, {other.shape}")
+    gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
+    n = gained + lost
+    # Twice the smaller tail of a fair binomial, at most 1 because the tails overlap where the counts are equal.
+    p = min(1.0, 2 * float(special.bdtr(min(gained, lost), n, 0.5))) if n else 1.0
+    return PooledMcNemar(first_only=gained, second_only=lost, p=p)

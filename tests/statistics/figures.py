@@ -10,10 +10,10 @@ from scipy import special
 
 from benchmarker import Stream
 from benchmarker.statistics.intervals import hierarchical_bootstrap
-from benchmarker.statistics.mcnemar import pooled_mcnemar
-from benchmarker.statistics.paired import Spread
-from benchmarker.statistics.power import power
-from tests.statistics.simulator import Array, World, draw, excludes_zero, spread, truth
+from benchmarker.statistics.paired import VarianceComponents
+from benchmarker.statistics.power import detection_power
+from benchmarker.statistics.verdicts import pooled_mcnemar
+from tests.statistics.simulator import Array, World, draw, excludes_zero, measured, truth
 
 STUDIES = 2000
 WITH_BOOTSTRAP = 400
@@ -42,7 +42,7 @@ def main() -> None:
             world = World(seeds=seeds, gain=gain, quirk=0.5)
             delta, found = truth(world, 1500)
             share, _ = excludes_zero(world, STUDIES, "planted")
-            write(f"| {delta:.1f} pp | {seeds} | {100 * power(delta, found):.0f} % | {100 * share:.0f} % |")
+            write(f"| {delta:.1f} pp | {seeds} | {100 * detection_power(delta, found):.0f} % | {100 * share:.0f} % |")
 
 
 def false_rates(world: World) -> list[float]:
@@ -51,13 +51,13 @@ def false_rates(world: World) -> list[float]:
     wrong = np.zeros(5)
     for k in range(STUDIES):
         first, second = draw(world, generator)
-        wrong += judged_by_all(first, second, world, bootstrap=k < WITH_BOOTSTRAP)
+        wrong += significant(first, second, world, bootstrap=k < WITH_BOOTSTRAP)
     return [float(rate) for rate in wrong / [STUDIES, STUDIES, STUDIES, WITH_BOOTSTRAP, STUDIES]]
 
 
-def judged_by_all(first: Array, second: Array, world: World, *, bootstrap: bool) -> Array:
+def significant(first: Array, second: Array, world: World, *, bootstrap: bool) -> Array:
     """Return which procedures exclude zero."""
-    value, found = spread(first, second)
+    value, found = measured(first, second)
     distance = abs(value)
     boot = False
     if bootstrap:
@@ -67,7 +67,7 @@ def judged_by_all(first: Array, second: Array, world: World, *, bootstrap: bool)
     return np.array(
         [
             distance > found.half_width(1 - LEVEL),
-            distance > Spread(n=found.n, seeds=found.seeds).half_width(1 - LEVEL),
+            distance > VarianceComponents(n=found.n, seeds=found.seeds).half_width(1 - LEVEL),
             distance > satterthwaite(found),
             boot,
             pooled_mcnemar(first, second).p < 1 - LEVEL,
@@ -76,7 +76,7 @@ def judged_by_all(first: Array, second: Array, world: World, *, bootstrap: bool)
     )
 
 
-def satterthwaite(found: Spread) -> float:
+def satterthwaite(found: VarianceComponents) -> float:
     """Return the half width with one number of degrees of freedom for both parts (Hillis 2007)."""
     own, shared = found.seeds / found.n, found.sources
     if own == 0 or own + shared == 0:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from benchmarker import Stream
-from benchmarker.statistics.paired import MeanDifference, Spread, jackknife_covariance, judged, spread_of
+from benchmarker.statistics.paired import MeanDifference, VarianceComponents, jackknife_covariance, variance_components
 
 if TYPE_CHECKING:
     from benchmarker.randomness import RandomGenerator
@@ -139,15 +139,17 @@ def per_class(differences: Array) -> tuple[Array, Array, NDArray[np.int64]]:
     return value, left_out.reshape(seeds, sources), np.repeat(np.arange(CLASSES), size)
 
 
-def spread(first: Array, second: Array) -> tuple[float, Spread]:
-    """Return the mean difference of two networks in percentage points, and its spread as the reports measure it."""
+def measured(first: Array, second: Array) -> tuple[float, VarianceComponents]:
+    """Return the mean difference of two networks in percentage points, and its variance as reports estimate it."""
     value, left_out, strata = per_class(first - second)
-    return float(value.mean()), spread_of(float(value.var(ddof=1)), len(value), left_out, strata)
+    components = variance_components(value, left_out, strata)
+    assert components is not None
+    return float(value.mean()), components
 
 
-def verdict(first: Array, second: Array, level: float = 0.95) -> MeanDifference:
-    """Return a difference as the reports judge it."""
-    return judged(*spread(first, second), level)
+def compared(first: Array, second: Array, level: float = 0.95) -> MeanDifference:
+    """Return a difference with its interval as reports compute it."""
+    return MeanDifference.of(*measured(first, second), level)
 
 
 def excludes_zero(world: World, studies: int, purpose: str, level: float = 0.95) -> tuple[float, float]:
@@ -156,14 +158,14 @@ def excludes_zero(world: World, studies: int, purpose: str, level: float = 0.95)
     above = below = 0
     for _ in range(studies):
         first, second = draw(world, generator)
-        value, found = spread(first, second)
+        value, found = measured(first, second)
         half = found.half_width(1 - level)
         above += value > half
         below += value < -half
     return above / studies, below / studies
 
 
-def truth(world: World, studies: int = 2000) -> tuple[float, Spread]:
+def truth(world: World, studies: int = 2000) -> tuple[float, VarianceComponents]:
     """Return the true difference in percentage points and the true variances, from many studies of a world."""
     generator = Stream("simulation truth", **vars(world)).generator()
     differences, seeds, floors, shared = [], [], [], []
@@ -178,7 +180,7 @@ def truth(world: World, studies: int = 2000) -> tuple[float, Spread]:
         seeds.append(value.var(ddof=1))
         floors.append(own - c)
         shared.append(c)
-    return float(np.mean(differences)), Spread(
+    return float(np.mean(differences)), VarianceComponents(
         n=world.seeds,
         seeds=float(np.mean(seeds)),
         floor=float(np.mean(floors)),

@@ -1,1 +1,1 @@
-"""Commands that come with the reports: ``benchmarker power`` and ``benchmarker compare``."""
+"""Commands ``benchmarker compare`` and ``benchmarker power``."""

@@ -1,4 +1,4 @@
-"""``benchmarker compare``: what differs between two studies, networks or runs, and what that did to the results."""
+"""``benchmarker compare``: differences between two studies, networks or runs, first in settings, then in results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import rich_click as click
 from benchmarker_reports.commands.writing import SETTINGS, examples, signed, table, written_p
 
 if TYPE_CHECKING:
-    from benchmarker import Comparison, ComparisonTable, SeedResults
+    from benchmarker import Comparison, ComparisonTable, NetworkResults, SeedResult
     from benchmarker_reports.commands.selection import Selection
 
 EPILOG = examples(
@@ -31,21 +31,21 @@ _USED = "plugins."
 @click.option("--checkpoint", type=click.Choice(["best", "final"]), default="best", show_default=True,
               help="Weights of the lowest validation loss, or of the last epoch.")  # fmt: skip
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
-              help="Of intervals; verdicts keep an error rate of one minus this over the whole table.")  # fmt: skip
+              help="Confidence level of intervals, and of all verdicts of a table together.")  # fmt: skip
 @click.option("--ranks", is_flag=True,
-              help="Rank the networks that all studies have over their datasets, as of three studies.")  # fmt: skip
+              help="Rank networks over the datasets of two studies, as is done for three.")  # fmt: skip
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write the diagram of ranks and their critical difference as SVG.")  # fmt: skip
+              help="Write the diagram of mean ranks and their critical difference as SVG.")  # fmt: skip
 def command(
     *, first: str, others: tuple[str, ...], checkpoint: str, level: float, ranks: bool, svg: Path | None
 ) -> None:
-    """Compare two studies, networks or runs: first what differs in configuration and environment, then in results.
+    """Compare two studies, networks or runs: their configuration and environment first, then their results.
 
-    A and B are each STUDY, STUDY:network, STUDY:network/arm or STUDY:network/arm/seed. Results are paired: same seed,
-    and the same test sources. Differences are A minus B.
+    A and B are each STUDY, STUDY:network, STUDY:network/arm or STUDY:network/arm/seed. Results are paired by seed and
+    by test source. Differences are A minus B.
 
-    Three or more studies, or two with --ranks, must be on different datasets: the networks that all of them have are
-    ranked over datasets, with the critical difference of their mean ranks. Seeds are never ranked over.
+    Three or more studies, or two with --ranks, must use different datasets. The networks that all of them have are
+    ranked over datasets, with the critical difference of their mean ranks. Seeds never take the place of datasets.
     """
     from benchmarker_reports.commands.selection import select
 
@@ -54,7 +54,7 @@ def command(
         _rank(selections, level, svg)
         return
     if svg is not None:
-        raise click.UsageError("--svg draws ranks over datasets: add --ranks, or a third study.")
+        raise click.UsageError("--svg draws ranks over datasets. Add --ranks or a third study.")
     click.echo(described(*selections))
 
 
@@ -66,7 +66,7 @@ def _rank(selections: Sequence[Selection], level: float, svg: Path | None) -> No
     click.echo(ranking.described(found, level))
     if svg is not None:
         svg.write_text(rank_svg(found.diagram), encoding="utf-8")
-        click.echo(f"written  {svg}")
+        click.echo(f"Wrote {svg}")
 
 
 def described(first: Selection, second: Selection) -> str:
@@ -75,20 +75,20 @@ def described(first: Selection, second: Selection) -> str:
     Parameters
     ----------
     first, second : Selection
-        What was typed.
+        Sides A and B.
     """
     from benchmarker import ConfigurationError, compare_pair, corrected_table
     from benchmarker_reports.commands.selection import pairs
 
     if first.settings.metric != second.settings.metric:
         raise ConfigurationError(
-            f"{first.text} is judged by {first.settings.metric}, {second.text} by {second.settings.metric}: "
-            "they cannot be compared."
+            f"{first.text} is evaluated by {first.settings.metric}, {second.text} by {second.settings.metric}. "
+            "Compare studies with the same primary metric."
         )
     paired = pairs(first, second)
     lines = [f"A  {first.text}", f"B  {second.text}", ""]
-    lines += _differences("Configuration", *_both(paired, lambda row: list(row.specs.values())))
-    lines += _differences("Environment", *_both(paired, lambda row: list(row.fingerprints.values())))
+    lines += _differences("Configuration", *([seed.spec for seed in side] for side in _seeds(paired)))
+    lines += _differences("Environment", *([seed.fingerprint for seed in side] for side in _seeds(paired)))
     found = corrected_table(
         "networks", "", "", (compare_pair(one, other, first.settings) for one, other in paired), first.settings.level
     )
@@ -108,13 +108,15 @@ def flattened(value: Any, prefix: str = "") -> dict[str, str]:
     return {prefix: str(value)}
 
 
-def _both(paired: Sequence[tuple[SeedResults, SeedResults]], of: Any) -> tuple[list[Any], list[Any]]:
-    return [each for one, _ in paired for each in of(one)], [each for _, other in paired for each in of(other)]
+def _seeds(paired: Sequence[tuple[NetworkResults, NetworkResults]]) -> list[list[SeedResult]]:
+    return [[seed for rows in paired for seed in rows[side].seeds.values()] for side in (0, 1)]
 
 
-def _differences(title: str, first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name the entries whose sets of values are not the same on both sides."""
-    entries = [_values(side) for side in (first, second)]
+def _differences(
+    title: str, first: Sequence[Mapping[str, Any] | None], second: Sequence[Mapping[str, Any] | None]
+) -> list[str]:
+    """Return the entries whose sets of values differ between the two sides."""
+    entries = [_values([each for each in side if each is not None]) for side in (first, second)]
     names = sorted({name for side in entries for name in side})
     lines = [
         (name, *(_shortened(side.get(name, ["-"])) for side in entries))
@@ -127,7 +129,7 @@ def _differences(title: str, first: Sequence[Mapping[str, Any]], second: Sequenc
 
 
 def _used_once(name: str, entries: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell plugins that one side does not use from those that differ: the configuration names them already."""
+    """Return whether an entry is a plugin that only one side uses; the configuration shows it already."""
     return name.startswith(_USED) and not all(name in side for side in entries)
 
 
@@ -148,21 +150,21 @@ def _results(found: ComparisonTable, first: Selection, second: Selection) -> lis
     settings = first.settings
     unit = settings.unit and f" [{settings.unit}]"
     if not found.rows:
-        return ["Results: A and B have no network and arm in common; name one of each: STUDY:network/arm."]
+        return ["Results: A and B have no network and arm in common. Select one of each as STUDY:network/arm."]
     lines = [f"Results: {settings.metric}{unit}, A minus B, paired by seed"]
     head = ("A - B", "A", "B", "n", "difference", f"{settings.level:.0%} interval", "p (Holm)", "verdict for A")
     lines.append(table(head, [_line(row, settings.metric) for row in found.rows]))
     for row in found.rows:
         lines += [f"{row.first.label}: {sentence}" for sentence in row.caveats]
     lines += _single_runs(found.rows)
-    alone = [row for side in (first, second) for row in side.rows if not _shown(row, found.rows)]
-    if alone:
-        names = list(dict.fromkeys(f"{row.network}/{row.arm}" for row in alone))
-        lines.append(f"on one side only, not compared: {', '.join(names)}")
+    unmatched = [row for side in (first, second) for row in side.rows if not _shown(row, found.rows)]
+    if unmatched:
+        names = list(dict.fromkeys(row.label for row in unmatched))
+        lines.append(f"Not compared, because only one side has them: {', '.join(names)}")
     return lines
 
 
-def _shown(row: SeedResults, rows: Sequence[Comparison]) -> bool:
+def _shown(row: NetworkResults, rows: Sequence[Comparison]) -> bool:
     return any((row.network, row.arm) in {(s.network, s.arm) for s in (each.first, each.second)} for each in rows)
 
 
@@ -183,10 +185,10 @@ def _line(row: Comparison, metric: str) -> tuple[str, ...]:
 
 
 def _single_runs(rows: Sequence[Comparison]) -> list[str]:
-    """Say of single runs how many images only one of them got right: all that one seed can tell."""
+    """Return how many images only one of two single runs got right, which is all that one seed can show."""
     return [
-        f"{row.first.label}, seed {row.seeds[0]}: {row.mcnemar.first_only} test images only A got right, "
-        f"{row.mcnemar.second_only} only B (McNemar p = {written_p(row.mcnemar.p)}, of these two trainings alone)"
+        f"{row.first.label}, seed {row.seeds[0]}: only A got {row.mcnemar.first_only} test images right, only B "
+        f"{row.mcnemar.second_only} (McNemar p = {written_p(row.mcnemar.p)}, for these two trainings only)"
         for row in rows
         if row.n == 1 and row.mcnemar is not None
     ]

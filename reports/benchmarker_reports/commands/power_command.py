@@ -1,4 +1,4 @@
-"""``benchmarker power``: how many more seeds until a difference can be told, and how long they will take."""
+"""``benchmarker power``: how many more seeds a difference requires, and how long their training takes."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ EPILOG = examples(
 @click.command(name="power", epilog=EPILOG, context_settings=SETTINGS)
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--delta", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
-              help="Difference to be told, in units of the primary metric (percentage points for MPCA).")  # fmt: skip
+              help="Difference to detect, in the unit of the primary metric (percentage points for MPCA).")  # fmt: skip
 @click.option("--power", "target", type=click.FloatRange(0.5, 0.999), default=0.8, show_default=True,
-              help="The chance of telling it.")  # fmt: skip
+              help="Required chance of detecting it.")  # fmt: skip
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
               help="Level of the interval that must exclude zero, before correction for many comparisons.")  # fmt: skip
 @click.option("--checkpoint", type=click.Choice(["best", "final"]), default="best", show_default=True,
               help="Weights of the lowest validation loss, or of the last epoch.")  # fmt: skip
-@click.option("--reference", default="real", show_default=True, help="The arm that others are compared with.")
+@click.option("--reference", default="real", show_default=True, help="Arm that others are compared with.")
 def command(*, study: Path, delta: float, target: float, level: float, checkpoint: str, reference: str) -> None:
-    """Say how many more seeds it takes to tell a difference, from the spread that a study has shown so far.
+    """Estimate how many more seeds it takes to detect a difference, from the variance that a study has shown so far.
 
-    For each pair of networks within an arm, and of arms of a network: what the seeds at hand can tell, the seeds that
-    --delta needs (in brackets: if the true spread over seeds is as large as its upper 80 % limit), and the time that
-    training the missing ones takes, one after the other, by the times of this study.
+    For each pair of networks within an arm, and of arms of a network, print the smallest difference that the seeds at
+    hand detect, the number of seeds that --delta requires, and the time to train the missing ones one after the other,
+    at the speed of this study. The number in brackets applies if the true variance over seeds is as large as its upper
+    80 % limit.
     """
     from benchmarker import comparison_settings, open_results, study_power
 
@@ -47,11 +48,11 @@ def command(*, study: Path, delta: float, target: float, level: float, checkpoin
 def described(found: StudyPower, settings: ComparisonSettings, delta: float, target: float) -> str:
     """Return a plan as text."""
     metric, unit = settings.metric, settings.unit and f" {settings.unit}"
-    lines = [f"To tell a difference of {delta:g}{unit} in {metric} with a chance of {target:.0%}:", ""]
+    lines = [f"To detect a difference of {delta:g}{unit} in {metric} with a chance of {target:.0%}:", ""]
     if found.comparisons:
-        head = ("comparison", "now", "tells", "seeds", "needed", "more", "time")
+        head = ("comparison", "now", "detects", "seeds", "needed", "more", "time")
         lines += [table(head, [_line(each, metric) for each in found.comparisons]), ""]
-        lines.append("tells: the smallest difference that the seeds at hand find with that chance.")
+        lines.append("detects: the smallest difference that the seeds at hand detect with that chance.")
     lines += _summary(found)
     return "\n".join(lines)
 
@@ -74,18 +75,18 @@ def _line(each: PairPower, metric: str) -> tuple[str, ...]:
 def _summary(found: StudyPower) -> list[str]:
     lines = []
     if found.left_out:
-        lines.append(f"{found.left_out} comparison(s) have fewer than two shared seeds: their spread is not known.")
+        lines.append(f"{found.left_out} comparison(s) have fewer than two shared seeds, so their variance is unknown.")
     short = [each for each in found.comparisons if each.plan.needed is None]
     if short:
         sources = max(round(each.n_sources * each.plan.sources_factor) for each in short)
         now = max(each.n_sources for each in short)
         lines.append(
-            f"{len(short)} comparison(s) cannot be told with any number of seeds: "
+            f"{len(short)} comparison(s) cannot detect it with any number of seeds: "
             + (f"{now} test sources are too few, about {sources} or more are needed." if now else "splits overlap.")
         )
     if found.seeds is not None:
-        time = "" if found.seconds is None else f", {written_time(found.seconds)} of training one after the other"
-        lines.append(f"{found.seeds} seeds for every row tell all of them{time}.")
+        time = "" if found.seconds is None else f" ({written_time(found.seconds)} of training, one run after the other)"
+        lines.append(f"With {found.seeds} seeds in every row, all comparisons detect it{time}.")
     if not found.comparisons:
-        lines.append("Nothing to compare: two networks or arms with two shared seeds are needed.")
+        lines.append("There is nothing to compare: two networks or arms with two shared seeds are needed.")
     return lines

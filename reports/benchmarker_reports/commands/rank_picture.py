@@ -1,4 +1,4 @@
-"""The critical-difference diagram as a picture that papers can use: SVG with explicit colours, and nothing to load."""
+"""The critical-difference diagram as a picture for papers: SVG with explicit colours and no external files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _LETTER = 6.2
 
 
 def rank_svg(diagram: RankDiagram) -> str:
-    """Draw mean ranks on an axis, the best on the left; bars join what cannot be told apart.
+    """Draw mean ranks on an axis, the best on the left, with bars over groups without a significant difference.
 
     Parameters
     ----------
     diagram : RankDiagram
-        As `statistics.ranks.rank_diagram` gives it.
+        Result of `rank_diagram`.
 
     Returns
     -------
     str
-        A whole SVG file; the same diagram gives the same text.
+        A complete SVG file; the same diagram gives the same bytes.
 
     References
     ----------
@@ -52,7 +52,7 @@ def rank_svg(diagram: RankDiagram) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """Where things stand in the picture, in its units."""
+    """Positions in the picture, in SVG user units."""
 
     networks: int
     width: float
@@ -74,7 +74,7 @@ class _Layout:
 
     @property
     def half(self) -> int:
-        """How many names stand on the left."""
+        """Number of names on the left."""
         return (self.networks + 1) // 2
 
     @property
@@ -86,7 +86,7 @@ class _Layout:
         return self.first + _ROW * self.half
 
     def at(self, rank: float) -> float:
-        """Return where a rank stands on the axis."""
+        """Return the position of a rank on the axis."""
         return self.start + (rank - 1) / (self.networks - 1) * (self.end - self.start)
 
 
@@ -120,7 +120,7 @@ def _networks(layout: _Layout, diagram: RankDiagram) -> Iterator[str]:
 
 
 def _groups(layout: _Layout, diagram: RankDiagram) -> Iterator[str]:
-    """Draw a bar over each group that cannot be told apart."""
+    """Draw a bar over each group without a significant difference."""
     ranks = dict(zip(diagram.networks, diagram.mean_ranks, strict=True))
     for k, group in enumerate(diagram.groups):
         y = layout.bars + 8 * k

@@ -1,4 +1,4 @@
-"""Several studies on different datasets: which networks rank first, and which of them cannot be told apart."""
+"""Ranks of networks over several studies on different datasets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarker import ConfigurationError, few_datasets, unfinished
+from benchmarker import ConfigurationError
 from benchmarker_reports.commands.writing import signed, table
 
 if TYPE_CHECKING:
@@ -19,20 +19,20 @@ _MARGIN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
-    """Networks that several studies have in common, ranked over their datasets.
+    """Ranks of the networks that several studies have in common.
 
     Parameters
     ----------
     diagram : RankDiagram
-        Ranks, and what they can tell.
+        Mean ranks and their critical difference.
     metric : str
-        That ranks were taken by.
+        Metric that networks are ranked by.
     values : mapping of str to mapping of str to float
         For each dataset, the mean over seeds of each network.
     left_out : tuple of str
-        Networks that are missing on some dataset.
+        Networks without a result on some dataset.
     caveats : tuple of str
-        What a reader must know.
+        Sentences that belong beside the ranks.
     """
 
     diagram: RankDiagram
@@ -48,12 +48,12 @@ def ranked(selections: Sequence[Selection]) -> Ranked:
     Parameters
     ----------
     selections : sequence of Selection
-        One for each dataset.
+        One study per dataset.
 
     Raises
     ------
     ConfigurationError
-        If two studies use the same images, or are judged by different metrics.
+        If two studies use the same images, or have different primary metrics.
     RanksError
         If fewer than two networks or datasets are left.
     """
@@ -69,33 +69,32 @@ def ranked(selections: Sequence[Selection]) -> Ranked:
     for name, each in zip(names, selections, strict=True):
         if each.settings.metric != settings.metric:
             raise ConfigurationError(
-                f"{selections[0].text} is judged by {settings.metric}, {each.text} by {each.settings.metric}: "
-                "they cannot be ranked together."
+                f"{selections[0].text} is evaluated by {settings.metric}, {each.text} by {each.settings.metric}. "
+                "Rank studies with the same primary metric."
             )
         for row in each.rows:
-            if not row.values:
+            if not row.seeds:
                 continue
-            label = f"{row.network}/{row.arm}" if several_arms else row.network
-            values.setdefault(name, {})[label] = sum(row.values.values()) / len(row.values)
-            if sentence := unfinished(len(row.values), row.planned):
-                caveats.append(f"{label} on {name}: {sentence}")
+            label = row.label if several_arms else row.network
+            values.setdefault(name, {})[label] = sum(row.values.values()) / len(row.seeds)
+            if row.unfinished:
+                caveats.append(f"{label} on {name}: {row.unfinished}")
     everything = dict.fromkeys(label for name in names for label in values.get(name, ()))
     common = [label for label in everything if all(label in values.get(name, {}) for name in names)]
     lines = [{"dataset": name, "network": label, "value": values[name][label]} for name in names for label in common]
     frame = pd.DataFrame(lines, columns=["dataset", "network", "value"])
     found = rank_diagram(frame, "value", higher_is_better=settings.higher_is_better, level=settings.level)
-    few = few_datasets(len(names))
     return Ranked(
         diagram=found,
         metric=settings.metric,
         values=values,
         left_out=tuple(label for label in everything if label not in common),
-        caveats=(*([few] if few else []), *_shared_names(selections), *caveats),
+        caveats=(*found.caveats, *_shared_names(selections), *caveats),
     )
 
 
 def described(found: Ranked, level: float) -> str:
-    """Return ranks and their diagram as text of at most 80 columns, as long as names are short."""
+    """Return ranks and their diagram as text, which fits into 80 columns if names are short."""
     diagram = found.diagram
     head = ("network", "mean rank", *diagram.datasets)
     lines = []
@@ -109,22 +108,22 @@ def described(found: Ranked, level: float) -> str:
         "",
         table(head, lines),
         "",
-        f"Friedman: chi-squared = {diagram.chi_squared:.2f}, p {p} that all are alike",
+        f"Friedman test that all networks are equal: chi-squared = {diagram.chi_squared:.2f}, p {p}",
         f"Critical difference of mean ranks at {level:.4g} (Nemenyi): {diagram.critical_difference:.2f}",
         "",
         *_drawn(diagram),
         "",
     ]
-    text += [f"not told apart: {', '.join(group)}" for group in diagram.groups] or [
-        "Every difference of neighbouring ranks exceeds the critical difference."
+    text += [f"No significant difference: {', '.join(group)}" for group in diagram.groups] or [
+        "All differences between mean ranks are significant."
     ]
     if found.left_out:
-        text.append(f"not on all datasets, left out: {', '.join(found.left_out)}")
+        text.append(f"Left out, because some dataset lacks them: {', '.join(found.left_out)}")
     return "\n".join([*text, *found.caveats])
 
 
 def _drawn(diagram: RankDiagram) -> list[str]:
-    """Draw the diagram of Demšar (2006) with characters: an axis of ranks, a mark for each network, bars of groups."""
+    """Draw the diagram of Demšar (2006) as text: an axis of ranks, a mark for each network, a bar for each group."""
     n = len(diagram.networks)
 
     def at(rank: float) -> int:
@@ -148,12 +147,15 @@ def _drawn(diagram: RankDiagram) -> list[str]:
     for name, rank in ranks.items():
         place = " " * at(rank) + "o"
         lines.append(f"{margin}{place.ljust(_AXIS)}  {rank:5.2f}  {name}")
-    lines += [f"{margin}{span(ranks[group[0]], ranks[group[-1]], '=').ljust(_AXIS)}  alike" for group in diagram.groups]
+    lines += [
+        f"{margin}{span(ranks[group[0]], ranks[group[-1]], '=').ljust(_AXIS)}  not significant"
+        for group in diagram.groups
+    ]
     return lines
 
 
 def _datasets(selections: Sequence[Selection]) -> list[str]:
-    """Return a name for the dataset of each study; the same images twice are refused."""
+    """Return a name for the dataset of each study; the same images twice are an error."""
     seen: dict[str, str] = {}
     names = []
     for each in selections:
@@ -161,8 +163,8 @@ def _datasets(selections: Sequence[Selection]) -> list[str]:
         digest = str(dataset.get("digest") or "")
         if digest and digest in seen:
             raise ConfigurationError(
-                f"{seen[digest]} and {each.text} use the same images: ranks are taken over datasets, never over "
-                "seeds or repetitions. Compare the two of them alone."
+                f"{seen[digest]} and {each.text} use the same images. Ranks are taken over datasets, never over "
+                "seeds or repetitions. Compare these two studies without others."
             )
         seen[digest] = each.text
         names.append(str(dataset.get("name") or each.results.title))
@@ -175,4 +177,4 @@ def _datasets(selections: Sequence[Selection]) -> list[str]:
 def _shared_names(selections: Sequence[Selection]) -> list[str]:
     names = [str(each.results.study.dataset.get("name") or "") for each in selections]
     twice = sorted({name for name in names if name and names.count(name) > 1})
-    return [f"{name}: several studies of it may share images, and then count as one dataset only" for name in twice]
+    return [f"Several studies use {name}. If they share images, they count as one dataset." for name in twice]

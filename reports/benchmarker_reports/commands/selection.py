@@ -1,4 +1,4 @@
-"""What ``benchmarker compare`` is pointed at: a study, a network, a network in an arm, or a single run."""
+"""Selections of ``benchmarker compare``: a study, a network, a network in an arm, or a single run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarker import ConfigurationError, SeedResults, comparison_settings, open_results, read_seed_results
+from benchmarker import ConfigurationError, NetworkResults, comparison_settings, open_results, read_network_results
 
 if TYPE_CHECKING:
     from benchmarker import ComparisonSettings, StudyResults
@@ -19,15 +19,17 @@ class Selection:
     Parameters
     ----------
     text : str
-        As it was typed.
+        The argument as typed.
     results : StudyResults
-        Of its study.
-    network, arm, seed
-        That were asked for; None for all.
+        The study.
+    network, arm : str or None
+        The network and the arm selected; None for all.
+    seed : int or None
+        The seed selected; None for all.
     settings : ComparisonSettings
-        What its study is judged by.
-    rows : tuple of SeedResults
-        In the order of the plan.
+        Primary metric of the study, with level and margin.
+    rows : tuple of NetworkResults
+        Results selected, in the order of the plan.
     """
 
     text: str
@@ -36,11 +38,11 @@ class Selection:
     arm: str | None
     seed: int | None
     settings: ComparisonSettings
-    rows: tuple[SeedResults, ...]
+    rows: tuple[NetworkResults, ...]
 
 
 def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selection:
-    """Open what was typed: ``STUDY``, ``STUDY:network``, ``STUDY:network/arm`` or ``STUDY:network/arm/seed``.
+    """Open ``STUDY``, ``STUDY:network``, ``STUDY:network/arm`` or ``STUDY:network/arm/seed``.
 
     Raises
     ------
@@ -53,27 +55,29 @@ def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selec
     results = open_results(folder)
     parts = chosen.split("/") if chosen else []
     if len(parts) > 3:
-        raise ConfigurationError(f"{text}: STUDY:network/arm/seed was expected. Received: {len(parts)} parts.")
+        raise ConfigurationError(
+            f"{text}: STUDY:network/arm/seed was expected. Received: {len(parts)} parts after the colon."
+        )
     network, arm = (parts[0] if parts else None), (parts[1] if len(parts) > 1 else None)
     seed = _seed(text, parts[2]) if len(parts) > 2 else None
     settings = comparison_settings(results, level=level, checkpoint=checkpoint)
     rows = [
         row
-        for row in read_seed_results(results, settings.metric, checkpoint)
+        for row in read_network_results(results, settings.metric, checkpoint)
         if network in {None, row.network, row.model} and arm in {None, row.arm}
     ]
     if seed is not None:
-        rows = [row.only(seed) for row in rows if seed in row.values]
+        rows = [row.only(seed) for row in rows if seed in row.seeds]
     if not rows:
         known = ", ".join(sorted({f"{cell.model}/{cell.arm}" for cell in results.cells}))
-        raise ConfigurationError(f"{text}: the study holds no finished run of that name. Known are: {known}.")
+        raise ConfigurationError(f"{text}: the study has no finished run of this name. It has: {known}.")
     return Selection(
         text=text, results=results, network=network, arm=arm, seed=seed, settings=settings, rows=tuple(rows)
     )
 
 
-def pairs(first: Selection, second: Selection) -> list[tuple[SeedResults, SeedResults]]:
-    """Return the rows that stand side by side: of the same arm and network, where neither was asked for alone."""
+def pairs(first: Selection, second: Selection) -> list[tuple[NetworkResults, NetworkResults]]:
+    """Return the rows to compare: those of the same network and arm, unless each side selects a single row."""
     if len(first.rows) == len(second.rows) == 1:
         return [(first.rows[0], second.rows[0])]
     same_network = first.network is None or second.network is None
@@ -95,4 +99,4 @@ def _seed(text: str, written: str) -> int:
     try:
         return int(written)
     except ValueError as error:
-        raise ConfigurationError(f"{text}: a seed was expected. Received: {written!r}.") from error
+        raise ConfigurationError(f"{text}: a seed (a whole number) was expected. Received: {written!r}.") from error

@@ -1,4 +1,4 @@
-"""How these commands write numbers, times and tables: plain text, as wide as it needs to be."""
+"""Numbers, times and tables as plain text."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ SETTINGS: Mapping[str, Any] = {
     "help_option_names": ["-h", "--help"],
     "rich_help_config": {"theme": "cargo-slim", "max_width": 100},
 }
-"""Of a command, so that its help looks like that of the program's own."""
+"""Click settings that make the help look like that of built-in commands."""
 
 
 def examples(*commands: str) -> str:
-    """Return the end of a command's help; paragraphs of their own, for help joins lines."""
+    """Return the epilogue of a command's help; examples are separate paragraphs because click joins lines."""
     return "\n\n".join(("Examples:", *(f"$ {command}" for command in commands)))
 
 
 def written_time(seconds: float) -> str:
-    """Return a duration as people say it: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
+    """Return a duration in a readable unit: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
@@ -29,14 +29,14 @@ def written_time(seconds: float) -> str:
 
 
 def written_p(p: float | None) -> str:
-    """Return a p-value with as many digits as it deserves."""
+    """Return a p-value with three decimal places, or ``"< 0.001"``."""
     if p is None:
         return "-"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def signed(metric: str, value: float) -> str:
-    """Return a difference of a metric with its sign."""
+    """Return a difference of a metric with its sign and the digits of that metric."""
     digits = max(1, metric_label(metric).digits)
     return f"{value:+.{digits}f}"
 
@@ -47,11 +47,11 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]], *, left: int = 1)
     Parameters
     ----------
     head : sequence of str
-        Of the columns.
+        Column headings.
     lines : sequence of sequence of str
-        One cell for each column.
+        Lines with one cell per column.
     left : int
-        So many columns are aligned to the left, the others to the right.
+        Number of columns aligned to the left; the others are aligned to the right.
     """
     rows = [list(head), *(list(line) for line in lines)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(head))]

@@ -1,4 +1,4 @@
-"""Ranks over datasets against scipy, autorank and scikit-posthocs; seeds in place of datasets are refused."""
+"""Ranks over datasets against scipy, autorank and scikit-posthocs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy import stats
 
 from benchmarker import Stream
-from benchmarker.statistics.caveats import few_datasets
 from benchmarker.statistics.ranks import RanksError, critical_difference, rank_diagram
 
 NETWORKS = ["convxpress", "mcrgnet", "fr_deep", "alexnet"]
@@ -54,11 +53,11 @@ def test_critical_difference_is_that_of_autorank_and_groups_those_of_scikit_post
     assert critical_difference(5, 30) == pytest.approx(2.728 * np.sqrt(30 / 180), abs=1e-3)  # Demsar 2006, table 5
 
 
-def test_seeds_are_no_datasets(wide: pd.DataFrame) -> None:
+def test_seeds_in_place_of_datasets_are_an_error(wide: pd.DataFrame) -> None:
     table = tidy(wide)
     with pytest.raises(RanksError, match="never over seeds"):
         rank_diagram(pd.concat([table, table]), "accuracy", higher_is_better=True)
-    with pytest.raises(RanksError, match="Seeds are no datasets"):
+    with pytest.raises(RanksError, match="Seeds are not datasets"):
         rank_diagram(table.rename(columns={"dataset": "seed"}), "accuracy", higher_is_better=True)
     with pytest.raises(RanksError, match="on every dataset"):
         rank_diagram(table.iloc[1:], "accuracy", higher_is_better=True)
@@ -66,6 +65,7 @@ def test_seeds_are_no_datasets(wide: pd.DataFrame) -> None:
         rank_diagram(table[table["dataset"] == "survey 0"], "accuracy", higher_is_better=True)
 
 
-def test_few_datasets_are_said_to_be_few() -> None:
-    assert few_datasets(3) == "3 datasets: ranks over fewer than 5 tell little"
-    assert few_datasets(5) is None
+def test_few_datasets_are_a_caveat(wide: pd.DataFrame) -> None:
+    few = rank_diagram(tidy(wide.iloc[:3]), "accuracy", higher_is_better=True)
+    assert few.caveats == ("Ranks over only 3 datasets say little; use 5 or more.",)
+    assert rank_diagram(tidy(wide), "accuracy", higher_is_better=True).caveats == ()

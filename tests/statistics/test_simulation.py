@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarker import Stream
-from benchmarker.statistics.corrections import holm
-from benchmarker.statistics.equivalence import equivalence_p
-from benchmarker.statistics.paired import judged
-from benchmarker.statistics.power import plan, power
-from tests.statistics.simulator import World, draw, excludes_zero, resample, spread, stored_studies, truth, verdict
+from benchmarker.statistics.power import detection_power, plan_seeds
+from benchmarker.statistics.verdicts import equivalence_p, holm
+from tests.statistics.simulator import World, compared, draw, excludes_zero, measured, resample, stored_studies, truth
 
 NOMINAL = 0.05
 STUDIES = 2000
@@ -24,7 +22,7 @@ def tolerated(rate: float, studies: int) -> float:
     return rate + 3 * math.sqrt(rate * (1 - rate) / studies)
 
 
-def test_the_same_network_twice_is_hardly_ever_told_apart() -> None:
+def test_the_same_network_twice_rarely_differs() -> None:
     above, below = excludes_zero(World(), 400, "quick")
     assert above + below <= tolerated(NOMINAL, 400)
 
@@ -62,7 +60,7 @@ def test_false_verdicts_of_resampled_predictions(study: int, network: str, seeds
     wrong = 0
     for _ in range(STUDIES):
         first, second = resample(study, network, seeds, generator)
-        value, found = spread(first, second)
+        value, found = measured(first, second)
         wrong += abs(value) > found.half_width(NOMINAL)
     assert wrong / STUDIES <= tolerated(NOMINAL, STUDIES)
 
@@ -83,7 +81,7 @@ def test_a_whole_table_keeps_the_error_rate(seeds: int) -> None:
     wrong = 0
     for _ in range(studies):
         runs = draw(World(seeds=seeds), generator, networks=4)
-        p = [verdict(runs[a], runs[b]).p for a in range(4) for b in range(a)]
+        p = [compared(runs[a], runs[b]).p for a in range(4) for b in range(a)]
         wrong += any(each is not None and each < NOMINAL for each in holm(p))
     assert wrong / studies <= tolerated(NOMINAL, studies)
 
@@ -94,8 +92,8 @@ def test_a_whole_table_keeps_the_error_rate(seeds: int) -> None:
 @pytest.mark.parametrize("quirk", [0.0, 0.5])
 def test_a_planted_difference_is_found_as_often_as_claimed(seeds: int, gain: float, quirk: float) -> None:
     world = World(seeds=seeds, gain=gain, quirk=quirk)
-    delta, spread_of_world = truth(world)
-    claimed = power(delta, spread_of_world)
+    delta, components = truth(world)
+    claimed = detection_power(delta, components)
     found, _ = excludes_zero(world, STUDIES, "planted")
     assert found == pytest.approx(claimed, abs=0.04)
 
@@ -103,8 +101,8 @@ def test_a_planted_difference_is_found_as_often_as_claimed(seeds: int, gain: flo
 @pytest.mark.statistics
 def test_planned_seeds_reach_the_planned_power() -> None:
     world = World(seeds=3, gain=0.25, quirk=0.2)
-    delta, spread_of_world = truth(world)
-    needed = plan(delta, spread_of_world).needed
+    delta, components = truth(world)
+    needed = plan_seeds(delta, components).needed
     assert needed is not None
     assert needed > 3
     found, _ = excludes_zero(replace(world, seeds=needed), 1500, "planned")
@@ -115,13 +113,13 @@ def test_planned_seeds_reach_the_planned_power() -> None:
 
 @pytest.mark.statistics
 @pytest.mark.parametrize("seeds", [3, 10])
-def test_networks_that_differ_by_the_margin_are_rarely_called_equivalent(seeds: int) -> None:
+def test_networks_that_differ_by_the_margin_are_rarely_equivalent(seeds: int) -> None:
     world = World(seeds=seeds, gain=0.1, seed_effect=0.02)
     margin, _ = truth(world, 3000)
     generator = Stream("simulation of equivalence", seeds=seeds).generator()
     studies, wrong = 1500, 0
     for _ in range(studies):
         first, second = draw(world, generator)
-        wrong += equivalence_p(judged(*spread(first, second), 0.95), abs(margin)) < NOMINAL
+        wrong += equivalence_p(compared(first, second), abs(margin)) < NOMINAL
     assert wrong / studies <= tolerated(NOMINAL, studies)
     assert np.isfinite(margin)

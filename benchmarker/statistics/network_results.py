@@ -1,0 +1,387 @@
+"""Results of one network in one arm under each seed, and its metrics without one test source each.
+
+Every metric here is a function of sums over test sources, so leaving a source out is a subtraction. That makes the
+jackknife over sources cheap. The values equal those in the run's metrics file; a test compares them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker.errors import BenchmarkerError
+from benchmarker.statistics import caveats
+
+if TYPE_CHECKING:
+    from benchmarker.results.leaderboard import LeaderboardRow
+    from benchmarker.results.study import CellRecord
+    from benchmarker.results.study_results import StudyResults
+
+Array = NDArray[np.float64]
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A metric of one run on its test part.
+
+    Parameters
+    ----------
+    value : float
+        Value in the unit of the metric.
+    left_out : ndarray of shape (n_sources,), float64
+        The metric without each of the sources, in the order of the sources.
+    """
+
+    value: float
+    left_out: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSums:
+    """Sums over the images of each test source, from which a run's metrics are computed.
+
+    Parameters
+    ----------
+    sources : tuple of str
+        Names of the n_sources sources, ascending; several images may show one source.
+    strata : ndarray of shape (n_sources,), int64
+        True class of each source; all zero for a regression.
+    values : ndarray of shape (n_sources, ...), float64
+        For a classification, shape (n_sources, n_classes, n_classes): number of images by true and predicted class. For
+        a regression, shape (n_sources, n_targets, 3): number of images, sum of absolute errors and of squared errors.
+    classes : int
+        Number of classes; 0 for a regression.
+    """
+
+    sources: tuple[str, ...]
+    strata: NDArray[np.int64]
+    values: Array
+    classes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedResult:
+    """Result of one finished run.
+
+    Parameters
+    ----------
+    value : float
+        The metric as the run wrote it.
+    sums : SourceSums or None
+        None where the predictions could not be read.
+    correct : ndarray of shape (n_images,), bool, or None
+        Whether each test image was classified correctly; None for a regression, or without predictions.
+    image_sources : tuple of str
+        Source of each test image.
+    fingerprint : mapping or None
+        Environment of the run; None where the run that the value belongs to is not known.
+    spec : mapping or None
+        Specification that the key of the run is the digest of.
+    """
+
+    value: float
+    sums: SourceSums | None = None
+    correct: NDArray[np.bool_] | None = None
+    image_sources: tuple[str, ...] = ()
+    fingerprint: Mapping[str, Any] | None = None
+    spec: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkResults:
+    """Results of one network in one arm, with everything that comparisons need.
+
+    Parameters
+    ----------
+    network, arm, model : str
+        Network as the leaderboard calls it, its arm, and its name without variant.
+    planned : int
+        Number of seeds in the plan.
+    seeds : mapping of int to SeedResult
+        Result of each finished seed.
+    n_train : int
+        Number of images in the training part; 0 if unknown.
+    costs : mapping of str to float
+        Mean costs over finished seeds, by flat name.
+    generator : str
+        Name of the generator whose images the arm trains on; empty without.
+    ratio : float or None
+        Generated images per real one, where the arm differs from real images alone in nothing else.
+    """
+
+    network: str
+    arm: str
+    model: str
+    planned: int
+    seeds: Mapping[int, SeedResult]
+    n_train: int = 0
+    costs: Mapping[str, float] = field(default_factory=dict)
+    generator: str = ""
+    ratio: float | None = None
+    _scores: dict[tuple[int, str, int | None], Score | None] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def label(self) -> str:
+        """Network and arm."""
+        return f"{self.network}/{self.arm}"
+
+    @property
+    def values(self) -> dict[int, float]:
+        """The metric of each finished seed."""
+        return {seed: result.value for seed, result in self.seeds.items()}
+
+    @property
+    def unfinished(self) -> str | None:
+        """Caveat where seeds are missing."""
+        return caveats.unfinished(len(self.seeds), self.planned)
+
+    def sums(self, seed: int) -> SourceSums | None:
+        """Return the sums over test sources of one seed, or None without predictions."""
+        return self.seeds[seed].sums if seed in self.seeds else None
+
+    def score(self, seed: int, metric: str, index: int | None = None) -> Score | None:
+        """Return a metric of one seed with its jackknife, or None where predictions cannot give it."""
+        key = (seed, metric, index)
+        if key not in self._scores:
+            sums = self.sums(seed)
+            self._scores[key] = None if sums is None else score(sums, metric, index)
+        return self._scores[key]
+
+    def value(self, seed: int, metric: str, index: int | None) -> float | None:
+        """Return a metric of one seed: the overall one as the run wrote it, that of a class from its predictions."""
+        if index is None:
+            return self.seeds[seed].value if seed in self.seeds else None
+        found = self.score(seed, metric, index)
+        return None if found is None else found.value
+
+    def only(self, seed: int) -> NetworkResults:
+        """Return the same results as if only this seed had been planned."""
+        seeds = {seed: self.seeds[seed]} if seed in self.seeds else {}
+        return replace(self, planned=1, seeds=seeds, _scores={})
+
+
+def read_network_results(
+    results: StudyResults, metric: str, checkpoint: str, *, predictions: bool = True
+) -> list[NetworkResults]:
+    """Read the results of every network in every arm of a study, in the order of the plan.
+
+    Parameters
+    ----------
+    results : StudyResults
+        An open study.
+    metric : str
+        Flat name of the metric.
+    checkpoint : {"best", "final"}
+        Weights that made the predictions.
+    predictions : bool
+        Read predictions; without them test sources are taken as fixed.
+    """
+    cells: dict[tuple[str, str], list[CellRecord]] = {}
+    for cell in results.cells:
+        cells.setdefault((cell.model, cell.arm), []).append(cell)
+    order = {name: k for k, name in enumerate(cells)}
+    rows = [
+        _read_row(results, row, cells.get((row.model, row.arm), []), metric, checkpoint, predictions=predictions)
+        for row in results.leaderboard(checkpoint).rows
+    ]
+    return sorted(rows, key=lambda row: (order.get((row.model, row.arm), 0), row.network))
+
+
+def _read_row(
+    results: StudyResults,
+    row: LeaderboardRow,
+    cells: Sequence[CellRecord],
+    metric: str,
+    checkpoint: str,
+    *,
+    predictions: bool,
+) -> NetworkResults:
+    summary = row.summary(metric)
+    seeds = {} if summary is None else {seed: SeedResult(value=value) for seed, value in summary.values.items()}
+    n_train = 0
+    for cell in cells:
+        value = {**cell.evaluations.get(checkpoint, {}), **cell.cost_values}.get(metric)
+        known = seeds.get(cell.seed)
+        # Two variants of a network may share a name, an arm and a seed; their results tell them apart.
+        if cell.status != "ok" or known is None or known.value != value or known.fingerprint is not None:
+            continue
+        found = replace(known, fingerprint=cell.fingerprint, spec=cell.spec)
+        seeds[cell.seed] = _with_predictions(results, cell, checkpoint, found) if predictions else found
+        parts = cell.metrics.get("parts") or results.study.dataset.get("parts")
+        n_train = int(parts.get("train", 0)) if isinstance(parts, Mapping) else 0
+    generator, ratio = _generated(results, cells[-1].spec) if cells else ("", None)
+    return NetworkResults(
+        network=row.label,
+        arm=row.arm,
+        model=row.model,
+        planned=row.planned,
+        seeds=seeds,
+        n_train=n_train,
+        costs={name: each.mean for name, each in row.costs.items()},
+        generator=generator,
+        ratio=ratio,
+    )
+
+
+def _generated(results: StudyResults, spec: Mapping[str, Any]) -> tuple[str, float | None]:
+    """Return the name of an arm's generator, and the ratio of its images if the arm only adds them to the real ones."""
+    arm = spec.get("arm")
+    generated = arm.get("generated") if isinstance(arm, Mapping) else None
+    if not isinstance(arm, Mapping) or not isinstance(generated, Mapping) or not generated:
+        return "", None
+    known = next((cell.model for cell in results.generators if cell.key == generated.get("generator")), None)
+    name = generated.get("name") or known or generated.get("by") or generated.get("generator") or "generator"
+    ratio = generated.get("ratio")
+    only_adds = generated.get("real", True) and not generated.get("balance", False) and not arm.get("augmentations")
+    return (
+        str(name.get("name", "generator")) if isinstance(name, Mapping) else str(name),
+        float(ratio) if isinstance(ratio, (int, float)) and only_adds else None,
+    )
+
+
+def _with_predictions(results: StudyResults, cell: CellRecord, checkpoint: str, found: SeedResult) -> SeedResult:
+    try:
+        table = results.predictions(cell, checkpoint)
+    except BenchmarkerError as error:
+        _logger.warning("%s: comparing without its predictions: %s", cell.name, error)
+        return found
+    if table is None or not table.source_ids:
+        return found
+    if not table.classes:
+        sums = regression_sums(table.source_ids, table.truth, table.values)
+        return replace(found, sums=sums, image_sources=table.source_ids)
+    sums = classification_sums(table.source_ids, table.truth, table.predicted, len(table.classes))
+    return replace(found, sums=sums, correct=table.correct, image_sources=table.source_ids)
+
+
+def classification_sums(
+    source_ids: Sequence[str], truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> SourceSums:
+    """Count images by source, true class and predicted class.
+
+    Parameters
+    ----------
+    source_ids : sequence of str
+        Source of each of the n images.
+    truth, predicted : ndarray of shape (n,), int64
+        Indices of classes.
+    classes : int
+        Number of classes.
+    """
+    names, position = np.unique(np.asarray(source_ids), return_inverse=True)
+    values = np.zeros((names.size, classes, classes))
+    np.add.at(values, (position, truth, predicted), 1.0)
+    strata = values.sum(axis=2).argmax(axis=1)
+    return SourceSums(sources=tuple(names.tolist()), strata=strata, values=values, classes=classes)
+
+
+def regression_sums(source_ids: Sequence[str], truth: Array, predicted: Array) -> SourceSums:
+    """Add up errors by source and target.
+
+    Parameters
+    ----------
+    source_ids : sequence of str
+        Source of each of the n images.
+    truth, predicted : ndarray of shape (n, n_targets), float64
+        Targets in the units of the task.
+    """
+    names, position = np.unique(np.asarray(source_ids), return_inverse=True)
+    errors = predicted - truth
+    values = np.zeros((names.size, errors.shape[1], 3))
+    np.add.at(values, position, np.stack([np.ones_like(errors), np.abs(errors), errors**2], axis=2))
+    strata = np.zeros(names.size, dtype=np.int64)
+    return SourceSums(sources=tuple(names.tolist()), strata=strata, values=values, classes=0)
+
+
+def score(sums: SourceSums, metric: str, index: int | None = None) -> Score | None:
+    """Return a metric with and without each source, or None where it is no function of these sums.
+
+    Parameters
+    ----------
+    sums : SourceSums
+        Sums of one run.
+    metric : str
+        ``"mean_per_class_accuracy"`` (percent), ``"accuracy"``, ``"macro_precision"``, ``"macro_recall"``,
+        ``"macro_f1"``, ``"recall"`` (percent, of class `index`); ``"mean_absolute_error"`` or
+        ``"root_mean_squared_error"``, averaged over targets or of target `index`.
+    index : int, optional
+        Number of a class or target.
+
+    Examples
+    --------
+    >>> sums = classification_sums(["a", "b", "c", "d"], np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), classes=2)
+    >>> found = score(sums, "mean_per_class_accuracy")
+    >>> found.value, found.left_out.tolist()
+    (75.0, [50.0, 100.0, 75.0, 75.0])
+    """
+    functions = _CLASSIFICATION if sums.classes else _REGRESSION
+    if metric not in functions:
+        return None
+    total = sums.values.sum(axis=0)
+    present = total.sum(axis=1) > 0 if sums.classes else np.ones(len(total), dtype=bool)
+    if index is not None:
+        present = present & (np.arange(len(total)) == index)
+    if not present.any():
+        return None
+    function = functions[metric]
+    value = float(function(total[None], present)[0])
+    left_out = function(total[None] - sums.values, present)
+    # Without its only image a metric is undefined; that source then contributes nothing to the variance.
+    return Score(value=value, left_out=np.where(np.isfinite(left_out), left_out, value))
+
+
+def _recall(counts: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall: Array = np.diagonal(counts, axis1=1, axis2=2) / counts.sum(axis=2)
+    return recall
+
+
+def _precision(counts: Array) -> Array:
+    predicted = counts.sum(axis=1)
+    precision: Array = np.diagonal(counts, axis1=1, axis2=2) / np.where(predicted > 0, predicted, 1)
+    return precision
+
+
+def _f1(counts: Array) -> Array:
+    both = counts.sum(axis=1) + counts.sum(axis=2)
+    f1: Array = 2 * np.diagonal(counts, axis1=1, axis2=2) / np.where(both > 0, both, 1)
+    return f1
+
+
+def _accuracy(counts: Array, _: NDArray[np.bool_]) -> Array:
+    with np.errstate(invalid="ignore"):
+        accuracy: Array = np.trace(counts, axis1=1, axis2=2) / counts.sum(axis=(1, 2))
+    return accuracy
+
+
+def _mean_error(sums: Array, chosen: NDArray[np.bool_]) -> Array:
+    with np.errstate(invalid="ignore"):
+        error: Array = (sums[:, chosen, 1] / sums[:, chosen, 0]).mean(axis=1)
+    return error
+
+
+def _root_mean_square(sums: Array, chosen: NDArray[np.bool_]) -> Array:
+    with np.errstate(invalid="ignore"):
+        error: Array = np.sqrt(np.maximum(sums[:, chosen, 2] / sums[:, chosen, 0], 0)).mean(axis=1)
+    return error
+
+
+_Function = Callable[[Array, NDArray[np.bool_]], Array]
+_CLASSIFICATION: dict[str, _Function] = {
+    "mean_per_class_accuracy": lambda counts, present: 100 * _recall(counts)[:, present].mean(axis=1),
+    "recall": lambda counts, present: 100 * _recall(counts)[:, present].mean(axis=1),
+    "accuracy": _accuracy,
+    "macro_precision": lambda counts, present: _precision(counts)[:, present].mean(axis=1),
+    "macro_recall": lambda counts, present: _recall(counts)[:, present].mean(axis=1),
+    "macro_f1": lambda counts, present: _f1(counts)[:, present].mean(axis=1),
+}
+_REGRESSION: dict[str, _Function] = {
+    "mean_absolute_error": _mean_error,
+    "root_mean_squared_error": _root_mean_square,
+}

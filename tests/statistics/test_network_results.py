@@ -1,0 +1,73 @@
+"""Metrics of one run, and the same metrics without one test source each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from benchmarker import Stream, open_results
+from benchmarker.statistics.network_results import (
+    classification_sums,
+    read_network_results,
+    regression_sums,
+    score,
+)
+from tests.statistics.material import SEEDS, fill
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tests.conftest import StudyFiles
+
+
+def test_values_are_those_of_the_run(study: StudyFiles) -> None:
+    fill(study, {("good", "real"): 0.7})
+    (row,) = read_network_results(open_results(study.folder), "mean_per_class_accuracy", "best")
+    for seed in SEEDS:
+        found = row.score(seed, "mean_per_class_accuracy")
+        assert found is not None
+        assert found.value == pytest.approx(row.values[seed], abs=1e-12)
+
+
+def errors() -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+    draws = Stream("errors").generator()
+    truth = draws.normal(60, 10, (30, 2))
+    return [f"galaxy {k // 2}" for k in range(30)], truth, truth + draws.normal(0, 3, (30, 2))
+
+
+@pytest.mark.parametrize("metric", ["mean_absolute_error", "root_mean_squared_error"])
+def test_errors_without_a_source_are_those_of_scikit_learn(metric: str) -> None:
+    from sklearn import metrics
+
+    sources, truth, predicted = errors()
+    found = score(regression_sums(sources, truth, predicted), metric)
+    assert found is not None
+    function = getattr(metrics, metric)
+    assert found.value == pytest.approx(function(truth, predicted))
+    names = sorted(set(sources))
+    for k, name in enumerate(names):
+        kept = np.array([source != name for source in sources])
+        assert found.left_out[k] == pytest.approx(function(truth[kept], predicted[kept]))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "macro_precision", "macro_recall"])
+def test_scores_without_a_source_are_those_of_scikit_learn(metric: str) -> None:
+    from sklearn import metrics
+
+    draws = Stream("scores").generator()
+    sources = [f"s{k // 2:02d}" for k in range(60)]
+    truth, predicted = draws.integers(0, 3, 60), draws.integers(0, 3, 60)
+    functions = {
+        "accuracy": metrics.accuracy_score,
+        "macro_f1": lambda a, b: metrics.f1_score(a, b, average="macro"),
+        "macro_precision": lambda a, b: metrics.precision_score(a, b, average="macro"),
+        "macro_recall": lambda a, b: metrics.recall_score(a, b, average="macro"),
+    }
+    found = score(classification_sums(sources, truth, predicted, 3), metric)
+    assert found is not None
+    assert found.value == pytest.approx(functions[metric](truth, predicted))
+    kept = np.array([source != "s07" for source in sources])
+    assert found.left_out[7] == pytest.approx(functions[metric](truth[kept], predicted[kept]))
+    assert score(classification_sums(sources, truth, predicted, 3), "loss") is None
