@@ -34,7 +34,7 @@ from benchmarker.study.layout import RUNS_FOLDER
 from benchmarker.study.locks import planning
 from benchmarker.study.observer import DataSummary, Observer
 from benchmarker.study.plan import Cell, merge_cells, read_cells, read_generators, write_plan
-from benchmarker.training.requirements import check_size
+from benchmarker.training.build import check_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Trains one network on one training set, in an order that the harness owns."""
+"""Train one network on one training set, in an order that the harness controls."""

@@ -1,7 +1,7 @@
-"""Batches in an order that the harness owns.
+"""Batches in an order that the harness controls.
 
-Keras is given one sequence over *all* epochs, in which batch ``g`` is a pure function of ``g``. It may fetch ahead,
-also across the end of an epoch, without ever seeing the order of the wrong epoch.
+Keras is given one sequence over *all* epochs, in which batch ``g`` is a pure function of ``g``. So it may fetch batches
+ahead, even across the end of an epoch, and still trains each epoch in the right order.
 """
 
 from __future__ import annotations
@@ -24,19 +24,31 @@ Batch = tuple[NDArray[np.float32], ...]
 
 
 def encode_targets(task: Task, targets: NDArray[Any]) -> NDArray[np.float32]:
-    """Return targets as networks are trained on them.
+    r"""Return targets in the form that networks are trained on.
+
+    A class becomes a one-hot vector; the value :math:`y` of a regression, whose target has the range
+    :math:`[a, b]`, becomes :math:`2 (y - a) / (b - a) - 1`.
 
     Parameters
     ----------
     task : Task
-        What the targets mean.
+        Meaning of the targets.
     targets : ndarray of shape (n,), int64, or (n, n_targets), float64
-        Class indices, or numbers in their units.
+        Class indices, or values in their units.
 
     Returns
     -------
     ndarray of shape (n, n_outputs), float32
-        One-hot vectors, or numbers mapped from the range of each target to [-1, 1].
+        One-hot vectors, or values in [-1, 1]; values outside the range of their target lie outside [-1, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from benchmarker import Regression, RegressionTarget
+    >>> task = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
+    >>> encode_targets(task, np.array([[45.0], [67.5]]))
+    array([[-1.],
+           [ 0.]], dtype=float32)
     """
     if isinstance(task, Classification):
         encoded: NDArray[np.float32] = np.eye(task.n_outputs, dtype=np.float32)[targets]
@@ -46,14 +58,22 @@ def encode_targets(task: Task, targets: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def decode_outputs(task: Task, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return a network's outputs as probabilities, or as numbers in the units of the task.
+    r"""Return the outputs of a network as probabilities, or as values in the units of the task.
+
+    The inverse of `encode_targets` for a regression. Outputs :math:`o_c` of a classification are divided by their sum,
+    :math:`p_c = o_c / \sum_k o_k`, as the cross-entropy of Keras does; that changes those of sigmoid units only.
 
     Parameters
     ----------
     task : Task
-        What the outputs mean.
+        Meaning of the outputs.
     outputs : ndarray of shape (n, n_outputs), float32
-        Of the network.
+        Outputs of the network.
+
+    Returns
+    -------
+    ndarray of shape (n, n_outputs), float64
+        Probabilities, or values in the units of the task.
     """
     values = outputs.astype(np.float64)
     if isinstance(task, Classification):
@@ -72,14 +92,32 @@ def _ranges(task: Task) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def balanced_weights(targets: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
-    """Return a weight for each image, inverse to the frequency of its class, with a mean of one.
+    r"""Return a weight for each image that gives every class the same weight in the loss.
+
+    :math:`w_i = n / (K n_{c_i})` for image :math:`i` of class :math:`c_i`, with :math:`n` images in all, :math:`n_c` of
+    class :math:`c`, and :math:`K` classes that occur. The mean of the weights is 1.
 
     Parameters
     ----------
     targets : ndarray of shape (n,), int64
         Class indices.
     n_classes : int
-        How many classes there are.
+        Number of classes of the task.
+
+    Returns
+    -------
+    ndarray of shape (n,), float32
+        Weights, without unit.
+
+    References
+    ----------
+    King & Zeng 2001, Political Analysis 9, 137, doi:10.1093/oxfordjournals.pan.a004868.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> balanced_weights(np.array([0, 0, 0, 1]), 2).round(2)
+    array([0.67, 0.67, 0.67, 2.  ], dtype=float32)
     """
     counts = np.bincount(targets, minlength=n_classes)
     present = np.count_nonzero(counts)
@@ -87,24 +125,24 @@ def balanced_weights(targets: NDArray[np.int64], n_classes: int) -> NDArray[np.f
 
 
 class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """The batches of all epochs, each epoch in an order of its own.
+    """The batches of all epochs, with another order for each epoch.
 
     Parameters
     ----------
     images : TrainingSet
-        What to train on.
+        Images to train on.
     batch_size, epochs : int
-        Images in a batch; how many epochs the sequence covers.
+        Number of images in a batch, and number of epochs that the sequence covers.
     order : Stream
-        Its child ``epoch`` gives the permutation of an epoch.
+        Stream whose child ``epoch`` gives the permutation of an epoch.
     transforms : sequence of Transform
-        Applied to each batch, in their order.
+        Transforms that are applied to each batch, in this order.
     weights : ndarray of shape (n,), float32, optional
         Weight of each image in the loss.
     first_epoch : int
-        Epochs that an earlier process has done; index 0 is the first batch of the next one.
+        Number of epochs that an earlier process has completed; index 0 is the first batch of the next one.
     on_batch : callable, optional
-        Called with epoch and step whenever a batch is taken.
+        Called with epoch and step, both counted from 0, whenever a batch is made.
     """
 
     def __init__(
@@ -133,7 +171,7 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     @property
     def steps_per_epoch(self) -> int:
-        """Gradient steps in an epoch; the last batch may be smaller."""
+        """Number of gradient steps in an epoch; the last batch may be smaller."""
         return math.ceil(len(self._images) / self._batch_size)
 
     def __len__(self) -> int:
@@ -153,13 +191,13 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return images, self._targets[chosen], self._weights[chosen]
 
     def digests(self, epoch: int) -> dict[str, str]:
-        """Return the SHA-256 of an epoch's order, and of the draws of its transforms; epochs count from 0."""
+        """Return the SHA-256 of the order and of the transforms' draws of an epoch, counted from 0."""
         order, draws = self._epoch(epoch)
         drawn = {f"{k} {t.name}": rows for k, (t, rows) in enumerate(zip(self._transforms, draws, strict=True))}
         return {"order": digest_arrays({"order": order}), "draws": digest_arrays(drawn)}
 
     def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]]:
-        current = self._current  # a local name: the thread that fetches ahead may be an epoch further
+        current = self._current  # a local name, since the thread that fetches ahead may be one epoch further
         if current is None or current[0] != epoch:
             n = len(self._images)
             order = self._order.child("epoch", epoch=epoch).generator().permutation(n)
@@ -168,16 +206,16 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 class FixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Images in their own order, with or without targets, for validation and prediction.
+    """Images in their original order, with or without targets, for validation and prediction.
 
     Parameters
     ----------
     images : TrainingSet
-        What to go through.
+        The images.
     batch_size : int
-        Images in a batch.
+        Number of images in a batch.
     targets : bool
-        Whether to hand out targets too.
+        Whether batches hold targets, too.
     """
 
     def __init__(self, images: TrainingSet, *, batch_size: int, targets: bool) -> None:

@@ -1,4 +1,4 @@
-"""Trains a compiled Keras model and keeps its best and its final weights."""
+"""Train a compiled Keras model, and keep its best and its final weights."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ EpochListener = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(slots=True, kw_only=True)
 class Fitted:
-    """What training leaves behind.
+    """Result of a training.
 
     Parameters
     ----------
     best, final : list of ndarray
-        Weights of the epoch with the lowest validation loss, and of the last epoch.
+        Weights after the epoch with the lowest validation loss, and after the last epoch.
     progress : Progress
-        History, times and the best epoch.
+        History, durations and the best epoch.
     """
 
     best: Weights
@@ -40,26 +40,29 @@ class Fitted:
 
 
 def compile_model(model: keras.Model, task: Task, training: Training, learning_rate: float) -> None:
-    """Compile a model with the loss of its task.
+    r"""Compile a model with the loss of its task.
+
+    Over the :math:`n` images of a batch, a classification minimises the categorical cross-entropy
+    :math:`-\frac{1}{n} \sum_i \ln p_i` of the probabilities :math:`p_i` of the true classes, and a regression the mean
+    squared error of targets mapped to [-1, 1] (see `benchmarker.training.batches.encode_targets`).
 
     Parameters
     ----------
     model : keras.Model
-        As its builder returned it.
+        Model as its builder returned it.
     task : Task
-        Classification is trained on the categorical cross-entropy of probabilities, regression on the mean squared
-        error of targets mapped to [-1, 1].
+        What the model predicts.
     training : Training
-        Names the optimiser.
+        Settings with the optimiser.
     learning_rate : float
-        At the start.
+        Learning rate at the start.
     """
     optimiser = getattr(keras.optimizers, _OPTIMISERS[training.optimiser])(learning_rate=learning_rate)
     if isinstance(task, Classification):
         loss, metric = keras.losses.CategoricalCrossentropy(), keras.metrics.CategoricalAccuracy(name="accuracy")
     else:
         loss, metric = keras.losses.MeanSquaredError(), keras.metrics.MeanAbsoluteError(name="absolute_error")
-    # XLA and op determinism exclude each other in TensorFlow; saying so avoids a silent fallback. JAX needs XLA.
+    # XLA and op determinism exclude each other in TensorFlow, where Keras would otherwise choose. JAX needs XLA.
     model.compile(optimizer=optimiser, loss=loss, metrics=[metric], jit_compile=keras.config.backend() == "jax")
 
 
@@ -75,26 +78,26 @@ def fit(
     snapshots: Snapshots | None = None,
     resumed: tuple[Weights, Progress] | None = None,
 ) -> Fitted:
-    """Train a compiled model, or go on with a training that was interrupted.
+    """Train a compiled model, or continue a training that was interrupted.
 
     Parameters
     ----------
     model : keras.Model
-        Compiled; its weights change.
+        Compiled model; its weights change.
     training : Training
-        Plateau and early stopping.
+        Settings with plateau and early stopping.
     epochs : int
-        At most this many.
+        Largest number of epochs.
     train, validation : OrderedBatches, FixedBatches
-        What to train on, and what picks the best epoch.
+        Batches to train on, and batches whose loss selects the best epoch.
     on_epoch : callable
-        Called after each epoch, counted from 1, with its row of the history and ``seconds``.
+        Called after each epoch, counted from 1, with its row of the history and its duration ``seconds``.
     trail : Trail, optional
-        Gets a link for each epoch.
+        Trail to which a link is added for each epoch.
     snapshots : Snapshots, optional
-        Gets a snapshot after each epoch.
+        Where a snapshot is written after each epoch.
     resumed : tuple of list of ndarray and Progress, optional
-        What `Snapshots.restore` gave for this model; ``train`` must begin after its epochs.
+        Return value of `Snapshots.restore` for this model; ``train`` must begin after its epochs.
 
     Raises
     ------
@@ -147,7 +150,7 @@ def _schedule(training: Training) -> list[keras.callbacks.Callback]:
 
 @dataclass(slots=True, kw_only=True)
 class _Record:
-    """What a training has left behind so far."""
+    """State of a training that both callbacks below share."""
 
     train: OrderedBatches
     best: Weights
@@ -156,7 +159,7 @@ class _Record:
 
 
 class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps history, best weights and time, and stops a training that diverged."""
+    """Keeps history, best weights and durations, and stops a training that diverges."""
 
     def __init__(self, record: _Record, on_epoch: EpochListener) -> None:
         super().__init__()
@@ -172,7 +175,7 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._trained = 0.0
 
     def on_test_begin(self, _logs: Mapping[str, float] | None = None) -> None:
-        int(self.model.optimizer.iterations)  # waits for steps that a backend has only been asked to do
+        int(self.model.optimizer.iterations)  # waits for steps that the backend has queued but not finished
         self._trained = time.perf_counter() - self._started
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -194,7 +197,7 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class _Writer(keras.callbacks.Callback):  # type: ignore[misc]
-    """Adds a link to the trail and writes a snapshot, after all other callbacks have had their say."""
+    """Adds a link to the trail and writes a snapshot, after all other callbacks have been called."""
 
     def __init__(self, record: _Record, state: CallbackState, snapshots: Snapshots | None) -> None:
         super().__init__()
@@ -217,7 +220,7 @@ class _Writer(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def digest_state(model: keras.Model) -> dict[str, str]:
-    """Return the SHA-256 of a compiled model's weights, of its random state and of its optimiser."""
+    """Return the SHA-256 of the weights, the random state and the optimiser of a compiled model."""
     weights = {id(weight) for weight in model.weights}
     state = [variable for variable in model.variables if id(variable) not in weights]
     return {
@@ -228,6 +231,6 @@ def digest_state(model: keras.Model) -> dict[str, str]:
 
 
 def digest_weights(model: keras.Model) -> str:
-    """Return the SHA-256 of a model's weights, in the order of its layers."""
-    # Named by position: Keras numbers the paths by what else this process has built.
+    """Return the SHA-256 of the weights of a model, in the order of its layers."""
+    # Named by position, since the paths of Keras depend on what else this process has built.
     return digest_arrays([(str(k), weight) for k, weight in enumerate(model.get_weights())])

@@ -1,4 +1,4 @@
-"""Training sets: the images of a part, enlarged by expansions, with transforms on top."""
+"""Training sets: the images of a part, enlarged by expansions; and the transforms that are applied to batches."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from benchmarker.errors import PluginError
 from benchmarker.randomness import Stream
 
 _MAPPED_BYTES = 64 << 20
-"""Mapped pages that may stay in memory; the system's own cache of the file is not touched by letting them go."""
-
+"""Size of the mapped pages that may stay in memory; releasing them leaves the system's cache of the file as it is."""
 
 _DIGEST_BATCH = 64
+"""Number of images in a batch of `digest_set`; part of the definition of the digest."""
 
 
 class PartSet:
-    """The images of one part, read from the prepared data when they are asked for.
+    """The images of one part, read from the prepared data on demand.
 
     Parameters
     ----------
     data : LabelledImages
-        All images.
+        Images of all parts.
     indices : ndarray of shape (n,), int64
-        Those of the part.
+        Indices of the images of the part.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class PartSet:
             self.attributes |= {t.name: self.targets[:, k] for k, t in enumerate(self.task.targets)}
         height, width, channels = data.images.shape[1:]
         self.image_shape: tuple[int, int, int] = (height, width, channels)
-        base: object = data.images.base  # of a memory-mapped array, the mapping
+        base: object = data.images.base  # the mapping, if the array is memory-mapped
         self._mapping = base if isinstance(base, mmap) else None
         self._read_bytes = 0
 
@@ -65,11 +65,11 @@ class PartSet:
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the images at ``indices``, ndarray of shape (len(indices), height, width, channels)."""
         images = np.asarray(self._images[self._indices[indices]])
-        self._let_go(images.nbytes)
+        self._release(images.nbytes)
         return images
 
-    def _let_go(self, read_bytes: int) -> None:
-        """Unmap pages now and then: else all of a large set would come to count as this process's memory."""
+    def _release(self, read_bytes: int) -> None:
+        """Release mapped pages now and then; otherwise a large set would gradually count as memory of this process."""
         self._read_bytes += read_bytes
         if self._mapping is not None and self._read_bytes > _MAPPED_BYTES:
             self._mapping.madvise(MADV_DONTNEED)
@@ -78,7 +78,7 @@ class PartSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedAugmentation:
-    """An augmentation of an arm, with its validated options."""
+    """An augmentation of an arm with its validated options."""
 
     augmentation: Augmentation
     options: Options | None
@@ -86,7 +86,7 @@ class AppliedAugmentation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
-    """A transform with the stream of its draws."""
+    """A transform with the stream of its random numbers."""
 
     name: str
     function: Callable[[NDArray[np.float32], NDArray[np.float64], Options | None], NDArray[np.float32]]
@@ -95,11 +95,11 @@ class Transform:
     stream: Stream
 
     def draws(self, epoch: int, n: int) -> NDArray[np.float64]:
-        """Return the uniform draws of an epoch, ndarray of shape (n, draws_per_image); row k is image k's."""
+        """Return uniform draws for an epoch, ndarray of shape (n, draws_per_image), float64; row k is for image k."""
         return self.stream.child("epoch", epoch=epoch).generator().random((n, self.draws_per_image))
 
     def apply(self, images: NDArray[np.float32], draws: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the transformed images, and refuse a transform that changes their shape or type."""
+        """Return the transformed images; refuse a transform that changes their shape or type."""
         changed = self.function(images, draws, self.options)
         is_array = isinstance(changed, np.ndarray)
         received = f"{changed.dtype} of shape {changed.shape}" if is_array else type(changed).__name__
@@ -116,11 +116,11 @@ def expand(base: TrainingSet, applied: Sequence[AppliedAugmentation], seed: int,
     Parameters
     ----------
     base : TrainingSet
-        The real images.
+        Real images.
     applied : sequence of AppliedAugmentation
-        Of the arm; transforms are left out here.
+        Augmentations of the arm; transforms are ignored.
     seed : int
-        The cell's seed.
+        Seed of the cell.
     part : str
         ``"train"`` or ``"validation"``.
     """
@@ -132,7 +132,7 @@ def expand(base: TrainingSet, applied: Sequence[AppliedAugmentation], seed: int,
 
 
 def transforms(applied: Sequence[AppliedAugmentation], seed: int) -> tuple[Transform, ...]:
-    """Return the transforms of an arm, in their order."""
+    """Return the transforms of an arm, in order."""
     return tuple(
         Transform(
             name=entry.augmentation.name,
@@ -147,7 +147,7 @@ def transforms(applied: Sequence[AppliedAugmentation], seed: int) -> tuple[Trans
 
 
 def _streams(applied: Sequence[AppliedAugmentation], seed: int, part: str) -> list[tuple[Stream, AppliedAugmentation]]:
-    """Give each augmentation a stream that does not depend on what else the arm holds, unless it is the same twice."""
+    """Give each augmentation a stream that depends on its name and repetition, but not on the rest of the arm."""
     found: list[tuple[Stream, AppliedAugmentation]] = []
     seen: dict[str, int] = {}
     for entry in applied:
@@ -159,9 +159,9 @@ def _streams(applied: Sequence[AppliedAugmentation], seed: int, part: str) -> li
 
 
 def digest_set(images: TrainingSet) -> str:
-    """Return the SHA-256 of every image and target of a training set, as it is rendered for training.
+    """Return the SHA-256 of every image and target of a training set, as rendered for training.
 
-    The canonical encoding of `benchmarker.digest_arrays` of the targets, followed by that of each batch of 64 images.
+    It covers the encoding of `benchmarker.digest_arrays` of the targets, followed by that of each batch of 64 images.
     """
     indices = np.arange(len(images))
     batches = (indices[start : start + _DIGEST_BATCH] for start in range(0, len(images), _DIGEST_BATCH))
@@ -170,8 +170,9 @@ def digest_set(images: TrainingSet) -> str:
 
 
 def digest_part(part: PartSet) -> str:
-    """Return the SHA-256 of everything that is known of the real images of a part: all that a generator may learn.
+    """Return the SHA-256 of the images of a part with their attributes: everything that a generator may learn from.
 
-    The SHA-256 of the canonical JSON of `digest_set` and of the canonical encoding of the attributes, by name.
+    It covers the canonical JSON of two digests: that of `digest_set`, and that of `benchmarker.digest_arrays` of the
+    attributes in the order of their names.
     """
     return digest_json([digest_set(part), digest_arrays(dict(sorted(part.attributes.items())))])

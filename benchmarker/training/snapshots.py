@@ -1,14 +1,13 @@
 """Snapshots of a training: everything that the next epoch depends on, written atomically after each epoch.
 
-Dropout and augmentation keep their random state in variables that neither ``.keras`` files nor weights hold, and Keras
-forgets the patience of its callbacks; so all variables are saved raw, beside the state of the callbacks, the history
-and the best weights so far.
+Dropout and augmentation keep their random state in variables that are neither in ``.keras`` files nor among the
+weights, and callbacks of Keras lose their patience between two calls of ``fit``. So a snapshot holds the raw values of
+all variables, the state of the callbacks, the history and the best weights so far.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarker.files import PARTIAL_SUFFIX, atomic_write
+
 KEPT = 2
+"""Number of snapshots that are kept."""
+
 _FILE = re.compile(r"snapshot-(\d{6})\.npz")
 
 Weights = list[NDArray[Any]]
@@ -28,24 +31,24 @@ Weights = list[NDArray[Any]]
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """How far a training has come.
+    """Progress of a training.
 
     Parameters
     ----------
     epoch : int
-        Epochs that are done.
+        Number of completed epochs.
     best_epoch : int
-        The one with the lowest validation loss, counted from 1; 0 before the first.
+        Epoch with the lowest validation loss, counted from 1; 0 before the first.
     stopped : bool
         Whether early stopping has ended the training.
-    history : list of mapping of str to float
+    history : list of dict of str to float
         One row for each epoch.
     seconds : list of float
-        What each epoch took, without validation.
-    callbacks : mapping of str to mapping of str to number
-        State of the callbacks by name.
-    trail : list of mapping
-        Links recorded so far.
+        Duration of each epoch without validation, in seconds.
+    callbacks : dict of str to dict of str to number
+        State of the callbacks, by the names of their classes.
+    trail : list of dict
+        Links recorded so far, as JSON.
     """
 
     epoch: int = 0
@@ -58,14 +61,15 @@ class Progress:
 
 
 class SnapshotFiles:
-    """Numbered snapshots in a folder: named groups of arrays, and what a training knows of itself as JSON.
+    """Numbered snapshots in a folder: named groups of arrays, and the progress of a training as JSON.
 
     Parameters
     ----------
     folder : Path
-        Where they are kept, the newest two of them.
+        Folder of the newest two snapshots.
     fingerprint : str
-        Digest of the environment: another environment would go on with other bits, so its snapshots are not used.
+        Digest of the environment. Snapshots of another environment are not used, since the training would continue
+        with other bits.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -74,21 +78,18 @@ class SnapshotFiles:
 
     def write(self, number: int, groups: Mapping[str, Sequence[NDArray[Any]]], progress: Mapping[str, Any]) -> None:
         """Write a snapshot atomically, and remove all but the newest ones."""
+        for left in self._folder.glob(f".snapshot-*{PARTIAL_SUFFIX}"):  # of a process that was killed
+            left.unlink()
         arrays = {f"{group}/{k:05d}": array for group, some in groups.items() for k, array in enumerate(some)}
         about = json.dumps({"fingerprint": self._fingerprint, "progress": progress}).encode()
-        path = self._folder / f"snapshot-{number:06d}.npz"
-        aside = path.with_suffix(".partial")
-        with aside.open("wb") as stream:
-            arrays["about"] = np.frombuffer(about, dtype=np.uint8)
+        arrays["about"] = np.frombuffer(about, dtype=np.uint8)
+        with atomic_write(self._folder / f"snapshot-{number:06d}.npz") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(path)
         for old in self._paths()[KEPT:]:
             old.unlink()
 
     def newest(self, *groups: str) -> tuple[dict[str, Weights], dict[str, Any]] | None:
-        """Return the named groups and the progress of the newest snapshot; None where this environment has none."""
+        """Return the named groups and the progress of the newest snapshot; None if this environment has none."""
         for path in self._paths():
             try:
                 with np.load(path, allow_pickle=False) as file:
@@ -100,14 +101,15 @@ class SnapshotFiles:
                         for group in groups
                     }
                     return found, about["progress"]
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # of a disk that lost its newest bytes
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # the disk lost its newest bytes
                 continue
         return None
 
     def clear(self) -> None:
         """Remove all snapshots."""
-        for path in self._folder.glob("snapshot-*"):
-            path.unlink()
+        for pattern in ("snapshot-*", ".snapshot-*"):
+            for path in self._folder.glob(pattern):
+                path.unlink()
 
     def _paths(self) -> list[Path]:
         """Return complete snapshots, the newest first."""
@@ -125,7 +127,7 @@ class Snapshots(SnapshotFiles):
     def restore(self, model: keras.Model) -> tuple[Weights, Progress] | None:
         """Set all variables of a compiled model to the newest snapshot; return the best weights and the progress.
 
-        Returns None, with the model as it was, where there is no snapshot of this environment.
+        If there is no snapshot of this environment, the model does not change and None is returned.
         """
         found = self.newest("model", "optimiser", "best")
         if found is None:
@@ -150,19 +152,19 @@ def _state(model: keras.Model) -> dict[str, Weights]:
 
 
 def to_array(variable: Any) -> NDArray[Any]:
-    """Return the value of a variable of any backend as an array of its own."""
+    """Return a copy of the value of a variable of any backend."""
     return np.array(keras.ops.convert_to_numpy(variable))
 
 
 class CallbackState(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reads and restores what Keras's callbacks forget between two calls of ``fit``.
+    """Reads and restores the state that callbacks of Keras lose between two calls of ``fit``.
 
     Parameters
     ----------
     callbacks : sequence of keras.callbacks.Callback
-        Listed before this one, so that their own ``on_train_begin`` has been called.
-    restored : mapping of str to mapping of str to number
-        What `read` gave.
+        Callbacks that are listed before this one, so that their ``on_train_begin`` is called earlier.
+    restored : dict of str to dict of str to number
+        State that `read` returned.
     """
 
     _ATTRIBUTES = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")
@@ -181,7 +183,7 @@ class CallbackState(keras.callbacks.Callback):  # type: ignore[misc]
                 setattr(callback, name, value)
 
     def read(self) -> dict[str, dict[str, float]]:
-        """Return the state of all callbacks; infinities, which JSON lacks, are left to the callbacks themselves."""
+        """Return the state of all callbacks, without infinite values: callbacks start with them, and JSON has none."""
         return {
             type(callback).__name__: {
                 name: value if isinstance(value, int) else float(value)

@@ -109,14 +109,14 @@ def test_fetch_tries_the_next_mirror_after_a_wrong_checksum(mirror: Mirror, tmp_
 
 def test_download_error_names_every_address_with_its_reason_and_advice(mirror: Mirror, tmp_path: Path) -> None:
     download = published(mirror, "missing", "other")
-    nobody = "http://127.0.0.1:9/nobody"
-    download = Download(filename=NAME, urls=(*download.urls, nobody), checksum=download.checksum)
+    closed = "http://127.0.0.1:9/closed"
+    download = Download(filename=NAME, urls=(*download.urls, closed), checksum=download.checksum)
     with pytest.raises(DownloadError) as caught:
         fetch(download, tmp_path)
     message = str(caught.value)
     assert f"{mirror.url('missing')}\n    HTTP 404 Not Found" in message
     assert f"{mirror.url('other')}\n    the file there has another checksum" in message
-    assert re.search(rf"{nobody}\n    ConnectionError: .*refused", message)
+    assert re.search(rf"{closed}\n    ConnectionError: .*refused", message)
     assert str(tmp_path / NAME) in message
     assert download.checksum in message
     assert "-d" in message

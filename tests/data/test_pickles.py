@@ -52,7 +52,7 @@ def test_arrays_and_plain_containers_are_loaded(protocol: int) -> None:
 
 
 def test_pickle_of_python_2_is_loaded() -> None:
-    # What numpy 1 wrote under Python 2 for {'x': array([1, 2], dtype=uint8)}: names of its own, bytes as text.
+    # What numpy 1 wrote under Python 2 for {'x': array([1, 2], dtype=uint8)}: its own names, bytes as text.
     data = (
         b"(dp0\nS'x'\np1\ncnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntp4\nS'b'\np5\ntp6\n"
         b"Rp7\n(I1\n(I2\ntp8\ncnumpy\ndtype\np9\n(S'u1'\np10\nI0\nI1\ntp11\nRp12\n(I3\nS'|'\np13\nNNNI-1\nI-1\nI0\n"

@@ -285,7 +285,7 @@ class KilledStudy:
 
 def leftovers(study: Path) -> list[str]:
     """Return what a finished study must not hold: snapshots, and whatever was written aside or put aside."""
-    pattern = re.compile(r"snapshot-.*|.*\.(partial|replaced|failed)|\.space")
+    pattern = re.compile(r"\.?snapshot-.*|.*\.(partial|replaced|failed)|\.space")
     return sorted(str(path.relative_to(study)) for path in study.rglob("*") if pattern.fullmatch(path.name))
 
 

@@ -24,7 +24,7 @@ RESULTS = (
     "manifest.json",
 )
 
-_SNAPSHOT = re.compile(r"snapshot-\d+\.partial")
+_SNAPSHOT = re.compile(r"\.snapshot-\d+\.npz\.\d+\.partial")
 _EPOCH = b'"event": "epoch"'
 _EVENTS = "events.jsonl"
 _PATIENT_POLL_SECONDS = 0.02
@@ -71,7 +71,7 @@ class Sign:
         return {
             "start": "its process",
             "training": f"{self._epochs} epoch(s)",
-            "snapshot": "snapshot-*.partial",
+            "snapshot": ".snapshot-*.partial",
             "results": self._file,
         }[self.stage]
 

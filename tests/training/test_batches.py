@@ -1,4 +1,4 @@
-"""Batch g is a pure function of g, each epoch has an order of its own, and every image comes once in each."""
+"""Batches: their order, targets, transforms and weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ N = 10
 
 
 def _numbered() -> PartSet:
-    """Images that say who they are: every pixel of image k is k, and its class is k modulo 3."""
+    """Images that show their number: every pixel of image k is k, and its class is k modulo 3."""
     images = np.tile(np.arange(N, dtype=np.float32)[:, None, None, None], (1, 2, 2, 1))
     data = LabelledImages(
         task=TASK,
@@ -167,11 +167,11 @@ def test_fixed_batches_keep_the_order_of_the_images() -> None:
 
 
 class Spy(keras.Sequential):  # type: ignore[misc]
-    """Notes which images a network is really given."""
+    """Records which images a network really receives."""
 
     def __init__(self, seen: list[tuple[bool, list[int]]]) -> None:
         super().__init__([keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
-        self._note = seen.append  # a list of its own would be copied by Keras
+        self._note = seen.append  # Keras would copy a list attribute
 
     def train_step(self, data: Any) -> Any:
         self._note((True, _members([data[0].numpy()])))
@@ -183,7 +183,7 @@ class Spy(keras.Sequential):  # type: ignore[misc]
 
 
 def test_keras_trains_each_epoch_in_its_own_order() -> None:
-    """Keras may fetch ahead, also across the end of an epoch; the network must still see the right images."""
+    """Keras may fetch ahead, even across the end of an epoch; the network must still receive the right images."""
     seen: list[tuple[bool, list[int]]] = []
     model = Spy(seen)
     model.compile(optimizer="sgd", loss="categorical_crossentropy", run_eagerly=True)

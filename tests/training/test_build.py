@@ -1,4 +1,4 @@
-"""Networks are built under a stream of their own, and a builder that breaks its promise is named."""
+"""Building networks: initial weights, settings, and builders that break the contract."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ from benchmarker import (
     Task,
     layer_seeds,
 )
-from benchmarker.training.build import build_model
+from benchmarker.training.build import build_model, check_size
 from benchmarker.training.fit import digest_weights
-from benchmarker.training.requirements import check_size
 
 TASK = Classification(classes=("compact", "FRI", "FRII"))
 INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
 SHAPE = (6, 5, 1)
-HEAVY = Architecture(name="heavy", builder="fake_networks:build", citation="nobody", minimum_size=5)
+HEAVY = Architecture(name="heavy", builder="fake_networks:build", citation="none", minimum_size=5)
 
 
 class Width(Options):
-    """Options of the network below."""
+    """Options of a network."""
 
     width: int = 4
     """Units."""
@@ -53,7 +52,7 @@ def _seeded(_shape: Any, task: Task, seed: int) -> keras.Model:
 
 
 def _forgetful(_shape: Any, task: Task, _seed: int) -> keras.Model:
-    """Hands its seed to nobody, and adds noise from the global generator."""
+    """Ignores its seed, and adds noise from the global generator."""
     model = _network(task.n_outputs, keras.layers.Dense(8))
     model.set_weights([weight + random.random() for weight in model.get_weights()])
     return model
@@ -61,7 +60,7 @@ def _forgetful(_shape: Any, task: Task, _seed: int) -> keras.Model:
 
 @pytest.fixture(autouse=True)
 def networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
-    """The module of the builder; the dtype policy is put back."""
+    """The module of the builder; the dtype policy is restored afterwards."""
     module = types.ModuleType("fake_networks")
     vars(module)["build"] = _seeded
     monkeypatch.setitem(sys.modules, "fake_networks", module)
@@ -86,7 +85,7 @@ def test_initial_weights_depend_on_the_seed_only(builder: Any, networks: types.M
 
 
 def test_initial_weights_depend_on_the_architecture() -> None:
-    other = Architecture(name="other", builder="fake_networks:build", citation="nobody")
+    other = Architecture(name="other", builder="fake_networks:build", citation="none")
     assert digest_weights(build_model(other, None, SHAPE, TASK, seed=8901)) != digest_weights(_build())
 
 
@@ -112,7 +111,7 @@ def test_builder_receives_options(networks: types.ModuleType) -> None:
         return _network(task.n_outputs, keras.layers.Dense(options.width))
 
     vars(networks)["build"] = build
-    described = Architecture(name="wide", builder="fake_networks:build", citation="nobody", options="x:Width")
+    described = Architecture(name="wide", builder="fake_networks:build", citation="none", options="x:Width")
     model = build_model(described, Width(width=9), SHAPE, TASK, seed=1)
     assert model.layers[-2].units == 9
 
@@ -153,7 +152,7 @@ def test_errors_of_the_benchmarker_are_not_wrapped(networks: types.ModuleType) -
 
 
 class Subclassed(keras.Model):  # type: ignore[misc]
-    """A network that does not know its shapes."""
+    """A network without known shapes."""
 
     def call(self, images: Any) -> Any:
         return images

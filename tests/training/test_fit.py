@@ -1,4 +1,4 @@
-"""Training keeps the best epoch and the last, lowers the rate, stops early, and says when it diverged."""
+"""Training: best and final weights, learning rate, early stopping, divergence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ N = 16
 
 
 def _part(task: Classification | Regression = TASK, *, flipped: bool = False) -> PartSet:
-    """Images that are bright for one class and dark for the other; labels the wrong way round where flipped."""
+    """Images that are bright for one class and dark for the other, with swapped labels if `flipped`."""
     classes = np.arange(N) % 2
     noise = Stream("test", n=N).generator().random((N, 4, 4, 1)) / 10
     images = (classes[:, None, None, None] + noise).astype(np.float32)
@@ -50,7 +50,7 @@ def _network(*, task: Classification | Regression = TASK, hidden: bool = False) 
 
 
 class Run:
-    """A training of a tiny network, with everything that it told."""
+    """A training of a tiny network, with everything that it reported."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Run:
         model: keras.Model | None = None,
     ) -> None:
         self.model = model or _network(task=task, hidden=hidden)
-        self.told: list[tuple[int, Mapping[str, float]]] = []
+        self.reported: list[tuple[int, Mapping[str, float]]] = []
         self.kept: list[str] = []
         training = training or Training(batch_size=8, optimiser="sgd", plateau=None)
         compile_model(self.model, task, training, rate)
@@ -80,7 +80,7 @@ class Run:
         )
 
     def _listen(self, epoch: int, values: Mapping[str, float]) -> None:
-        self.told.append((epoch, values))
+        self.reported.append((epoch, values))
         self.kept.append(digest_weights(self.model))
 
     def column(self, name: str) -> list[float]:
@@ -100,7 +100,7 @@ def learning() -> Run:
 
 @pytest.fixture(scope="module")
 def unlearning() -> Run:
-    """Validated on labels the wrong way round: the first epoch is the best."""
+    """A training validated on swapped labels: the first epoch is the best."""
     return Run(0.1, 3, flipped=True)
 
 
@@ -117,12 +117,12 @@ def test_history_has_one_row_for_each_epoch(learning: Run) -> None:
 
 
 def test_listener_receives_each_epoch_with_its_time(learning: Run) -> None:
-    assert [epoch for epoch, _ in learning.told] == [1, 2, 3, 4]
+    assert [epoch for epoch, _ in learning.reported] == [1, 2, 3, 4]
     rows = [
         {**row, "seconds": s}
         for row, s in zip(learning.fitted.progress.history, learning.fitted.progress.seconds, strict=True)
     ]
-    assert [dict(values) for _, values in learning.told] == rows
+    assert [dict(values) for _, values in learning.reported] == rows
 
 
 def test_best_epoch_has_the_lowest_validation_loss(learning: Run, unlearning: Run) -> None:

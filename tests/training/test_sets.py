@@ -1,4 +1,4 @@
-"""Training sets: the images of a part, expansions chained, transforms with streams of their own."""
+"""Training sets: images of a part, expansions, transforms and their streams."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def _labelled(images: NDArray[np.float32], task: Task = TASK) -> LabelledImages:
 
 
 def _numbered(n: int, size: int = 4) -> NDArray[np.float32]:
-    """Images that say who they are: every pixel of image k is k."""
+    """Images that show their number: every pixel of image k is k."""
     return np.tile(np.arange(n, dtype=np.float32)[:, None, None, None], (1, size, size, 1))
 
 
 class Brighter(Options):
-    """Options of the expansion below."""
+    """Options of an expansion."""
 
     by: float = 100.0
     """Added to every pixel."""
@@ -220,3 +220,28 @@ def test_transform_that_returns_something_else_is_a_plugin_error(function: Any, 
         _made(function).apply(_numbered(2), np.zeros((2, 1)))
     assert str(caught.value).startswith("the transform 'mine' must return float32 images of shape (2, 4, 4, 1)")
     assert str(caught.value).endswith(f"Received: {received}")
+
+
+def resident_file_bytes() -> int:
+    """Return the resident memory of this process that is mapped from files."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("RssFile:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("the system does not say")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_part_set_releases_the_pages_of_a_large_set(tmp_path: Path) -> None:
+    n, size = 400, 512  # of one MiB each
+    path = tmp_path / "images.f32"
+    with path.open("wb") as stream:
+        stream.truncate(n * 4 * size * size)
+    mapped = np.memmap(path, dtype="<f4", mode="r", shape=(n, size, size, 1))
+    images = PartSet(_labelled(mapped), np.arange(n))
+    before = resident_file_bytes()
+    largest = 0
+    for start in range(0, n, 8):
+        batch = images.batch(np.arange(start, start + 8))
+        assert not batch.any()
+        largest = max(largest, resident_file_bytes() - before)
+    assert largest < 128 * (1 << 20)
