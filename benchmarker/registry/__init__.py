@@ -1,9 +1,9 @@
-"""Registries: read, validated, checked against the installed plugins, and described for editors."""
+"""Reads registries, validates them, checks them against the installed plugins, and describes them for editors."""
 
 from __future__ import annotations
 
 from benchmarker.registry.checks import CellProblem, canonical, check_registry
-from benchmarker.registry.loading import LoadedRegistry, load_registry
+from benchmarker.registry.loading import LoadedRegistry, find_registry, load_registry, shipped_names
 from benchmarker.registry.models import (
     ArmEntry,
     AugmentationEntry,
@@ -16,7 +16,6 @@ from benchmarker.registry.models import (
 from benchmarker.registry.options import merged_preparation, plain_options, validated_options
 from benchmarker.registry.overrides import OPTION_NAMES, Overrides
 from benchmarker.registry.schema import registry_schema
-from benchmarker.registry.shipped import find_registry, shipped_names
 
 __all__ = [
     "OPTION_NAMES",

@@ -1,4 +1,4 @@
-"""Checks a registry against the plugins that are installed, before anything is trained."""
+"""Checks a valid registry against the installed plugins, before anything is trained."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
 from benchmarker.paths import reading_problem
-from benchmarker.registry.explain import suggestion
 from benchmarker.registry.generated import generated_problems
 from benchmarker.registry.loading import LoadedRegistry
 from benchmarker.registry.options import check_options, merged_preparation
-from benchmarker.registry.positions import Path, Problem
+from benchmarker.registry.positions import KeyPath, Problem
+from benchmarker.registry.validation import suggestion
 
 P = TypeVar("P", Architecture, Augmentation, Dataset, Generator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellProblem:
-    """Why the cells of one model or of one arm cannot be trained while all others can.
+    """Why the cells of one model or one arm cannot be trained, while all others can.
 
     Parameters
     ----------
     part : {"model", "arm"}
-        What cannot be used.
+        List of the registry that contains it.
     index : int
-        Its place in the registry's list.
+        Its index in that list.
     kind : {"plugin", "configuration"}
-        The kind of failure that its cells are given.
+        Kind of failure that its cells get.
     message : str
-        ``file:line:column: ...``.
+        The problem, as ``file:line:column: text``.
     """
 
     part: Literal["model", "arm"]
@@ -47,26 +47,26 @@ class CellProblem:
 def check_registry(
     loaded: LoadedRegistry, plugins: Plugins, *, too_small: Literal["refuse", "fail"] = "refuse"
 ) -> tuple[CellProblem, ...]:
-    """Check that everything a registry names exists, and takes the options that it gives.
+    """Check that all plugins that a registry names are installed and take the options that it gives.
 
     Parameters
     ----------
     loaded : LoadedRegistry
         A registry that is valid in itself.
     plugins : Plugins
-        What is installed.
+        The installed plugins.
     too_small : {"refuse", "fail"}
-        What images below a network's minimum size mean: the registry is refused, or only those cells fail.
+        Whether images below the minimum size of a network make the registry wrong, or only make its cells fail.
 
     Returns
     -------
     tuple of CellProblem
-        What only some cells need and a plugin's fault keeps from working: those cells fail, the others run.
+        Faults of plugins that only some cells need: those cells fail, and the others run.
 
     Raises
     ------
     RegistryError
-        With every problem that the registry's author can mend.
+        If the registry is wrong; it carries every problem.
     """
     check = _Check(loaded, plugins)
     check.dataset()
@@ -75,19 +75,19 @@ def check_registry(
     check.generated()
     check.models(too_small=too_small)
     if check.problems:
-        raise RegistryError(loaded.places.tell_all(check.problems))
+        raise RegistryError(loaded.positions.messages(check.problems))
     return tuple(check.cells)
 
 
 def canonical(loaded: LoadedRegistry, plugins: Plugins) -> LoadedRegistry:
-    """Return a registry with the names of plugins as those spell them; what is unknown stays as it is."""
+    """Return a registry in which plugins have the names that they registered; unknown names stay as they are."""
     registry = loaded.registry
-    dataset = registry.dataset.model_copy(update={"name": _own_name(plugins.dataset, registry.dataset.name)})
+    dataset = registry.dataset.model_copy(update={"name": _registered_name(plugins.dataset, registry.dataset.name)})
     arms = tuple(
         arm.model_copy(
             update={
                 "augmentations": tuple(
-                    entry.model_copy(update={"name": _own_name(plugins.augmentation, entry.name)})
+                    entry.model_copy(update={"name": _registered_name(plugins.augmentation, entry.name)})
                     for entry in arm.augmentations
                 )
             }
@@ -95,18 +95,18 @@ def canonical(loaded: LoadedRegistry, plugins: Plugins) -> LoadedRegistry:
         for arm in registry.arms
     )
     models = tuple(
-        entry.model_copy(update={"architecture": _own_name(plugins.architecture, entry.architecture)})
+        entry.model_copy(update={"architecture": _registered_name(plugins.architecture, entry.architecture)})
         for entry in registry.models
     )
     generators = tuple(
-        entry.model_copy(update={"generator": _own_name(plugins.generator, entry.generator)})
+        entry.model_copy(update={"generator": _registered_name(plugins.generator, entry.generator)})
         for entry in registry.generators
     )
     named = {"dataset": dataset, "generators": generators, "arms": arms, "models": models}
     return replace(loaded, registry=registry.model_copy(update=named))
 
 
-def _own_name(find: Callable[[str], Architecture | Augmentation | Dataset | Generator], name: str) -> str:
+def _registered_name(find: Callable[[str], Architecture | Augmentation | Dataset | Generator], name: str) -> str:
     try:
         return find(name).name
     except (UnknownPluginError, PluginError):
@@ -114,12 +114,12 @@ def _own_name(find: Callable[[str], Architecture | Augmentation | Dataset | Gene
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a registry names a plugin that only some cells need."""
+class _Use:
+    """A place where a registry names a plugin that only some cells need."""
 
     part: Literal["model", "arm", "generator"]
     index: int
-    path: Path
+    path: KeyPath
     key: str
 
     @property
@@ -128,11 +128,13 @@ class _Place:
         return {"model": "architecture", "arm": "augmentation"}.get(self.part, self.part)
 
     @property
-    def name_path(self) -> Path:
+    def name_path(self) -> KeyPath:
         return (*self.path, self.key)
 
 
 class _Check:
+    """Collects the problems of a registry."""
+
     def __init__(self, loaded: LoadedRegistry, plugins: Plugins) -> None:
         self.loaded = loaded
         self.registry = loaded.registry
@@ -155,7 +157,7 @@ class _Check:
         except PluginError as error:
             self._add(("dataset", "name"), str(error))
             return
-        self._under(("dataset", "options"), problems)
+        self._add_below(("dataset", "options"), problems)
         self._split(entry.split)
         path = self.loaded.data_path
         if path is not None and (problem := reading_problem(path)):
@@ -165,113 +167,109 @@ class _Check:
         if split is None:
             return
         if split.published and split.train is not None:
-            told = "cannot be true while 'train' is given: leave one of them out"
-            self._add(("dataset", "split", "published"), told, "'published'")
+            text = "cannot be true if 'train' is given: leave one of them out"
+            self._add(("dataset", "split", "published"), text, "'published'")
         parts = [part for part in (split.train, split.validation) if isinstance(part, float)]
         if len(parts) == 2 and sum(parts) >= 1:
             self._add(("dataset", "split"), "'train' and 'validation' leave nothing for the test part")
 
     def generators(self) -> None:
-        seen: dict[str, Path] = {}
+        seen: dict[str, KeyPath] = {}
         for index, entry in enumerate(self.registry.generators):
-            place = _Place("generator", index, ("generators", index), "generator")
-            used = self._use(place, self.plugins.generator, entry.generator, entry.options)
-            if used is not None:
-                content = [used[0].name, used[1], entry.epochs, entry.conditions]
-                self._distinct(place.path, content, seen, "this generator")
+            use = _Use("generator", index, ("generators", index), "generator")
+            used = self._use(use, self.plugins.generator, entry.generator, entry.options)
+            self._distinct(use.path, [used, entry.epochs, entry.conditions], seen, "this generator")
             conditions = [spelling(name) for name in entry.conditions or ()]
             if len(set(conditions)) < len(conditions):
-                self._add((*place.path, "conditions"), "a condition is given twice", "'conditions'")
+                self._add((*use.path, "conditions"), "a condition is repeated", "'conditions':")
 
     def arms(self) -> None:
-        seen: dict[str, Path] = {}
+        seen: dict[str, KeyPath] = {}
         for index, arm in enumerate(self.registry.arms):
-            contents: list[Any] = []
+            augmentations: list[Any] = []
             for number, entry in enumerate(arm.augmentations):
-                place = _Place("arm", index, ("arms", index, "augmentations", number), "name")
-                used = self._use(place, self.plugins.augmentation, entry.name, entry.options)
-                if used is not None:
-                    contents.append([used[0].name, used[1]])
-            if len(contents) == len(arm.augmentations):
-                generated = arm.generated.model_dump() | {"by": spelling(arm.generated.by)} if arm.generated else None
-                content = [generated, contents, bool(contents) and arm.augment_validation]
-                self._distinct(("arms", index), content, seen, "this arm")
+                use = _Use("arm", index, ("arms", index, "augmentations", number), "name")
+                augmentations.append(self._use(use, self.plugins.augmentation, entry.name, entry.options))
+            generated = arm.generated.model_dump() | {"by": spelling(arm.generated.by)} if arm.generated else None
+            content = [generated, augmentations, bool(augmentations) and arm.augment_validation]
+            self._distinct(("arms", index), content, seen, "this arm")
 
     def generated(self) -> None:
         lost = [problem.index for problem in self.cells if problem.part == "arm"]
         self.problems += generated_problems(self.registry, self.task, lost=lost)
 
     def models(self, *, too_small: Literal["refuse", "fail"]) -> None:
-        seen: dict[str, Path] = {}
+        seen: dict[str, KeyPath] = {}
         for index, entry in enumerate(self.registry.models):
-            place = _Place("model", index, ("models", index), "architecture")
-            used = self._use(place, self.plugins.architecture, entry.architecture, entry.options)
-            if used is None:
-                continue
-            architecture, options = used
-            content = [architecture.name, options, entry.learning_rate, entry.epochs]
-            self._distinct(place.path, content, seen, "this model")
-            if self.size is not None and self.size < architecture.minimum_size:
-                text = (
-                    f"{architecture.name} needs images of at least {architecture.minimum_size} pixels; "
-                    f"the preparation makes them {self.size}"
-                )
-                if too_small == "refuse":
-                    self._add(place.name_path, text)
-                else:
-                    self._cell(place, "configuration", text)
+            use = _Use("model", index, ("models", index), "architecture")
+            used = self._use(use, self.plugins.architecture, entry.architecture, entry.options)
+            self._distinct(use.path, [used, entry.learning_rate, entry.epochs], seen, "this model")
+            self._minimum_size(use, entry.architecture, too_small)
 
-    def _use(
-        self, place: _Place, find: Callable[[str], P], name: str, raw: Mapping[str, Any]
-    ) -> tuple[P, dict[str, Any] | None] | None:
-        """Return a plugin and its options as plain data; None, with the reason noted, where they cannot be used."""
+    def _minimum_size(self, use: _Use, name: str, too_small: Literal["refuse", "fail"]) -> None:
+        try:
+            architecture = self.plugins.architecture(name)
+        except (UnknownPluginError, PluginError):
+            return
+        if self.size is None or self.size >= architecture.minimum_size:
+            return
+        text = (
+            f"{architecture.name} needs images of at least {architecture.minimum_size} pixels, "
+            f"but the preparation makes them {self.size}"
+        )
+        if too_small == "refuse":
+            self._add(use.name_path, text)
+        else:
+            self._cell(use, "configuration", text)
+
+    def _use(self, use: _Use, find: Callable[[str], P], name: str, raw: Mapping[str, Any]) -> list[Any]:
+        """Check the name and the options of a plugin, and return them in a form that is equal for equal plugins."""
         try:
             plugin = find(name)
             options, problems = check_options(plugin, raw)
         except UnknownPluginError as error:
             text = f"{error}{self._broken()}"
-            if self._may_be_broken(place.kind, name):
-                self._cell(place, "plugin", text)
+            if self._may_be_broken(use.kind, name):
+                self._cell(use, "plugin", text)
             else:
-                self._add(place.name_path, text)
-            return None
+                self._add(use.name_path, text)
         except PluginError as error:
-            self._cell(place, "plugin", str(error))
-            return None
-        self._under((*place.path, "options"), problems)
-        return None if problems else (plugin, options.model_dump(mode="json") if options else None)
+            self._cell(use, "plugin", str(error))
+        else:
+            self._add_below((*use.path, "options"), problems)
+            return [plugin.name, raw if problems else options and options.model_dump(mode="json")]
+        return [spelling(name), raw]
 
-    def _distinct(self, path: Path, content: Any, seen: dict[str, Path], what: str) -> None:
+    def _distinct(self, path: KeyPath, content: Any, seen: dict[str, KeyPath], what: str) -> None:
+        """Refuse an entry that differs from an earlier one only in its name or in the way it is written."""
         first = seen.setdefault(digest_json(content), path)
         if first != path:
-            line, column = self.loaded.places.position(first)
-            where = f"line {line}, column {column}"
-            self._add(path, f"{what} is the same as the one at {where}, only written otherwise")
+            self._add(path, f"{what} is the same as the one at {self.loaded.positions.position(first)}")
 
     def _may_be_broken(self, kind: str, name: str) -> bool:
-        """Return whether a broken plugin may own a name: there is one, and the name is no slip for a known one."""
+        """Return whether a name may belong to a broken plugin, because it is not similar to a known one."""
         known = [registered.plugin for registered in self.plugins.all(kind)]
         names = [spelt for plugin in known for spelt in (plugin.name, *getattr(plugin, "aliases", ()))]
         return bool(self._broken()) and suggestion(name, names) is None
 
     def _broken(self) -> str:
-        # A name that two plugins register is listed as broken too, but has no traceback: both plugins work.
+        # A name that two plugins register is listed as broken, too, but without a traceback: both plugins work.
         broken = [each for each in self.plugins.broken if each.traceback]
-        told = "; ".join(f"{each.name} of {each.distribution} ({each.error})" for each in broken)
-        return f" It may belong to a broken plugin: {told}" if broken else ""
+        listed = "; ".join(f"{each.name} of {each.distribution} ({each.error})" for each in broken)
+        return f" It may belong to a broken plugin: {listed}" if broken else ""
 
-    def _under(self, path: Path, problems: list[Problem]) -> None:
+    def _add_below(self, path: KeyPath, problems: list[Problem]) -> None:
         self.problems += [replace(problem, path=(*path, *problem.path)) for problem in problems]
 
-    def _add(self, path: Path, text: str, subject: str = "") -> None:
+    def _add(self, path: KeyPath, text: str, subject: str = "") -> None:
         self.problems.append(Problem(path=path, text=text, subject=subject))
 
-    def _cell(self, place: _Place, kind: Literal["plugin", "configuration"], text: str) -> None:
-        message = self.loaded.places.tell(Problem(path=place.name_path, text=text))
-        if place.part != "generator":
-            self.cells.append(CellProblem(part=place.part, index=place.index, kind=kind, message=message))
+    def _cell(self, use: _Use, kind: Literal["plugin", "configuration"], text: str) -> None:
+        message = self.loaded.positions.message(Problem(path=use.name_path, text=text))
+        if use.part != "generator":
+            self.cells.append(CellProblem(part=use.part, index=use.index, kind=kind, message=message))
             return
-        label = spelling(self.registry.generators[place.index].label)
+        label = spelling(self.registry.generators[use.index].label)
         for index, arm in enumerate(self.registry.arms):
             if arm.generated is not None and spelling(arm.generated.by) == label:
                 self.cells.append(CellProblem(part="arm", index=index, kind=kind, message=message))

@@ -1,7 +1,7 @@
-"""What arms ask of generators: whose images have no label, and which conditions there are not.
+"""Rules for arms with generated images: every image needs a label, and conditions must exist.
 
-Each rule stands here once. The check of a registry applies those that the dataset's declared task decides, the plan of
-a study the same ones with what the images turned out to hold, and a worker to what its plan says.
+The check of a registry applies the rules that follow from the task that the dataset declares. The plan of a study
+applies them again with the task and the attributes of the images, and a worker when it draws samples.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from benchmarker.registry.models import GeneratorEntry, Registry
 from benchmarker.registry.positions import Problem
 
 CLASS = "class"
-"""Name of the condition that stands for the class of a classification."""
+"""Name of the condition that is the class of a classification."""
 
 NOT_BALANCED = "only classes can be balanced, and these images have none; give a 'ratio'"
-"""What is wrong with an arm of a regression that is to be balanced."""
+"""Message for an arm of a regression with ``balance: true``."""
 
 
 def used_generators(registry: Registry, lost: Collection[int] = ()) -> list[tuple[int, GeneratorEntry]]:
-    """Return the generators that arms of a registry use, with their places in its list; they alone are trained.
+    """Return the generators that arms of a registry use, with their indices; the others are not trained.
 
     Parameters
     ----------
     registry : Registry
-        Valid in itself.
+        A registry that is valid in itself.
     lost : collection of int
-        Places of arms that cannot be used.
+        Indices of arms that cannot be used.
     """
     used = {
         spelling(arm.generated.by)
@@ -39,7 +39,7 @@ def used_generators(registry: Registry, lost: Collection[int] = ()) -> list[tupl
 
 
 def conditions_of(entry: GeneratorEntry, task: Task) -> list[str]:
-    """Return the names of what a generator makes images for; by default the class, or all targets."""
+    """Return the names of a generator's conditions; by default the class, or all targets of a regression."""
     return target_names(task) if entry.conditions is None else _given(entry)
 
 
@@ -49,28 +49,28 @@ def target_names(task: Task) -> list[str]:
 
 
 def unlabelled(task: Task, conditions: Sequence[str]) -> str:
-    """Say why images made for some conditions cannot be trained on; nothing where they can."""
+    """Return why images generated for some conditions have no label; an empty string if they have one."""
     missing = [name for name in target_names(task) if name not in conditions]
     if not missing:
         return ""
     what = "a class" if isinstance(task, Classification) else "all targets"
     return (
-        f"images that are not made for {what} have no label to train on: add {', '.join(map(repr, missing))} to the "
-        "generator's 'conditions'"
+        f"images that are generated without {what} have no label to train on: add {', '.join(map(repr, missing))} to "
+        "the generator's 'conditions'"
     )
 
 
 def unknown_conditions(task: Task, conditions: Sequence[str], attributes: Collection[str] | None) -> dict[int, str]:
-    """Say which conditions images do not have, by their places.
+    """Return why conditions do not exist, by their indices.
 
     Parameters
     ----------
     task : Task
-        What the images are labelled with.
+        Task of the dataset.
     conditions : sequence of str
-        Of a generator.
+        Conditions of a generator.
     attributes : collection of str, optional
-        Of the images; not known before they are loaded.
+        Attributes of the images; unknown before the images are loaded.
     """
     targets = target_names(task)
     known = [*targets, *(name for name in attributes or () if name not in targets)]
@@ -86,18 +86,18 @@ def unknown_conditions(task: Task, conditions: Sequence[str], attributes: Collec
 def generated_problems(
     registry: Registry, task: Task | None, attributes: Collection[str] | None = None, lost: Collection[int] = ()
 ) -> list[Problem]:
-    """Return what is wrong with the generators and the generated arms of a registry.
+    """Return the problems of the generators and the generated arms of a registry.
 
     Parameters
     ----------
     registry : Registry
-        Valid in itself.
+        A registry that is valid in itself.
     task : Task, optional
-        Of the dataset. Where it is not known yet, what is wrong with every task is told all the same.
+        Task of the dataset. If it is unknown, only what is wrong for every task is reported.
     attributes : collection of str, optional
-        Of the images, where they are loaded.
+        Attributes of the images; unknown before the images are loaded.
     lost : collection of int
-        Places of arms that cannot be used.
+        Indices of arms that cannot be used.
     """
     used = used_generators(registry, lost)
     problems = []
@@ -109,8 +109,8 @@ def generated_problems(
             unknown = unknown_conditions(task, conditions_of(entry, task), attributes)
             problems += [Problem(path=(*path, number), text=text) for number, text in unknown.items()]
     if task is not None and not isinstance(task, Classification):
-        places = [("arms", k, "generated", "balance") for k, _ in _balanced(registry)]
-        problems += [Problem(path=path, text=NOT_BALANCED) for path in places]
+        paths = [("arms", k, "generated", "balance") for k, _ in _balanced(registry)]
+        problems += [Problem(path=path, text=NOT_BALANCED) for path in paths]
     return problems
 
 
@@ -119,7 +119,7 @@ def _given(entry: GeneratorEntry) -> list[str]:
 
 
 def _balanced(registry: Registry) -> list[tuple[int, str]]:
-    """Return places and names of the arms that only a classification can have."""
+    """Return the indices and names of the arms that balance classes."""
     arms = enumerate(registry.arms)
     return [(k, arm.name) for k, arm in arms if arm.generated is not None and arm.generated.balance]
 
@@ -127,7 +127,7 @@ def _balanced(registry: Registry) -> list[tuple[int, str]]:
 def _unlabelled_entry(
     registry: Registry, entry: GeneratorEntry, task: Task | None, used: Sequence[tuple[int, GeneratorEntry]]
 ) -> str:
-    """Say why nobody can be trained on the images of a generator; nothing where that depends on the data."""
+    """Return why the images of a generator have no label; an empty string if they have one, or if that is unknown."""
     if task is not None:
         return unlabelled(task, conditions_of(entry, task))
     given = _given(entry)
@@ -135,9 +135,10 @@ def _unlabelled_entry(
         return ""
     if not given:
         return (
-            "images that are made for nothing have no label to train on: name 'class', or all targets of a regression"
+            "images that are generated without conditions have no label to train on: add 'class', or all targets of a "
+            "regression"
         )
-    # No task is known, but a registry that names classes elsewhere works with none but a classification.
+    # The task is unknown, but a registry that refers to classes elsewhere can only be for a classification.
     reasons = [f"the generator {other.label!r} makes images for classes" for _, other in used if CLASS in _given(other)]
     reasons += [f"the arm {name!r} balances classes" for _, name in _balanced(registry)]
     return f"{unlabelled(Classification(classes=()), given)} ({reasons[0]})" if reasons else ""

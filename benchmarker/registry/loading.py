@@ -1,59 +1,54 @@
-"""Reads a registry from a file: YAML, or a text list of the radio framework."""
+"""Reads a registry from a YAML file, from a text list of the radio framework, or by the name of a shipped registry."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path as File
+from pathlib import Path
 from typing import Any
 
 from benchmarker.digests import digest_file
 from benchmarker.discovery import Plugins, installed
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
-from benchmarker.paths import reading_problem
-from benchmarker.registry.explain import validate
+from benchmarker.paths import reading_problem, shipped_folder
 from benchmarker.registry.models import Registry
-from benchmarker.registry.names import name_problems
+from benchmarker.registry.names import repeated, unknown_generators, unknown_plugins
 from benchmarker.registry.overrides import Overridden, Overrides, override
-from benchmarker.registry.positions import Path, Places, Position, Problem
-from benchmarker.registry.shipped import find_registry, not_found
-from benchmarker.registry.shorthand import british, duplicates, expand, unknown_generators
+from benchmarker.registry.positions import KeyPath, Position, Problem, SourcePositions
 from benchmarker.registry.text_list import read_text_list, text_list_data
-from benchmarker.registry.yaml_loader import Document, load_yaml
-from benchmarker.registry.yaml_nodes import MalformedYamlError
+from benchmarker.registry.validation import suggestion, validate
+from benchmarker.registry.yaml_loader import Document, MalformedYamlError, load_yaml
 
 MAXIMUM_BYTES = 1 << 20
 
 _YAML_SUFFIXES = {".yaml", ".yml", ".json"}
-_KEY = re.compile(r"^(---|[{\[%]|- |[\"']?[A-Za-z_]+[\"']?\s*:(\s|$))", re.MULTILINE)
+_YAML_LINE = re.compile(r"^(---|[{\[%]|- |[\"']?[A-Za-z_]+[\"']?\s*:(\s|$))", re.MULTILINE)
+_BRITISH = {"optimizer": "optimiser"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedRegistry:
-    """A valid registry and where it came from.
+    """A valid registry, and the file that it was read from.
 
     Parameters
     ----------
     registry : Registry
-        With overrides applied.
+        The registry with overrides applied.
     path : Path
-        The file.
+        Path of the file.
     text : str
-        The file, verbatim.
-    lines : mapping of int to int
-        Line of each model, counted from 1, by its place in the registry's list.
-    places : Places
-        Position of everything, for messages.
+        Text of the file.
+    positions : SourcePositions
+        Positions of keys and values, for messages.
     is_text_list : bool
-        It was a text list of the radio framework.
+        Whether the file is a text list of the radio framework.
     """
 
     registry: Registry
-    path: File
+    path: Path
     text: str
-    lines: Mapping[int, int]
-    places: Places
+    positions: SourcePositions
     is_text_list: bool = False
 
     @property
@@ -62,14 +57,19 @@ class LoadedRegistry:
         return digest_file(self.path)
 
     @property
-    def data_path(self) -> File | None:
-        """The user's own file or folder of images, absolute; None where the dataset is downloaded or drawn."""
+    def lines(self) -> Mapping[int, int]:
+        """Line of each model by its index."""
+        return {index: self.positions.position(("models", index)).line for index in range(len(self.registry.models))}
+
+    @property
+    def data_path(self) -> Path | None:
+        """Absolute path of the user's images; None if the dataset is downloaded or simulated."""
         written = self.registry.dataset.path
-        return None if written is None else (self.path.absolute().parent / File(written).expanduser()).resolve()
+        return None if written is None else (self.path.absolute().parent / Path(written).expanduser()).resolve()
 
 
 def load_registry(
-    path: File | str, overrides: Overrides | None = None, plugins: Plugins | None = None
+    path: Path | str, overrides: Overrides | None = None, plugins: Plugins | None = None
 ) -> LoadedRegistry:
     """Read and validate a registry.
 
@@ -78,107 +78,161 @@ def load_registry(
     path : Path or str
         A YAML file, a text list, or the name of a shipped registry.
     overrides : Overrides, optional
-        What command-line options change.
+        Settings of the command line.
     plugins : Plugins, optional
-        What is installed: a registry that is not valid is then also told which names and options no plugin knows.
-        Where a text list or `overrides` need plugins, those of this environment by default.
+        The installed plugins. If they are given, an invalid registry is also checked for names and options that no
+        plugin knows. Text lists and `overrides` always need plugins, by default those of this environment.
 
     Returns
     -------
     LoadedRegistry
-        Valid in itself; whether the plugins that it names exist is what `check_registry` says.
+        A registry that is valid in itself; `check_registry` checks it against the installed plugins.
 
     Raises
     ------
     RegistryError
-        With every problem found.
+        If the registry is invalid; it carries every problem.
     """
-    file = find_registry(File(path))
+    file = find_registry(Path(path))
     chosen = overrides or Overrides()
     text = _read(file)
-    is_text_list = _is_text_list(file, text)
+    is_text_list = file.suffix.lower() not in _YAML_SUFFIXES and not _YAML_LINE.search(text) and bool(text.strip())
     try:
         document = read_text_list(text) if is_text_list else load_yaml(text)
     except MalformedYamlError as error:
         line, column = error.position
         raise RegistryError((f"{file}:{line}:{column}: {error.message}",)) from error
     if is_text_list:
-        document.data = _list_data(file, document, chosen, plugins or installed())
-    places = Places(source=str(file), keys=british(document.keys), values=british(document.values))
-    registry = _validate(expand(document.data), places, document.problems, plugins)
+        document.data = _text_list_data(file, document, chosen, plugins or installed())
+    positions = SourcePositions(source=str(file), keys=_british(document.keys), values=_british(document.values))
+    registry = _validate(expand(document.data), positions, document.problems, plugins)
     if chosen != Overrides():
-        registry, places = _override(registry, places, chosen, plugins or installed())
-    lines = {index: places.position(("models", index))[0] for index in range(len(registry.models))}
-    return LoadedRegistry(
-        registry=registry, path=file, text=text, lines=lines, places=places, is_text_list=is_text_list
-    )
+        result = override(registry, chosen, plugins or installed())
+        positions = _moved(positions, result)
+        registry = _validate(result.data, positions, result.problems)
+    return LoadedRegistry(registry=registry, path=file, text=text, positions=positions, is_text_list=is_text_list)
 
 
-def _read(file: File) -> str:
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the shipped registries, sorted."""
+    return tuple(sorted(path.stem for path in shipped_folder().glob("*.yaml")))
+
+
+def find_registry(path: Path) -> Path:
+    """Return the file of a registry: the path itself if it exists, or else the shipped registry of that name.
+
+    ``quickstart``, ``quickstart.yaml`` and ``registries/quickstart.yaml`` name the shipped registry from any folder.
+    """
+    named = path.parent in {Path(), Path("registries")} and path.suffix in {"", ".yaml", ".yml"}
+    if path.exists() or not named or path.stem not in shipped_names():
+        return path
+    return shipped_folder() / f"{path.stem}.yaml"
+
+
+def expand(data: Any) -> Any:
+    """Return the data of a registry with its short forms written out.
+
+    ``dataset: NAME`` is short for ``dataset: {name: NAME}``, and an augmentation can be written in the same way. An arm
+    that is only a name has the augmentation of that name with default options; the arm ``real`` has none. ``generated:
+    NAME`` means one image of that generator for each real image.
+    """
+    if not isinstance(data, Mapping):
+        return data
+    result = dict(data)
+    if isinstance(data.get("dataset"), str):
+        result["dataset"] = {"name": data["dataset"]}
+    if isinstance(data.get("arms"), list):
+        result["arms"] = [_expanded_arm(arm) for arm in data["arms"]]
+    training = data.get("training")
+    if isinstance(training, Mapping) and not any(name in training for name in _BRITISH.values()):
+        result["training"] = {_BRITISH.get(key, key): value for key, value in training.items()}
+    return result
+
+
+def _expanded_arm(arm: Any) -> Any:
+    if isinstance(arm, str):
+        return {"name": arm} if arm == "real" else {"name": arm, "augmentations": [{"name": arm}]}
+    if not isinstance(arm, Mapping):
+        return arm
+    result = dict(arm)
+    if isinstance(arm.get("augmentations"), list):
+        result["augmentations"] = [{"name": e} if isinstance(e, str) else e for e in arm["augmentations"]]
+    if isinstance(arm.get("generated"), str):
+        result["generated"] = {"by": arm["generated"], "ratio": 1.0}
+    return result
+
+
+def _british(positions: Mapping[KeyPath, Position]) -> dict[KeyPath, Position]:
+    """Return positions under the British names that `expand` gives to settings in American spelling."""
+    moved: dict[KeyPath, KeyPath] = {
+        ("training", american): ("training", british) for american, british in _BRITISH.items()
+    }
+    if any(british in positions for british in moved.values()):
+        return dict(positions)
+    return {(*moved.get(path[:2], path[:2]), *path[2:]): position for path, position in positions.items()}
+
+
+def _read(file: Path) -> str:
     if file.exists() and (problem := reading_problem(file)):
         raise RegistryError((problem,))
     try:
         with file.open("rb") as stream:
             content = stream.read(MAXIMUM_BYTES + 1)
     except FileNotFoundError as error:
-        raise RegistryError((not_found(file),)) from error
+        meant = suggestion(file.stem, shipped_names())
+        hint = f"did you mean {meant!r}?" if meant else f"the shipped ones are: {', '.join(shipped_names())}"
+        raise RegistryError((f"{file}: no such registry; {hint}",)) from error
     except IsADirectoryError as error:
-        raise RegistryError((f"{file}: is a folder; name the registry's file in it",)) from error
+        raise RegistryError((f"{file}: is a folder; give the file of the registry in it",)) from error
     except OSError as error:
         raise RegistryError((f"{file}: cannot be read: {error.strerror}",)) from error
     if len(content) > MAXIMUM_BYTES:
-        raise RegistryError((f"{file}: larger than {MAXIMUM_BYTES >> 20} MiB; that is no registry",))
+        raise RegistryError((f"{file}: larger than {MAXIMUM_BYTES >> 20} MiB, so it cannot be a registry",))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        told = f"{file}:{line}:{column}: not UTF-8 text; save the file in the encoding UTF-8"
-        raise RegistryError((told,)) from error
+        raise RegistryError((f"{file}:{line}:{column}: not UTF-8 text; save the file as UTF-8",)) from error
 
 
-def _is_text_list(file: File, text: str) -> bool:
-    return file.suffix.lower() not in _YAML_SUFFIXES and _KEY.search(text) is None and bool(text.strip())
-
-
-def _list_data(file: File, document: Document, overrides: Overrides, plugins: Plugins) -> dict[str, Any]:
+def _text_list_data(file: Path, document: Document, overrides: Overrides, plugins: Plugins) -> dict[str, Any]:
     try:
         return text_list_data(document.data["models"], own_data=overrides.data is not None, plugins=plugins)
     except (UnknownPluginError, PluginError) as error:
         raise RegistryError((f"{file}: {error}",)) from error
 
 
-def _validate(data: Any, places: Places, problems: list[Problem], plugins: Plugins | None = None) -> Registry:
+def _validate(
+    data: Any, positions: SourcePositions, problems: list[Problem], plugins: Plugins | None = None
+) -> Registry:
     if not isinstance(data, Mapping) and not problems:
-        problems = [Problem(path=(), text="a registry is a mapping with at least the keys 'dataset' and 'models'")]
-        raise RegistryError(places.tell_all(problems))
+        text = "a registry is a mapping with at least the keys 'dataset' and 'models'"
+        raise RegistryError((positions.message(Problem(text=text)),))
     registry, found = validate(Registry, data)
-    unreadable = {problem.path for problem in problems}
-    # What could not be read was told about; that it is missing now is no second problem.
-    found += [*duplicates(data, places), *unknown_generators(data)]
-    rest = [each for each in found if not any(each.path[:length] in unreadable for length in range(len(each.path) + 1))]
-    told = places.tell_all([*problems, *rest])
-    if registry is None or told:
-        named = name_problems(data, plugins) if plugins is not None else []
-        raise RegistryError(places.tell_all([*problems, *rest, *named]))
-    return registry
+    found += [*repeated(data, positions), *unknown_generators(data)]
+    # A value that could not be read is reported already; it must not be reported again as missing or wrong.
+    unread = {problem.path for problem in problems if problem.position is None and not problem.option}
+    found = [each for each in found if not any(each.path[:length] in unread for length in range(len(each.path) + 1))]
+    if registry is not None and not problems and not found:
+        return registry
+    named = unknown_plugins(data, plugins) if plugins is not None else []
+    raise RegistryError(positions.messages([*problems, *found, *named]))
 
 
-def _override(registry: Registry, places: Places, overrides: Overrides, plugins: Plugins) -> tuple[Registry, Places]:
-    result = override(registry.model_dump(mode="json", exclude_unset=True), overrides, plugins)
-    moved = replace(places, options=result.options)
-    if result.arms is not None:
-        moved = replace(moved, keys=_renumber(places.keys, result), values=_renumber(places.values, result))
-    return _validate(result.data, moved, result.problems), moved
+def _moved(positions: SourcePositions, result: Overridden) -> SourcePositions:
+    """Return positions with the values that options set, and with the new indices of arms after some were left out."""
+    new = {old: number for number, old in enumerate(result.arms)}
 
+    def renumbered(found: Mapping[KeyPath, Position]) -> dict[KeyPath, Position]:
+        moved: dict[KeyPath, Position] = {}
+        for path, position in found.items():
+            if len(path) < 2 or path[0] != "arms":
+                moved[path] = position
+            elif isinstance(path[1], int) and path[1] in new:
+                moved["arms", new[path[1]], *path[2:]] = position
+        return moved
 
-def _renumber(positions: Mapping[Path, Position], result: Overridden) -> dict[Path, Position]:
-    """Return positions under the numbers that arms have after some were left out."""
-    new = {old: number for number, old in enumerate(result.arms or ())}
-    renumbered: dict[Path, Position] = {}
-    for path, position in positions.items():
-        if len(path) < 2 or path[0] != "arms":
-            renumbered[path] = position
-        elif isinstance(path[1], int) and path[1] in new:
-            renumbered["arms", new[path[1]], *path[2:]] = position
-    return renumbered
+    return replace(
+        positions, options=result.options, keys=renumbered(positions.keys), values=renumbered(positions.values)
+    )

@@ -1,4 +1,4 @@
-"""The pydantic models of a registry."""
+"""Models of a registry. Their docstrings are the descriptions in the JSON Schema."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ class DatasetEntry(Settings):
     """Which images are used, and how they are prepared and split."""
 
     name: Name
-    """A dataset that a plugin registered; see `benchmarker list`."""
+    """Name of a dataset; `benchmarker list datasets` shows the installed ones."""
 
     path: str | None = None
-    """Your own file or folder instead of a download; a relative path starts at the registry's folder."""
+    """Your own file or folder of images instead of a download; a relative path starts at the registry's folder."""
 
     options: PluginOptions = Field(default_factory=dict)
     """Options of the dataset."""
 
     preparation: Preparation | None = None
-    """How images are prepared; what is left out is taken from the dataset."""
+    """How images are prepared. Steps that are left out are those of the dataset."""
 
     split: Split | None = None
-    """How sources are divided; the dataset's own where left out."""
+    """How sources are split; by default as the dataset does it."""
 
 
 class AugmentationEntry(Settings):
     """One augmentation of an arm."""
 
     name: Name
-    """An augmentation that a plugin registered; see `benchmarker list`."""
+    """Name of an augmentation; `benchmarker list augmentations` shows the installed ones."""
 
     options: PluginOptions = Field(default_factory=dict)
     """Options of the augmentation."""
 
 
 class GeneratorEntry(Settings):
-    """One model that learns to make images, trained once under each seed and shared by all networks."""
+    """A model that learns to make images. It is trained once for each seed and shared by all networks."""
 
     generator: Name
-    """A generator that a plugin registered; see `benchmarker list`."""
+    """Name of a generator; `benchmarker list generators` shows the installed ones."""
 
     epochs: PositiveInt
-    """Passes over the training part."""
+    """Number of passes over the training part."""
 
     name: Name | None = None
-    """How arms and tables call the generator; its plugin's name by default."""
+    """Name of the generator in arms and tables; by default that of its plugin."""
 
     conditions: tuple[Name, ...] | None = None
-    """What images are generated for: `class`, attributes of the dataset, targets of a regression; by default the class,
-    or all targets."""
+    """Properties that images are generated for: `class`, attributes of the dataset or targets of a regression; by
+    default the class, or all targets."""
 
     options: PluginOptions = Field(default_factory=dict)
     """Options of the generator."""
 
     @property
     def label(self) -> str:
-        """How arms and tables call the generator."""
+        """Name of the generator in arms and tables."""
         return self.name or self.generator
 
 
@@ -75,60 +75,60 @@ class GeneratedEntry(Settings):
     """Name of one of the registry's generators."""
 
     ratio: Annotated[float, Field(gt=0, le=MAXIMUM_RATIO, allow_inf_nan=False)] | None = None
-    """Generated images for each real one of the training part."""
+    """Number of generated images for each real image of the training part."""
 
     balance: bool = False
-    """Generate as many as bring every class to the size of the largest."""
+    """Generate as many images as bring every class to the size of the largest."""
 
     real: bool = True
-    """Train on the real images too; without them on generated ones alone."""
+    """Train on the real images as well; false trains on generated images only."""
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
         if (self.ratio is None) is not self.balance:
-            raise ValueError("give either 'ratio', a number, or 'balance: true', and not both")
+            raise ValueError("give either 'ratio' or 'balance: true', not both")
         if self.balance and not self.real:
-            raise ValueError("'balance' adds to the real images: it cannot stand beside 'real: false'; give a 'ratio'")
+            raise ValueError("'balance: true' adds to the real images, so 'real: false' contradicts it; give a 'ratio'")
         return self
 
 
 class ArmEntry(Settings):
-    """One training-data condition of the comparison."""
+    """One condition of the training data."""
 
     name: Name
-    """How tables call the arm."""
+    """Name of the arm in tables."""
 
     generated: GeneratedEntry | None = None
-    """Images of one of the `generators`, added before anything else is applied."""
+    """Images of one of the `generators`, added before any augmentation."""
 
     augmentations: tuple[AugmentationEntry, ...] = ()
-    """Applied one after the other: expansions first, in this order, then transforms, in this order."""
+    """Augmentations: first the expansions in this order, then the transforms in this order."""
 
     augment_validation: bool = False
-    """Expand the validation part too, as the radio paper did."""
+    """Expand the validation part as well, as the radio paper did."""
 
 
 class ModelEntry(Settings):
-    """One network with its training."""
+    """A network, with its learning rate and epochs."""
 
     architecture: Name
-    """An architecture that a plugin registered; see `benchmarker list`."""
+    """Name of an architecture; `benchmarker list architectures` shows the installed ones."""
 
     learning_rate: PositiveFloat
-    """Of the optimiser, at the start."""
+    """Learning rate of the optimiser at the start."""
 
     epochs: PositiveInt
-    """Passes over the training set."""
+    """Number of passes over the training set."""
 
     name: Name | None = None
-    """How tables call the network; its architecture's name by default."""
+    """Name of the network in tables; by default that of its architecture."""
 
     options: PluginOptions = Field(default_factory=dict)
     """Options of the architecture."""
 
     @property
     def label(self) -> str:
-        """How tables call the network."""
+        """Name of the network in tables."""
         return self.name or self.architecture
 
 
@@ -145,16 +145,16 @@ class Registry(Settings):
     """Which images are used."""
 
     generators: tuple[GeneratorEntry, ...] = ()
-    """Models that make images for the arms that name them; none by default."""
+    """Models that make images for arms; none by default."""
 
     arms: Annotated[tuple[ArmEntry, ...], Field(min_length=1)] = (REAL,)
-    """Training-data conditions; `real` alone by default."""
+    """Conditions of the training data; only `real` by default."""
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (8901,)
-    """Every network is trained once under each seed in each arm."""
+    """Random seeds; every network is trained once for each seed in each arm."""
 
     training: Training = Training()
     """How every network is trained."""
 
     models: Annotated[tuple[ModelEntry, ...], Field(min_length=1)]
-    """The networks."""
+    """Networks to compare."""

@@ -1,4 +1,4 @@
-"""Options of plugins, validated, and the preparation of a registry completed by that of its dataset."""
+"""Options of plugins: validated, completed by defaults, and as plain data."""
 
 from __future__ import annotations
 
@@ -11,39 +11,52 @@ from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, G
 from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.discovery import options_model
 from benchmarker.errors import ConfigurationError, PluginError
-from benchmarker.registry.explain import validate
 from benchmarker.registry.positions import Problem
+from benchmarker.registry.validation import validate
 
 OptionedPlugin = Architecture | Augmentation | Dataset | Generator
 
 
 def check_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> tuple[Options | None, list[Problem]]:
-    """Validate options; return them (None where the plugin has none) and what is wrong with them.
+    """Validate options.
+
+    Parameters
+    ----------
+    plugin : Architecture, Augmentation, Dataset or Generator
+        Plugin whose options are checked.
+    raw : mapping of str to plain data
+        Options as a registry gives them.
+
+    Returns
+    -------
+    tuple of (Options or None, list of Problem)
+        The options, which are None if the plugin has none or if there is a problem; and every problem, with paths from
+        the root of ``raw``.
 
     Raises
     ------
     PluginError
-        If the plugin's own description of its options cannot be used.
+        If the plugin's description of its options cannot be used.
     """
-    what = f"the {_kind(plugin)} {plugin.name!r}"
+    owner = f"the {type(plugin).__name__.lower()} {plugin.name!r}"
     model = options_model(plugin)
     if model is None:
-        text = f"{what} takes no options. Received: {', '.join(map(repr, raw))}"
-        return None, [Problem(path=(), text=text)] if raw else []
+        text = f"{owner} takes no options. Received: {', '.join(map(repr, raw))}"
+        return None, [Problem(text=text)] if raw else []
     if not (isinstance(model, type) and issubclass(model, Options)):
-        raise PluginError(f"the options of {what} must be a subclass of benchmarker.Options. Received: {model!r}")
-    return validate(model, dict(raw), what=what)
+        raise PluginError(f"the options of {owner} must be a subclass of benchmarker.Options. Received: {model!r}")
+    return validate(model, dict(raw), owner=owner)
 
 
 def validated_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> Options | None:
-    """Return the options of a plugin as its own model, or None where it has none.
+    """Return the options of a plugin as an instance of its model, or None if it has none.
 
     Raises
     ------
     ConfigurationError
-        If they are wrong; with every problem found.
+        If options are wrong; the message contains every problem.
     PluginError
-        If the plugin's own description of its options cannot be used.
+        If the plugin's description of its options cannot be used.
     """
     options, problems = check_options(plugin, raw)
     if problems:
@@ -52,24 +65,24 @@ def validated_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> Options
 
 
 def plain_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a plugin, defaults included, as plans and specs hold them; empty where it has none.
+    """Return the options of a plugin as plain data, with defaults; an empty dictionary if it has none.
 
     Raises
     ------
     ConfigurationError, PluginError
-        As `validated_options` does.
+        As `validated_options`.
     """
     options = validated_options(plugin, raw)
     return options.model_dump(mode="json") if options else {}
 
 
 def merged_preparation(dataset: Dataset, given: Preparation | None) -> Preparation:
-    """Return the preparation of a registry, completed by the dataset's.
+    """Return the preparation of a registry, with the dataset's own steps where the registry gives none.
 
     Raises
     ------
     PluginError
-        If the dataset's own preparation is none.
+        If the dataset's own preparation is invalid.
     """
     try:
         own = dataset.preparation
@@ -78,7 +91,3 @@ def merged_preparation(dataset: Dataset, given: Preparation | None) -> Preparati
     if given is None:
         return own
     return own.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
-
-
-def _kind(plugin: OptionedPlugin) -> str:
-    return type(plugin).__name__.lower()

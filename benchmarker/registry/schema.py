@@ -1,4 +1,4 @@
-"""The JSON Schema of registries, for editors that complete and check YAML while it is written."""
+"""The JSON Schema of registries, with which editors complete and check YAML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, Any]
 
-# Where a registry names a plugin: definition, key, kind of plugin.
+# Where registries name plugins: definition, key, kind of plugin.
 _NAMED = (
     ("DatasetEntry", "name", "dataset"),
     ("AugmentationEntry", "name", "augmentation"),
@@ -32,14 +32,14 @@ def registry_schema(plugins: Plugins | None = None) -> Schema:
     Parameters
     ----------
     plugins : Plugins, optional
-        What is installed: editors then complete the names of plugins, and check the options of those that they know.
-        Any other name is accepted too, because a registry may be written for another machine.
+        The installed plugins. Editors then complete their names and check their options. Other names are accepted, too,
+        because a registry may be written for another machine.
 
     Returns
     -------
     dict
-        Accepts the short forms too; what no schema can say (equal models, unknown plugins) is left to
-        ``benchmarker validate``.
+        The schema. It accepts the short forms. What a schema cannot express, such as equal models or unknown plugins,
+        is left to ``benchmarker validate``.
     """
     schema = Registry.model_json_schema()
     definitions: Schema = schema["$defs"]
@@ -56,7 +56,7 @@ def registry_schema(plugins: Plugins | None = None) -> Schema:
 
 
 def _accept_short_forms(schema: Schema) -> None:
-    """Let a bare name stand for a dataset, an arm, an augmentation, or a generator in an arm."""
+    """Accept a name instead of a dataset, an arm, an augmentation, or a generator in an arm."""
     definitions = schema["$defs"]
     name = {
         kind: {"anyOf": _names(definitions[entry]["properties"]["name"])}
@@ -79,12 +79,12 @@ def _accept_short_forms(schema: Schema) -> None:
     ]
     by_name = {
         **_names(generated["properties"]["by"])[0],
-        "description": "One image by this generator for each real one.",
+        "description": "One image of this generator for each real image.",
     }
     definitions["ArmEntry"]["properties"]["generated"]["anyOf"].insert(0, by_name)
     arm = {
         "anyOf": [{"const": "real"}, *name["augmentation"]["anyOf"]],
-        "description": "An arm of this name with the augmentation of this name; 'real' has none.",
+        "description": "An arm with the augmentation of the same name; 'real' has none.",
     }
     schema["properties"]["arms"]["items"] = {"anyOf": [arm, {"$ref": "#/$defs/ArmEntry"}]}
 
@@ -95,7 +95,7 @@ def _names(name: Schema) -> list[Schema]:
 
 
 def _name_plugins(definitions: Schema, definition: str, key: str, plugins: Iterable[Any]) -> None:
-    """Let editors complete the names of plugins, and check the options of each."""
+    """Let editors complete the names of plugins and check their options."""
     found: list[Architecture | Augmentation | Dataset | Generator] = list(plugins)
     if not found:
         return
@@ -118,7 +118,7 @@ def _name_plugins(definitions: Schema, definition: str, key: str, plugins: Itera
 
 
 def _options(definitions: Schema, plugin: Architecture | Augmentation | Dataset | Generator) -> Schema:
-    """Return the schema of a plugin's options; definitions that several plugins share are kept once."""
+    """Return the schema of a plugin's options; a definition that several plugins share is added only once."""
     try:
         model = options_model(plugin)
         if model is None:
@@ -126,7 +126,7 @@ def _options(definitions: Schema, plugin: Architecture | Augmentation | Dataset 
         prefix = f"{model.__module__}.{model.__qualname__}"
         schema = model.model_json_schema(ref_template=f"#/$defs/{prefix}.{{model}}")
     except (PluginError, PydanticUserError):
-        # The name is still worth completing where a plugin's options cannot be described.
+        # Editors can complete the name even if the options cannot be described.
         return {"type": "object"}
     for name, nested in schema.pop("$defs", {}).items():
         definitions[f"{prefix}.{name}"] = nested

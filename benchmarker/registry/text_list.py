@@ -1,4 +1,4 @@
-"""The text lists of the radio framework: ``convXpress,1e-4,16`` per line, ``#`` comments."""
+"""Text lists of the radio framework: a line ``convXpress,1e-4,16`` for each network, and ``#`` for comments."""
 
 from __future__ import annotations
 
@@ -6,33 +6,32 @@ from typing import Any, cast
 
 from benchmarker.contracts.plugins import Augmentation
 from benchmarker.discovery import Plugins, spelling
-from benchmarker.registry.positions import Position, Problem
-from benchmarker.registry.yaml_loader import Document, scalar
-from benchmarker.registry.yaml_nodes import MalformedYamlError
+from benchmarker.registry.positions import START, Position, Problem
+from benchmarker.registry.yaml_loader import Document, MalformedYamlError, scalar
 
 _FIELDS = ("architecture", "learning_rate", "epochs")
 _EXAMPLE = "'network,learning rate,epochs', for example convXpress,1e-4,16"
 
 
 def read_text_list(text: str) -> Document:
-    """Read the models of a text list.
+    """Read the networks of a text list.
 
     Parameters
     ----------
     text : str
-        One network per line; blank lines and comments (whole lines, or after a network) are left out.
+        A network on each line. Blank lines are ignored, and so are comments, on their own line or after a network.
 
     Returns
     -------
     Document
-        With ``data["models"]`` alone.
+        Its data have only the key ``"models"``.
 
     Raises
     ------
     MalformedYamlError
-        If it names no network.
+        If the list names no network.
     """
-    document = Document(data={"models": []}, values={(): (1, 1), ("models",): (1, 1)})
+    document = Document(data={"models": []}, values={(): START, ("models",): START})
     for number, line in enumerate(text.splitlines(), start=1):
         content = line.split("#", 1)[0]
         if content.strip():
@@ -45,21 +44,22 @@ def read_text_list(text: str) -> Document:
 
 
 def text_list_data(models: list[dict[str, Any]], *, own_data: bool, plugins: Plugins) -> dict[str, Any]:
-    """Return registry data for the models of a text list, with everything else as in the radio framework.
+    """Return the data of a registry for the networks of a text list; everything else is as in the radio framework.
 
     Parameters
     ----------
     models : list of dict
         Entries of a registry.
     own_data : bool
-        Images of the user are read; without, those of the dataset that stands for a text list, split by their default.
+        Whether the user gives images. Otherwise the images and the split of the default dataset for text lists are
+        used.
     plugins : Plugins
-        Among which one dataset and one augmentation stand for a text list.
+        The installed plugins, of which one dataset and one augmentation are the defaults for text lists.
 
     Raises
     ------
     UnknownPluginError, PluginError
-        If none does, or several.
+        If no plugin is the default, or if several are.
     """
     role = "text-list-with-data" if own_data else "text-list"
     dataset: dict[str, Any] = {"name": plugins.default_for("dataset", role).name}
@@ -67,20 +67,19 @@ def text_list_data(models: list[dict[str, Any]], *, own_data: bool, plugins: Plu
         dataset["split"] = {"published": False, "train": 250, "validation": 100}
     dataset["preparation"] = {"normalise": True, "clip_sigma": 3}
     augmentation = cast("Augmentation", plugins.default_for("augmentation", "text-list"))
-    turned: dict[str, Any] = {"name": augmentation.name}
+    rotated: dict[str, Any] = {"name": augmentation.name}
     if option := augmentation.shortcuts.get("rotation"):
-        turned["options"] = {option: 15}
+        rotated["options"] = {option: 15}
     return {
         "dataset": dataset,
-        "arms": [{"name": augmentation.name, "augmentations": [turned], "augment_validation": True}],
+        "arms": [{"name": augmentation.name, "augmentations": [rotated], "augment_validation": True}],
         "models": models,
     }
 
 
 def _read_line(content: str, number: int, document: Document) -> None:
     path = ("models", len(document.data["models"]))
-    start: Position = (number, len(content) - len(content.lstrip()) + 1)
-    document.values[path] = document.keys[path] = start
+    document.values[path] = document.keys[path] = Position(number, len(content) - len(content.lstrip()) + 1)
     fields = content.split(",")
     if len(fields) != len(_FIELDS):
         document.problems.append(Problem(path=path, text=f"expected {_EXAMPLE}. Received: {content.strip()!r}"))
@@ -89,7 +88,7 @@ def _read_line(content: str, number: int, document: Document) -> None:
     entry: dict[str, Any] = {}
     column = 1
     for name, written in zip(_FIELDS, fields, strict=True):
-        position = (number, column + len(written) - len(written.lstrip()))
+        position = Position(number, column + len(written) - len(written.lstrip()))
         document.values[*path, name] = document.keys[*path, name] = position
         column += len(written) + 1
         entry[name] = written.strip() if name == "architecture" else _value(written.strip())
@@ -104,7 +103,7 @@ def _value(text: str) -> Any:
 
 
 def _name_repeated(models: list[dict[str, Any] | None]) -> None:
-    """Name networks that are listed with several rates or epochs after those: a text list has no other place for it."""
+    """Name networks that occur more than once after their settings, because a text list cannot name them."""
     entries = [entry for entry in models if entry is not None]
     spellings = [spelling(entry["architecture"]) for entry in entries]
     for entry in entries:

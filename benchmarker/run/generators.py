@@ -57,8 +57,8 @@ def check_generated(
         problems, notes = _too_few(loaded.registry, trained, lost)
         problems += _unknown_values(loaded.registry, trained, lost)
     if problems:
-        raise RegistryError(loaded.places.tell_all(problems))
-    return [loaded.places.tell(note) for note in notes]
+        raise RegistryError(loaded.positions.messages(problems))
+    return [loaded.positions.message(note) for note in notes]
 
 
 def _too_few(
@@ -138,7 +138,7 @@ def make_generators(
         common = _common_spec(loaded.registry, PartSet(data, parts.train), seed, backend)
         for index, entry in entries:
             spec = {**common, **_own_spec(entry, plugins, data.task)}
-            line, _ = loaded.places.position(("generators", index))
+            line = loaded.positions.position(("generators", index)).line
             found[spelling(entry.label), seed] = Cell.of(
                 spec, model=entry.label, architecture=spec["generator"]["name"], arm=ARM, line=line
             )

@@ -38,7 +38,7 @@ def test_images_without_a_label_are_a_problem_of_the_registry(
     )
     assert main(["validate", str(registry)]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith(f"{registry}:2:55: images that are not made for a class have no label to train on")
+    assert captured.err.startswith(f"{registry}:2:55: images that are generated without a class have no label")
 
 
 def test_all_problems_of_all_files_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

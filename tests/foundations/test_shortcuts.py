@@ -1,17 +1,17 @@
-"""Datasets and augmentations of third parties take options of the command line as those that are shipped do."""
+"""Datasets and augmentations of third parties take options of the command line, as the shipped ones do."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarker import PluginError
 from benchmarker.discovery import Plugins, discover
 from benchmarker.errors import RegistryError
-from benchmarker.registry import LoadedRegistry, Overrides, check_registry, load_registry
+from benchmarker.registry import Overrides, check_registry, load_registry
 from tests.foundations.sites import Site, plugin_source
+from tests.registries import load, problems, says
 
 OPTIONS = """\
 from typing import Annotated
@@ -54,19 +54,8 @@ def plugins(site: Site, monkeypatch: pytest.MonkeyPatch) -> Plugins:
     return discover()
 
 
-def load(plugins: Plugins, text: str = REGISTRY, name: str = "mine.yaml", **overrides: Any) -> LoadedRegistry:
-    Path(name).write_text(text, encoding="utf-8")
-    return load_registry(name, Overrides(**overrides), plugins)
-
-
-def problems(plugins: Plugins, text: str, name: str = "mine.yaml", **overrides: Any) -> list[str]:
-    with pytest.raises(RegistryError) as caught:
-        load(plugins, text, name, **overrides)
-    return list(caught.value.problems)
-
-
-def test_options_of_the_command_line_set_what_a_plugin_declares(plugins: Plugins) -> None:
-    loaded = load(plugins, manifest="few.csv", image_size=150, rotation=90.0)
+def test_command_line_sets_the_options_that_a_plugin_declares(plugins: Plugins) -> None:
+    loaded = load(REGISTRY, plugins=plugins, manifest="few.csv", image_size=150, rotation=90.0)
     dataset = loaded.registry.dataset
     assert dataset.options == {"catalogue": "few.csv", "pixels": 150}
     assert dataset.preparation is not None
@@ -78,28 +67,22 @@ def test_options_of_the_command_line_set_what_a_plugin_declares(plugins: Plugins
     assert check_registry(loaded, plugins) == ()
 
 
-def test_no_rotation_takes_every_augmentation_out_that_turns(plugins: Plugins) -> None:
-    arms = load(plugins, rotation=0.0).registry.arms
+def test_no_rotation_removes_every_augmentation_that_declares_it(plugins: Plugins) -> None:
+    arms = load(REGISTRY, plugins=plugins, rotation=0.0).registry.arms
     assert {arm.name: [entry.name for entry in arm.augmentations] for arm in arms} == {"real": [], "both": ["flips"]}
 
 
-def test_those_that_take_an_option_are_named_where_nobody_takes_it(plugins: Plugins) -> None:
+def test_option_that_no_plugin_takes_names_those_that_do(plugins: Plugins) -> None:
     text = REGISTRY.replace("Sky_Survey", "mirabest").replace("sky-turns", "shifts").replace("rotations, ", "")
     text = text.replace(", options: {order: 1}", "")
-    assert problems(plugins, text, manifest="few.csv", rotation=15.0) == [
-        (
-            "-f/--manifest: only the dataset 'fits-manifest' or 'sky-survey' reads a manifest, "
-            "and the dataset here is 'mirabest'"
-        ),
-        "-r/--rotation: no arm of the registry uses the augmentation 'rotations' or 'sky-turns'",
-    ]
+    manifest, rotation = problems(text, plugins=plugins, manifest="few.csv", rotation=15.0)
+    assert says(manifest, "-f/--manifest", "'fits-manifest' or 'sky-survey'", "'mirabest'")
+    assert says(rotation, "-r/--rotation", "'rotations' or 'sky-turns'")
 
 
-def test_a_wrong_value_is_told_under_the_name_of_the_option(plugins: Plugins) -> None:
-    loaded = load(plugins, image_size=600)
-    with pytest.raises(RegistryError) as caught:
-        check_registry(loaded, plugins)
-    assert list(caught.value.problems) == ["-i/--image-size: must be a whole number of at most 512. Received: 600"]
+def test_wrong_value_is_reported_under_the_name_of_the_option(plugins: Plugins) -> None:
+    [problem] = problems(REGISTRY, plugins=plugins, image_size=600)
+    assert says(problem, "-i/--image-size", "512", "Received: 600")
 
 
 @pytest.mark.parametrize(
@@ -133,8 +116,8 @@ def test_two_default_plugins_for_the_same_are_reported_with_both_names(
     assert f"{shipped!r} of galaxy-benchmarker" in told
     [listed] = [each.error for each in crowded.broken]
     assert listed in told
-    # Nobody else is any the worse for it.
-    assert load(crowded).registry.dataset.name == "Sky_Survey"
+    # Everything else still works.
+    assert load(REGISTRY, plugins=crowded).registry.dataset.name == "Sky_Survey"
 
 
 def test_missing_default_plugin_is_an_error(tmp_path: Path) -> None:

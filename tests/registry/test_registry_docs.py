@@ -1,3 +1,5 @@
+"""The documentation of registries describes every setting, and its examples are valid."""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,5 @@
+"""The registries that come with the benchmarker."""
+
 from __future__ import annotations
 
 import subprocess
@@ -25,7 +27,7 @@ NAMES = (
 )
 
 
-def test_the_shipped_registries_are_found() -> None:
+def test_shipped_registries_are_found() -> None:
     assert set(NAMES) <= set(shipped_names())
 
 
@@ -57,7 +59,7 @@ PAPER = {
 }
 
 
-def test_becker2021_is_the_papers_comparison() -> None:
+def test_becker2021_has_the_settings_of_the_paper() -> None:
     registry = load_registry("becker2021").registry
     assert {entry.architecture: (entry.learning_rate, entry.epochs) for entry in registry.models} == PAPER
     assert registry.seeds == (8901, 1826, 4915)
@@ -86,7 +88,7 @@ def test_convxpress_is_becker2021_with_one_network() -> None:
     assert one.models == all_of_them.models[:1]
 
 
-def test_the_old_list_means_the_same_networks() -> None:
+def test_old_text_list_has_the_same_networks() -> None:
     path = ROOT / "examples" / "lists" / "becker2021.txt"
     if not path.exists():
         pytest.skip("examples/ is not part of an installed package")
@@ -95,7 +97,7 @@ def test_the_old_list_means_the_same_networks() -> None:
 
 
 @pytest.mark.parametrize("name", ["quickstart", "quickstart.yaml", "registries/quickstart.yaml", "quickstart.yml"])
-def test_shipped_registries_have_names_in_every_folder(
+def test_shipped_registry_is_found_by_name_in_every_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -104,18 +106,18 @@ def test_shipped_registries_have_names_in_every_folder(
 
 
 @pytest.mark.parametrize("name", ["quickstart.txt", "elsewhere/quickstart.yaml", "/quickstart.yaml", "quickstar"])
-def test_other_names_are_left_alone(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_names_are_not_shipped_registries(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert find_registry(Path(name)) == Path(name)
 
 
-def test_ones_own_file_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_of_the_user_wins_over_a_shipped_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("quickstart.yaml").write_text("dataset: mnist\n")
     assert find_registry(Path("quickstart.yaml")) == Path("quickstart.yaml")
 
 
-def test_the_wheel_holds_the_registries_inside_the_package(tmp_path: Path) -> None:
+def test_wheel_contains_the_registries_inside_the_package(tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
     if not (ROOT / "pyproject.toml").exists():
         pytest.skip("only a checkout can build a wheel")

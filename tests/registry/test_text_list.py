@@ -1,3 +1,5 @@
+"""Text lists of the radio framework."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -5,25 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarker.errors import RegistryError
-from benchmarker.registry import LoadedRegistry, Overrides, load_registry
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def load(text: str, name: str = "list.txt", overrides: Overrides | None = None) -> LoadedRegistry:
-    Path(name).write_text(text, encoding="utf-8")
-    return load_registry(name, overrides)
-
-
-def problems(text: str) -> list[str]:
-    with pytest.raises(RegistryError) as caught:
-        load(text)
-    return list(caught.value.problems)
-
+from benchmarker.registry import load_registry
+from tests.registries import load, problems, says
 
 LIST = """\
 # the long list
@@ -35,8 +20,8 @@ FR-Deep,0.0001,30#no blank before the comment
 """
 
 
-def test_old_lists_are_read_unchanged() -> None:
-    loaded = load(LIST)
+def test_list_is_read_with_comments_and_blanks() -> None:
+    loaded = load(LIST, "list.txt")
     assert [(model.label, model.learning_rate, model.epochs) for model in loaded.registry.models] == [
         ("convXpress", 1e-4, 16),
         ("AlexNet", 1e-5, 16),
@@ -47,20 +32,20 @@ def test_old_lists_are_read_unchanged() -> None:
     assert loaded.text == LIST
 
 
-def test_windows_line_ends_and_byte_order_marks() -> None:
+def test_windows_line_ends_and_byte_order_mark_are_accepted() -> None:
     Path("list.txt").write_bytes(b"\xef\xbb\xbfconvXpress,1e-4,16\r\n\r\nAlexNet,1e-5,16\r\n")
     assert len(load_registry("list.txt").registry.models) == 2
 
 
-def test_without_data_synthetic_images_are_used() -> None:
-    registry = load(LIST).registry
+def test_list_without_data_uses_synthetic_images() -> None:
+    registry = load(LIST, "list.txt").registry
     assert registry.dataset.name == "synthetic-radio"
     assert registry.dataset.split is None
     assert registry.seeds == (8901,)
 
 
-def test_the_rest_is_as_in_the_radio_framework(folder: Path) -> None:
-    registry = load(LIST, overrides=Overrides(data=folder)).registry
+def test_list_with_data_has_the_settings_of_the_radio_framework(folder: Path) -> None:
+    registry = load(LIST, "list.txt", data=folder).registry
     assert registry.dataset.name == "fits-manifest"
     assert registry.dataset.path == str(folder)
     preparation, split = registry.dataset.preparation, registry.dataset.split
@@ -77,59 +62,51 @@ def test_the_rest_is_as_in_the_radio_framework(folder: Path) -> None:
     assert registry.training.early_stopping is None
 
 
-def test_all_problems_come_at_once() -> None:
-    assert problems("convXpress,1e-4\n\n  AlexNet,fast,16\nVGG,-1e-4,0\nconv4;1e-4;3\n,1e-4,16\nconv8,1e-4,1.5\n") == [
-        (
-            "list.txt:1:1: expected 'network,learning rate,epochs', for example convXpress,1e-4,16. "
-            "Received: 'convXpress,1e-4'"
-        ),
-        "list.txt:3:11: 'learning_rate' must be a number greater than 0. Received: 'fast'",
-        "list.txt:4:5: 'learning_rate' must be a number greater than 0. Received: -0.0001",
-        "list.txt:4:11: 'epochs' must be a whole number greater than 0. Received: 0",
-        (
-            "list.txt:5:1: expected 'network,learning rate,epochs', for example convXpress,1e-4,16. "
-            "Received: 'conv4;1e-4;3'"
-        ),
-        "list.txt:6:1: 'architecture' must be a text of 1 to 100 characters. Received: ''",
-        "list.txt:7:12: 'epochs' must be a whole number greater than 0. Received: 1.5",
+def test_all_problems_of_a_list_are_reported_together() -> None:
+    found = problems(
+        "convXpress,1e-4\n\n  AlexNet,fast,16\nVGG,-1e-4,0\nconv4;1e-4;3\n,1e-4,16\nconv8,1e-4,1.5\n", "list.txt"
+    )
+    expected = [
+        ("1:1", "network,learning rate,epochs", "Received: 'convXpress,1e-4'"),
+        ("3:11", "'learning_rate'", "Received: 'fast'"),
+        ("4:5", "'learning_rate'", "Received: -0.0001"),
+        ("4:11", "'epochs'", "Received: 0"),
+        ("5:1", "network,learning rate,epochs", "Received: 'conv4;1e-4;3'"),
+        ("6:1", "'architecture'", "Received: ''"),
+        ("7:12", "'epochs'", "Received: 1.5"),
     ]
+    assert len(found) == len(expected)
+    for problem, (position, *words) in zip(found, expected, strict=True):
+        assert says(problem, f"list.txt:{position}", *words), problem
 
 
-def test_a_list_of_wrong_lines_alone_has_no_further_problem() -> None:
-    assert len(problems("convXpress,1e-4\n")) == 1
+def test_list_with_only_a_wrong_line_has_one_problem() -> None:
+    assert len(problems("convXpress,1e-4\n", "list.txt")) == 1
 
 
 @pytest.mark.parametrize("text", ["# convXpress,1e-4,16\n", "\n# a\n\n"])
-def test_lists_without_networks(text: str) -> None:
-    assert problems(text) == [
-        (
-            "list.txt:1:1: the list names no network; each line is 'network,learning rate,epochs', "
-            "for example convXpress,1e-4,16"
-        )
-    ]
+def test_list_without_networks_is_refused(text: str) -> None:
+    [problem] = problems(text, "list.txt")
+    assert says(problem, "list.txt:1:1", "no network", "convXpress,1e-4,16")
 
 
-def test_equal_lines_are_refused_with_both_places() -> None:
-    assert problems("convXpress,1e-4,16\nAlexNet,1e-5,16\nConv_Xpress, 0.0001, 16\n") == [
-        (
-            "list.txt:3:1: this model is the same as one before it in architecture, rate, epochs and options; "
-            "the first is at line 1, column 1"
-        )
-    ]
+def test_repeated_line_is_refused_with_both_positions() -> None:
+    [problem] = problems("convXpress,1e-4,16\nAlexNet,1e-5,16\nConv_Xpress, 0.0001, 16\n", "list.txt")
+    assert says(problem, "list.txt:3:1", "'Conv_Xpress-0.0001-16'", "line 1, column 1")
 
 
-def test_one_network_at_several_rates_is_named_after_them() -> None:
-    models = load("convXpress,1e-4,16\nAlexNet,1e-5,16\nconvXpress,1e-4,30\n").registry.models
+def test_network_with_several_settings_is_named_after_them() -> None:
+    models = load("convXpress,1e-4,16\nAlexNet,1e-5,16\nconvXpress,1e-4,30\n", "list.txt").registry.models
     assert [model.label for model in models] == ["convXpress-0.0001-16", "AlexNet", "convXpress-0.0001-30"]
 
 
 @pytest.mark.parametrize("name", ["list", "list.lst", "list.csv", "registry.conf"])
-def test_what_a_file_holds_decides_where_its_name_does_not(name: str) -> None:
+def test_content_decides_if_the_suffix_does_not(name: str) -> None:
     assert load("convXpress,1e-4,16\n", name).is_text_list
     yaml = "# a registry\ndataset: mnist\nmodels:\n  - {architecture: a, learning_rate: 1, epochs: 1}\n"
     assert not load(yaml, name).is_text_list
 
 
-def test_a_list_with_the_suffix_of_yaml_is_read_as_yaml() -> None:
+def test_list_with_the_suffix_of_yaml_is_read_as_yaml() -> None:
     with pytest.raises(RegistryError, match="a registry is a mapping"):
         load("convXpress,1e-4,16\n", "list.yaml")

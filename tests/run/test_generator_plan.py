@@ -174,7 +174,7 @@ def unknown_somewhere() -> LabelledImages:
     ("conditions", "complaint"),
     [
         ("[class, mass]", "4:64: these images have no condition 'mass'; known are: class, redshift"),
-        ("[redshift]", "4:56: images that are not made for a class have no label to train on: add 'class'"),
+        ("[redshift]", "4:56: images that are generated without a class have no label to train on: add 'class'"),
         ("[class, redshift]", "4:56: the condition 'redshift' is unknown for some images of the training part"),
     ],
 )

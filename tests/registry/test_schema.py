@@ -1,3 +1,5 @@
+"""The JSON Schema accepts what the loader accepts, and helps editors."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,13 +8,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from benchmarker.discovery import Plugins, installed
+from benchmarker.discovery import installed
 from benchmarker.paths import shipped_folder
 from benchmarker.registry import registry_schema
 from benchmarker.registry.yaml_loader import load_yaml
+from tests.registries import model, plugins_of
 
 REGISTRIES = sorted(shipped_folder().glob("*.yaml"))
-NONE = Plugins({kind: {} for kind in ("architecture", "dataset", "augmentation", "report")})
 
 
 @pytest.fixture(scope="module", params=["with plugins", "without"])
@@ -23,12 +25,11 @@ def validator(request: pytest.FixtureRequest) -> jsonschema.Draft202012Validator
 
 
 def registry(**changes: Any) -> dict[str, Any]:
-    model = {"architecture": "convxpress", "learning_rate": 1e-4, "epochs": 16}
-    return {"dataset": "mnist", "models": [model], **changes}
+    return {"dataset": "mnist", "models": [model("convxpress")], **changes}
 
 
 @pytest.mark.parametrize("path", REGISTRIES, ids=lambda path: path.stem)
-def test_shipped_registries_fit(path: Path, validator: jsonschema.Draft202012Validator) -> None:
+def test_schema_accepts_shipped_registries(path: Path, validator: jsonschema.Draft202012Validator) -> None:
     validator.validate(load_yaml(path.read_text(encoding="utf-8")).data)
 
 
@@ -37,12 +38,14 @@ def test_shipped_registries_fit(path: Path, validator: jsonschema.Draft202012Val
     [
         {},
         {"arms": ["real", "rotations", {"name": "both", "augmentations": ["flips", {"name": "rotations"}]}]},
-        {"dataset": {"name": "somebody-elses", "options": {"x": 1}, "split": {"train": 0.5, "validation": 10}}},
+        {"dataset": {"name": "a-plugin-of-others", "options": {"x": 1}, "split": {"train": 0.5, "validation": 10}}},
         {"training": {"optimizer": "sgd", "plateau": None}},
-        {"models": [{"architecture": "somebody_elses", "learning_rate": 1, "epochs": 1, "options": {"x": 1}}]},
+        {"models": [{"architecture": "a_plugin_of_others", "learning_rate": 1, "epochs": 1, "options": {"x": 1}}]},
     ],
 )
-def test_what_the_loader_takes_fits(changes: dict[str, Any], validator: jsonschema.Draft202012Validator) -> None:
+def test_schema_accepts_what_the_loader_accepts(
+    changes: dict[str, Any], validator: jsonschema.Draft202012Validator
+) -> None:
     validator.validate(registry(**changes))
 
 
@@ -62,21 +65,23 @@ def test_what_the_loader_takes_fits(changes: dict[str, Any], validator: jsonsche
         ({"arms": [3]}, "$.arms[0]"),
     ],
 )
-def test_what_is_wrong_does_not(changes: dict[str, Any], path: str, validator: jsonschema.Draft202012Validator) -> None:
+def test_schema_refuses_wrong_values(
+    changes: dict[str, Any], path: str, validator: jsonschema.Draft202012Validator
+) -> None:
     errors = list(validator.iter_errors(registry(**changes)))
     assert path in [error.json_path for error in errors]
 
 
-def test_options_of_known_plugins_are_checked() -> None:
+def test_schema_checks_the_options_of_known_plugins() -> None:
     validator = jsonschema.Draft202012Validator(registry_schema(installed()))
-    model = {"architecture": "convxpress", "learning_rate": 1, "epochs": 1, "options": {"dropot": 0.1}}
-    [error] = validator.iter_errors(registry(models=[model]))
+    entry = model("convxpress", options={"dropot": 0.1})
+    [error] = validator.iter_errors(registry(models=[entry]))
     assert error.json_path == "$.models[0].options"
     assert "dropot" in error.message
-    assert not list(validator.iter_errors(registry(models=[{**model, "options": {"dropout": 0.1}}])))
+    assert not list(validator.iter_errors(registry(models=[{**entry, "options": {"dropout": 0.1}}])))
 
 
-def test_editors_are_told_names_and_meanings() -> None:
+def test_schema_describes_names_and_settings_for_editors() -> None:
     schema = registry_schema(installed())
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["$id"].startswith("urn:")
@@ -92,5 +97,5 @@ def test_editors_are_told_names_and_meanings() -> None:
     assert all(value.get("description") for value in schema["properties"].values())
 
 
-def test_without_plugins_any_name_is_taken() -> None:
-    assert registry_schema(NONE) == registry_schema()
+def test_schema_without_plugins_accepts_any_name() -> None:
+    assert registry_schema(plugins_of()) == registry_schema()
