@@ -1,0 +1,211 @@
+"""Comparisons as documents show them: numbers written, many pairs folded into matrices, ratios drawn as a chart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarker import Comparison, Comparisons, ComparisonTable, RatioResponse
+from benchmarker_reports.content.charts import Panel, Series, as_floats
+from benchmarker_reports.content.values import MINUS, Estimate, Value, signed, written_level, written_p
+
+MOST_ROWS = 60
+"""Rows of a table that a document shows."""
+
+SIGNS = {"better": "+", "worse": MINUS, "equivalent": "=", "undecided": "?"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonLine:
+    """One comparison with its numbers written.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The numbers themselves.
+    first, second : str
+        What is compared; the second is named in short, by what distinguishes it from the first.
+    difference, p : Value
+        Mean difference with its unit, and p after correction.
+    interval : str
+    estimate : Estimate or None
+        Difference and interval, for formats that draw them; None without a shared seed.
+    """
+
+    comparison: Comparison
+    first: str
+    second: str
+    difference: Value
+    interval: str
+    p: Value
+    estimate: Estimate | None
+
+    @property
+    def sign(self) -> str:
+        """The verdict as one character."""
+        return SIGNS[self.comparison.verdict]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixCell:
+    """The network of the row minus that of the column; empty on the diagonal."""
+
+    text: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """All pairs of networks within an arm.
+
+    Parameters
+    ----------
+    arm : str
+    names : tuple of str
+        Networks, of rows and columns alike.
+    rows : tuple of (str, tuple of MatrixCell)
+        Name and cells of each row.
+    """
+
+    arm: str
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[MatrixCell, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonSection:
+    """A table of comparisons, or matrices where it would be too long.
+
+    Parameters
+    ----------
+    title, caption : str
+    by_class : bool
+        Whether lines are about single classes or targets.
+    total, tests : int
+        Comparisons in the table, and those that Holm's correction counts.
+    reach : float
+        Largest difference that bars show, to both sides of zero.
+    lines : tuple of ComparisonLine
+        The first of them.
+    matrices : tuple of Matrix
+    """
+
+    name: str
+    title: str
+    caption: str
+    by_class: bool
+    total: int
+    tests: int
+    reach: float = 0.0
+    lines: tuple[ComparisonLine, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioChart:
+    """How a network's metric follows the ratio of generated images, with the slope in words."""
+
+    title: str
+    panel: Panel
+    words: str
+
+
+def estimate_of(row: Comparison) -> Estimate | None:
+    """Return the difference with its interval, or None without a shared seed."""
+    return None if row.difference is None else Estimate(mean=row.difference, low=row.low, high=row.high)
+
+
+def comparison_section(table: ComparisonTable) -> ComparisonSection:
+    """Return a table of comparisons as documents show it."""
+    by_class = any(row.scope != "overall" for row in table.rows)
+    shown = table.rows[:MOST_ROWS]
+    arms = len({side.arm for row in table.rows for side in (row.first, row.second)}) > 1
+    folded = table.name == "networks" and len(table.rows) > MOST_ROWS
+    return ComparisonSection(
+        name=table.name,
+        title=table.title,
+        caption=table.caption,
+        by_class=by_class,
+        total=len(table.rows),
+        tests=table.tests,
+        reach=_reach(shown),
+        lines=tuple(_line(row, arms=arms) for row in shown),
+        matrices=_matrices(table) if folded else (),
+    )
+
+
+def ratio_chart(response: RatioResponse, found: Comparisons) -> RatioChart:
+    """Return a network's metric over the ratio of generated images."""
+    known = [point for point in response.points if point.mean is not None]
+    deviations = as_floats([point.standard_deviation or 0.0 for point in known])
+    means = as_floats([point.mean for point in known])
+    series = Series(
+        name=response.network,
+        x=as_floats([point.ratio for point in known]),
+        y=means,
+        low=means - deviations,
+        high=means + deviations,
+    )
+    title = f"{response.network}, {response.generator}"
+    panel = Panel(
+        title=title, series=(series,), x_label="generated images per real one", y_label=found.metric.replace("_", " ")
+    )
+    return RatioChart(title=title, panel=panel, words=f"{_slope(response, found)} Band: sample deviation over seeds.")
+
+
+def _slope(response: RatioResponse, found: Comparisons) -> str:
+    if response.slope is None:
+        return "Too few ratios or seeds for a slope."
+    interval = ""
+    if response.low is not None and response.high is not None:
+        interval = f" ({written_level(found.level)} interval {signed(response.low)} to {signed(response.high)})"
+    unit = f" {found.unit}" if found.unit else ""
+    return f"Slope {signed(response.slope)}{unit} per generated image for each real one{interval}, n = {response.n}."
+
+
+def _line(row: Comparison, *, arms: bool) -> ComparisonLine:
+    same_network = row.first.network == row.second.network
+    unit = f" {row.unit}" if row.unit else ""
+    return ComparisonLine(
+        comparison=row,
+        first=f"{row.first.network} / {row.first.arm}" if arms else row.first.network,
+        second=row.second.arm if same_network else row.second.network,
+        difference=Value(
+            text="-" if row.difference is None else f"{signed(row.difference)}{unit}", sort=row.difference
+        ),
+        interval="-" if row.low is None or row.high is None else f"{signed(row.low)} to {signed(row.high)}",
+        p=Value(text=written_p(row.p_adjusted), sort=row.p_adjusted),
+        estimate=estimate_of(row),
+    )
+
+
+def _reach(rows: Sequence[Comparison]) -> float:
+    """Return a round number that holds all means, and all intervals unless they would dwarf the means."""
+    means = [abs(row.difference) for row in rows if row.difference is not None]
+    ends = [abs(end) for row in rows for end in (row.low, row.high) if end is not None and math.isfinite(end)]
+    margins = [row.margin for row in rows if row.margin is not None]
+    largest = max(means, default=1.0)
+    wide = min(max(ends, default=largest), 4 * max(largest, *margins, 1e-9))
+    exact = max(largest, wide, *margins, 1e-9)
+    power = 10.0 ** math.floor(math.log10(exact))
+    return math.ceil(exact / power * 2 - 1e-9) / 2 * power
+
+
+def _matrices(table: ComparisonTable) -> tuple[Matrix, ...]:
+    found = []
+    for arm in dict.fromkeys(row.first.arm for row in table.rows):
+        rows = [row for row in table.rows if row.first.arm == arm]
+        names = tuple(dict.fromkeys(name for row in rows for name in (row.first.network, row.second.network)))
+        cells = {
+            (each.first.network, each.second.network): _cell(each) for row in rows for each in (row, row.reversed)
+        }
+        lines = tuple((one, tuple(cells.get((one, other), MatrixCell()) for other in names)) for one in names)
+        found.append(Matrix(arm=arm, names=names, rows=lines))
+    return tuple(found)
+
+
+def _cell(row: Comparison) -> MatrixCell:
+    if row.difference is None:
+        return MatrixCell(text="?", verdict="undecided")
+    return MatrixCell(text=f"{SIGNS[row.verdict]} {signed(row.difference)}", verdict=row.verdict)

@@ -1,0 +1,173 @@
+"""What predicted probabilities are worth: curves of each class, and calibration, averaged over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarker import Predictions, StudyResults
+from benchmarker_reports.content.charts import Floats, Panel, Series
+from benchmarker_reports.content.curves import (
+    area_under_roc,
+    average_precision,
+    averaged,
+    brier_score,
+    precision_recall,
+    reliability,
+    roc,
+)
+from benchmarker_reports.content.leaderboard import Line
+
+GRID: Floats = np.linspace(0.0, 1.0, 41)
+"""Points at which the curves of several seeds are averaged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Scores of one line's probabilities: means over seeds, and over classes where a score is that of a class."""
+
+    line: Line
+    area: float
+    average_precision: float
+    calibration_error: float
+    brier: float
+
+    @property
+    def scores(self) -> tuple[float, float, float, float]:
+        """Area under the ROC curve, average precision, expected calibration error and Brier score."""
+        return self.area, self.average_precision, self.calibration_error, self.brier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probabilities:
+    """Curves and scores of some lines of the leaderboard.
+
+    Parameters
+    ----------
+    roc, precision_recall : tuple of Panel
+        One panel for each class.
+    reliability : Panel
+        Accuracy against confidence.
+    calibration : tuple of Calibration
+        One for each line.
+    """
+
+    roc: tuple[Panel, ...]
+    precision_recall: tuple[Panel, ...]
+    reliability: Panel
+    calibration: tuple[Calibration, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Predicted:
+    """A line with the predictions of its runs, and how charts show it."""
+
+    line: Line
+    name: str
+    colour: int
+    runs: Sequence[Predictions]
+
+
+def probabilities(results: StudyResults, lines: Sequence[Line], checkpoint: str) -> Probabilities | None:
+    """Return curves and scores, or None where there are no probabilities, as in a regression.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study that has the predictions.
+    lines : sequence of Line
+        Lines to show; each gets a colour.
+    checkpoint : {"best", "final"}
+    """
+    if not results.classes:
+        return None
+    several_arms = len({line.arm for line in lines}) > 1
+    known = []
+    for colour, line in enumerate(lines):
+        found = [each for run in line.runs if (each := results.predictions(run, checkpoint)) is not None]
+        if found:
+            name = line.name if several_arms else line.label
+            known.append(_Predicted(line=line, name=name, colour=colour, runs=found))
+    if not known:
+        return None
+    # With two classes, the curves of the second mirror those of the first.
+    shown = range(len(results.classes)) if len(results.classes) > 2 else range(1)
+    return Probabilities(
+        roc=tuple(_roc_panel(results.classes[c], known, c) for c in shown),
+        precision_recall=tuple(_precision_recall_panel(results.classes[c], known, c) for c in shown),
+        reliability=_reliability_panel(known),
+        calibration=tuple(_calibration(each.line, each.runs) for each in known),
+    )
+
+
+def _roc_panel(title: str, known: Sequence[_Predicted], number: int) -> Panel:
+    series = []
+    for each in known:
+        curves = [roc(run.truth == number, run.values[:, number]) for run in each.runs if _testable(run, number)]
+        if curves:
+            # The curve starts in the corner, also where it rises at once.
+            x, mean, low, high = (np.concatenate([np.zeros(1), a]) for a in (GRID, *averaged(curves, GRID)))
+            series.append(Series(name=each.name, x=x, y=mean, low=low, high=high, colour=each.colour))
+    return _unit_panel(title, series, "false positive rate", "true positive rate", diagonal=True)
+
+
+def _precision_recall_panel(title: str, known: Sequence[_Predicted], number: int) -> Panel:
+    series = []
+    for each in known:
+        curves = [
+            precision_recall(run.truth == number, run.values[:, number])
+            for run in each.runs
+            if _testable(run, number)
+        ]
+        if curves:
+            mean, low, high = averaged(curves, GRID)
+            series.append(Series(name=each.name, x=GRID, y=mean, low=low, high=high, colour=each.colour))
+    return _unit_panel(title, series, "recall", "precision")
+
+
+def _reliability_panel(known: Sequence[_Predicted]) -> Panel:
+    series = []
+    for each in known:
+        pooled = reliability(
+            np.concatenate([run.truth for run in each.runs]), np.concatenate([run.values for run in each.runs])
+        )
+        filled = pooled.counts > 0
+        series.append(
+            Series(name=each.name, x=pooled.confidence[filled], y=pooled.accuracy[filled], colour=each.colour)
+        )
+    return _unit_panel("Reliability", series, "confidence", "share that is correct", diagonal=True)
+
+
+def _unit_panel(title: str, series: Sequence[Series], x_label: str, y_label: str, *, diagonal: bool = False) -> Panel:
+    return Panel(
+        title=title,
+        series=tuple(series),
+        x_label=x_label,
+        y_label=y_label,
+        x_range=(0.0, 1.0),
+        y_range=(0.0, 1.0),
+        diagonal=diagonal,
+    )
+
+
+def _calibration(line: Line, runs: Sequence[Predictions]) -> Calibration:
+    areas, precisions = [], []
+    for run in runs:
+        tested = [number for number in range(len(run.classes)) if _testable(run, number)]
+        areas.append(np.mean([area_under_roc(run.truth == c, run.values[:, c]) for c in tested] or [np.nan]))
+        precisions.append(np.mean([average_precision(run.truth == c, run.values[:, c]) for c in tested] or [np.nan]))
+    return Calibration(
+        line=line,
+        area=float(np.mean(areas)),
+        average_precision=float(np.mean(precisions)),
+        calibration_error=float(np.mean([reliability(run.truth, run.values).error for run in runs])),
+        brier=float(np.mean([brier_score(run.truth, run.values) for run in runs])),
+    )
+
+
+def _testable(predictions: Predictions, number: int) -> bool:
+    """Tell whether the test part holds images of a class, and others."""
+    members = predictions.truth == number
+    return bool(members.any() and not members.all())

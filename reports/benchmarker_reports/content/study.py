@@ -1,0 +1,247 @@
+"""The one view of a study that every format draws from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from benchmarker import ReportOptions, StudyResults, metric_label
+from benchmarker_reports.content.leaderboard import Column, Line, build_lines, columns, footnotes, page_columns
+from benchmarker_reports.content.values import CHECKPOINTS, counted, written_level
+
+if TYPE_CHECKING:
+    from benchmarker import Comparisons, Leaderboard
+    from benchmarker_reports.content.charts import Panel
+    from benchmarker_reports.content.classes import ClassScores, Confusion
+    from benchmarker_reports.content.comparisons import ComparisonSection, RatioChart
+    from benchmarker_reports.content.costs import CostChart, ParetoLine
+    from benchmarker_reports.content.examples import Examples
+    from benchmarker_reports.content.generators import GeneratorTraining, Quality
+    from benchmarker_reports.content.leaderboard import Averages
+    from benchmarker_reports.content.probabilities import Probabilities
+    from benchmarker_reports.content.reproduction import Reproduction
+    from benchmarker_reports.yardsticks import Judged
+
+MOST_COMPARED = 120
+"""Lines of a leaderboard that are compared with each other; with more, all pairs take minutes and few read them."""
+MOST_DETAILED = 24
+"""Lines that are shown in detail in a study with more lines than `MOST_COMPARED`."""
+MOST_CURVES = 6
+"""Lines whose probabilities are drawn, each in a colour."""
+
+
+class StudyContent:
+    """Everything that reports show of a study; each part is read when a format first asks for it.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+    options : ReportOptions
+        Choices of whoever asked for the report.
+    most_compared : int
+        Lines of the leaderboard above which comparisons and Pareto fronts are left out.
+    """
+
+    def __init__(self, results: StudyResults, options: ReportOptions, *, most_compared: int = MOST_COMPARED) -> None:
+        self.results = results
+        self.options = options
+        self._most_compared = most_compared
+
+    @cached_property
+    def board(self) -> Leaderboard:
+        """The leaderboard itself, with the denominator, failures and notes."""
+        return self.results.board(self.options)
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """Lines of the leaderboard."""
+        return build_lines(self.results, self.board, self.options.confidence)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the leaderboard as a table of text shows it."""
+        return columns(self.board)
+
+    @cached_property
+    def page_columns(self) -> tuple[Column, ...]:
+        """Metrics and costs of the leaderboard as a page shows it, the sorted one first."""
+        return page_columns(self.board)
+
+    @cached_property
+    def footnotes(self) -> tuple[str, ...]:
+        """What the signs in the leaderboard mean."""
+        return footnotes(self.board)
+
+    @property
+    def several_arms(self) -> bool:
+        """Whether the study has more than one arm."""
+        return len({line.arm for line in self.lines}) > 1
+
+    @property
+    def checkpoint(self) -> str:
+        """The checkpoint that everything but the leaderboard is shown for."""
+        return self.options.checkpoint
+
+    @property
+    def checkpoint_words(self) -> str:
+        """What that checkpoint is."""
+        return CHECKPOINTS.get(self.checkpoint, self.checkpoint)
+
+    @property
+    def metric_words(self) -> str:
+        """Name of the metric that the leaderboard is sorted by."""
+        return metric_label(self.board.sort).long
+
+    @property
+    def level(self) -> str:
+        """Level of intervals: ``"95 %"``."""
+        return written_level(self.options.confidence)
+
+    @cached_property
+    def facts(self) -> tuple[str, ...]:
+        """Dataset, sizes and backend in a few words each."""
+        board, classes = self.board, self.results.classes
+        skipped = f" ({board.skipped:,} skipped)" if board.skipped else ""
+        backends = sorted({f"{row.backend} {row.precision}".strip() for row in board.rows if row.n})
+        found = (
+            board.dataset,
+            f"{board.images:,} images{skipped}" if board.images else "",
+            f"{len(classes)} classes" if classes else "",
+            counted(len({line.label for line in self.lines}), "network"),
+            counted(len({line.arm for line in self.lines}), "arm"),
+            counted(len({cell.seed for cell in self.results.cells}), "seed"),
+            ", ".join(backends),
+        )
+        return tuple(filter(None, found))
+
+    @cached_property
+    def comparisons(self) -> Comparisons | None:
+        """Arms and networks compared; None for a single line, or for too many."""
+        if not self._comparable:
+            return None
+        from benchmarker import compare_study
+
+        return compare_study(
+            self.results,
+            checkpoint=self.checkpoint,
+            reference=self.options.reference,
+            level=self.options.confidence,
+            margin=self.options.equivalence,
+        )
+
+    @cached_property
+    def comparison_sections(self) -> tuple[ComparisonSection, ...]:
+        """Tables of comparisons with their numbers written."""
+        from benchmarker_reports.content.comparisons import comparison_section
+
+        tables = self.comparisons.tables if self.comparisons else ()
+        return tuple(comparison_section(table) for table in tables if table.rows)
+
+    @cached_property
+    def ratio_charts(self) -> tuple[RatioChart, ...]:
+        """A chart for each network and generator with several ratios of generated images."""
+        from benchmarker_reports.content.comparisons import ratio_chart
+
+        found = self.comparisons
+        return tuple(ratio_chart(response, found) for response in found.ratios) if found else ()
+
+    @cached_property
+    def pareto(self) -> tuple[ParetoLine, ...]:
+        """Lines that no other one beats in the metric and a cost."""
+        from benchmarker_reports.content.costs import pareto_lines
+
+        return pareto_lines(self.board, self.lines) if self._comparable else ()
+
+    @cached_property
+    def cost_charts(self) -> tuple[CostChart, ...]:
+        """The metric against each cost."""
+        from benchmarker_reports.content.costs import cost_charts
+
+        return cost_charts(self.board, self.lines)
+
+    @cached_property
+    def averages(self) -> tuple[Averages, ...]:
+        """Other averages of lines; none where there are too many lines for bootstraps."""
+        from benchmarker_reports.content.leaderboard import averages
+
+        few = len(self.lines) <= MOST_COMPARED
+        return averages(self.board, self.lines, self.options.confidence) if few else ()
+
+    @cached_property
+    def finished(self) -> tuple[Line, ...]:
+        """Lines with at least one finished run."""
+        return tuple(line for line in self.lines if line.runs)
+
+    @property
+    def detailed(self) -> tuple[Line, ...]:
+        """Finished lines that are shown in detail: reading the runs of thousands would take minutes."""
+        return self.finished if len(self.lines) <= MOST_COMPARED else self.finished[:MOST_DETAILED]
+
+    @cached_property
+    def class_scores(self) -> tuple[ClassScores, ...]:
+        """Precision, recall and F1 of each class; none for a regression."""
+        from benchmarker_reports.content.classes import class_scores
+
+        return class_scores(self.results, self.detailed, self.checkpoint)
+
+    @cached_property
+    def confusions(self) -> tuple[Confusion, ...]:
+        """Confusion matrices summed over seeds; none for a regression."""
+        from benchmarker_reports.content.classes import confusions
+
+        return confusions(self.results, self.detailed, self.checkpoint)
+
+    @cached_property
+    def learning(self) -> Mapping[str, tuple[Panel, ...]]:
+        """Learning curves of each network, by metric."""
+        from benchmarker_reports.content.learning import learning_panels
+
+        return learning_panels(self.results, self.detailed)
+
+    @cached_property
+    def probabilities(self) -> Probabilities | None:
+        """Curves and calibration of predicted probabilities; None for a regression."""
+        from benchmarker_reports.content.probabilities import probabilities
+
+        return probabilities(self.results, self.finished[:MOST_CURVES], self.checkpoint)
+
+    @cached_property
+    def examples(self) -> Examples | None:
+        """Test images that every run, or none, classifies correctly."""
+        from benchmarker_reports.content.examples import examples
+
+        return examples(self.results, self.detailed, self.checkpoint)
+
+    @cached_property
+    def quality(self) -> tuple[Quality, ...]:
+        """Quality of generators' samples, averaged over seeds."""
+        from benchmarker_reports.content.generators import quality
+
+        return quality(self.results.generators) if self.results.generators else ()
+
+    @cached_property
+    def trainings(self) -> tuple[GeneratorTraining, ...]:
+        """Each training of a generator."""
+        from benchmarker_reports.content.generators import trainings
+
+        return trainings(self.results)
+
+    @cached_property
+    def published(self) -> tuple[Judged, ...]:
+        """Published numbers for the same task beside those of the study."""
+        from benchmarker_reports.yardsticks import judge
+
+        return judge(self.results, self.board, self.comparisons)
+
+    @cached_property
+    def reproduction(self) -> Reproduction:
+        """Commands, environments, data and registry."""
+        from benchmarker_reports.content.reproduction import reproduction
+
+        return reproduction(self.results)
+
+    @property
+    def _comparable(self) -> bool:
+        return 1 < len(self.lines) <= self._most_compared

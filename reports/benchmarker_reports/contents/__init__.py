@@ -1,1 +1,0 @@
-"""What documents show, gathered once for all of them: plain values, no format."""

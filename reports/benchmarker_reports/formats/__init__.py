@@ -1,0 +1,1 @@
+"""Report formats, each a renderer of `benchmarker_reports.content.study.StudyContent`."""

@@ -1,0 +1,73 @@
+"""Leaderboards as CSV: one line for each row, or, tidy, one line for each number."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from benchmarker import Leaderboard, LeaderboardRow, ReportOptions, StudyResults
+
+_NAMES = ("model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision")
+
+
+def render(results: StudyResults, options: ReportOptions) -> str:
+    """Return the leaderboard as CSV, one line for each model, arm and checkpoint.
+
+    Every metric and cost has the columns ``<name>_mean`` and ``<name>_standard_deviation`` (of the sample; empty for a
+    single seed). ``rank`` is empty for rows that are not ranked; ``seeds`` of ``planned_seeds`` have finished,
+    and ``untrained_seeds`` of them are tests of saved weights.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+    options : ReportOptions
+        Choices of whoever asked for the report.
+    """
+    return _written(_wide(results.board(options)))
+
+
+def render_tidy(results: StudyResults, options: ReportOptions) -> str:
+    """Return each seed's value of each metric and cost as a line of CSV: what statistics packages read best.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+    options : ReportOptions
+        Choices of whoever asked for the report.
+    """
+    return _written(_tidy(results.board(options)))
+
+
+def _wide(board: Leaderboard) -> Iterator[Iterable[object]]:
+    metrics = list(dict.fromkeys(name for row in board.rows for name in (*row.metrics, *row.costs)))
+    parts = (f"{name}_{part}" for name in metrics for part in ("mean", "standard_deviation"))
+    yield ("rank", *_NAMES, "seeds", "planned_seeds", "untrained_seeds", *parts)
+    for row in board.rows:
+        cells: list[object] = [row.rank, *_names(row), row.n, row.planned, row.untrained]
+        for name in metrics:
+            summary = row.summary(name)
+            cells.extend((None, None) if summary is None else (summary.mean, summary.standard_deviation))
+        yield cells
+
+
+def _tidy(board: Leaderboard) -> Iterator[Iterable[object]]:
+    yield (*_NAMES, "seed", "metric", "value", "trained")
+    for row in board.rows:
+        for name, summary in (*row.metrics.items(), *row.costs.items()):
+            for seed, value in summary.values.items():
+                yield (*_names(row), seed, name, value, "no" if row.untrained else "yes")
+
+
+def _names(row: LeaderboardRow) -> tuple[str, ...]:
+    return (
+        row.model, row.variant, row.architecture, row.arm, row.checkpoint, row.environment, row.backend, row.precision,
+    )  # fmt: skip
+
+
+def _written(lines: Iterable[Iterable[object]]) -> str:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\n").writerows(lines)
+    return stream.getvalue()

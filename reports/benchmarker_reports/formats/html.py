@@ -1,0 +1,164 @@
+"""Studies as one HTML page that needs no other file and no network.
+
+Everything that comes from a study is escaped. Besides, the page may load and run nothing but its own style and script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchmarker import ReportOptions, StudyResults, __version__, metric_label
+from benchmarker_reports.content.charts import Panel, Series
+from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.values import sentence
+from benchmarker_reports.formats import html_charts
+
+MOST_TRAININGS = 12
+"""Trainings of generators that are shown."""
+_MOST_PICTURE_BYTES = 400_000
+_SHADES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One figure that stands out at the top of the page."""
+
+    title: str
+    value: str
+    more: str
+
+
+def render(results: StudyResults, options: ReportOptions) -> str:
+    """Return a study as one HTML page: no other file, no network, no time stamp; the same study gives the same bytes.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+    options : ReportOptions
+        Choices of whoever asked for the report.
+    """
+    content = StudyContent(results, options)
+    style, script = _file("style.css"), _file("sort.js")
+    # No style attributes and no scripts but these two: code that got past the escaping would still do nothing.
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
+    )
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            content=content,
+            sections=sections(content),
+            cards=tuple(cards(content)),
+            domain=html_charts.domain_of(content.lines),
+            write=metric_label(content.board.sort).write,
+            most_trainings=MOST_TRAININGS,
+            refresh=options.refresh_seconds,
+            version=__version__,
+            style=Markup(style),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+            policy=policy,
+        )
+    )
+
+
+def sections(content: StudyContent) -> dict[str, str]:
+    """Return the titles of the sections that have something to show, by their anchors."""
+    known = (
+        ("leaderboard", "Leaderboard", True),
+        ("comparisons", "Comparisons", content.comparison_sections),
+        ("classes", "Classes", content.class_scores or content.confusions),
+        ("learning", "Learning", content.learning),
+        ("probabilities", "Probabilities", content.probabilities),
+        ("costs", "Costs", content.cost_charts),
+        ("examples", "Examples", content.examples),
+        ("generators", "Generators", content.trainings),
+        ("published", "Published", content.published),
+        ("reproduce", "Reproduce", True),
+    )
+    return {anchor: title for anchor, title, shown in known if shown}
+
+
+def cards(content: StudyContent) -> Iterator[Card]:
+    """Yield the figures at the top of the page; none without a result."""
+    board = content.board
+    leader = content.lines[0] if content.lines else None
+    if leader is None or leader.estimate is None:
+        return
+    label, estimate = metric_label(board.sort), leader.estimate
+    yield Card(title="Leader", value=leader.label, more=f"arm {leader.arm}, seeds {leader.first.n}/{leader.first.planned}")
+    interval = "one seed: no interval"
+    if estimate.low is not None and estimate.high is not None:
+        interval = f"{content.level} interval {label.write(estimate.low)} to {label.write(estimate.high)}"
+    yield Card(title=sentence(label.long), value=label.write(estimate.mean), more=interval)
+    if content.comparisons is not None:
+        verdicts = [row.verdict for _, row in content.comparisons.rows() if row.scope == "overall"]
+        resolved = sum(verdict in {"better", "worse"} for verdict in verdicts)
+        more = f"{verdicts.count('equivalent')} equivalent, {verdicts.count('undecided')} undecided"
+        yield Card(title="Significant differences", value=f"{resolved} of {len(verdicts)}", more=more)
+    unfinished = f"{len(board.failed)} failed, {board.pending} pending"
+    yield Card(title="Cells finished", value=f"{board.ok} of {board.planned}", more=unfinished)
+
+
+def heat(share: float) -> str:
+    """Return the class of a cell whose share of its row is between 0 and 1."""
+    return f"h{round(min(max(float(share), 0.0), 1.0) * _SHADES)}"
+
+
+def data_uri(picture: bytes | Path) -> str:
+    """Return a PNG as an address that holds it; empty for a file that is missing or large."""
+    if isinstance(picture, Path):
+        if not picture.is_file() or picture.stat().st_size > _MOST_PICTURE_BYTES:
+            return ""
+        picture = picture.read_bytes()
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+def legend_of(panels: tuple[Panel, ...]) -> tuple[Series, ...]:
+    """Return one series for each name among panels, in the order of their colours."""
+    found = {series.name: series for panel in panels for series in panel.series}
+    return tuple(sorted(found.values(), key=lambda series: series.colour))
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("benchmarker_reports.formats", "templates/html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(
+        line_chart=html_charts.line_chart,
+        cost_chart=html_charts.cost_chart,
+        interval_bar=html_charts.interval_bar,
+        difference_bar=html_charts.difference_bar,
+        published_bar=html_charts.published_bar,
+        domain_axis=html_charts.domain_axis,
+        legend_of=legend_of,
+        heat=heat,
+        data_uri=data_uri,
+    )
+    environment.filters["sentence"] = sentence
+    return environment
+
+
+def _file(name: str) -> str:
+    return files("benchmarker_reports.formats").joinpath("templates", "html", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

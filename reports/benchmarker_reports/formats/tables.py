@@ -1,0 +1,249 @@
+"""The tables below a leaderboard as rows of text, which the terminal, Markdown and LaTeX share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarker import metric_label
+from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.values import Estimate, counted, marked_seeds, mean_value, signed_as, summary_value
+from benchmarker_reports.yardsticks import BEST_RATIO
+
+if TYPE_CHECKING:
+    from benchmarker import Comparison, Comparisons, ComparisonTable, RatioResponse
+
+MOST_PAIRS = 40
+"""Pairs of networks that are all shown; of more, only those of the leader."""
+
+PARETO_COSTS = ("parameters", "flops", "inference_images_per_second")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextTable:
+    """A table with a heading.
+
+    Parameters
+    ----------
+    title : str
+    head : tuple of str
+        Titles of the columns.
+    numeric : tuple of bool
+        Whether each column is aligned to the right.
+    rows : tuple of tuple of str
+    estimates : tuple of Estimate or None
+        The interval of each row, for formats that draw it; empty where no row has one.
+    notes : tuple of str
+        Sentences below the table.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[tuple[str, ...], ...]
+    estimates: tuple[Estimate | None, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def text_tables(content: StudyContent, *, brief: bool = False) -> Iterator[TextTable]:
+    """Yield the tables below the leaderboard that the study has something for.
+
+    Parameters
+    ----------
+    content : StudyContent
+    brief : bool
+        Show only the leader's pairs of networks, those only without a table of arms, and of published numbers only
+        those for metrics of the leaderboard.
+    """
+    found = content.comparisons
+    if found is not None:
+        arms, networks = found.table("arms"), found.table("networks")
+        if arms is not None:
+            yield _arms_table(arms, found)
+        if networks is not None and not (brief and arms is not None):
+            yield _networks_table(networks, content, found, most=0 if brief else MOST_PAIRS, alone=arms is None)
+        yield from (_ratio_table(response, found) for response in found.ratios)
+    if content.pareto:
+        yield pareto_table(content)
+    if content.quality:
+        yield _quality_table(content)
+    if content.published:
+        yield from _published_table(content, brief=brief)
+
+
+def pareto_table(content: StudyContent) -> TextTable:
+    """Return the lines that no other one beats in the metric and a cost, marked where they are on a front."""
+    board = content.board
+    arms = len({row.arm for row in board.rows}) > 1
+    rows = []
+    for each in content.pareto:
+        row = each.line.first
+        costs = (
+            f"{mean_value(cost, row.costs.get(cost)).text} {'+' if cost in each.costs else ' '}"
+            for cost in PARETO_COSTS
+        )
+        name = each.line.name if arms else each.line.label
+        rows.append((name, summary_value(board.sort, row.metrics.get(board.sort)).text, *costs))
+    return TextTable(
+        title=f"Best for its cost: {metric_label(board.sort).long} against cost",
+        head=("network", metric_label(board.sort).short, *(metric_label(cost).short for cost in PARETO_COSTS)),
+        numeric=(False, True, True, True, True),
+        rows=tuple(rows),
+        notes=("+: on the Pareto front of that cost; no other network is as good at no higher cost, and better in one.",),
+    )
+
+
+def _arms_table(table: ComparisonTable, found: Comparisons) -> TextTable:
+    caveats = dict.fromkeys(
+        f"{row.first.label}: {each}" for row in table.rows for each in row.caveats if each not in found.caveats
+    )
+    return TextTable(
+        title=table.title,
+        head=("model", "arm", _difference_title(found), "interval", "n", "verdict"),
+        numeric=(False, False, True, True, True, False),
+        rows=tuple((row.first.network, row.first.arm, *_cells(row)) for row in table.rows),
+        estimates=tuple(_estimate(row) for row in table.rows),
+        notes=(table.caption, *found.caveats, *caveats),
+    )
+
+
+def _networks_table(
+    table: ComparisonTable, content: StudyContent, found: Comparisons, *, most: int, alone: bool
+) -> TextTable:
+    """Return all pairs of networks; where there are too many, the leader against the others of its arm."""
+    rows = table.rows if len(table.rows) <= most else _leader_rows(table, content)
+    arms = len({row.first.arm for row in table.rows}) > 1
+    notes = [table.caption]
+    if table.tests:
+        notes[0] += f" Verdicts hold after Holm's correction over all {counted(table.tests, 'pair')}."
+    left_out = len(table.rows) - len(rows)
+    if left_out:
+        pairs = "pair is" if left_out == 1 else f"{left_out} pairs are"
+        notes.append(f"The other {pairs} in the other formats.")
+    caveats = dict.fromkeys(
+        f"{row.first.network} - {row.second.network}: {each}" for row in rows for each in row.caveats
+    )
+    return TextTable(
+        title=table.title if not left_out else f"{table.title}: the leader against the others",
+        head=("first", "minus", *(("arm",) if arms else ()), _difference_title(found), "interval", "n", "verdict"),
+        numeric=(False, False, *((False,) if arms else ()), True, True, True, False),
+        rows=tuple(
+            (row.first.network, row.second.network, *((row.first.arm,) if arms else ()), *_cells(row)) for row in rows
+        ),
+        estimates=tuple(_estimate(row) for row in rows),
+        notes=(*notes, *(found.caveats if alone else ()), *caveats),
+    )
+
+
+def _leader_rows(table: ComparisonTable, content: StudyContent) -> tuple[Comparison, ...]:
+    """Return the pairs of the leaderboard's first line, which is the first side of each."""
+    leader = (content.lines[0].label, content.lines[0].arm)
+    return tuple(
+        row if (row.first.network, row.first.arm) == leader else row.reversed
+        for row in table.rows
+        if leader in {(side.network, side.arm) for side in (row.first, row.second)}
+    )
+
+
+def _ratio_table(response: RatioResponse, found: Comparisons) -> TextTable:
+    metric = found.metric
+    write = metric_label(metric).write
+    rows = []
+    for point in response.points:
+        mean = "-" if point.mean is None else write(point.mean)
+        deviation = "" if point.standard_deviation is None else f" ± {write(point.standard_deviation)}"
+        cells = ("", "", "", "") if point.comparison is None else _cells(point.comparison)
+        rows.append((f"{point.ratio:g}", point.arm, mean + deviation, *cells))
+    notes = ()
+    if response.slope is not None:
+        slope = signed_as(metric, response.slope)
+        if response.low is not None and response.high is not None:
+            slope += f" [{signed_as(metric, response.low)}, {signed_as(metric, response.high)}]"
+        notes = (f"Slope per generated image for each real one: {slope}, n = {response.n}.",)
+    return TextTable(
+        title=f"Ratio of generated images: {response.network} with images of {response.generator}",
+        head=("ratio", "arm", metric_label(metric).short, "difference", "interval", "n", "verdict"),
+        numeric=(True, False, True, True, True, True, False),
+        rows=tuple(rows),
+        estimates=tuple(None if point.comparison is None else _estimate(point.comparison) for point in response.points),
+        notes=notes,
+    )
+
+
+def _quality_table(content: StudyContent) -> TextTable:
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:.4g}"
+
+    rows = []
+    for each in content.quality:
+        deviation = "" if each.standard_deviation is None else f" ± {each.standard_deviation:.2g}"
+        rows.append(
+            (
+                each.generator,
+                f"{each.label} [{each.unit}]" if each.unit else each.label,
+                number(each.value) + deviation,
+                number(each.floor),
+                each.better,
+                "-" if each.n_samples is None else f"{each.n_samples:,}",
+                marked_seeds(each.n, each.planned),
+            )
+        )
+    return TextTable(
+        title="Generators: quality of samples",
+        head=("generator", "measure", "value", "floor", "better", "images", "seeds"),
+        numeric=(False, False, True, True, False, True, True),
+        rows=tuple(rows),
+        notes=("Floor: the same measure between real images, which no generator can be expected to beat.",),
+    )
+
+
+def _published_table(content: StudyContent, *, brief: bool) -> Iterator[TextTable]:
+    headline = {*content.board.headline_metrics, "accuracy", BEST_RATIO}
+    shown = [each for each in content.published if not brief or each.metric in headline]
+    if not shown:
+        return
+    rows = tuple(
+        (
+            f"{each.yardstick.what} ({each.yardstick.source})",
+            each.label,
+            each.published,
+            each.measured if each.metric else "",
+            f"{each.n}/{each.planned}" if each.n else "",
+            each.verdict,
+        )
+        for each in shown
+    )
+    ours = dict.fromkeys(each.row for each in shown if each.row)
+    notes = [f"Ours: {'; '.join(ours)}."] if ours else []
+    left_out = len(content.published) - len(shown)
+    if left_out:
+        results = counted(left_out, "more published result")
+        notes.append(f"The other formats show {results}, and the protocols.")
+    else:
+        protocols = dict.fromkeys(f"{each.yardstick.source}: {each.yardstick.protocol}" for each in shown)
+        notes.append(f"Protocols. {'. '.join(protocols)}.")
+    yield TextTable(
+        title="Published numbers",
+        head=("published", "metric", "band", "ours", "seeds", "verdict"),
+        numeric=(False, False, True, True, True, False),
+        rows=rows,
+        notes=tuple(notes),
+    )
+
+
+def _difference_title(found: Comparisons) -> str:
+    return f"difference [{found.unit}]" if found.unit else "difference"
+
+
+def _cells(row: Comparison) -> tuple[str, str, str, str]:
+    """Return difference, interval, number of seeds and verdict."""
+    difference = "-" if row.difference is None else signed_as(row.metric, row.difference)
+    interval = "-"
+    if row.low is not None and row.high is not None:
+        interval = f"[{signed_as(row.metric, row.low)}, {signed_as(row.metric, row.high)}]"
+    return difference, interval, str(row.n), f"{row.sign} {row.verdict}"
+
+
+def _estimate(row: Comparison) -> Estimate | None:
+    return None if row.difference is None else Estimate(mean=row.difference, low=row.low, high=row.high)
