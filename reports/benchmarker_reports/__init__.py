@@ -1,4 +1,4 @@
-"""Report formats, the commands that compare studies, and exports to other programs. The same study gives the same bytes."""
+"""Report formats, commands that compare studies, and exports. The same study gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ FORMATS = (
 """Name, renderer, suffix and summary of each format."""
 
 COMMANDS = (
-    ("compare", "commands.compare_command", "Show how two studies, networks or runs differ, and what that did to results."),
+    (
+        "compare",
+        "commands.compare_command",
+        "Show how two studies, networks or runs differ, and what that changed.",
+    ),
     ("power", "commands.power_command", "Estimate how many more seeds resolve a difference, and how long they take."),
     ("export", "exports.command", "Export a study's runs to TensorBoard or MLflow."),
 )
@@ -28,8 +32,8 @@ COMMANDS = (
 def benchmarker_register(registrar: Registrar) -> None:
     """Register the formats and the commands."""
     for name, renderer, suffix, summary in FORMATS:
-        renderer = f"benchmarker_reports.formats.{renderer}"
-        registrar.report(Report(name=name, renderer=renderer, suffix=suffix, summary=summary))
+        path = f"benchmarker_reports.formats.{renderer}"
+        registrar.report(Report(name=name, renderer=path, suffix=suffix, summary=summary))
     for name, module, summary in COMMANDS:
         command = f"benchmarker_reports.{module}:command"
         registrar.command(Command(name=name, command=command, summary=summary))

@@ -1,4 +1,4 @@
-"""Studies that the tests of documents share."""
+"""Studies that the tests of reports share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarker import LabelledImages, Preparation
 from benchmarker.data.prepared import Context, prepare
 from benchmarker.discovery import installed
 from benchmarker.registry.options import validated_options
-from benchmarker_reports.contents.examples import png
+from benchmarker_reports.content.examples import png
 from tests.reports.material import HOSTILE, DocumentStudy
 
 SEEDS = (8901, 1826, 4915)
@@ -50,7 +50,7 @@ def study_folder(make_study: Callable[[], Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def hostile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study whose every name would like to be code."""
+    """A study in which every name looks like code."""
     folder = tmp_path_factory.mktemp("hostile") / "study"
     study = DocumentStudy(folder, title=HOSTILE[0] + HOSTILE[1] + HOSTILE[2], classes=(*HOSTILE, "plain"), n_test=24)
     study.add(HOSTILE, (1, 2), ("real", HOSTILE[0]))

@@ -1,4 +1,4 @@
-"""Studies for tests of documents: run folders with everything that a report shows, written without training."""
+"""Studies for tests of reports: run folders with everything that a report shows, written without training."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ FINGERPRINT = {
 
 
 class DocumentStudy:
-    """Writes a study whose networks are better one after the other.
+    """Writes a study in which each network is worse than the one before it.
 
     Parameters
     ----------
     folder : Path
-        Where to.
+        Folder of the study.
     classes : sequence of str
     n_test, epochs : int
-        Test images of each run, and lines of its history.
+        Test images of each run, and epochs of its history.
     digest : str
-        Of prepared data; the images shown come from there.
+        Digest of the prepared data, which the images shown come from.
     numbers, truth : ndarray of shape (n_test,), int64, optional
         Numbers and classes of the test images; the first of each class by default.
     """
@@ -99,17 +99,17 @@ class DocumentStudy:
         return self
 
     def pending(self, model: str, seed: int, arm: str = "real") -> DocumentStudy:
-        """Plan a cell that is not run."""
+        """Plan a cell and leave it pending."""
         self.cell(model, arm, seed)
         self.write()
         return self
 
     def finish(self, cell: Mapping[str, Any], *, skill: float, cost: float) -> None:
-        """Write a finished run; ``skill`` is how likely the network is right."""
+        """Write a finished run; a higher ``skill`` gives more correct predictions."""
         draws = Stream("documents", model=cell["model"], arm=cell["arm"], seed=cell["seed"]).generator()
         n, k = len(self.truth), len(self.classes)
         scores = draws.normal(0, 1, (n, k))
-        # Some images everybody gets right, and some nobody does.
+        # Every network classifies some images correctly, and none some others.
         ease = np.where(np.arange(n) % 3 == 0, 8.0, np.where(np.arange(n) % 7 == 1, -8.0, 0.0))
         scores[np.arange(n), self.truth] += 3 * skill + ease
         values = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors, tables sort, nothing overflows, in light and dark, on a phone and in print."""
+"""The HTML page in a real browser: without errors or overflow, light and dark, on a phone and in print."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarker import ReportOptions, open_results
-from benchmarker_reports.html import render
+from benchmarker_reports.formats.html import render
 
 WIDTHS = (360, 1280)
 SCHEMES = ("light", "dark")
@@ -28,7 +28,7 @@ return [document.documentElement.scrollWidth, innerWidth].concat(Array.from(docu
 
 
 def _browser() -> tuple[str, str]:
-    """Return the browser and its driver; where tests must not be skipped, their absence is a failure."""
+    """Return the browser and its driver; in CI their absence is a failure."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if program and driver:
@@ -64,7 +64,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def first_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, command_line: Any) -> Path:
-    """A study of FIRST images: two networks that were trained for one epoch."""
+    """A study of FIRST images: two networks trained for one epoch."""
     folder = tmp_path_factory.mktemp("first")
     registry = {
         "title": "FIRST radio galaxies, published split",
@@ -88,7 +88,7 @@ def first_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, co
 
 @pytest.fixture(scope="module", params=["stored", pytest.param("first", marks=pytest.mark.shared)])
 def address(request: pytest.FixtureRequest, study_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where a page lies: of runs that were written down with arms and a generator, and of real ones."""
+    """The address of a page: of a study written by hand, with arms and a generator, and of a trained one."""
     folder = study_folder if request.param == "stored" else request.getfixturevalue("first_folder")
     return _saved(folder, tmp_path_factory.mktemp("page"))
 
@@ -112,7 +112,7 @@ def _errors(driver: Any) -> list[str]:
 
 
 def _screenshot(driver: Any, path: Path) -> bytes:
-    """Take a picture of the page, which is kept where ``BENCHMARKER_SCREENSHOTS`` names a folder."""
+    """Take a picture of the page; the environment variable ``BENCHMARKER_SCREENSHOTS`` names a folder to keep it in."""
     size = driver.execute_script("return [innerWidth, Math.min(document.documentElement.scrollHeight, 6000)]")
     clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
     shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
@@ -123,7 +123,7 @@ def _screenshot(driver: Any, path: Path) -> bytes:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_errors_and_nothing_overflows(driver: Any, address: str, width: int, scheme: str, tmp_path: Path) -> None:
+def test_page_has_no_errors_and_no_overflow(driver: Any, address: str, width: int, scheme: str, tmp_path: Path) -> None:
     _open(driver, address, width, scheme)
     assert _errors(driver) == []
     found = driver.execute_script(_OVERFLOWING)
@@ -136,7 +136,7 @@ def test_no_errors_and_nothing_overflows(driver: Any, address: str, width: int, 
     assert (dark == "rgb(18, 22, 27)") == (scheme == "dark")
 
 
-def test_tables_sort_by_click_and_by_key(driver: Any, address: str) -> None:
+def test_page_tables_sort_by_click_and_by_key(driver: Any, address: str) -> None:
     from selenium.webdriver.common.keys import Keys
 
     _open(driver, address, 1280)
@@ -173,7 +173,7 @@ def test_tables_sort_by_click_and_by_key(driver: Any, address: str) -> None:
     assert _errors(driver) == []
 
 
-def test_hostile_names_run_nothing(driver: Any, hostile_folder: Path, tmp_path: Path) -> None:
+def test_page_runs_no_hostile_name(driver: Any, hostile_folder: Path, tmp_path: Path) -> None:
     _open(driver, _saved(hostile_folder, tmp_path), 360)
     assert _errors(driver) == []
     found = driver.execute_script(_OVERFLOWING)
@@ -183,7 +183,7 @@ def test_hostile_names_run_nothing(driver: Any, hostile_folder: Path, tmp_path: 
     assert "<script>alert(1)</script>" in driver.find_element("css selector", "h1").text
 
 
-def test_print_keeps_tables_within_the_sheet(driver: Any, address: str) -> None:
+def test_page_prints_without_navigation(driver: Any, address: str) -> None:
     _open(driver, address, 1280)
     printed = driver.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")
@@ -193,7 +193,7 @@ def test_print_keeps_tables_within_the_sheet(driver: Any, address: str) -> None:
     assert _errors(driver) == []
 
 
-def test_contents_are_readable_on_their_backgrounds(driver: Any, address: str) -> None:
+def test_page_shaded_cells_have_enough_contrast(driver: Any, address: str) -> None:
     """Every shaded cell has a contrast of at least 4.5 to 1 (WCAG 2.2, success criterion 1.4.3)."""
     script = """
     const parse = (text) => text.match(/[\\d.]+/g).map(Number);

@@ -72,9 +72,7 @@ def class_scores(results: StudyResults, lines: Sequence[Line], checkpoint: str) 
         for name in results.classes:
             values = {score: _values(line, checkpoint, f"{score}_{name}") for score in SCORES}
             if all(values.values()):
-                scores[name] = {
-                    score: Summary.of(each, planned=line.first.planned) for score, each in values.items()
-                }
+                scores[name] = {score: Summary.of(each, planned=line.first.planned) for score, each in values.items()}
         if scores:
             found.append(ClassScores(line=line, scores=scores))
     return tuple(found)

@@ -197,9 +197,7 @@ def _matrices(table: ComparisonTable) -> tuple[Matrix, ...]:
     for arm in dict.fromkeys(row.first.arm for row in table.rows):
         rows = [row for row in table.rows if row.first.arm == arm]
         names = tuple(dict.fromkeys(name for row in rows for name in (row.first.network, row.second.network)))
-        cells = {
-            (each.first.network, each.second.network): _cell(each) for row in rows for each in (row, row.reversed)
-        }
+        cells = {(each.first.network, each.second.network): _cell(each) for row in rows for each in (row, row.reversed)}
         lines = tuple((one, tuple(cells.get((one, other), MatrixCell()) for other in names)) for one in names)
         found.append(Matrix(arm=arm, names=names, rows=lines))
     return tuple(found)

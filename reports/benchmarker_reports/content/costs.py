@@ -78,7 +78,9 @@ def pareto_lines(board: Leaderboard, lines: Sequence[Line]) -> tuple[ParetoLine,
     for name, more_is_better in PARETO_COSTS.items():
         # A cost that was not measured is NaN, which is never on a front.
         table = [[line.first.metrics[board.sort].mean, _cost(line, name)] for line in measured]
-        for place, on_front in enumerate(pareto_front(table, higher_is_better=[board.higher_is_better, more_is_better])):
+        for place, on_front in enumerate(
+            pareto_front(table, higher_is_better=[board.higher_is_better, more_is_better])
+        ):
             if on_front:
                 found.setdefault(place, []).append(name)
     return tuple(ParetoLine(line=measured[place], costs=tuple(found[place])) for place in sorted(found))

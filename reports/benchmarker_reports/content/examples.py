@@ -91,9 +91,7 @@ def examples(results: StudyResults, lines: Sequence[Line], checkpoint: str) -> E
     if not results.classes or not read:
         return None
     tallies = {
-        number: tally
-        for number, tally in _tallies(results, read, checkpoint).items()
-        if len(tally.lines) == len(read)
+        number: tally for number, tally in _tallies(results, read, checkpoint).items() if len(tally.lines) == len(read)
     }
     if not tallies:
         return None

@@ -218,20 +218,18 @@ def footnotes(board: Leaderboard) -> tuple[str, ...]:
             else "* Fewer seeds finished than planned; not ranked (--include-incomplete ranks these rows)."
         )
     if any(row.untrained for row in board.rows):
-        notes.append("-o: saved weights were tested. How they were trained is unknown, so these runs have separate rows.")
+        notes.append("-o: saved weights were tested; how they were trained is unknown, so they have separate rows.")
     if any(row.environment for row in board.rows):
         notes.append("[...]: runs of one environment. Results of different environments are never averaged.")
     return tuple(notes)
 
 
-def averages(board: Leaderboard, lines: Sequence[Line], confidence: float) -> tuple[Averages, ...]:
+def averages(lines: Sequence[Line], confidence: float) -> tuple[Averages, ...]:
     """Return other averages of the lines that have two or more seeds.
 
     Parameters
     ----------
-    board : Leaderboard
     lines : sequence of Line
-        Lines of the board.
     confidence : float
         Level of the intervals, between 0 and 1.
     """

@@ -70,20 +70,18 @@ def average_histories(histories: Sequence[History], column: str) -> tuple[Floats
 
 
 def _series(histories: _Histories, label: str, arms: Sequence[str], name: str) -> tuple[Series, ...]:
+    found: tuple[Series | None, ...]
     if len(arms) == 1:
         own = histories.get((label, arms[0]), ())
         found = (_line(own, f"validation_{name}", "validation", 0), _line(own, name, "training", 1, dashed=True))
     else:
         found = tuple(
-            _line(histories.get((label, arm), ()), f"validation_{name}", arm, colour)
-            for colour, arm in enumerate(arms)
+            _line(histories.get((label, arm), ()), f"validation_{name}", arm, colour) for colour, arm in enumerate(arms)
         )
     return tuple(series for series in found if series is not None)
 
 
-def _line(
-    histories: Sequence[History], column: str, name: str, colour: int, *, dashed: bool = False
-) -> Series | None:
+def _line(histories: Sequence[History], column: str, name: str, colour: int, *, dashed: bool = False) -> Series | None:
     x, mean, low, high = average_histories(histories, column)
     return Series(name=name, x=x, y=mean, low=low, high=high, colour=colour, dashed=dashed) if x.size else None
 
@@ -92,7 +90,7 @@ def _metrics(histories: _Histories) -> list[str]:
     """Return the loss and one score that histories hold for the validation part."""
     names = {name for several in histories.values() for history in several for name in history.columns}
     scores = sorted(name.removeprefix("validation_") for name in names if name.startswith("validation_"))
-    chosen = [name for name in ("loss", "accuracy", "mean_absolute_error") if name in scores]
+    chosen: list[str] = [name for name in ("loss", "accuracy", "mean_absolute_error") if name in scores]
     return chosen or scores[:2]
 
 

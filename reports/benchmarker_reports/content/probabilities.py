@@ -117,9 +117,7 @@ def _precision_recall_panel(title: str, known: Sequence[_Predicted], number: int
     series = []
     for each in known:
         curves = [
-            precision_recall(run.truth == number, run.values[:, number])
-            for run in each.runs
-            if _testable(run, number)
+            precision_recall(run.truth == number, run.values[:, number]) for run in each.runs if _testable(run, number)
         ]
         if curves:
             mean, low, high = averaged(curves, GRID)

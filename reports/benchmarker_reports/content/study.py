@@ -167,7 +167,7 @@ class StudyContent:
         from benchmarker_reports.content.leaderboard import averages
 
         few = len(self.lines) <= MOST_COMPARED
-        return averages(self.board, self.lines, self.options.confidence) if few else ()
+        return averages(self.lines, self.options.confidence) if few else ()
 
     @cached_property
     def finished(self) -> tuple[Line, ...]:

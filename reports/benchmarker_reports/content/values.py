@@ -111,7 +111,7 @@ def mean_value(metric: str, summary: Summary | None) -> Value:
 
 
 def signed(value: float) -> str:
-    """Return a difference with its sign and about three digits: ``"+1.25"``, ``"−12.3"``, ``"0.000"``."""
+    """Return a difference with its sign and about three digits: ``"+1.25"``, ``"+12.3"``, ``"0.000"``."""
     digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     text = f"{abs(value):.{digits}f}"
     return text if float(text) == 0 else f"{'+' if value > 0 else MINUS}{text}"

@@ -1,4 +1,4 @@
-"""The figures of a paper, drawn with matplotlib and saved in three formats, without anything that varies between runs."""
+"""The figures of a paper, drawn with matplotlib and saved in three formats; the same study gives the same bytes."""
 
 from __future__ import annotations
 
@@ -194,9 +194,7 @@ def cost_figure(charts: Sequence[CostChart]) -> Figure:
     for axes, chart in zip(grid, charts, strict=True):
         beaten = [point for point in chart.points if not point.on_front]
         front = sorted((point for point in chart.points if point.on_front), key=lambda point: (point.cost, point.value))
-        axes.plot(
-            [point.cost for point in beaten], [point.value for point in beaten], "o", color=_FAINT, markersize=3
-        )
+        axes.plot([point.cost for point in beaten], [point.value for point in beaten], "o", color=_FAINT, markersize=3)
         axes.step(
             [point.cost for point in front],
             [point.value for point in front],

@@ -96,8 +96,8 @@ def cards(content: StudyContent) -> Iterator[Card]:
     leader = content.lines[0] if content.lines else None
     if leader is None or leader.estimate is None:
         return
-    label, estimate = metric_label(board.sort), leader.estimate
-    yield Card(title="Leader", value=leader.label, more=f"arm {leader.arm}, seeds {leader.first.n}/{leader.first.planned}")
+    label, estimate, row = metric_label(board.sort), leader.estimate, leader.first
+    yield Card(title="Leader", value=leader.label, more=f"arm {leader.arm}, seeds {row.n}/{row.planned}")
     interval = "one seed: no interval"
     if estimate.low is not None and estimate.high is not None:
         interval = f"{content.level} interval {label.write(estimate.low)} to {label.write(estimate.high)}"

@@ -211,7 +211,7 @@ def _comparison_table(section: ComparisonSection, content: StudyContent) -> Tabl
     names = _text_column("44mm") + _text_column("32mm") + (_text_column("20mm") if section.by_class else "")
     by_class = ["class"] if section.by_class else []
     caption = section.caption
-    if section.tests:
+    if section.tests > 1:
         caption += f" p after Holm's correction over {section.tests} comparisons."
     if len(section.lines) < section.total:
         caption += f" The first {len(section.lines)} of {section.total} lines."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,9 @@ def pareto_table(content: StudyContent) -> TextTable:
         head=("network", metric_label(board.sort).short, *(metric_label(cost).short for cost in PARETO_COSTS)),
         numeric=(False, True, True, True, True),
         rows=tuple(rows),
-        notes=("+: on the Pareto front of that cost; no other network is as good at no higher cost, and better in one.",),
+        notes=(
+            "+: on the Pareto front of that cost: no other network is as good at no higher cost and better in one.",
+        ),
     )
 
 
@@ -115,7 +117,7 @@ def _networks_table(
     rows = table.rows if len(table.rows) <= most else _leader_rows(table, content)
     arms = len({row.first.arm for row in table.rows}) > 1
     notes = [table.caption]
-    if table.tests:
+    if table.tests > 1:
         notes[0] += f" Verdicts hold after Holm's correction over all {counted(table.tests, 'pair')}."
     left_out = len(table.rows) - len(rows)
     if left_out:
@@ -155,7 +157,7 @@ def _ratio_table(response: RatioResponse, found: Comparisons) -> TextTable:
         deviation = "" if point.standard_deviation is None else f" ± {write(point.standard_deviation)}"
         cells = ("", "", "", "") if point.comparison is None else _cells(point.comparison)
         rows.append((f"{point.ratio:g}", point.arm, mean + deviation, *cells))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if response.slope is not None:
         slope = signed_as(metric, response.slope)
         if response.low is not None and response.high is not None:

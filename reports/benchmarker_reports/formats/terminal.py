@@ -250,9 +250,7 @@ def bar(estimate: Estimate | None, scale: BarScale, *, zero: bool = False, ascii
     return "".join(cells)
 
 
-def _bars(
-    estimates: Sequence[Estimate | None], left: int, *, ascii_only: bool, zero: bool = False
-) -> list[str]:
+def _bars(estimates: Sequence[Estimate | None], left: int, *, ascii_only: bool, zero: bool = False) -> list[str]:
     """Draw the interval of each row; none where there is no room, or nothing to draw."""
     if left < NARROWEST_BAR or all(estimate is None for estimate in estimates):
         return []

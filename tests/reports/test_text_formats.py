@@ -74,7 +74,7 @@ def test_terminal_fits_eighty_columns(results: StudyResults) -> None:
     assert "MPCA %" in table
     assert "3/3" in table
     assert "1/3*" in table
-    assert "FLOPs" not in table.partition("Best at its cost")[0]
+    assert "FLOPs" not in table.partition("Best for its cost")[0]
 
 
 def test_terminal_shows_more_where_there_is_room(results: StudyResults) -> None:
@@ -107,13 +107,13 @@ def test_one_arm_shows_the_leader_against_the_others_and_what_no_other_beats(stu
     assert rows[:2] == [["convxpress", "mcrgnet"], ["convxpress", "fr_deep"]]
     assert "2 seeds: a signed-rank test cannot fall below p = 0.5" in " ".join(text.split())
     assert "convxpress - fr_deep: 2 of 3 seeds finished" in " ".join(text.split())
-    front = text.partition("Best at its cost")[2]
+    front = text.partition("Best for its cost")[2]
     assert "100 M +" in front.partition("convxpress")[2].splitlines()[0]
     assert "mcrgnet" not in front.partition("+: on the Pareto front")[0]
     markdown = render("markdown", results)
     assert "| mcrgnet | convxpress | -13.5 |" in markdown
     pairs = json.loads(render("json", results))
-    assert [line["model"] for line in pairs["fronts"]] == ["convxpress", "fr_deep"]
+    assert [line["model"] for line in pairs["pareto"]] == ["convxpress", "fr_deep"]
     assert len(pairs["comparisons"]["tables"][0]["rows"]) == 3
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from benchmarker import ReportOptions, open_results
-from benchmarker_reports.html import render
+from benchmarker_reports.formats.html import render
 from tests.reports.material import CLASSES, HOSTILE, DocumentStudy
 
 SECTIONS = [
-    "leaderboard", "comparisons", "classes", "learning", "probabilities", "costs", "examples", "generators", "again",
+    "leaderboard", "comparisons", "classes", "learning", "probabilities", "costs", "examples", "generators", "reproduce",
 ]  # fmt: skip
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -87,8 +87,8 @@ def test_it_says_what_the_study_says(page: Page) -> None:
         "benchmarker audit .",
         "seeds: [1, 2, 3]",
         "blank.fits: every pixel is NaN",
-        "Every run is right",
-        "No run is right",
+        "Correct in every run",
+        "Correct in no run",
     ):
         assert words in page.text, words
     assert len([1 for image in page.named("img") if str(image["src"]).startswith("data:image/png;base64,")]) > 8
@@ -146,7 +146,7 @@ def test_refresh_is_asked_for_only_while_runs_go_on(study_folder: Path, html: st
 def test_a_study_without_results_has_a_page(tmp_path: Path) -> None:
     study = DocumentStudy(tmp_path / "empty").pending("convxpress", 1)
     page = Page(render(open_results(study.folder), ReportOptions()))
-    assert [section["id"] for section in page.named("section")] == ["leaderboard", "again"]
+    assert [section["id"] for section in page.named("section")] == ["leaderboard", "reproduce"]
     assert "0 of 1 cells finished" in page.text
 
 

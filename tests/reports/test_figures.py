@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from benchmarker import ReportOptions, open_results
-from benchmarker_reports.contents.model import Panel, Series, as_floats
-from benchmarker_reports.figures import drawing, render
+from benchmarker_reports.content.charts import Panel, Series, as_floats
+from benchmarker_reports.formats import figures as drawing
 
 MAGIC = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
 
 
 @pytest.fixture(scope="module")
 def files(study_folder: Path) -> dict[str, bytes]:
-    return render(open_results(study_folder), ReportOptions())
+    return drawing.render(open_results(study_folder), ReportOptions())
 
 
 def test_each_figure_has_three_formats(files: dict[str, bytes]) -> None:
@@ -46,7 +46,7 @@ def test_same_numbers_same_bytes_and_names_are_text() -> None:
     for _ in range(2):
         with mpl.rc_context(drawing._STYLE):
             figure = drawing.panel_figure([panel()])
-            found.append([drawing._saved(figure, suffix, drawing.FORMATS[suffix]) for suffix in drawing.FORMATS])
+            found.append([drawing.saved(figure, suffix) for suffix in drawing.FORMATS])
     assert found[0] == found[1]
 
 
@@ -54,4 +54,4 @@ def test_a_study_without_results_has_no_figures(tmp_path: Path) -> None:
     from tests.reports.material import DocumentStudy
 
     study = DocumentStudy(tmp_path / "empty").pending("convxpress", 1)
-    assert render(open_results(study.folder), ReportOptions()) == {}
+    assert drawing.render(open_results(study.folder), ReportOptions()) == {}

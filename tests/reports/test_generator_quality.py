@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarker import open_results
-from benchmarker_reports.quality import quality_lines
+from benchmarker_reports.content.generators import quality
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -34,9 +34,9 @@ def test_copying_and_fidelity_are_averaged_over_seeds(study: StudyFiles) -> None
                 curve("mass", 0.6) | {"property": "total_flux"},
             ],
         }
-        (folder / "metrics.json").write_text(json.dumps({"quality": quality}))
+        (folder / "metrics.json").write_text(json.dumps({"quality": measured}))
     study.cell("convxpress", 1)
-    lines = {line.name: line for line in quality_lines(open_results(study.folder).generators)}
+    lines = {line.name: line for line in quality(open_results(study.folder).generators)}
     assert list(lines) == [
         "precision",
         "memorisation_share_below",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarker import ReportOptions, open_results
-from benchmarker_reports.latex import render
-from benchmarker_reports.latex.escaping import comment, escaped, letters
+from benchmarker_reports.formats.latex import render
+from benchmarker_reports.formats.latex_text import comment, escaped, letters
 from tests.reports.material import HOSTILE
 
 _NEEDS = "apt-get install --no-install-recommends texlive-latex-base texlive-latex-recommended"

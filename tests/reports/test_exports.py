@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarker.cli import main
-from benchmarker_reports.exports import export_command
+from benchmarker_reports.exports import command as export_command
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles

@@ -1,0 +1,187 @@
+"""The content of reports, checked against independent computations."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn import metrics
+
+from benchmarker import History, ReportOptions, Stream, open_results
+from benchmarker_reports.content import curves
+from benchmarker_reports.content.charts import as_floats
+from benchmarker_reports.content.examples import png
+from benchmarker_reports.content.learning import MOST_POINTS, average_histories
+from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.values import signed, t_quantile, written_p
+from benchmarker_reports.formats.html import render as html_report
+from benchmarker_reports.formats.html_charts import domain_of
+from benchmarker_reports.formats.json import render as json_report
+from tests.reports.material import DocumentStudy
+
+Scored = tuple[curves.Floats, NDArray[np.bool_]]
+
+
+def content_of(folder: Path) -> StudyContent:
+    return StudyContent(open_results(folder), ReportOptions())
+
+
+@pytest.fixture
+def scored() -> Scored:
+    """Scores with many ties, and whether each is of the class."""
+    draws = Stream("curves").generator()
+    truth = draws.random(300) < 0.3
+    scores = as_floats(np.round(np.clip(draws.normal(0.3 + 0.3 * truth, 0.2), 0, 1), 2))
+    return scores, truth
+
+
+def test_docstrings_of_curves_are_right() -> None:
+    attempted = doctest.testmod(curves)
+    assert attempted.attempted > 5
+    assert attempted.failed == 0
+
+
+def test_curves_are_those_of_scikit_learn(scored: Scored) -> None:
+    scores, truth = scored
+    x, y, _ = metrics.roc_curve(truth, scores, drop_intermediate=False)
+    np.testing.assert_allclose(curves.roc(truth, scores), (x, y))
+    assert curves.area_under_roc(truth, scores) == pytest.approx(metrics.roc_auc_score(truth, scores))
+    precision, recall, _ = metrics.precision_recall_curve(truth, scores)
+    np.testing.assert_allclose(curves.precision_recall(truth, scores), (recall[::-1], precision[::-1]))
+    assert curves.average_precision(truth, scores) == pytest.approx(metrics.average_precision_score(truth, scores))
+
+
+def test_calibration_is_that_computed_by_hand() -> None:
+    truth = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.85, 0.15], [0.7, 0.3], [0.35, 0.65]])
+    found = curves.reliability(truth, probabilities)
+    assert found.counts.tolist() == [0, 0, 0, 0, 0, 0, 2, 0, 2, 0]
+    np.testing.assert_allclose(found.accuracy[[6, 8]], [0.5, 1.0])
+    np.testing.assert_allclose(found.confidence[[6, 8]], [0.675, 0.875])
+    assert found.error == pytest.approx(0.5 * 0.175 + 0.5 * 0.125)
+    one = metrics.brier_score_loss(truth == 1, probabilities[:, 1])
+    assert curves.brier_score(truth, probabilities) == pytest.approx(2 * one)
+
+
+def test_averaged_curves_start_in_their_corner() -> None:
+    steep = (np.array([0.0, 0.0, 1.0]), np.array([0.0, 0.5, 1.0]))
+    mean, low, high = curves.averaged([steep, (np.array([0.0, 1.0]), np.array([0.0, 1.0]))], np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_allclose(mean, [0.25, 0.625, 1.0])
+    np.testing.assert_allclose(low, [0, 0.5, 1])
+    np.testing.assert_allclose(high, [0.5, 0.75, 1])
+
+
+def test_histories_average_over_those_that_reached_the_epoch() -> None:
+    def history(*values: float) -> History:
+        return History(epochs=np.arange(1, len(values) + 1), columns={"loss": as_floats(values)})
+
+    x, mean, low, high = average_histories([history(3, 2, 1), history(5, 4)], "loss")
+    assert x.tolist() == [1, 2, 3]
+    assert mean.tolist() == [4, 3, 1]
+    assert low.tolist() == [3, 2, 1]
+    assert high.tolist() == [5, 4, 1]
+    long = average_histories([history(*range(1000))], "loss")[0]
+    assert len(long) == MOST_POINTS
+    assert (long[0], long[-1]) == (1, 1000)
+    assert average_histories([history(1)], "accuracy")[0].size == 0
+
+
+def test_lines_know_their_runs_and_intervals(study_folder: Path) -> None:
+    lines = content_of(study_folder).lines
+    assert [line.first.n for line in lines] == [3] * 8 + [0]
+    for line in lines[:-1]:
+        assert {run.seed for run in line.runs} == set(line.values)
+        assert {run.arm for run in line.runs} == {line.arm}
+        values = list(line.values.values())
+        assert line.estimate is not None
+        if np.ptp(values) > 0:
+            expected = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
+            assert line.estimate.ends == pytest.approx(expected)
+    low, high = domain_of(lines)
+    assert low < min(value for line in lines for value in line.values.values()) < high
+
+
+def test_examples_are_those_that_all_or_none_classify_correctly(study_folder: Path) -> None:
+    content = content_of(study_folder)
+    found = content.examples
+    assert found is not None
+    correct = np.array(
+        [
+            tested.correct
+            for line in content.finished
+            for run in line.runs
+            if (tested := content.results.predictions(run)) is not None
+        ]
+    )
+    assert found.n_always == correct.all(axis=0).sum() > 0
+    assert found.n_never == (~correct).all(axis=0).sum() > 0
+    assert found.n_images == correct.shape[1]
+    assert all(picture.correct == picture.runs == 24 for picture in found.always)
+    assert all(picture.correct == 0 and picture.predicted != picture.truth for picture in found.never)
+
+
+def test_pictures_are_the_same_png_each_time() -> None:
+    image = np.linspace(0, 1, 16 * 16, dtype=np.float32).reshape(16, 16, 1)
+    assert png(image) == png(image.copy())
+    assert png(image).startswith(b"\x89PNG")
+    for flat in (np.zeros((4, 4, 3), np.float32), np.full((4, 4, 1), np.nan, np.float32)):
+        assert png(flat).startswith(b"\x89PNG")
+
+
+def test_differences_and_p_values_are_written_briefly() -> None:
+    minus = "\N{MINUS SIGN}"
+    written = [signed(value) for value in (0.0, -1.25, 12.34, 0.0123)]
+    assert written == ["0.000", f"{minus}1.25", "+12.3", "+0.012"]
+    assert [written_p(value) for value in (None, 0.0001, 0.25)] == ["-", "< 0.001", "0.250"]
+
+
+@pytest.mark.parametrize("degrees_of_freedom", [1, 2, 3, 9, 40])
+@pytest.mark.parametrize("confidence", [0.68, 0.95, 0.999])
+def test_t_quantile_is_that_of_scipy(degrees_of_freedom: int, confidence: float) -> None:
+    expected = stats.t.ppf((1 + confidence) / 2, degrees_of_freedom)
+    assert t_quantile(degrees_of_freedom, confidence) == pytest.approx(expected)
+
+
+def test_variants_of_one_network_keep_their_own_runs(tmp_path: Path) -> None:
+    study = DocumentStudy(tmp_path / "variants")
+    for epochs, skill in ((10, 0.9), (20, 0.2)):
+        for seed in (1, 2):
+            study.finish(study.cell("convxpress", "real", seed, epochs=epochs), skill=skill, cost=1.0)
+    lines = content_of(study.write()).lines
+    assert [line.label for line in lines] == ["convxpress (epochs=10)", "convxpress (epochs=20)"]
+    for line, epochs in zip(lines, (10, 20), strict=True):
+        assert {run.spec["model"]["epochs"] for run in line.runs} == {epochs}
+        assert [run.seed for run in line.runs] == [1, 2]
+
+
+def test_other_averages_are_those_of_scipy(study_folder: Path) -> None:
+    content = content_of(study_folder)
+    found = content.averages
+    assert [each.line for each in found] == [line for line in content.lines if line.first.n > 1]
+    for each in found:
+        values = list(each.line.values.values())
+        assert each.interquartile_mean == pytest.approx(stats.trim_mean(values, 0.25))
+        if each.t is not None and np.ptp(values) > 0:
+            expected = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
+            assert (each.t.low, each.t.high) == pytest.approx(expected)
+    bootstrapped = [each for each in found if each.bca is not None]
+    assert bootstrapped
+    for each in bootstrapped:
+        assert each.bca is not None
+        values = list(each.line.values.values())
+        assert min(values) <= each.bca.low <= each.bca.high <= max(values)
+
+
+def test_page_and_json_show_other_averages(study_folder: Path) -> None:
+    results = open_results(study_folder)
+    page = html_report(results, ReportOptions())
+    assert "Other averages and intervals" in page
+    assert "interquartile mean" in page
+    value = json.loads(json_report(results, ReportOptions()))
+    assert len(value["averages"]) == 8
+    assert value["averages"][0]["bca_interval"] is None or len(value["averages"][0]["bca_interval"]) == 2
