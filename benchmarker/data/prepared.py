@@ -255,7 +255,9 @@ def _write(
         shape=(height, width, channels),
         skipped=[(image.name, image.reason) for image in skipped],
     )
-    (folder / _DESCRIPTION_FILE).write_text(json.dumps(description.model_dump(mode="json")), encoding="utf-8")
+    # The digest comes first, so that reports find prepared data without reading the names of all sources.
+    content = {"digest": description.digest, **description.model_dump(mode="json")}
+    (folder / _DESCRIPTION_FILE).write_text(json.dumps(content), encoding="utf-8")
 
 
 def _prepare_images(

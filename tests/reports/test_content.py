@@ -14,7 +14,7 @@ from sklearn import metrics
 
 from benchmarker import History, ReportOptions, Stream, open_results
 from benchmarker_reports.content import curves
-from benchmarker_reports.content.charts import as_floats
+from benchmarker_reports.content.charts import Floats, as_floats
 from benchmarker_reports.content.examples import png
 from benchmarker_reports.content.learning import MOST_POINTS, average_histories
 from benchmarker_reports.content.study import StudyContent
@@ -24,7 +24,7 @@ from benchmarker_reports.formats.html_charts import domain_of
 from benchmarker_reports.formats.json import render as json_report
 from tests.reports.material import DocumentStudy
 
-Scored = tuple[curves.Floats, NDArray[np.bool_]]
+Scored = tuple[Floats, NDArray[np.bool_]]
 
 
 def content_of(folder: Path) -> StudyContent:

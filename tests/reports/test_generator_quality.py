@@ -25,7 +25,7 @@ def test_copying_and_fidelity_are_averaged_over_seeds(study: StudyFiles) -> None
         study.cells.remove(cell)
         study.plan["generators"].append({**cell, "spec": {**cell["spec"], "kind": "generator"}})
         folder = study.finish(cell, 90)
-        quality = {
+        measured = {
             "rows": [{"name": "precision", "value": share, "floor": 1.0, "better": "higher", "n": 8}],
             "memorisation": {"n": 8, "share_below": share, "expected_share": 0.01, "probability_nearer": 0.25},
             "fidelity": [

@@ -17,7 +17,8 @@ from benchmarker_reports.formats.html import render
 from tests.reports.material import CLASSES, HOSTILE, DocumentStudy
 
 SECTIONS = [
-    "leaderboard", "comparisons", "classes", "learning", "probabilities", "costs", "examples", "generators", "reproduce",
+    "leaderboard", "comparisons", "classes", "learning", "probabilities", "costs", "examples", "generators",
+    "reproduce",
 ]  # fmt: skip
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

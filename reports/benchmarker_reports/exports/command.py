@@ -30,7 +30,7 @@ def command(*, study: str, program: str, out: str) -> None:
     from benchmarker import open_results
 
     require(program)
-    exporter = importlib.import_module(f"benchmarker_reports.exports.{program}_export")
+    exporter = importlib.import_module(f"benchmarker_reports.exports.{program}")
     exporter.export(open_results(study), out, click.echo)
 
 
