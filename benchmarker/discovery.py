@@ -1,7 +1,8 @@
 """Finds plugins through entry points of the group ``benchmarker``, one by one and in sorted order.
 
-A plugin that fails to import, has a wrong signature or registers nonsense is set aside as a `BrokenPlugin`; a name that
-two plugins register belongs to neither. Both are listed, and only what needs them fails.
+A plugin that cannot be imported, has a wrong signature or registers something invalid becomes a `BrokenPlugin`. A name
+that two plugins register belongs to neither. Both are listed by ``benchmarker list``, and only the cells that need them
+fail.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ GROUP = "benchmarker"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenPlugin:
-    """An entry point that could not be used.
+    """A plugin, or a name, that cannot be used.
 
     Parameters
     ----------
     name, distribution : str
-        The entry point, and the distribution (with version) that brings it.
+        Name of the entry point, and the distribution (with its version) that contains it.
     error : str
-        One line.
+        The error, in one line.
     traceback : str
-        All of it; empty for a name that two plugins register, and for what two stand for.
+        The traceback; empty if the plugin works but shares a name or a role with another one.
     """
 
     name: str
@@ -57,41 +58,47 @@ class BrokenPlugin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A plugin and the distribution (with version) that brings it."""
+    """A plugin, and the distribution (with its version) that contains it."""
 
     plugin: Plugin
     distribution: str
 
 
 def spelling(name: str) -> str:
-    """Return a name as names are compared: without case, hyphens, underscores and spaces."""
+    """Return a name in the form in which names are compared: without case, hyphens, underscores and spaces.
+
+    Examples
+    --------
+    >>> spelling("Conv-Xpress") == spelling("conv_xpress")
+    True
+    """
     return name.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
 class Plugins:
-    """Everything that installed plugins registered.
+    """All plugins that are installed.
 
     Parameters
     ----------
     registered : mapping of kind to mapping of name to list of Registered
-        Kinds are those of `benchmarker.contracts.plugins.KINDS`, none of one left out; a list with two entries is a
-        conflict.
+        The plugins of each kind; kinds are the keys of `benchmarker.contracts.plugins.KINDS`. A name with several
+        entries is a conflict.
     broken : iterable of BrokenPlugin
-        What could not be loaded.
+        Plugins that could not be loaded.
     """
 
     def __init__(
         self, registered: Mapping[str, Mapping[str, list[Registered]]], broken: Iterable[BrokenPlugin] = ()
     ) -> None:
         self._registered = {kind: registered.get(kind, {}) for kind in KINDS}
-        self.broken = (*broken, *self._conflicts(), *self._claims())
+        self.broken = (*broken, *self._name_conflicts(), *self._role_conflicts())
 
     def all(self, kind: str) -> tuple[Registered, ...]:
-        """Return the plugins of a kind, sorted by name, without conflicting ones."""
+        """Return the plugins of a kind, sorted by name, without those that share a name."""
         return tuple(owners[0] for _, owners in sorted(self._registered[kind].items()) if len(owners) == 1)
 
     def architecture(self, name: str) -> Architecture:
-        """Return an architecture by its name or alias."""
+        """Return an architecture by its name or an alias."""
         return cast("Architecture", self._find("architecture", name))
 
     def dataset(self, name: str) -> Dataset:
@@ -115,16 +122,31 @@ class Plugins:
         return cast("Report", self._find("report", name))
 
     def default_for(self, kind: str, role: str) -> Plugin:
-        """Return the one plugin of a kind that is used where users do not name one; a role of `ROLES`."""
-        owners = self._claimants(kind, role)
+        """Return the plugin that is used where users do not name one.
+
+        Parameters
+        ----------
+        kind : str
+            Kind of the plugin.
+        role : str
+            One of the roles of that kind in `benchmarker.contracts.plugins.ROLES`.
+
+        Raises
+        ------
+        UnknownPluginError
+            If no plugin has the role.
+        PluginError
+            If several plugins have it.
+        """
+        owners = self._owners(kind, role)
         if not owners:
-            raise UnknownPluginError(f"no installed {kind} stands for {role!r}.{self._broken_hint()}")
+            raise UnknownPluginError(f"no installed {kind} is the default for {role!r}.{self._broken_hint()}")
         if len(owners) > 1:
-            raise PluginError(self._claim(kind, role, owners))
+            raise PluginError(_role_conflict(kind, role, owners))
         return owners[0].plugin
 
     def distribution(self, kind: str, name: str) -> str:
-        """Return the distribution (with version) that registers a name."""
+        """Return the distribution (with its version) that registers a name."""
         return self._registered[kind][name][0].distribution
 
     def _find(self, kind: str, name: str) -> Plugin:
@@ -133,75 +155,78 @@ class Plugins:
         if not owners:
             raise UnknownPluginError(self._unknown(kind, name))
         if len(owners) > 1:
-            raise PluginError(self._conflict(kind, owners))
+            raise PluginError(_name_conflict(kind, owners))
         return owners[0].plugin
 
     def _by_spelling(self, kind: str, name: str) -> list[Registered]:
         wanted = spelling(name)
-        everybody = [owner for owners in self._registered[kind].values() for owner in owners]
-        # A name in any spelling wins over an alias: another plugin's alias must not take away what worked without it.
-        return [owner for owner in everybody if spelling(owner.plugin.name) == wanted] or [
-            owner for owner in everybody if wanted in map(spelling, getattr(owner.plugin, "aliases", ()))
+        everything = [owner for owners in self._registered[kind].values() for owner in owners]
+        # A name wins over an alias, so that installing a plugin with that alias does not change what the name means.
+        return [owner for owner in everything if spelling(owner.plugin.name) == wanted] or [
+            owner for owner in everything if wanted in map(spelling, getattr(owner.plugin, "aliases", ()))
         ]
 
     def _unknown(self, kind: str, name: str) -> str:
-        import difflib  # not needed by those who spell names right
+        import difflib  # takes time to import, and most names are right
 
         names = sorted(self._registered[kind])
         close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(names) or 'none'}."
+        hint = f"did you mean {close[0]!r}?" if close else f"the known ones are: {', '.join(names) or 'none'}."
         return f"no {kind} is called {name!r}: {hint}{self._broken_hint()}"
 
     def _broken_hint(self) -> str:
-        return f" {len(self.broken)} plugin(s) are broken; see `benchmarker list`." if self.broken else ""
+        if not self.broken:
+            return ""
+        count = "1 plugin is" if len(self.broken) == 1 else f"{len(self.broken)} plugins are"
+        return f" {count} broken; `benchmarker list` shows why."
 
-    def _claimants(self, kind: str, role: str) -> list[Registered]:
-        everybody = [owner for _, owners in sorted(self._registered[kind].items()) for owner in owners]
-        return [owner for owner in everybody if role in getattr(owner.plugin, "default_for", ())]
+    def _owners(self, kind: str, role: str) -> list[Registered]:
+        everything = [owner for _, owners in sorted(self._registered[kind].items()) for owner in owners]
+        return [owner for owner in everything if role in getattr(owner.plugin, "default_for", ())]
 
-    def _claims(self) -> list[BrokenPlugin]:
-        found = [(kind, role, self._claimants(kind, role)) for kind, roles in ROLES.items() for role in roles]
+    def _role_conflicts(self) -> list[BrokenPlugin]:
+        found = [(kind, role, self._owners(kind, role)) for kind, roles in ROLES.items() for role in roles]
         return [
             BrokenPlugin(
                 name=f"{kind} for {role}",
                 distribution=", ".join(sorted({owner.distribution for owner in owners})),
-                error=self._claim(kind, role, owners),
+                error=_role_conflict(kind, role, owners),
             )
             for kind, role, owners in found
-            if len({owner.plugin.name for owner in owners}) > 1  # one name of two plugins is told of already
+            if len({owner.plugin.name for owner in owners}) > 1  # two plugins of one name are a name conflict
         ]
 
-    @staticmethod
-    def _claim(kind: str, role: str, owners: list[Registered]) -> str:
-        names = " and ".join(f"{owner.plugin.name!r} of {owner.distribution}" for owner in owners)
-        return f"several {kind}s stand for {role!r}, and only one can: {names}; uninstall all but one"
-
-    def _conflicts(self) -> list[BrokenPlugin]:
+    def _name_conflicts(self) -> list[BrokenPlugin]:
         return [
             BrokenPlugin(
                 name=name,
                 distribution=", ".join(owner.distribution for owner in owners),
-                error=self._conflict(kind, owners),
+                error=_name_conflict(kind, owners),
             )
             for kind, candidates in self._registered.items()
             for name, owners in sorted(candidates.items())
             if len(owners) > 1
         ]
 
-    @staticmethod
-    def _conflict(kind: str, owners: list[Registered]) -> str:
-        names = " and ".join(owner.distribution for owner in owners)
-        return f"the {kind} {owners[0].plugin.name!r} is registered by {names}: uninstall one of them"
+
+def _name_conflict(kind: str, owners: list[Registered]) -> str:
+    names = " and ".join(owner.distribution for owner in owners)
+    return f"the {kind} {owners[0].plugin.name!r} is registered by {names}: uninstall one of them"
+
+
+def _role_conflict(kind: str, role: str, owners: list[Registered]) -> str:
+    names = " and ".join(f"{owner.plugin.name!r} of {owner.distribution}" for owner in owners)
+    return f"several {kind}s are the default for {role!r}, but only one can be: {names}; uninstall all but one"
 
 
 def discover() -> Plugins:
-    """Load every installed plugin, sorted by the names of entry point and distribution."""
+    """Load every installed plugin, sorted by the names of entry points and distributions."""
     registered: dict[str, dict[str, list[Registered]]] = {kind: {} for kind in KINDS}
     broken: list[BrokenPlugin] = []
     for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, _distribution(e), e.value)):
         try:
             found = _register(entry)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code must not take the others down
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin must not affect the others
             import traceback
 
             broken.append(
@@ -221,7 +246,7 @@ def discover() -> Plugins:
 
 @lru_cache(maxsize=1)
 def installed() -> Plugins:
-    """Return `discover()`, done once in this process."""
+    """Return the installed plugins, which are loaded once in each process."""
     return discover()
 
 
@@ -229,7 +254,7 @@ def _distribution(entry: EntryPoint) -> str:
     return _described(entry.dist) if entry.dist else "unknown distribution"
 
 
-# Name and version are each parsed from the whole of a distribution's metadata whenever they are asked for.
+# importlib.metadata parses all metadata of a distribution each time that they are read.
 @lru_cache(maxsize=32)
 def _described(distribution: Distribution) -> str:
     metadata = distribution.metadata
@@ -248,20 +273,25 @@ def _register(entry: EntryPoint) -> list[tuple[str, Plugin]]:
 
 
 def resolve(reference: str) -> Any:
-    """Import what ``"package.module:name"`` names.
+    """Import an object by its reference, ``"package.module:name"``.
 
     Raises
     ------
     PluginError
-        If the module cannot be imported, or has no such name.
+        If the module cannot be imported or does not contain the name.
+
+    Examples
+    --------
+    >>> resolve("math:tau") > 6
+    True
     """
     module_name, _, name = reference.partition(":")
     try:
         return getattr(importlib.import_module(module_name), name)
-    except (Exception, SystemExit) as error:  # importing runs somebody else's code
+    except (Exception, SystemExit) as error:  # importing runs the code of a plugin
         raise PluginError(f"{reference!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def options_model(plugin: Architecture | Dataset | Augmentation | Generator) -> type[Options] | None:
-    """Return the class that describes a plugin's options, or None where it has none."""
+    """Return the class of a plugin's options, or None if it has none."""
     return None if plugin.options is None else cast("type[Options]", resolve(plugin.options))

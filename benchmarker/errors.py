@@ -1,21 +1,21 @@
-"""The tree of errors that the benchmarker raises on purpose.
+"""The errors that the benchmarker raises on purpose.
 
 ::
 
     BenchmarkerError
     ├── ConfigurationError          something that the user wrote cannot be done
-    │   ├── RegistryError           a registry (YAML or text list) is wrong; carries every problem found
-    │   └── UnknownPluginError      a name that no plugin registered
-    ├── PluginError                 a plugin failed to import, register or build
+    │   ├── RegistryError           a registry (YAML or text list) is wrong; carries every problem
+    │   └── UnknownPluginError      no plugin registered a name
+    ├── PluginError                 a plugin cannot be imported or registered, or fails when it is called
     ├── DataError                   a dataset cannot be used
-    │   ├── DownloadError           a file could not be fetched, or its checksum is wrong
-    │   ├── UnsafeArchiveError      an archive tries to leave its folder or to unpack without end
-    │   ├── UnsafePickleError       a pickle names something other than plain arrays
-    │   ├── UnreadableImageError    one image cannot be read; carries the reason
-    │   └── SplitError              a class holds too few sources for the split
+    │   ├── DownloadError           a file cannot be downloaded, or its checksum is wrong
+    │   ├── UnsafeArchiveError      an archive would write outside its folder, or unpack without end
+    │   ├── UnsafePickleError       a pickle contains something other than plain arrays
+    │   ├── UnreadableImageError    an image cannot be read; carries the reason
+    │   └── SplitError              a class has too few sources for the split
     ├── StorageError                a file of a study cannot be written or read
-    ├── DeterminismError            a switch that keeps results reproducible is off
-    └── CellError                   one cell failed; carries its kind
+    ├── DeterminismError            a setting that makes results reproducible is off
+    └── CellError                   a cell failed; carries the kind of failure
         └── DivergedError           the loss is not finite
 
 Every message says what is wrong, where, and what to do about it.
@@ -27,13 +27,13 @@ from typing import ClassVar
 
 
 class BenchmarkerError(Exception):
-    """Base of every error raised on purpose.
+    """Base of all errors that are raised on purpose.
 
     Attributes
     ----------
     kind : str
-        The kind of failure that a cell is given when this error ends it: ``configuration``, ``plugin``, ``data``,
-        ``diverged``, ``crashed`` ...
+        Kind of failure of a cell that ends with this error: ``configuration``, ``plugin``, ``data``, ``diverged``,
+        ``interrupted`` or ``crashed``.
     """
 
     kind: ClassVar[str] = "crashed"
@@ -50,8 +50,8 @@ class RegistryError(ConfigurationError):
 
     Parameters
     ----------
-    problems : sequence of str
-        One ``file:line:column: what was expected, what was received`` for each problem found, in the order of lines.
+    problems : tuple of str
+        Every problem, in file order, as ``file:line:column: what was expected and what was received``.
     """
 
     def __init__(self, problems: tuple[str, ...]) -> None:
@@ -60,11 +60,11 @@ class RegistryError(ConfigurationError):
 
 
 class UnknownPluginError(ConfigurationError):
-    """A name that no plugin registered."""
+    """No plugin registered a name."""
 
 
 class PluginError(BenchmarkerError):
-    """A plugin failed to import, to register or to build what it promised."""
+    """A plugin cannot be imported or registered, or fails when it is called."""
 
     kind = "plugin"
 
@@ -76,24 +76,24 @@ class DataError(BenchmarkerError):
 
 
 class DownloadError(DataError):
-    """A file could not be fetched, or what was fetched has the wrong checksum."""
+    """A file cannot be downloaded, or its checksum is wrong."""
 
 
 class UnsafeArchiveError(DataError):
-    """An archive tries to leave its folder, or to unpack without end."""
+    """An archive would write outside its folder, or unpack without end."""
 
 
 class UnsafePickleError(DataError):
-    """A pickle names something other than plain arrays and containers."""
+    """A pickle contains something other than plain arrays and containers."""
 
 
 class UnreadableImageError(DataError):
-    """One image cannot be read.
+    """An image cannot be read.
 
     Parameters
     ----------
     reason : str
-        A few words for the summary of skipped images, for example ``"every pixel is NaN"``.
+        Reason in a few words for the list of skipped images, such as ``"every pixel is NaN"``.
     """
 
     def __init__(self, reason: str) -> None:
@@ -102,26 +102,26 @@ class UnreadableImageError(DataError):
 
 
 class SplitError(DataError):
-    """A class holds too few sources for the split that was asked for."""
+    """A class has too few sources for the split."""
 
 
 class StorageError(BenchmarkerError):
     """A file of a study cannot be written or read.
 
-    That says nothing about a cell which it ends: the same command runs it again, once there is space.
+    The cell that it ends is not at fault: the same command runs it again once there is space.
     """
 
     kind = "interrupted"
 
 
 class DeterminismError(BenchmarkerError):
-    """A switch that keeps results reproducible is off."""
+    """A setting that makes results reproducible is off."""
 
     kind = "configuration"
 
 
 class CellError(BenchmarkerError):
-    """One cell failed."""
+    """A cell failed."""
 
 
 class DivergedError(CellError):

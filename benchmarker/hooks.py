@@ -1,4 +1,4 @@
-"""The one hook that plugins implement, and the registrar that it is called with.
+"""The hook that plugins implement, and the registrar that it is called with.
 
 A complete plugin::
 
@@ -39,9 +39,17 @@ PROJECT = "benchmarker"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
+# Dataclasses accept any value for a field. Checking the fields here reports a wrong one with the plugin that it belongs
+# to, and not later, where the field is used.
+_REFERENCES = ("builder", "loader", "renderer", "command", "options", "quality")
+_NO_REFERENCE = {"options": None, "quality": ""}
+_TEXTS = ("citation", "licence", "homepage", "summary", "suffix")
+_NUMBERS = {"minimum_size": 1, "draws_per_image": 0}
+_COMMAND_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
 
 class Registrar:
-    """Collects what one plugin registers."""
+    """Collects what a plugin registers."""
 
     def __init__(self) -> None:
         self.registered: list[tuple[str, Plugin]] = []
@@ -59,7 +67,7 @@ class Registrar:
         self._add("augmentation", augmentation, Augmentation)
 
     def report(self, report: Report) -> None:
-        """Register a format for leaderboards."""
+        """Register a format of reports."""
         self._add("report", report, Report)
 
     def generator(self, generator: Generator) -> None:
@@ -72,9 +80,9 @@ class Registrar:
 
     def _add(self, kind: str, plugin: Plugin, expected: type[Plugin]) -> None:
         if not isinstance(plugin, expected):
-            raise PluginError(f"registrar.{kind}() expects a {expected.__name__}. Received: {plugin!r}")
+            raise PluginError(f"registrar.{kind}() expects an instance of {expected.__name__}. Received: {plugin!r}")
         if not isinstance(plugin.name, str) or not plugin.name.strip():
-            raise PluginError(f"the name of the {kind} must be a text that is not empty. Received: {plugin.name!r}")
+            raise PluginError(f"the name of the {kind} must be text that is not empty. Received: {plugin.name!r}")
         if kind == "command" and not _COMMAND_NAME.fullmatch(plugin.name):
             raise PluginError(
                 f"the name of a command must be lower-case letters, digits and hyphens. Received: {plugin.name!r}"
@@ -83,58 +91,6 @@ class Registrar:
         if any(kind == other and plugin.name == registered.name for other, registered in self.registered):
             raise PluginError(f"the plugin registers the {kind} {plugin.name!r} twice")
         self.registered.append((kind, plugin))
-
-
-# Dataclasses take whatever they are given; what is wrong would show up later, in the middle of somebody else's list.
-_REFERENCES = ("builder", "loader", "renderer", "command", "options", "quality")
-_NONE = {"options": None, "quality": ""}
-_COMMAND_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_TEXTS = ("citation", "licence", "homepage", "summary", "suffix")
-_NUMBERS = {"minimum_size": 1, "draws_per_image": 0}
-
-
-def _check_fields(kind: str, plugin: Plugin) -> None:
-    fields = {name: getattr(plugin, name) for name in plugin.__slots__ if name != "name"}
-    wrong = [
-        f"{name} must be {expected}. Received: {value!r}"
-        for name, value in fields.items()
-        if (expected := _expected(name, value) or _expected_shortcut(kind, name, value))
-    ]
-    if wrong:
-        raise PluginError(f"the {kind} {plugin.name!r} cannot be registered: {'; '.join(wrong)}")
-
-
-def _expected(name: str, value: object) -> str:
-    """Return what a field should be, or nothing where it is that."""
-    if name in _REFERENCES and not (name in _NONE and value == _NONE[name]):
-        module, colon, function = value.partition(":") if isinstance(value, str) else ("", "", "")
-        return "" if module and colon and function else "'package.module:name'"
-    if name in _TEXTS and not isinstance(value, str):
-        return "a text"
-    if name in _NUMBERS and not (isinstance(value, int) and value >= _NUMBERS[name]):
-        return f"a whole number of at least {_NUMBERS[name]}"
-    if name == "aliases" and not (isinstance(value, tuple) and all(isinstance(alias, str) for alias in value)):
-        return "a tuple of texts"
-    if name == "simulated" and not isinstance(value, bool):
-        return "True or False"
-    return "'expansion' or 'transform'" if name == "kind" and value not in ("expansion", "transform") else ""
-
-
-def _expected_shortcut(kind: str, name: str, value: object) -> str:
-    """Return what a plugin can declare of the command line, or nothing where it did."""
-    if name == "shortcuts":
-        kept = isinstance(value, Mapping) and all(
-            key in SHORTCUTS[kind] and isinstance(option, str) and option for key, option in value.items()
-        )
-        return "" if kept else f"a mapping of {_either(SHORTCUTS[kind])} to the name of an option"
-    if name == "default_for":
-        kept = isinstance(value, tuple) and all(role in ROLES[kind] for role in value)
-        return "" if kept else f"a tuple of {_either(ROLES[kind])}"
-    return ""
-
-
-def _either(names: tuple[str, ...]) -> str:
-    return " or ".join(map(repr, names))
 
 
 class Hooks:
@@ -147,5 +103,49 @@ class Hooks:
         Parameters
         ----------
         registrar : Registrar
-            Has one method for each kind of plugin.
+            Has a method for each kind of plugin.
         """
+
+
+def _check_fields(kind: str, plugin: Plugin) -> None:
+    fields = {name: getattr(plugin, name) for name in plugin.__slots__ if name != "name"}
+    wrong = [
+        f"{name} must be {expected}. Received: {value!r}"
+        for name, value in fields.items()
+        if (expected := _expected(name, value) or _expected_role(kind, name, value))
+    ]
+    if wrong:
+        raise PluginError(f"the {kind} {plugin.name!r} cannot be registered: {'; '.join(wrong)}")
+
+
+def _expected(name: str, value: object) -> str:
+    """Return what a field should be, or an empty string if its value is right."""
+    if name in _REFERENCES and not (name in _NO_REFERENCE and value == _NO_REFERENCE[name]):
+        module, colon, function = value.partition(":") if isinstance(value, str) else ("", "", "")
+        return "" if module and colon and function else "'package.module:name'"
+    if name in _TEXTS and not isinstance(value, str):
+        return "text"
+    if name in _NUMBERS and not (isinstance(value, int) and value >= _NUMBERS[name]):
+        return f"a whole number of at least {_NUMBERS[name]}"
+    if name == "aliases" and not (isinstance(value, tuple) and all(isinstance(alias, str) for alias in value)):
+        return "a tuple of str"
+    if name == "simulated" and not isinstance(value, bool):
+        return "True or False"
+    return "'expansion' or 'transform'" if name == "kind" and value not in ("expansion", "transform") else ""
+
+
+def _expected_role(kind: str, name: str, value: object) -> str:
+    """Return what a field that concerns the command line should be, or an empty string if its value is right."""
+    if name == "shortcuts":
+        right = isinstance(value, Mapping) and all(
+            key in SHORTCUTS[kind] and isinstance(option, str) and option for key, option in value.items()
+        )
+        return "" if right else f"a mapping of {_either(SHORTCUTS[kind])} to the name of an option"
+    if name == "default_for":
+        right = isinstance(value, tuple) and all(role in ROLES[kind] for role in value)
+        return "" if right else f"a tuple of {_either(ROLES[kind])}"
+    return ""
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join(map(repr, names))

@@ -1,4 +1,4 @@
-"""Checks that authors of plugins run on their own work.
+"""Conformance checks that authors of plugins run on their own work.
 
 In a test of your package::
 
@@ -34,7 +34,7 @@ _SEED = 8901
 _OTHER_SEED = 1826
 _IMAGES = 8
 _USUAL_SIZE = 24
-# One step this long makes even a faint gradient visible in the weights.
+# With such a learning rate, even a tiny gradient changes the weights visibly.
 _LEARNING_RATE = 1e3
 
 
@@ -46,30 +46,34 @@ def check_architecture(
     size: int | None = None,
     channels: int = 1,
 ) -> None:
-    """Check that a network keeps what `Architecture` promises; builds it half a dozen times.
+    """Check that a network keeps the contract of `Architecture`; the network is built about six times.
 
-    The network must give one finite float32 number for each output and image, also under mixed precision, and
-    probabilities for a classification; take all its randomness from its seed, each initialiser and dropout with a seed
-    of its own; pass a gradient to every trainable weight; predict the same after saving and loading; and fail below its
-    `minimum_size`, but not at it.
+    The network must
+
+    - return a finite float32 number for each output and image, also in mixed precision, and probabilities for a
+      classification;
+    - take all randomness from its seed, with a different seed for each initialiser and dropout layer;
+    - pass a gradient to every trainable weight;
+    - predict the same after it is saved and loaded;
+    - be buildable at its `minimum_size`, but not below.
 
     Parameters
     ----------
     architecture : Architecture
-        As it is registered.
+        Network, as it is registered.
     options : Options, optional
-        Of the network; its defaults where left out.
+        Options of the network; by default those of its options model.
     task : Task, optional
-        What the network shall predict; three classes where left out.
-    size : int
-        Height and width of the images in pixels; the network's minimum, but at least 24, where left out.
+        Task of the network; by default a classification into three classes.
+    size : int, optional
+        Height and width of the images in pixels; by default the minimum size of the network, but at least 24.
     channels : int
-        Of the images.
+        Number of channels of the images.
 
     Raises
     ------
     PluginError
-        At the first promise that is not kept.
+        If the contract is broken; the message names the first part that is.
     """
     task = task or Classification(classes=("compact", "FRI", "FRII"))
     if options is None and (model_of_options := options_model(architecture)) is not None:
@@ -90,12 +94,12 @@ def check_architecture(
         dtype = str(candidate.build(size, _SEED).outputs[0].dtype)
         candidate.require(
             dtype == "float32",
-            f"gives {dtype} under mixed precision; give its last layer dtype='float32'",
+            f"returns {dtype} in mixed precision; its last layer needs dtype='float32'",
         )
 
 
 class _Candidate:
-    """A network on trial."""
+    """The network under test."""
 
     def __init__(self, architecture: Architecture, options: Options | None, task: Task, channels: int) -> None:
         self.architecture = architecture
@@ -104,7 +108,7 @@ class _Candidate:
         self._channels = channels
 
     def build(self, size: int, seed: int) -> keras.Model:
-        """Call the builder as the harness does, but without seeding anything else before."""
+        """Call the builder as the harness does, but without seeding anything else."""
         import keras
 
         shape = (size, size, self._channels)
@@ -117,12 +121,12 @@ class _Candidate:
         return model
 
     def require(self, kept: bool, complaint: str) -> None:
-        """Raise PluginError with the complaint unless a promise is kept."""
+        """Raise PluginError with the complaint unless a part of the contract is kept."""
         if not kept:
             raise self.broken(complaint)
 
     def broken(self, complaint: str) -> PluginError:
-        """Return the error that names a broken promise."""
+        """Return the error for a broken contract."""
         return PluginError(f"architecture {self.architecture.name!r} ({self.architecture.builder}) {complaint}")
 
 
@@ -150,23 +154,23 @@ def _check_output(candidate: _Candidate, model: keras.Model, images: NDArray[np.
 
     outputs = _predict(model, images)
     expected = (len(images), candidate.task.n_outputs)
-    candidate.require(outputs.shape == expected, f"must give outputs of shape {expected}. Received: {outputs.shape}")
-    candidate.require(outputs.dtype == np.float32, f"must give float32. Received: {outputs.dtype}")
-    candidate.require(bool(np.isfinite(outputs).all()), "gives outputs that are not finite")
+    candidate.require(outputs.shape == expected, f"must return outputs of shape {expected}. Received: {outputs.shape}")
+    candidate.require(outputs.dtype == np.float32, f"must return float32. Received: {outputs.dtype}")
+    candidate.require(bool(np.isfinite(outputs).all()), "returns outputs that are not finite")
     if candidate.task.kind == "classification":
         within = bool(((outputs >= 0) & (outputs <= 1)).all())
-        candidate.require(within, "must give probabilities in [0, 1] for a classification")
+        candidate.require(within, "must return probabilities in [0, 1] for a classification")
 
 
 def _layers(model: Any) -> Iterator[Any]:
-    """Yield all layers, also those of models within models."""
+    """Yield all layers, including those of nested models."""
     for layer in getattr(model, "layers", ()):
         yield layer
         yield from _layers(layer)
 
 
 def _given_seeds(config: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield every ``seed`` that stands in a layer's configuration, and where."""
+    """Yield every ``seed`` in the configuration of a layer, with its path."""
     if isinstance(config, dict):
         for key, value in config.items():
             if key == "seed":
@@ -177,12 +181,12 @@ def _given_seeds(config: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _check_seeds(candidate: _Candidate, model: keras.Model) -> None:
     owners: dict[int, str] = {}
-    # Nested models repeat the configurations of their layers.
+    # The configuration of a nested model repeats those of its layers.
     for layer in (layer for layer in _layers(model) if not getattr(layer, "layers", ())):
         for owner, seed in _given_seeds(layer.get_config(), layer.name):
-            candidate.require(seed is not None, f"gives {owner} no seed; take one from layer_seeds(seed)")
+            candidate.require(seed is not None, f"does not seed {owner}; take a seed from layer_seeds(seed)")
             if isinstance(seed, int):
-                candidate.require(seed not in owners, f"gives {owner} the seed of {owners.get(seed)}")
+                candidate.require(seed not in owners, f"gives {owner} the same seed as {owners.get(seed)}")
                 owners[seed] = owner
 
 
@@ -193,9 +197,9 @@ def _digest(model: keras.Model) -> str:
 def _check_same_bits(candidate: _Candidate, model: keras.Model, size: int) -> None:
     digest = _digest(model)
     again = _digest(candidate.build(size, _SEED))
-    candidate.require(again == digest, "starts from other weights when it is built again with the same seed")
+    candidate.require(again == digest, "has other initial weights when it is built again with the same seed")
     other = _digest(candidate.build(size, _OTHER_SEED))
-    candidate.require(other != digest, "starts from the same weights whatever its seed")
+    candidate.require(other != digest, "has the same initial weights with every seed")
 
 
 def _check_saving(candidate: _Candidate, model: keras.Model, images: NDArray[np.float32]) -> None:
@@ -207,18 +211,18 @@ def _check_saving(candidate: _Candidate, model: keras.Model, images: NDArray[np.
         model.save(path)
         loaded = keras.models.load_model(path)
     same = np.array_equal(_predict(model, images), _predict(loaded, images))
-    candidate.require(same, "predicts something else after saving and loading")
+    candidate.require(same, "predicts something else after it is saved and loaded")
 
 
 def _check_gradients(candidate: _Candidate, model: keras.Model, images: NDArray[np.float32]) -> None:
-    """Take one long step and see which weights moved.
+    """Take one large step and check that every weight changes.
 
-    A bias before batch normalisation gets no gradient while that is training, and its own weights get none while it is
-    not: a weight passes if it moves in either state.
+    A bias before batch normalisation has no gradient while the normalisation trains, and the normalisation's own
+    weights have none while it does not. A weight must therefore change in one of the two states.
     """
     import keras
 
-    # A penalty would move every weight that it is on.
+    # A penalty would change every weight that it applies to.
     for weight in model.trainable_weights:
         weight.regularizer = None
     expected = {weight.path for weight in model.trainable_weights}
@@ -233,7 +237,7 @@ def _check_gradients(candidate: _Candidate, model: keras.Model, images: NDArray[
 
 
 def _moved(candidate: _Candidate, model: keras.Model, images: NDArray[np.float32]) -> set[str]:
-    """Return the paths of the weights that one step moves, and take the step back."""
+    """Return the paths of the weights that a step changes, and undo the step."""
     import keras
     import numpy as np
 
@@ -248,7 +252,7 @@ def _moved(candidate: _Candidate, model: keras.Model, images: NDArray[np.float32
     outputs = candidate.task.n_outputs
     targets = np.eye(outputs, dtype="float32")[np.arange(len(images)) % outputs]
     loss = float(model.train_on_batch(images, targets))
-    candidate.require(bool(np.isfinite(loss)), f"has a loss of {loss} at the start")
+    candidate.require(bool(np.isfinite(loss)), f"has a loss of {loss} in the first step")
     moved = {
         weight.path
         for weight in model.trainable_weights
@@ -259,16 +263,16 @@ def _moved(candidate: _Candidate, model: keras.Model, images: NDArray[np.float32
 
 
 def _check_minimum_size(candidate: _Candidate, model: keras.Model) -> None:
-    """Build for the minimum, unless the model was, and for less."""
+    """Check that the network can be built at its minimum size, and not below."""
     import numpy as np
 
     smallest = candidate.architecture.minimum_size
     if model.input_shape[1] != smallest:
-        # ValueError is what Keras raises when nothing is left of an image.
+        # Keras raises ValueError if nothing is left of an image.
         try:
             model = candidate.build(smallest, _SEED)
         except ValueError as error:
-            complaint = f"has a minimum_size of {smallest}, but cannot be built for that: {error}"
+            complaint = f"has a minimum_size of {smallest}, but cannot be built for it: {error}"
             raise candidate.broken(complaint) from error
     _check_output(candidate, model, np.zeros((2, *model.input_shape[1:]), dtype="float32"))
     if smallest == 1:

@@ -112,7 +112,7 @@ def _run_parts(study: Study, cell: CellRecord) -> Iterator[RenderableType]:
         yield _heading("Files")
         for name in _FILES:
             if (cell.folder / name).exists():
-                yield Text(f"  {cell.folder / name}", no_wrap=True, overflow="fold")
+                yield Text(f"  {cell.folder / name}", overflow="fold")
 
 
 def _run_facts(cell: CellRecord) -> dict[str, str]:

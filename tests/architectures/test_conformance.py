@@ -80,25 +80,25 @@ def test_outputs_that_are_no_probabilities(check: Check) -> None:
 def test_layers_without_a_seed(check: Check) -> None:
     from keras import layers
 
-    with pytest.raises(PluginError, match=r"gives wild\.kernel_initializer\.config no seed"):
+    with pytest.raises(PluginError, match=r"does not seed wild\.kernel_initializer\.config"):
         check(lambda *given: network(*given, middle=[layers.Conv2D(4, 1, name="wild", kernel_initializer="he_normal")]))
 
 
 def test_one_seed_for_two_layers(check: Check) -> None:
     from itertools import repeat
 
-    with pytest.raises(PluginError, match=r"gives dropout\S* the seed of conv2d"):
+    with pytest.raises(PluginError, match=r"gives dropout\S* the same seed as conv2d"):
         check(lambda shape, task, seed: network(shape, task, seed, seeds=repeat(seed)))
 
 
 def test_weights_that_ignore_the_seed(check: Check) -> None:
-    with pytest.raises(PluginError, match="same weights whatever its seed"):
+    with pytest.raises(PluginError, match="same initial weights with every seed"):
         check(lambda shape, task, _: network(shape, task, 1))
 
 
 def test_weights_that_change_from_build_to_build(check: Check) -> None:
     builds = iter(range(9))
-    with pytest.raises(PluginError, match="other weights when it is built again"):
+    with pytest.raises(PluginError, match="other initial weights when it is built again"):
         check(lambda shape, task, _: network(shape, task, next(builds)))
 
 
@@ -117,7 +117,7 @@ def test_weights_without_a_gradient(check: Check) -> None:
 
 
 def test_half_precision_outputs(check: Check) -> None:
-    with pytest.raises(PluginError, match="gives bfloat16 under mixed precision"):
+    with pytest.raises(PluginError, match="returns bfloat16 in mixed precision"):
         check(lambda *given: network(*given, dtype=None))
 
 
@@ -127,5 +127,5 @@ def test_a_minimum_that_is_too_large(check: Check) -> None:
 
 
 def test_a_minimum_that_is_too_small(check: Check) -> None:
-    with pytest.raises(PluginError, match="minimum_size of 2, but cannot be built for that"):
+    with pytest.raises(PluginError, match="minimum_size of 2, but cannot be built for it"):
         check(network, minimum_size=2)

@@ -45,7 +45,7 @@ def test_quickstart_keeps_the_options_of_the_radio_framework(capsys: pytest.Capt
         assert option in out
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     from benchmarker import __version__
 
     assert main(["--version"]) == 0
@@ -66,7 +66,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "quikstart"], "did you mean 'quickstart'?"),
     ],
 )
-def test_misuse_is_one_message_and_exit_2(
+def test_misuse_is_one_message_and_exit_code_2(
     arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2
@@ -86,7 +86,7 @@ def test_misuse_is_one_message_and_exit_2(
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
-def test_errors_become_one_message_and_a_code(
+def test_error_becomes_one_message_and_an_exit_code(
     error: BaseException, code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> None:
@@ -119,7 +119,7 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=" ".join,
 )
-def test_no_heavy_library_is_imported(arguments: list[str]) -> None:
+def test_quick_commands_import_no_heavy_library(arguments: list[str]) -> None:
     code = (
         "import sys; from benchmarker.cli import main; code = main(sys.argv[1:]);"
         f"print('LOADED', code, [name for name in {HEAVY} if name in sys.modules])"
@@ -128,7 +128,7 @@ def test_no_heavy_library_is_imported(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "LOADED 0 []", done.stderr
 
 
-def test_list_imports_no_pydantic_and_no_rich() -> None:
+def test_list_imports_neither_pydantic_nor_rich() -> None:
     code = (
         "import sys; from benchmarker.cli import main; main(['list']);"
         "print('LOADED', [n for n in ('pydantic', 'numpy', 'rich', 'yaml') if n in sys.modules])"
@@ -137,7 +137,7 @@ def test_list_imports_no_pydantic_and_no_rich() -> None:
     assert done.stdout.splitlines()[-1] == "LOADED []"
 
 
-def test_module_and_quickstart_are_the_command(checkout: Path, tmp_path: Path) -> None:
+def test_module_and_quickstart_run_the_command(checkout: Path, tmp_path: Path) -> None:
     for command in ([sys.executable, "-m", "benchmarker"], [sys.executable, str(checkout / "quickstart.py")]):
         done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True, cwd=tmp_path)
         assert "Examples:" in done.stdout

@@ -1,4 +1,4 @@
-"""No standard output, a full one, signals of batch systems, and ``~`` that the shell left alone."""
+"""Closed or full standard output, signals of batch systems, and ``~`` that the shell does not expand."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarker.cli import main
-
-REGISTRY = "dataset: mnist\nmodels:\n  - {architecture: convxpress, learning_rate: 1e-4, epochs: 2}\n"
+from tests.registries import write_registry
 
 
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -22,7 +21,7 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", typed], check=False, cwd=folder, capture_output=True, text=True, timeout=60)
 
 
-def test_without_standard_output(tmp_path: Path) -> None:
+def test_command_without_standard_output_works(tmp_path: Path) -> None:
     assert shell("$BENCHMARKER list >&-", tmp_path).returncode == 0
     refused = shell("$BENCHMARKER run missing.yaml >&-", tmp_path)
     assert refused.returncode == 2
@@ -31,20 +30,20 @@ def test_without_standard_output(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_log_on_a_full_disk_is_told(tmp_path: Path) -> None:
+def test_full_disk_under_the_output_is_reported(tmp_path: Path) -> None:
     done = shell("$BENCHMARKER list > /dev/full", tmp_path)
     assert done.returncode == 1
     assert done.stderr == "error: the output: the disk is full; free some space\n"
 
 
-def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
+def test_closed_pipe_ends_the_command_silently(tmp_path: Path) -> None:
     done = shell("(for k in 1 2 3 4 5 6 7 8; do $BENCHMARKER list; done) | head -n 1", tmp_path)
     assert done.stdout.startswith("Architectures")
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_asked_to_end(
+def test_termination_signal_ends_a_run_like_ctrl_c(
     number: signal.Signals,
     code: int,
     tmp_path: Path,
@@ -57,12 +56,12 @@ def test_asked_to_end(
         try:
             os.kill(os.getpid(), number)
             signal.pause()
-        except KeyboardInterrupt:  # what the launcher stops its worker on
+        except KeyboardInterrupt:  # on which the launcher stops its worker
             stopped.append(number)
             raise
 
     monkeypatch.setattr("benchmarker.run.run_study", run)
-    (tmp_path / "mine.yaml").write_text(REGISTRY)
+    write_registry(tmp_path / "mine.yaml")
     before = signal.getsignal(number)
     assert main(["run", str(tmp_path / "mine.yaml"), "-p", str(tmp_path / "study")]) == code
     assert stopped == [number]
@@ -70,13 +69,13 @@ def test_asked_to_end(
     assert signal.getsignal(number) == before
 
 
-def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hangup_under_nohup_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarker.run.run_study", lambda *_, **__: os.kill(os.getpid(), signal.SIGHUP))
     monkeypatch.setattr("benchmarker.cli.run_command._conclude", lambda *_: None)
-    (tmp_path / "mine.yaml").write_text(REGISTRY)
+    write_registry(tmp_path / "mine.yaml")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        # The run is over, and only its outcome is missing: it was not ended.
+        # The exit code is 1 because the replaced run has no outcome; the signal would have given 129.
         assert main(["run", str(tmp_path / "mine.yaml")]) == 1
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
@@ -95,9 +94,9 @@ def test_tilde_is_the_home_folder(
     monkeypatch.setattr("benchmarker.run.run_study", run)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir("/")
-    (tmp_path / "mine.yaml").write_text(REGISTRY)
+    write_registry(tmp_path / "mine.yaml")
     assert main(["run", "~/mine.yaml", "--results-path=~/study", "--model-path=~/weights"]) == 130
     assert asked == {"results": tmp_path / "study", "models": tmp_path / "weights"}
     assert main(["leaderboard", "~/study"]) == 1
     assert f"{tmp_path}/study" in capsys.readouterr().err
-    assert main(["validate", "~nobody-of-that-name/mine.yaml"]) == 2
+    assert main(["validate", "~no-such-user/mine.yaml"]) == 2

@@ -7,20 +7,18 @@ import pytest
 from benchmarker import Architecture
 from benchmarker.cli import main
 from benchmarker.cli.list_command import _table
-from benchmarker.contracts.plugins import KINDS
-from benchmarker.discovery import BrokenPlugin, Plugins, Registered
+from benchmarker.discovery import BrokenPlugin, Plugins
 from benchmarker.registry import shipped_names
+from tests.registries import plugins_of
 
 
 def broken() -> Plugins:
     tiny = Architecture(name="tiny", builder="a:b", citation="2021MNRAS.503.1828B", minimum_size=9, aliases=("small",))
-    registered: dict[str, dict[str, list[Registered]]] = {kind: {} for kind in KINDS}
-    registered["architecture"]["tiny"] = [Registered(plugin=tiny, distribution="x 1")]
     failed = BrokenPlugin(name="bad", distribution="bad-plugin 0.2", error="ImportError: no", traceback="Traceback 1\n")
-    return Plugins(registered, [failed])
+    return plugins_of(tiny, broken=[failed])
 
 
-def test_sections_with_citations_sizes_and_distributions(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_citations_sizes_and_distributions(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     out = capsys.readouterr().out
     for heading in ("Architectures (", "Datasets (", "Augmentations (", "Reports (", "Registries ("):
@@ -31,14 +29,14 @@ def test_sections_with_citations_sizes_and_distributions(capsys: pytest.CaptureF
     assert "\x1b" not in out
 
 
-def test_one_section(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_one_section(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "reports"]) == 0
     out = capsys.readouterr().out
     assert "terminal" in out
     assert "Architectures" not in out
 
 
-def test_broken_plugins(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_broken_plugins(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("benchmarker.discovery.installed", broken)
     assert main(["list", "architectures"]) == 0
     out = capsys.readouterr().out
@@ -52,7 +50,7 @@ def test_broken_plugins(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("width", [30, 40, 50, 70, 100])
-def test_lists_fit_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarker.cli.list_command.on_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(width))
     rows = [("convxpress", "galaxy-benchmarker 0.1.0", "eleven convolutions with early strides, fast for its size")]

@@ -47,7 +47,7 @@ def play(watching: Observer) -> None:
         watching.cell_finished(cell, outcome)
 
 
-def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_observer_writes_a_line_for_each_event(capsys: pytest.CaptureFixture[str]) -> None:
     play(PlainObserver())
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "synthetic-radio: 480 images of 64x64x1 (240 train, 80 validation, 160 test)"
@@ -66,7 +66,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_live_bars() -> None:
+def test_live_observer_prints_finished_cells() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=80, color_system=None, highlight=False)
     with LiveObserver(Path("results/mine"), console) as watching:
@@ -79,7 +79,7 @@ def test_live_bars() -> None:
     assert "failed (configuration): needs 195 pixels, not 64" in out
 
 
-def test_live_bars_show_epochs_losses_and_speed() -> None:
+def test_live_observer_shows_epochs_losses_and_speed() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None, highlight=False)
     watching = LiveObserver(Path("results/mine"), console)
     watching.study_started(CELLS, 0)
@@ -96,7 +96,7 @@ def test_live_bars_show_epochs_losses_and_speed() -> None:
     assert max(map(len, drawn.splitlines())) <= 80
 
 
-def test_live_bars_of_several_cells() -> None:
+def test_live_observer_shows_a_bar_for_each_running_cell() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None, highlight=False)
     watching = LiveObserver(Path("results/mine"), console)
     watching.study_started(CELLS, 0)
@@ -115,7 +115,7 @@ def test_live_bars_of_several_cells() -> None:
     assert "epoch 2/4" in lines[1]
 
 
-def test_plain_lines_keep_the_number_of_their_cell(capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_observer_keeps_the_number_of_a_cell(capsys: pytest.CaptureFixture[str]) -> None:
     watching = PlainObserver()
     watching.study_started(CELLS, 0)
     watching.cell_started(CELLS[1])
@@ -130,13 +130,13 @@ def test_plain_lines_keep_the_number_of_their_cell(capsys: pytest.CaptureFixture
     ]
 
 
-def test_a_file_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_into_a_file_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
     with observer(Path("results/mine")) as watching:
         assert isinstance(watching, PlainObserver)
     assert capsys.readouterr().out == ""
 
 
-def test_nothing_skipped_nothing_said() -> None:
+def test_skipped_lines_are_counted_and_limited() -> None:
     assert skipped_lines(()) == []
     assert skipped_lines(SKIPPED[:1], 10) == ["skipped 1 image:", "  image0.fits: every pixel is NaN"]
     assert len(skipped_lines(SKIPPED[:10], 10, "more")) == 11
@@ -145,5 +145,5 @@ def test_nothing_skipped_nothing_said() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(4.4, "4 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (150, "2 min 30 s"), (7260, "2 h 01 min")]
 )
-def test_durations(seconds: float, text: str) -> None:
+def test_duration_has_readable_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -9,7 +9,7 @@ import pytest
 from benchmarker.cli.reference import reference
 
 
-def test_docs_are_generated(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_line_page_matches_the_help(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "61")
     written = (checkout / "docs" / "reference" / "command_line.md").read_text(encoding="utf-8")
     assert written == reference(), "run: python -m benchmarker.cli.reference > docs/reference/command_line.md"

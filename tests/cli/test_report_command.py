@@ -25,7 +25,9 @@ def filled(study: StudyFiles) -> StudyFiles:
     return study
 
 
-def test_files_are_written_and_named(filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_writes_files_and_lists_them(
+    filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["report", str(filled.folder), "--format", "csv, tidy,csv", "--out", str(tmp_path / "new" / "out")]
     assert main(arguments) == 0
     out = capsys.readouterr().out.splitlines()
@@ -36,7 +38,7 @@ def test_files_are_written_and_named(filled: StudyFiles, tmp_path: Path, capsys:
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["unchanged", "unchanged", "1"]
 
 
-def test_the_folder_is_in_the_study_where_none_is_given(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_goes_into_the_study_by_default(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(filled.folder), "--format", "markdown"]) == 0
     assert (filled.folder / "report" / "markdown.md").read_text().startswith("## A study of four classes")
     assert "report/markdown.md" in capsys.readouterr().out
@@ -51,7 +53,7 @@ def test_the_folder_is_in_the_study_where_none_is_given(filled: StudyFiles, caps
         (["--format", "csv", "--sort", "macro_f2"], 2, "did you mean 'macro_f1'"),
     ],
 )
-def test_complaints_come_before_anything_is_written(
+def test_wrong_arguments_are_refused_before_anything_is_written(
     filled: StudyFiles, arguments: list[str], code: int, complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(filled.folder), *arguments]) == code
@@ -73,7 +75,7 @@ def install(monkeypatch: pytest.MonkeyPatch, renderer: Any) -> None:
     monkeypatch.setattr("benchmarker.discovery.resolve", lambda _reference: renderer)
 
 
-def test_a_format_may_be_several_files(
+def test_format_may_consist_of_several_files(
     filled: StudyFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(monkeypatch, several)
@@ -83,7 +85,7 @@ def test_a_format_may_be_several_files(
     assert "benchmarker report STUDY --format mine" in capsys.readouterr().err
 
 
-def test_a_format_that_fails_is_named_and_leaves_the_old_files(
+def test_failing_format_is_named_and_leaves_the_old_files(
     filled: StudyFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine.x").write_text("old")
@@ -95,12 +97,12 @@ def test_a_format_that_fails_is_named_and_leaves_the_old_files(
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../outside", "a/../../b", ""])
-def test_a_format_cannot_write_elsewhere(name: str) -> None:
+def test_format_cannot_write_outside_its_folder(name: str) -> None:
     with pytest.raises(PluginError, match="inside its folder"):
         rendering.as_files({name: "text"}, Report(name="mine", renderer="a:b"))
 
 
-def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
+def test_write_file_keeps_links_and_devices(tmp_path: Path) -> None:
     (tmp_path / "real.csv").write_text("old")
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     assert output.write_file(tmp_path / "link.csv", b"new")
@@ -111,7 +113,7 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
     assert not Path("/dev/null").is_file()
 
 
-def test_watching_writes_again_and_ends_with_the_last_run(
+def test_watch_writes_again_and_ends_with_the_last_run(
     filled: StudyFiles, tmp_path: Path, command_line: CommandLine
 ) -> None:
     out = tmp_path / "out"
@@ -126,7 +128,7 @@ def test_watching_writes_again_and_ends_with_the_last_run(
     assert ",2,2," in (out / "report.csv").read_text()
 
 
-def test_watching_stops_with_ctrl_c(filled: StudyFiles, tmp_path: Path, command_line: CommandLine) -> None:
+def test_watch_stops_with_ctrl_c(filled: StudyFiles, tmp_path: Path, command_line: CommandLine) -> None:
     out = tmp_path / "out"
     arguments = ("--format", "csv", "--out", out, "--watch", "--interval", "0.1")
     process = command_line.start("report", filled.folder, *arguments, cwd=tmp_path)

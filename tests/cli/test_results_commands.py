@@ -24,7 +24,7 @@ def filled(study: StudyFiles) -> StudyFiles:
     return study
 
 
-def test_leaderboard_is_plain_text_into_a_file(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_leaderboard_into_a_file_is_plain_text(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["leaderboard", str(filled.folder)]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "2 of 4 cells finished, 1 failed, 1 pending."
@@ -43,7 +43,7 @@ def test_leaderboard_writes_what_it_prints(
         assert capsys.readouterr().out == output.read_text(encoding="utf-8")
 
 
-def test_leaderboard_options(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_leaderboard_applies_its_options(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["leaderboard", str(filled.folder), "--format", "json", "--sort", "loss", "--checkpoint", "final"]
     assert main([*arguments, "--include-incomplete"]) == 0
     value = json.loads(capsys.readouterr().out)
@@ -59,7 +59,7 @@ def test_leaderboard_options(filled: StudyFiles, capsys: pytest.CaptureFixture[s
         (["--output", "/no/such/folder/table.csv"], 1, "/no/such/folder/table.csv: No such file or directory"),
     ],
 )
-def test_leaderboard_complaints(
+def test_leaderboard_refuses_wrong_arguments(
     filled: StudyFiles, arguments: list[str], code: int, complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["leaderboard", str(filled.folder), *arguments]) == code
@@ -67,12 +67,12 @@ def test_leaderboard_complaints(
 
 
 @pytest.mark.parametrize("command", ["leaderboard", "show"])
-def test_a_folder_that_is_no_study(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_without_a_plan_is_refused(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, str(tmp_path)]) == 1
     assert "holds no plan.json" in capsys.readouterr().err
 
 
-def test_show_study(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_lists_the_cells_of_a_study(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(filled.folder)]) == 0
     out = capsys.readouterr().out
     lines = [line.split() for line in out.splitlines()]
@@ -84,7 +84,7 @@ def test_show_study(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> N
     assert "240 train, 80 validation, 160 test" in out
 
 
-def test_show_run(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_describes_a_run(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(filled.folder), "convxpress/real/8901"]) == 0
     out = capsys.readouterr().out
     assert filled.cells[0]["key"] in out
@@ -99,7 +99,7 @@ def test_show_run(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == out
 
 
-def test_show_failed_and_pending_runs(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_describes_failed_and_pending_runs(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(filled.folder), "mcrgnet/real/8901"]) == 0
     out = capsys.readouterr().out
     assert "diverged: the loss is not finite" in out
@@ -108,14 +108,14 @@ def test_show_failed_and_pending_runs(filled: StudyFiles, capsys: pytest.Capture
     assert "pending: run the registry again" in capsys.readouterr().out
 
 
-def test_show_ambiguous_and_unknown_cells(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_refuses_ambiguous_and_unknown_cells(filled: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(filled.folder), "convxpress"]) == 2
     assert "may be 2 cells: convxpress/real/8901" in capsys.readouterr().err
     assert main(["show", str(filled.folder), "convxpress/real/8902"]) == 2
     assert "did you mean convxpress/real/8901" in capsys.readouterr().err
 
 
-def test_show_run_of_a_regression(study: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_describes_a_run_of_a_regression(study: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     folder = study.finish(study.cell("inclinet", 1), 90)
     metrics = json.loads((folder / "metrics.json").read_text())
     for checkpoint in ("best", "final"):

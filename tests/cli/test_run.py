@@ -1,4 +1,4 @@
-"""``benchmarker run``: options, exit codes and what stands at the end; training itself is tested elsewhere."""
+"""``benchmarker run``: options, exit codes and the end of its output. Training is tested in tests/run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from benchmarker.cli import main, quickstart
 from benchmarker.discovery import BrokenPlugin, Plugins, installed
 from benchmarker.registry import LoadedRegistry
 from benchmarker.run import StudyOutcome
+from tests.registries import model, write_registry
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
 
 
 class FakeRun:
-    """Stands in for `benchmarker.run.run_study`, and remembers what it was asked."""
+    """Replaces `benchmarker.run.run_study` and records how it is called."""
 
     def __init__(self, study: StudyFiles) -> None:
         self.study = study
@@ -43,16 +44,16 @@ def run(study: StudyFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
     fake = FakeRun(study)
     monkeypatch.setattr("benchmarker.run.run_study", fake)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.yaml").write_text(
-        "dataset: mnist\n"
-        "arms: [real, {name: turned, augmentations: [rotations]}]\n"
-        "models:\n  - {architecture: convxpress, learning_rate: 1e-4, epochs: 2}\n"
+    write_registry(
+        tmp_path / "mine.yaml",
+        arms=["real", {"name": "turned", "augmentations": ["rotations"]}],
+        models=[model("convxpress")],
     )
     return fake
 
 
 @pytest.mark.usefixtures("run")
-def test_the_leaderboard_is_the_end_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_ends_its_log_with_the_leaderboard(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "mine.yaml"]) == 0
     out = capsys.readouterr().out
     lines = out.splitlines()
@@ -64,7 +65,7 @@ def test_the_leaderboard_is_the_end_of_the_log(capsys: pytest.CaptureFixture[str
     assert "\x1b" not in out
 
 
-def test_options_reach_the_registry_and_the_run(run: FakeRun, tmp_path: Path) -> None:
+def test_run_options_reach_the_registry_and_the_study(run: FakeRun, tmp_path: Path) -> None:
     data = tmp_path / "images"
     data.mkdir()
     arguments = ["-s", "8901", "-s", "1826,4915", "-i", "20", "-r", "90", "-t", "10", "-v", "5", "-d", str(data)]
@@ -90,13 +91,13 @@ def test_quickstart_runs_the_shipped_registry_by_default(run: FakeRun) -> None:
     assert not run.options["force"]
 
 
-def test_mnist_gets_a_study_of_its_own(run: FakeRun) -> None:
+def test_mnist_has_a_different_default_folder(run: FakeRun) -> None:
     assert quickstart(["-X"]) == 0
     assert run.loaded.registry.dataset.name == "mnist"
     assert run.results == Path("results/quickstart-mnist")
 
 
-def test_old_text_lists(run: FakeRun, tmp_path: Path) -> None:
+def test_quickstart_accepts_text_lists(run: FakeRun, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("# the paper's\nconvXpress,1e-4,16\n")
     assert quickstart(["-a", "list.txt"]) == 0
     (entry,) = run.loaded.registry.models
@@ -104,12 +105,12 @@ def test_old_text_lists(run: FakeRun, tmp_path: Path) -> None:
     assert run.results == Path("results/list")
 
 
-def test_failed_cells_exit_with_1(run: FakeRun) -> None:
+def test_run_with_failed_cells_exits_with_1(run: FakeRun) -> None:
     run.outcome = StudyOutcome(ok=1, failed=1, pending=0, reused=0)
     assert main(["run", "mine.yaml"]) == 1
 
 
-def test_ctrl_c_is_one_line_and_130(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_prints_one_line_and_exits_with_130(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     run.error = KeyboardInterrupt()
     assert main(["run", "mine.yaml"]) == 130
     assert capsys.readouterr().err.splitlines() == [
@@ -117,7 +118,7 @@ def test_ctrl_c_is_one_line_and_130(run: FakeRun, capsys: pytest.CaptureFixture[
     ]
 
 
-def test_a_seed_twice_is_refused(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repeated_seed_is_refused(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "mine.yaml", "-s", "8901,8901"]) == 2
     assert "-s/--seed" in capsys.readouterr().err
     assert not run.options

@@ -8,45 +8,38 @@ from pathlib import Path
 import pytest
 
 from benchmarker.cli import main
+from tests.registries import model, write_registry
 
 
-def test_what_is_valid_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    registry = tmp_path / "mine.yaml"
-    registry.write_text(
-        "dataset: mnist\nseeds: [1, 2]\nmodels:\n  - {architecture: convxpress, learning_rate: 1e-4, epochs: 2}\n"
-    )
+def test_validate_counts_the_cells_of_a_valid_registry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = write_registry(tmp_path / "mine.yaml", seeds=[1, 2])
     assert main(["validate", str(registry)]) == 0
     assert capsys.readouterr().out == f"{registry}: 1 model x 1 arm x 2 seeds = 2 cells on mnist\n"
 
 
-def test_generators_are_counted_as_runs_count_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_counts_generators(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "gan_vs_real"]) == 0
     assert capsys.readouterr().out.endswith(
         ": 2 models x 6 arms x 3 seeds = 36 cells and 3 generators on synthetic-radio\n"
     )
 
 
-def test_images_without_a_label_are_a_problem_of_the_registry(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    registry = tmp_path / "mine.yaml"
-    registry.write_text(
-        "dataset: synthetic-radio\n"
-        "generators: [{generator: cgan, epochs: 1, conditions: [redshift]}]\n"
-        "arms: [{name: generated, generated: cgan}]\n"
-        "models: [{architecture: mcrgnet, learning_rate: 1e-3, epochs: 1}]\n"
+def test_validate_refuses_generated_images_without_a_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = write_registry(
+        tmp_path / "mine.yaml",
+        dataset="synthetic-radio",
+        generators=[{"generator": "cgan", "epochs": 1, "conditions": ["redshift"]}],
+        arms=[{"name": "generated", "generated": "cgan"}],
     )
     assert main(["validate", str(registry)]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith(f"{registry}:2:55: images that are generated without a class have no label")
+    assert captured.err.startswith(f"{registry}:5:")
+    assert "generated without a class have no label" in captured.err
 
 
-def test_all_problems_of_all_files_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
-    first.write_text(
-        "dataset: mnist\nmodels:\n  - {architecture: convxpress, learning_rate: -1, epochs: 0}\nseeds: [1, 1]\n"
-    )
-    second.write_text("dataset: mnist\nmodels:\n  - {architecture: convxpres, learning_rate: 1e-4, epochs: 1}\n")
+def test_validate_reports_all_problems_of_all_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = write_registry(tmp_path / "first.yaml", models=[model(learning_rate=-1, epochs=0)], seeds=[1, 1])
+    second = write_registry(tmp_path / "second.yaml", models=[model("convxpres")])
     assert main(["validate", str(first), str(second), "quickstart"]) == 2
     captured = capsys.readouterr()
     for place in (f"{first}:3:", f"{first}:4:", f"{second}:3:"):
@@ -55,7 +48,7 @@ def test_all_problems_of_all_files_at_once(tmp_path: Path, capsys: pytest.Captur
     assert "cells on" in captured.out
 
 
-def test_schema_is_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_schema_prints_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "schema.json"
     assert main(["schema", "--output", str(output)]) == 0
     assert capsys.readouterr().out == ""

@@ -42,7 +42,7 @@ def test_digest_file_reads_every_byte(tmp_path: Path) -> None:
     assert digest_file(path) == _sha256(bytes(range(256)) * 1000)
 
 
-def test_digest_of_arrays_by_hand() -> None:
+def test_digest_of_arrays_equals_one_computed_by_hand() -> None:
     images: NDArray[Any] = np.array([[1.0, -2.0]], dtype=np.float32)
     targets: NDArray[Any] = np.array([3], dtype=np.int64)
     expected = _sha256(
@@ -81,7 +81,7 @@ def test_digest_depends_on_name_type_shape_and_every_value() -> None:
     assert len({digest_arrays(variant) for variant in variants}) == len(variants)
 
 
-def test_a_memory_mapped_array_in_pieces_is_the_array_in_memory(tmp_path: Path) -> None:
+def test_digest_of_a_memory_mapped_array_equals_that_of_the_array(tmp_path: Path) -> None:
     columns = 1000
     rows = 2 * _CHUNK_BYTES // (4 * columns) + 7  # more than two pieces, and the last is not full
     array = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns)
@@ -92,7 +92,7 @@ def test_a_memory_mapped_array_in_pieces_is_the_array_in_memory(tmp_path: Path) 
     assert digest_arrays({"a": array}) == expected
 
 
-def test_rows_larger_than_a_piece() -> None:
+def test_digest_of_rows_larger_than_a_chunk() -> None:
     array = np.ones((2, _CHUNK_BYTES + 1), dtype=np.uint8)
     assert digest_arrays({"a": array}) == _sha256(
         f'["a","|u1",[2,{_CHUNK_BYTES + 1}]]\n'.encode(), b"\x01" * array.size
@@ -100,10 +100,10 @@ def test_rows_larger_than_a_piece() -> None:
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
-def test_arrays_without_elements(shape: tuple[int, ...]) -> None:
+def test_digest_of_arrays_without_elements(shape: tuple[int, ...]) -> None:
     header = f'["a","<f4",{list(shape)}]\n'.replace(" ", "").encode()
     assert digest_arrays({"a": np.zeros(shape, dtype=np.float32)}) == _sha256(header)
 
 
-def test_numbers_without_axes() -> None:
+def test_digest_of_scalars() -> None:
     assert digest_arrays({"a": np.array(2, dtype=np.int16)}) == _sha256(b'["a","<i2",[]]\n\x02\x00')

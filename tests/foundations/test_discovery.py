@@ -1,4 +1,4 @@
-"""Plugins are loaded one by one from real distributions; a broken one takes nobody down with it."""
+"""Plugins are loaded one by one from real distributions, and a broken one does not affect the others."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.foundations.sites import HEAD, Site, plugin_source
 
 def _network(name: str, **more: object) -> str:
     arguments = "".join(f", {key}={value!r}" for key, value in more.items())
-    return f"Architecture(name={name!r}, builder='x:y', citation='nobody'{arguments})"
+    return f"Architecture(name={name!r}, builder='x:y', citation='none'{arguments})"
 
 
 def _dataset(name: str, **more: object) -> str:
     arguments = "".join(f", {key}={value!r}" for key, value in more.items())
-    return f"Dataset(name={name!r}, loader='x:y', licence='CC0', citation='nobody'{arguments})"
+    return f"Dataset(name={name!r}, loader='x:y', licence='CC0', citation='none'{arguments})"
 
 
 def _broken(plugins: Plugins, name: str) -> BrokenPlugin:
@@ -29,20 +29,20 @@ def _broken(plugins: Plugins, name: str) -> BrokenPlugin:
     return found
 
 
-def test_an_installed_plugin_is_found_with_its_distribution(site: Site) -> None:
+def test_installed_plugin_is_found_with_its_distribution(site: Site) -> None:
     site.install("sky-one", {"one": plugin_source(f"architecture({_network('sky-tiny')})")}, version="2.3")
     plugins = discover()
-    assert plugins.architecture("sky-tiny").citation == "nobody"
+    assert plugins.architecture("sky-tiny").citation == "none"
     assert plugins.distribution("architecture", "sky-tiny") == "sky-one 2.3"
     assert "sky-tiny" in [registered.plugin.name for registered in plugins.all("architecture")]
 
 
-def test_all_kinds_are_registered_under_their_own_names(site: Site) -> None:
+def test_every_kind_of_plugin_is_registered(site: Site) -> None:
     source = plugin_source(
         f"architecture({_network('sky')})",
-        "dataset(Dataset(name='sky', loader='x:y', licence='CC0', citation='nobody'))",
+        "dataset(Dataset(name='sky', loader='x:y', licence='CC0', citation='none'))",
         "augmentation(Augmentation(name='sky', kind='transform', builder='x:y'))",
-        "generator(Generator(name='sky', builder='x:y', citation='nobody'))",
+        "generator(Generator(name='sky', builder='x:y', citation='none'))",
         "report(Report(name='sky', renderer='x:y'))",
         "command(Command(name='sky', command='x:y'))",
     )
@@ -70,7 +70,11 @@ def test_plugins_are_loaded_sorted_by_entry_point_and_distribution(
 
 
 BROKEN = {
-    "missing-import": ("import a_library_that_nobody_has\n", "ModuleNotFoundError", "a_library_that_nobody_has"),
+    "missing-import": (
+        "import sky_not_installed\n",
+        "ModuleNotFoundError",
+        "sky_not_installed",
+    ),
     "syntax": ("def benchmarker_register(:\n", "SyntaxError", ""),
     "leaves": ("import sys\nsys.exit('no licence')\n", "SystemExit", "no licence"),
     "signature": (
@@ -79,8 +83,8 @@ BROKEN = {
         "galaxies",
     ),
     "no-hook": (f"{HEAD}\ndef benchmarker_register(registrar):\n    pass\n", "PluginError", "@hookimpl"),
-    "wrong-type": (plugin_source("architecture('convxpress')"), "PluginError", "expects a Architecture"),
-    "wrong-kind": (plugin_source(f"dataset({_network('sky-net')})"), "PluginError", "expects a Dataset"),
+    "wrong-type": (plugin_source("architecture('convxpress')"), "PluginError", "expects an instance of Architecture"),
+    "wrong-kind": (plugin_source(f"dataset({_network('sky-net')})"), "PluginError", "expects an instance of Dataset"),
     "twice": (
         plugin_source(f"architecture({_network('sky-two')})", f"architecture({_network('sky-two')})"),
         "PluginError",
@@ -89,19 +93,19 @@ BROKEN = {
     "raises": (plugin_source("architecture(1 / 0)"), "ZeroDivisionError", "division by zero"),
     "name-not-text": (plugin_source(f"architecture({_network('', aliases=())})"), "PluginError", "name"),
     "no-reference": (
-        plugin_source("architecture(Architecture(name='sky-net', builder='build', citation='nobody'))"),
+        plugin_source("architecture(Architecture(name='sky-net', builder='build', citation='none'))"),
         "PluginError",
         "builder must be 'package.module:name'. Received: 'build'",
     ),
     "no-aliases": (
         plugin_source(f"architecture({_network('sky-net', aliases=None)})"),
         "PluginError",
-        "a tuple of texts",
+        "a tuple of str",
     ),
     "one-alias": (
         plugin_source(f"architecture({_network('sky-net', aliases='net')})"),
         "PluginError",
-        "a tuple of texts",
+        "a tuple of str",
     ),
     "no-size": (
         plugin_source(f"architecture({_network('sky-net', minimum_size='32')})"),
@@ -119,7 +123,7 @@ BROKEN = {
         "lower-case letters, digits and hyphens. Received: 'Sky Survey'",
     ),
     "no-quality": (
-        plugin_source("generator(Generator(name='sky', builder='x:y', citation='nobody', quality=None))"),
+        plugin_source("generator(Generator(name='sky', builder='x:y', citation='none', quality=None))"),
         "PluginError",
         "quality must be 'package.module:name'. Received: None",
     ),
@@ -146,7 +150,7 @@ BROKEN = {
         "simulated must be True or False. Received: 'yes'",
     ),
     "name-a-list": (
-        plugin_source("architecture(Architecture(name=['a'], builder='x:y', citation='nobody'))"),
+        plugin_source("architecture(Architecture(name=['a'], builder='x:y', citation='none'))"),
         "PluginError",
         "name",
     ),
@@ -154,7 +158,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_plugin_is_listed_and_others_stay(case: str, site: Site) -> None:
+def test_broken_plugin_is_listed_and_others_work(case: str, site: Site) -> None:
     source, kind, message = BROKEN[case]
     site.install("sky-before", {"aaa": plugin_source(f"architecture({_network('sky-before')})")})
     site.install("sky-broken", {case: source}, version="0.7")
@@ -170,14 +174,14 @@ def test_a_broken_plugin_is_listed_and_others_stay(case: str, site: Site) -> Non
     assert plugins.architecture("sky-after")
 
 
-def test_a_broken_plugin_registers_nothing_of_what_it_began(site: Site) -> None:
+def test_broken_plugin_registers_nothing(site: Site) -> None:
     site.install("sky-half", {"half": plugin_source(f"architecture({_network('sky-half')})", "dataset(None)")})
     plugins = discover()
     with pytest.raises(UnknownPluginError):
         plugins.architecture("sky-half")
 
 
-def test_one_broken_entry_point_leaves_the_others_of_its_distribution(site: Site) -> None:
+def test_broken_entry_point_leaves_the_others_of_its_distribution(site: Site) -> None:
     good = plugin_source(f"architecture({_network('sky-good')})")
     site.install("sky-mixed", {"bad": "raise ValueError('bad')\n", "good": good})
     plugins = discover()
@@ -185,13 +189,13 @@ def test_one_broken_entry_point_leaves_the_others_of_its_distribution(site: Site
     assert plugins.architecture("sky-good")
 
 
-def test_ctrl_c_is_not_swallowed(site: Site) -> None:
+def test_ctrl_c_during_discovery_is_not_swallowed(site: Site) -> None:
     site.install("sky-slow", {"slow": "raise KeyboardInterrupt\n"})
     with pytest.raises(KeyboardInterrupt):
         discover()
 
 
-def test_a_name_of_two_distributions_belongs_to_neither_and_both_are_named(site: Site) -> None:
+def test_name_of_two_distributions_belongs_to_neither(site: Site) -> None:
     for name, version in (("sky-left", "1.0"), ("sky-right", "2.0")):
         own = f"architecture({_network(name)})"
         site.install(name, {name: plugin_source(f"architecture({_network('sky-shared')})", own)}, version=version)
@@ -207,9 +211,9 @@ def test_a_name_of_two_distributions_belongs_to_neither_and_both_are_named(site:
     assert plugins.architecture("sky-right").name == "sky-right"
 
 
-def test_the_same_name_for_two_kinds_is_no_conflict(site: Site) -> None:
+def test_name_of_two_kinds_is_not_a_conflict(site: Site) -> None:
     site.install("sky-net", {"net": plugin_source(f"architecture({_network('sky-both')})")})
-    data = "dataset(Dataset(name='sky-both', loader='x:y', licence='CC0', citation='nobody'))"
+    data = "dataset(Dataset(name='sky-both', loader='x:y', licence='CC0', citation='none'))"
     site.install("sky-data", {"data": plugin_source(data)})
     plugins = discover()
     assert plugins.architecture("sky-both")
@@ -224,7 +228,7 @@ def _made(*architectures: Architecture, broken: tuple[BrokenPlugin, ...] = ()) -
 
 
 def _named(name: str, *aliases: str) -> Architecture:
-    return Architecture(name=name, builder="x:y", citation="nobody", aliases=aliases)
+    return Architecture(name=name, builder="x:y", citation="none", aliases=aliases)
 
 
 @pytest.mark.parametrize("asked", ["simple_net", "Simple-Net", "SIMPLENET", "simple net", "SIMPLE", "s-i_m ple"])
@@ -233,7 +237,7 @@ def test_names_and_aliases_are_found_in_any_spelling(asked: str) -> None:
     assert plugins.architecture(asked).name == "simple_net"
 
 
-def test_the_exact_name_wins_over_somebody_elses_alias() -> None:
+def test_name_wins_over_an_alias_of_another_plugin() -> None:
     plugins = _made(_named("vgg"), _named("vgg16d", "vgg"))
     assert plugins.architecture("vgg").name == "vgg"
     assert plugins.architecture("V-G-G").name == "vgg"
@@ -244,24 +248,24 @@ def test_plugins_are_listed_by_name() -> None:
     assert [registered.plugin.name for registered in plugins.all("architecture")] == ["a", "b", "c"]
 
 
-def test_an_unknown_name_gets_a_suggestion() -> None:
+def test_unknown_name_gets_a_suggestion() -> None:
     plugins = _made(_named("convxpress"), _named("alexnet"))
     with pytest.raises(UnknownPluginError) as caught:
         plugins.architecture("convexpress")
     assert str(caught.value) == "no architecture is called 'convexpress': did you mean 'convxpress'?"
 
 
-def test_a_name_unlike_any_other_gets_the_list() -> None:
+def test_name_unlike_any_other_gets_the_list() -> None:
     plugins = _made(_named("convxpress"), _named("alexnet"))
-    with pytest.raises(UnknownPluginError, match=r"'qqqq': known are: alexnet, convxpress\."):
+    with pytest.raises(UnknownPluginError, match=r"'qqqq': the known ones are: alexnet, convxpress\."):
         plugins.architecture("qqqq")
-    with pytest.raises(UnknownPluginError, match=r"no dataset is called 'qqqq': known are: none\."):
+    with pytest.raises(UnknownPluginError, match=r"no dataset is called 'qqqq': the known ones are: none\."):
         plugins.dataset("qqqq")
 
 
-def test_an_unknown_name_mentions_broken_plugins() -> None:
+def test_unknown_name_mentions_broken_plugins() -> None:
     plugins = _made(_named("alexnet"), broken=(BrokenPlugin(name="gone", distribution="sky 1", error="ImportError"),))
-    with pytest.raises(UnknownPluginError, match=r"1 plugin\(s\) are broken; see `benchmarker list`"):
+    with pytest.raises(UnknownPluginError, match="1 plugin is broken; `benchmarker list`"):
         plugins.architecture("mine")
 
 
@@ -269,7 +273,7 @@ def test_installed_plugins_are_loaded_once() -> None:
     assert installed() is installed()
 
 
-def test_resolve_imports_what_is_named() -> None:
+def test_resolve_imports_an_object_by_reference() -> None:
     assert resolve("benchmarker.discovery:resolve") is resolve
 
 
@@ -286,7 +290,7 @@ def test_resolve_imports_what_is_named() -> None:
         (".relative:build", "relative"),
     ],
 )
-def test_what_cannot_be_imported_is_the_plugins_fault(reference: str, reason: str, site: Site) -> None:
+def test_reference_that_cannot_be_imported_is_a_plugin_error(reference: str, reason: str, site: Site) -> None:
     (site.folder / "sky_syntax.py").write_text("def build(:\n")
     (site.folder / "sky_zero.py").write_text("1 / 0\n")
     (site.folder / "sky_leaves.py").write_text("raise SystemExit(1)\n")
@@ -296,7 +300,7 @@ def test_what_cannot_be_imported_is_the_plugins_fault(reference: str, reason: st
     assert reason in str(caught.value)
 
 
-def test_options_are_resolved_late() -> None:
+def test_options_model_is_imported_when_it_is_used() -> None:
     without = _named("plain")
     assert options_model(without) is None
     given = Dataset(name="sky", loader="x:y", licence="", citation="", options="benchmarker.contracts.settings:Options")
