@@ -30,7 +30,7 @@ def draw(n: int) -> int:
     from benchmarker import ConditionSpace, Stream
     from benchmarker.backends import chosen, load
     from benchmarker.discovery import installed, options_model, resolve
-    from benchmarker.evaluation.memory import peak_memory_bytes
+    from benchmarker.evaluation.costs import peak_memory_bytes
     from benchmarker.generation.sampling import Sampler
     from benchmarks.material import TASK
 

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarker import Stream, Training
 from benchmarker.backends import chosen, load
 from benchmarker.discovery import installed, options_model
-from benchmarker.evaluation.memory import peak_memory_bytes
+from benchmarker.evaluation.costs import peak_memory_bytes
 from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches
 from benchmarker.training.build import build_model

@@ -37,7 +37,7 @@ def train(n: int) -> int:
 
     from benchmarker import LabelledImages, Stream, Training
     from benchmarker.backends import chosen, load
-    from benchmarker.evaluation.memory import peak_memory_bytes
+    from benchmarker.evaluation.costs import peak_memory_bytes
     from benchmarker.training.batches import FixedBatches, OrderedBatches
     from benchmarker.training.fit import compile_model, fit
     from benchmarker.training.sets import PartSet

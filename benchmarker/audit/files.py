@@ -197,7 +197,7 @@ def _check_predictions(run: _Run, checkpoint: str) -> Iterator[Finding]:
         yield Finding(link="predictions", file=path.name, text=f"cannot be read: {error}")
         return
     recomputed = {"test": scores(run.task, predictions.targets, predictions.values)}
-    recomputed |= details(run.task, predictions.targets, predictions.values)
+    recomputed |= details(run.task, predictions.targets, predictions.values).to_json()
     wrong = [*_far_apart(recomputed, run.cell.metrics.get(checkpoint))]
     if wrong:
         shown = ", ".join(f"{checkpoint}.{name}" for name in wrong[:3]) + (" ..." if len(wrong) > 3 else "")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker.contracts.tasks import Task
-from benchmarker.evaluation.metrics import parse_predictions
+from benchmarker.evaluation.predictions import parse_predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

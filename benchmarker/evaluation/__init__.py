@@ -1,1 +1,1 @@
-"""What a trained network is worth, and what it costs."""
+"""Evaluate one network: metrics of its predictions, tables of predictions, and what it costs."""

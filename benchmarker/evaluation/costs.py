@@ -1,55 +1,73 @@
-"""What a network costs: parameters, floating-point operations and time."""
+"""What a network costs: parameters, floating-point operations, time and memory."""
 
 from __future__ import annotations
 
 import math
+import resource
+import sys
 import time
 from collections.abc import Iterator
-from typing import Any
-
-import keras
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmarker.contracts.images import TrainingSet
-from benchmarker.training.batches import FixedBatches
+from benchmarker.study.runs import NetworkParameters
+
+if TYPE_CHECKING:
+    import keras
 
 REPEATS = 5
-_CONVOLUTIONS = (
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.Conv2DTranspose,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv2D,
-)
-
-_COUNTED = (*_CONVOLUTIONS, keras.layers.Dense)
+"""Number of times that predicting all images is timed."""
 
 
 class _UnknownShapeError(Exception):
     """Keras does not know the shapes between the layers."""
 
 
-def parameters(model: keras.Model) -> dict[str, int]:
-    """Return the numbers of parameters: total, trainable, and those of convolutional and of dense layers."""
+def parameters(model: keras.Model) -> NetworkParameters:
+    """Return the numbers of parameters: all, trainable ones, and those of convolutional and of dense layers."""
+    import keras
 
     def count(weights: list[Any]) -> int:
         return sum(math.prod(weight.shape) for weight in weights)
 
     layers = list(_leaves(model))
-    return {
-        "total": count(model.weights),
-        "trainable": count(model.trainable_weights),
-        "convolutional": sum(count(layer.weights) for layer in layers if isinstance(layer, _CONVOLUTIONS)),
-        "dense": sum(count(layer.weights) for layer in layers if isinstance(layer, keras.layers.Dense)),
-    }
+    return NetworkParameters(
+        total=count(model.weights),
+        trainable=count(model.trainable_weights),
+        convolutional=sum(count(layer.weights) for layer in layers if isinstance(layer, _convolutions())),
+        dense=sum(count(layer.weights) for layer in layers if isinstance(layer, keras.layers.Dense)),
+    )
 
 
 def flops(model: keras.Model) -> int | None:
-    """Return the floating-point operations of one image's forward pass through convolutional and dense layers.
+    r"""Return the floating-point operations of one image's forward pass through convolutional and dense layers.
 
-    A multiplication and an addition count as two, a bias as one for each output; pooling, normalisation and activations
-    are left out, as is usual. A layer that a network uses twice counts twice. None where Keras knows no shapes, as of
-    the layers of a network that is no graph.
+    A convolution with a kernel of :math:`k_h \times k_w` pixels, :math:`C_i` input and :math:`C_o` output channels in
+    :math:`g` groups needs :math:`2 H W k_h k_w C_i C_o / g` operations for an output of :math:`H \times W` pixels, a
+    transposed convolution the same for its *input* of :math:`H \times W` pixels, and a dense layer :math:`2 C_i C_o`. A
+    bias adds one operation for each output.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network for images of a fixed size.
+
+    Returns
+    -------
+    int or None
+        Number of operations; None if Keras does not know the shapes between layers, as in a subclassed model.
+
+    Notes
+    -----
+    A multiplication and an addition count as two operations; some papers count the pair as one. Pooling, normalisation
+    and activations are left out, as is usual. A layer that is used twice counts twice. The number says little about the
+    time that a network needs on a given device; `inference_seconds` measures that.
+
+    References
+    ----------
+    Molchanov et al. 2017, ICLR, arXiv:1611.06440 (operations of convolutional and dense layers).
     """
     try:
         return _flops_of_graph(model)
@@ -57,7 +75,30 @@ def flops(model: keras.Model) -> int | None:
         return None
 
 
+@cache
+def _convolutions() -> tuple[type[Any], ...]:
+    from keras import layers
+
+    return (
+        layers.Conv1D,
+        layers.Conv2D,
+        layers.Conv3D,
+        layers.Conv2DTranspose,
+        layers.DepthwiseConv2D,
+        layers.SeparableConv2D,
+    )
+
+
+@cache
+def _counted() -> tuple[type[Any], ...]:
+    from keras import layers
+
+    return (*_convolutions(), layers.Dense)
+
+
 def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    import keras
+
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _leaves(layer)
@@ -67,16 +108,17 @@ def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 def _flops_of_graph(model: keras.Model) -> int:
     if getattr(model, "outputs", None) is None:
-        if any(isinstance(layer, _COUNTED) for layer in _leaves(model)):
+        if any(isinstance(layer, _counted()) for layer in _leaves(model)):
             raise _UnknownShapeError
         return 0
     return sum(_flops_of_call(call) for call in _calls(model))
 
 
 def _calls(model: keras.Model) -> Iterator[Any]:
-    """Yield each call of a layer, or of a model within the model, between a model's inputs and outputs.
+    """Yield each call of a layer, or of a nested model, between the inputs and the outputs of a model.
 
-    A layer knows all its calls, but not which of them belong to this model: so the way back from the outputs is gone.
+    A layer knows all its calls, but not which of them belong to this model, so the graph is followed back from the
+    outputs.
     """
     reached = {id(tensor) for tensor in model.inputs}
     waiting = list(model.outputs)
@@ -92,13 +134,15 @@ def _calls(model: keras.Model) -> Iterator[Any]:
 
 
 def _flops_of_call(call: Any) -> int:
+    import keras
+
     layer = call.operation
     if isinstance(layer, keras.Model):
         return _flops_of_graph(layer)
-    if not isinstance(layer, _COUNTED):
+    if not isinstance(layer, _counted()):
         return 0
     output = _pixels(call.output_tensors[0])
-    # A transposed convolution multiplies each pixel that comes in with the whole kernel.
+    # A transposed convolution multiplies each input pixel with the whole kernel.
     moved = _pixels(call.input_tensors[0]) if isinstance(layer, keras.layers.Conv2DTranspose) else output
     kernels = sum(math.prod(weight.shape) for weight in layer.weights if "kernel" in weight.name)
     biases = math.prod(output) if getattr(layer, "use_bias", False) else 0
@@ -106,7 +150,7 @@ def _flops_of_call(call: Any) -> int:
 
 
 def _pixels(tensor: Any) -> tuple[int, ...]:
-    """Return the shape of one image at a place of the network."""
+    """Return the shape of one image at a point of the network."""
     shape = tuple(tensor.shape[1:])
     if None in shape:
         raise _UnknownShapeError
@@ -114,12 +158,26 @@ def _pixels(tensor: Any) -> tuple[int, ...]:
 
 
 def inference_seconds(model: keras.Model, images: TrainingSet, batch_size: int) -> list[float]:
-    """Return the seconds that predicting all images took, five times after a warm-up."""
+    """Return the durations of five predictions of all images, in seconds, measured after a warm-up."""
+    from benchmarker.training.batches import FixedBatches
+
     batches = FixedBatches(images, batch_size=batch_size, targets=False)
     model.predict(batches, verbose=0)
-    taken = []
+    durations = []
     for _ in range(REPEATS):
         started = time.perf_counter()
         model.predict(batches, verbose=0)
-        taken.append(time.perf_counter() - started)
-    return taken
+        durations.append(time.perf_counter() - started)
+    return durations
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident memory that this process has had, in bytes."""
+    # On Linux, getrusage includes the memory of the process that started this one; VmHWM does not.
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -19,7 +19,7 @@ from benchmarker.data.splits import split_sources
 from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, installed, resolve
 from benchmarker.errors import BenchmarkerError, PluginError, StorageError
-from benchmarker.evaluation import memory
+from benchmarker.evaluation.costs import peak_memory_bytes
 from benchmarker.files import read_json, write_csv, write_json
 from benchmarker.generation.build import build_generator
 from benchmarker.generation.code import digest_code
@@ -193,7 +193,7 @@ def _train(place: _Place, folder: Path, emit: Emit) -> None:
     images = trainer.steps_per_epoch * trainer.batch_size * len(progress.history)
     costs = {
         "parameters": _parameters(place.model),
-        "peak_memory_bytes": memory.peak_memory_bytes(),
+        "peak_memory_bytes": peak_memory_bytes(),
         "training_seconds": seconds,
         "training_images_per_second": images / seconds if seconds > 0 else 0.0,
     }

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.data.splits import Parts
-from benchmarker.evaluation.primary import primary_metric
+from benchmarker.evaluation.metrics import primary_metric
 from benchmarker.registry import LoadedRegistry, merged_preparation, plain_options
 
 
@@ -33,7 +33,6 @@ def plan_header(
     backend : str
         That networks are trained on.
     """
-    primary = primary_metric(data.task)
     return {
         "title": loaded.registry.title,
         "registry": {"name": loaded.path.name, "sha256": loaded.digest},
@@ -49,7 +48,7 @@ def plan_header(
             "citation": dataset.citation,
         },
         "backend": backend,
-        "primary": {"name": primary.name, "higher_is_better": primary.higher_is_better},
+        "primary": primary_metric(data.task).to_json(),
         "source": _source(study, loaded, dataset),
     }
 

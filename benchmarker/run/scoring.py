@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from benchmarker.contracts.images import TrainingSet
 from benchmarker.digests import digest_file
 from benchmarker.errors import DivergedError
-from benchmarker.evaluation import costs, memory, metrics
-from benchmarker.evaluation.primary import primary_metric
+from benchmarker.evaluation import costs, metrics
+from benchmarker.evaluation.predictions import prediction_columns, prediction_rows
 from benchmarker.files import write_csv, write_json
 from benchmarker.run.context import Emit, Workplace
 from benchmarker.study.layout import COSTS_FILE, METRICS_FILE, predictions_file
@@ -49,9 +49,8 @@ def test_checkpoints(
     DivergedError
         If the network predicts NaN, or one class alone where that is a failure.
     """
-    primary = primary_metric(place.data.task)
     found: dict[str, Any] = {
-        "primary": {"name": primary.name, "higher_is_better": primary.higher_is_better},
+        "primary": metrics.primary_metric(place.data.task).to_json(),
         "parts": {name: len(place.part(name)) for name in ("train", "validation", "test")},
     }
     for checkpoint in epochs:
@@ -76,7 +75,7 @@ def _scores(place: Workplace, folder: Path, checkpoint: str) -> dict[str, Any]:
                 )
             found["collapsed"] = single
         if name == "test":
-            found |= metrics.details(task, part.targets, predictions)
+            found |= metrics.details(task, part.targets, predictions).to_json()
             path = folder / predictions_file(checkpoint)
             _write_predictions(place, path, predictions)
             place.digests[f"predictions_{checkpoint}"] = digest_file(path)
@@ -105,10 +104,10 @@ def predict(model: keras.Model, images: TrainingSet, batch_size: int) -> NDArray
 
 def _write_predictions(place: Workplace, path: Path, predictions: NDArray[np.float64]) -> None:
     part = place.part("test")
-    rows = metrics.prediction_rows(place.data.task, part.targets, predictions)
+    rows = prediction_rows(place.data.task, part.targets, predictions)
     write_csv(
         path,
-        ["source_id", "image", *metrics.prediction_columns(place.data.task)],
+        ["source_id", "image", *prediction_columns(place.data.task)],
         [
             [place.data.source_ids[index], str(index), *row]
             for index, row in zip(place.parts.test.tolist(), rows, strict=True)
@@ -123,9 +122,9 @@ def write_costs(place: Workplace, folder: Path, training: Mapping[str, float]) -
     write_json(
         folder / COSTS_FILE,
         {
-            "parameters": costs.parameters(place.model),
+            "parameters": costs.parameters(place.model).to_json(),
             "flops": costs.flops(place.model),
-            "peak_memory_bytes": memory.peak_memory_bytes(),
+            "peak_memory_bytes": costs.peak_memory_bytes(),
             **training,
             "inference_seconds": taken,
             "inference_images": len(timed),

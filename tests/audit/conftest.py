@@ -145,6 +145,7 @@ class WrittenRun:
         """Write everything as it is now."""
         from benchmarker.digests import digest_file, digest_json
         from benchmarker.evaluation import metrics
+        from benchmarker.evaluation.predictions import prediction_columns, prediction_rows
         from benchmarker.files import write_csv, write_json
         from benchmarker.trail import Trail
 
@@ -157,12 +158,12 @@ class WrittenRun:
         folder = self.folder
         evaluations = {}
         for checkpoint in CHECKPOINTS:
-            rows = metrics.prediction_rows(self.task, self.targets, self.values[checkpoint])
+            rows = prediction_rows(self.task, self.targets, self.values[checkpoint])
             named = [[f"source{k:02d}", str(k), *row] for k, row in enumerate(rows)]
-            header = ["source_id", "image", *metrics.prediction_columns(self.task)]
+            header = ["source_id", "image", *prediction_columns(self.task)]
             write_csv(folder / f"predictions_{checkpoint}.csv", header, named)
             test = metrics.scores(self.task, self.targets, self.values[checkpoint])
-            found = metrics.details(self.task, self.targets, self.values[checkpoint])
+            found = metrics.details(self.task, self.targets, self.values[checkpoint]).to_json()
             epoch = 2 if checkpoint == "best" else EPOCHS
             evaluations[checkpoint] = {"test": test, "train": test, "validation": test, "epoch": epoch, **found}
         write_json(folder / "metrics.json", {"primary": self.study.plan["primary"], **evaluations})

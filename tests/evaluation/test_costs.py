@@ -1,7 +1,9 @@
-"""Costs of small networks against arithmetic on paper."""
+"""Costs of small networks against hand calculation."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -64,7 +66,7 @@ def test_flops_include_nested_models() -> None:
     model = _chain((8, 6, 3), inner, layers.Flatten(), layers.Dense(2))
     convolution, dense = 8 * 6 * 5 * (2 * 9 * 3 + 1), 2 * 8 * 6 * 5 * 2 + 2
     assert costs.flops(model) == convolution + dense
-    assert costs.parameters(model)["convolutional"] == 9 * 3 * 5 + 5
+    assert costs.parameters(model).convolutional == 9 * 3 * 5 + 5
 
 
 def test_flops_include_every_branch() -> None:
@@ -75,7 +77,7 @@ def test_flops_include_every_branch() -> None:
 
 
 def _shared_layer() -> keras.Model:
-    """A convolution that is used on images of two sizes, and a dense layer that is used on both results."""
+    """A convolution that is applied to images of two sizes, and a dense layer that is applied to both results."""
     images = keras.Input((8, 6, 3))
     convolution, dense = layers.Conv2D(3, 3, 2, "same"), layers.Dense(4)
     large = convolution(images)
@@ -84,7 +86,7 @@ def _shared_layer() -> keras.Model:
 
 
 def _shared_model() -> keras.Model:
-    """Two images that go through the same network, as where galaxies are compared."""
+    """A network that is applied to two images, as for comparing galaxies."""
     inner = _chain((8, 6, 3), layers.Conv2D(5, 3, padding="same"), layers.Flatten())
     pair = [keras.Input((8, 6, 3)) for _ in range(2)]
     return keras.Model(pair, layers.Dense(2)(layers.Concatenate()([inner(image) for image in pair])))
@@ -106,7 +108,7 @@ def test_flops_count_a_shared_layer_for_each_use(name: str) -> None:
 
 
 def _profiled(model: keras.Model) -> int:
-    """Return what TensorFlow's own profiler counts, which takes in pooling and activations too."""
+    """Return the operations that TensorFlow's own profiler counts, pooling and activations included."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -152,7 +154,7 @@ def test_flops_are_unknown_for_a_subclassed_model() -> None:
     model = NoGraph()
     model(np.zeros((1, 10), dtype=np.float32))
     assert costs.flops(model) is None
-    assert costs.parameters(model)["dense"] == 22
+    assert costs.parameters(model).dense == 22
     assert costs.flops(_chain((10,), model)) is None
 
 
@@ -173,7 +175,7 @@ def test_parameters_match_hand_calculation() -> None:
     convolutional = (9 * 2 * 4 + 4) + (9 * 4 + 4) + (9 * 4 + 4 * 5 + 5) + (4 * 5 * 3 + 3)
     pixels = 3 * 3 * 3  # 8, 6, 4, 2 pixels wide, and 3 after the transposed convolution
     dense = (pixels * 7 + 7) + (7 * 3 + 3)
-    assert costs.parameters(model) == {
+    assert costs.parameters(model).to_json() == {
         "total": convolutional + dense + 4 * 4,
         "trainable": convolutional + 2 * 4 + 7 * 3 + 3,
         "convolutional": convolutional,
@@ -182,25 +184,25 @@ def test_parameters_match_hand_calculation() -> None:
 
 
 def test_parameters_match_the_summary_of_keras() -> None:
-    """A convxpress-like stem, whose count Keras's own summary gives too."""
+    """A stem like that of convxpress, whose parameters Keras counts as well."""
     model = _chain((16, 16, 1), layers.Conv2D(32, 3, 2, "same"), layers.Flatten(), layers.Dense(4))
-    assert costs.parameters(model)["total"] == model.count_params() == 320 + (8 * 8 * 32 * 4 + 4)
+    assert costs.parameters(model).total == model.count_params() == 320 + (8 * 8 * 32 * 4 + 4)
 
 
 class Counted:
-    """Images that count how often they are asked for."""
+    """Images that count how many of them were requested."""
 
     def __init__(self) -> None:
         self.task = Classification(classes=("compact", "FRI"))
         self.targets = np.zeros(5, dtype=np.int64)
         self.image_shape = (2, 2, 1)
-        self.asked = 0
+        self.requested = 0
 
     def __len__(self) -> int:
         return 5
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        self.asked += len(indices)
+        self.requested += len(indices)
         return np.zeros((len(indices), 2, 2, 1), dtype=np.float32)
 
 
@@ -209,4 +211,28 @@ def test_inference_is_timed_five_times_after_a_warm_up() -> None:
     taken = costs.inference_seconds(_chain((2, 2, 1), layers.Flatten(), layers.Dense(2)), images, 2)
     assert len(taken) == 5
     assert min(taken) > 0
-    assert images.asked >= 6 * 5
+    assert images.requested >= 6 * 5
+
+
+PEAK_MEMORY = """
+import subprocess, sys
+from benchmarker.evaluation.costs import peak_memory_bytes
+before = peak_memory_bytes()
+ballast = bytearray(200 * 2**20)
+ballast[::4096] = b"x" * len(ballast[::4096])
+during = peak_memory_bytes()
+child = "from benchmarker.evaluation.costs import peak_memory_bytes; print(peak_memory_bytes())"
+started = subprocess.run([sys.executable, "-c", child], stdout=subprocess.PIPE, check=True)
+del ballast
+print(before, during, peak_memory_bytes(), int(started.stdout))
+"""
+MEBIBYTE = 2**20
+
+
+def test_peak_memory_is_that_of_this_process_in_bytes() -> None:
+    found = subprocess.run([sys.executable, "-c", PEAK_MEMORY], stdout=subprocess.PIPE, check=True)
+    before, during, later, child = map(int, found.stdout.split())
+    assert 2 * MEBIBYTE < before < 100 * MEBIBYTE
+    assert 190 * MEBIBYTE < during - before < 210 * MEBIBYTE
+    assert later > during - MEBIBYTE  # the kernel counts pages in batches
+    assert child < 100 * MEBIBYTE
