@@ -98,7 +98,8 @@ def test_wheel_works_from_any_folder(built: Path, tmp_path: Path) -> None:
         for words in (["list"], ["validate", "becker2021"])
     )
     assert str(site / "benchmarker" / "registries" / "quickstart.yaml") in listed.stdout
-    assert "Architectures (15)" in listed.stdout
+    (architectures,) = re.findall(r"^Architectures \((\d+)\)$", listed.stdout, re.MULTILINE)
+    assert int(architectures) >= 15
     assert "Broken" not in listed.stdout
     assert "45 cells" in valid.stdout
 

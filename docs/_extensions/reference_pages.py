@@ -24,7 +24,7 @@ FOLDER = Path("reference") / "generated"
 
 # Sections of the façade, and the modules whose public names each shows; names of no other module go to the last one.
 _SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Registering plugins", ("contracts.plugins", "hooks")),
+    ("Registering plugins", ("contracts.plugins", "hooks", "cli")),
     ("Images and tasks", ("contracts.images", "contracts.tasks")),
     ("Settings and options", ("contracts.settings",)),
     ("Reading files", ("data",)),

@@ -8,24 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker_reports.commands.writing import SETTINGS, examples, signed, table, written_p
+from benchmarker import command_settings
+from benchmarker_reports.commands.writing import signed, table, written_p
 
 if TYPE_CHECKING:
     from benchmarker import Comparison, ComparisonTable, NetworkResults, SeedResult
     from benchmarker_reports.commands.selection import Selection
 
-EPILOG = examples(
-    "benchmarker compare results/yesterday results/today",
-    "benchmarker compare results/quickstart:mcrgnet results/quickstart:convxpress",
-    "benchmarker compare results/gan:mcrgnet/real results/gan:mcrgnet/dcgan-0.5",
-    "benchmarker compare results/laptop:mcrgnet/real/8901 results/cluster:mcrgnet/real/8901",
-    "benchmarker compare results/first results/mirabest results/galaxy10 --svg ranks.svg",
-)
 _LONGEST = 60
 _USED = "plugins."
 
 
-@click.command(name="compare", epilog=EPILOG, context_settings=SETTINGS)
+@click.command(
+    name="compare",
+    **command_settings(
+        "benchmarker compare results/yesterday results/today",
+        "benchmarker compare results/quickstart:mcrgnet results/quickstart:convxpress",
+        "benchmarker compare results/gan:mcrgnet/real results/gan:mcrgnet/dcgan-0.5",
+        "benchmarker compare results/laptop:mcrgnet/real/8901 results/cluster:mcrgnet/real/8901",
+        "benchmarker compare results/first results/mirabest results/galaxy10 --svg ranks.svg",
+    ),
+)
 @click.argument("first", metavar="A")
 @click.argument("others", metavar="B [C ...]", nargs=-1, required=True)
 @click.option("--checkpoint", type=click.Choice(["best", "final"]), default="best", show_default=True,

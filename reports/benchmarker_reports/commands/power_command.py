@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from benchmarker_reports.commands.writing import SETTINGS, examples, signed, table, written_time
+from benchmarker import command_settings
+from benchmarker_reports.commands.writing import signed, table, written_time
 
 if TYPE_CHECKING:
     from benchmarker import ComparisonSettings, PairPower, StudyPower
 
-EPILOG = examples(
-    "benchmarker power results/quickstart --delta 1.0",
-    "benchmarker power results/quickstart --delta 2 --power 0.9 --checkpoint final",
+
+@click.command(
+    name="power",
+    **command_settings(
+        "benchmarker power results/quickstart --delta 1.0",
+        "benchmarker power results/quickstart --delta 2 --power 0.9 --checkpoint final",
+    ),
 )
-
-
-@click.command(name="power", epilog=EPILOG, context_settings=SETTINGS)
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--delta", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
               help="Difference to detect, in the unit of the primary metric (percentage points for MPCA).")  # fmt: skip

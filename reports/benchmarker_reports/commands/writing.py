@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from benchmarker import metric_label
-
-SETTINGS: Mapping[str, Any] = {
-    "help_option_names": ["-h", "--help"],
-    "rich_help_config": {"theme": "cargo-slim", "max_width": 100},
-}
-"""Click settings that make the help look like that of built-in commands."""
-
-
-def examples(*commands: str) -> str:
-    """Return the epilogue of a command's help; examples are separate paragraphs because click joins lines."""
-    return "\n\n".join(("Examples:", *(f"$ {command}" for command in commands)))
 
 
 def written_time(seconds: float) -> str:

@@ -7,17 +7,20 @@ from importlib.util import find_spec
 
 import rich_click as click
 
-EPILOG = """\b
-Examples:
-  benchmarker export results/quickstart --to tensorboard --out logs
-  benchmarker export results/quickstart --to mlflow --out mlflow.db
-  benchmarker export results/quickstart --to mlflow --out http://localhost:5000
-"""
+from benchmarker import command_settings
+
 # What each needs to be installed; the extra has the same name.
 NEEDS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
 
 
-@click.command(name="export", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    name="export",
+    **command_settings(
+        "benchmarker export results/quickstart --to tensorboard --out logs",
+        "benchmarker export results/quickstart --to mlflow --out mlflow.db",
+        "benchmarker export results/quickstart --to mlflow --out http://localhost:5000",
+    ),
+)
 @click.argument("study")
 @click.option("--to", "program", type=click.Choice(list(NEEDS)), required=True, help="Whose format.")
 @click.option("--out", required=True, metavar="TARGET",
