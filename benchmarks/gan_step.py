@@ -31,7 +31,7 @@ def build() -> Any:
     options = options_model(generator)
     if options is None:
         raise TypeError("the generator dcgan has options")
-    chosen_options = options.model_validate({"preset": "radio", "width": 16, "batch_size": BATCH})
+    chosen_options = options.model_validate({"preset": "radio", "filters": 16, "batch_size": BATCH})
     return resolve(generator.builder)((SIZE, SIZE, 1), ConditionSpace(), SEED, chosen_options)
 
 

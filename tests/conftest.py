@@ -30,7 +30,7 @@ LONG = (
     "audit/test_audit.py",
     "run/test_generators.py",
     "run/test_jax.py",
-    "plugins/gan/test_models_training.py",
+    "plugins/gan/test_training.py",
     "test_examples.py",
     "backends/test_jax.py",
     "backends/test_gradient_step.py",

@@ -1,4 +1,4 @@
-"""Generative adversarial networks: deep convolutional ones, and conditional ones."""
+"""Generative adversarial networks for galaxies, and measures of the quality of generated images."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ _QUALITY = "benchmarker_gan.quality:measure"
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register the GANs."""
+    """Register the generators."""
     registrar.generator(
         Generator(
             name="dcgan",
             builder="benchmarker_gan.dcgan:build",
-            options="benchmarker_gan.options:DcganOptions",
+            options="benchmarker_gan.presets:DcganOptions",
             quality=_QUALITY,
             citation="arXiv:1511.06434",
-            summary="Deep convolutional GAN, one for each class or one for all",
+            summary="Deep convolutional GAN: one per class, or a single unconditional one",
         )
     )
     registrar.generator(
         Generator(
             name="cgan",
             builder="benchmarker_gan.cgan:build",
-            options="benchmarker_gan.options:CganOptions",
+            options="benchmarker_gan.presets:CganOptions",
             quality=_QUALITY,
             citation="arXiv:1802.05637",
-            summary="GAN that is told a class, redshift, mass or other conditions, and follows them",
+            summary="Conditional GAN for classes and continuous conditions such as redshift and stellar mass",
         )
     )

@@ -1,7 +1,7 @@
-"""Quality of generated galaxies: on features, in physical statistics, in what is remembered and in what is obeyed."""
+"""Quality of generated galaxies: feature distances, image statistics, memorisation and fidelity to conditions."""
 
 from __future__ import annotations
 
-from benchmarker_gan.quality.measure import measure
+from benchmarker_gan.quality.measurement import measure
 
 __all__ = ["measure"]

@@ -1,18 +1,16 @@
-"""Networks of the GANs, layer by layer, against hand calculation."""
+"""Networks of the GANs, layer by layer, and the image sizes they can generate."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
-import numpy as np
 import pytest
-from keras.ops import convert_to_numpy as to_numpy
 
-from benchmarker import ConfigurationError, Stream, layer_seeds
-from benchmarker_gan.sizes import halvings, start_and_doublings
+from benchmarker import ConfigurationError, layer_seeds
+from benchmarker_gan.image_sizes import halvings, start_and_doublings
 
-# Each weighted layer in order: (kind, shape of its output without the batch, parameters with those of statistics).
+# Layers with weights, in order: class, shape of the output without the batch axis, parameters including statistics.
 Table = list[tuple[str, tuple[int, ...], int]]
 
 RADIO_GENERATOR: Table = [
@@ -63,7 +61,7 @@ PUBLISHED_DISCRIMINATOR: Table = [
 
 
 def weighted(network: Any) -> Table:
-    """Return the layers that have weights."""
+    """Return the layers with weights."""
     return [
         (type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params())
         for layer in network.layers
@@ -73,14 +71,14 @@ def weighted(network: Any) -> Table:
 
 @functools.cache
 def built(name: str) -> Any:
-    from benchmarker_gan import cgan_networks, dcgan_networks
+    from benchmarker_gan import cgan, dcgan
 
     seeds = layer_seeds(1)
     if name.startswith("published"):
-        build = getattr(cgan_networks, name)
+        build = getattr(cgan, name)
         return build((50, 50, 3), *([100, 2] if name.endswith("generator") else [2]), 64, seeds)
-    shape, width = ((128, 128, 1), 64) if name.startswith("radio") else ((128, 128, 3), 256)
-    return getattr(dcgan_networks, name)(shape, *([100] if name.endswith("generator") else []), width, seeds)
+    shape, filters = ((128, 128, 1), 64) if name.startswith("radio") else ((128, 128, 3), 256)
+    return getattr(dcgan, name)(shape, *([100] if name.endswith("generator") else []), filters, seeds)
 
 
 @pytest.mark.parametrize(
@@ -94,20 +92,20 @@ def built(name: str) -> Any:
         ("published_discriminator", PUBLISHED_DISCRIMINATOR),
     ],
 )
-def test_published_networks_layer_by_layer(name: str, table: Table) -> None:
+def test_published_networks_have_the_layers_of_their_tables(name: str, table: Table) -> None:
     network = built(name)
     found = weighted(network)
-    # Keras lists the heads of a branched network in an order of its own.
+    # Keras lists the outputs of a branched network in another order.
     assert sorted(found) == sorted(table) if name == "published_discriminator" else found == table
     assert network.count_params() == sum(parameters for *_, parameters in table)
 
 
-def test_what_has_no_weights_is_as_published() -> None:
+def test_published_networks_have_the_activations_dropout_and_resizing_of_their_papers() -> None:
     import keras
 
     generator, discriminator = built("radio_generator"), built("radio_discriminator")
-    bends = [layer for layer in generator.layers if isinstance(layer, keras.layers.LeakyReLU)]
-    assert len(bends) == 3
+    activations = [layer for layer in generator.layers if isinstance(layer, keras.layers.LeakyReLU)]
+    assert len(activations) == 3
     assert generator.layers[-1].activation is keras.activations.tanh
     rates = [layer.rate for layer in discriminator.layers if isinstance(layer, keras.layers.Dropout)]
     assert rates == [0.3, 0.3]
@@ -124,48 +122,16 @@ def test_what_has_no_weights_is_as_published() -> None:
 @pytest.mark.parametrize(
     ("size", "expected"), [(64, (4, 4)), (128, (4, 5)), (96, (6, 4)), (40, (5, 3)), (28, (7, 2)), (8, (4, 1))]
 )
-def test_sizes_are_a_small_start_doubled(size: int, expected: tuple[int, int]) -> None:
+def test_possible_size_is_a_small_start_times_a_power_of_two(size: int, expected: tuple[int, int]) -> None:
     assert start_and_doublings(size) == expected
 
 
 @pytest.mark.parametrize(("size", "nearest"), [(150, "128 and 160"), (50, "48 and 56"), (7, "8"), (4, "8")])
-def test_other_sizes_are_refused_with_the_nearest(size: int, nearest: str) -> None:
+def test_impossible_size_is_refused_with_the_nearest_ones(size: int, nearest: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"nearest are {nearest}\. Received: {size} pixels"):
         start_and_doublings(size)
 
 
-def test_halves_are_rounded_up() -> None:
+def test_halvings_are_rounded_up() -> None:
     assert halvings(50, 8) == [50, 25, 13, 7]
     assert halvings(64, 8) == [64, 32, 16, 8]
-
-
-def test_a_spectral_kernel_has_largest_singular_value_1() -> None:
-    from benchmarker_gan.layers import SpectralConv2D, SpectralDense, normalised_kernel
-
-    rng = Stream("test", number=3).generator()
-    for layer, shape in (
-        (SpectralConv2D(6, 4, 2, padding="same", direction_seed=1), (2, 8, 8, 3)),
-        (SpectralDense(5, direction_seed=1), (2, 7)),
-    ):
-        images = rng.normal(size=shape).astype(np.float32)
-        for _ in range(200):
-            layer(images, training=True)
-        kernel, _ = normalised_kernel(layer.kernel.value, layer.direction.value)
-        matrix = np.array(kernel).reshape(-1, kernel.shape[-1])
-        assert np.linalg.svd(matrix, compute_uv=False)[0] == pytest.approx(1, abs=1e-4)
-        kept = to_numpy(layer.direction)
-        layer(images, training=False)
-        np.testing.assert_array_equal(kept, to_numpy(layer.direction))
-
-
-def test_minibatch_discrimination_adds_up_closeness() -> None:
-    from benchmarker_gan.layers import MinibatchDiscrimination
-
-    layer = MinibatchDiscrimination(3, 2, seed=1)
-    features = Stream("test", number=1).generator().normal(size=(4, 5)).astype(np.float32)
-    found = np.array(layer(features))
-    points = (features @ to_numpy(layer.projection)).reshape(4, 3, 2)
-    expected = [
-        [sum(np.exp(-np.abs(points[i, k] - points[j, k]).sum()) for j in range(4)) for k in range(3)] for i in range(4)
-    ]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""Trains tiny GANs for two steps on the backend of this process, and prints what became of them."""
+"""Trains tiny GANs for two steps on the backend of this process, and prints the outcome as JSON."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from keras.ops import convert_to_numpy as to_numpy
 from benchmarker import ConditionSpace, GenerativeModel, Stream, digest_arrays
 from benchmarker.backends import chosen, load
 from benchmarker_gan import cgan, dcgan
-from benchmarker_gan.options import CganOptions, DcganOptions
+from benchmarker_gan.presets import CganOptions, DcganOptions
 
 MIXED = ConditionSpace(
     classes=("disc", "bulge"), attributes=("redshift",), units=("",), means=(0.2,), deviations=(0.3,)
 )
 CLASSES = ConditionSpace(classes=("FRI", "FRII"))
-NOTHING = ConditionSpace()
+UNCONDITIONAL = ConditionSpace()
 
 TWICE = ("dcgan",)
-"""One of them is trained again: all share what makes it the same."""
+"""One model is trained again; all models share the code that makes this reproducible."""
 
 Build = Callable[[], GenerativeModel]
 
 MODELS: Mapping[str, tuple[Build, ConditionSpace, tuple[int, int, int]]] = {
-    "cgan": (lambda: cgan.build((18, 18, 3), MIXED, 7, CganOptions(width=4)), MIXED, (18, 18, 3)),
+    "cgan": (lambda: cgan.build((18, 18, 3), MIXED, 7, CganOptions(filters=4)), MIXED, (18, 18, 3)),
     "published": (
-        lambda: cgan.build((16, 16, 1), MIXED, 7, CganOptions(preset="published", width=4)),
+        lambda: cgan.build((16, 16, 1), MIXED, 7, CganOptions(preset="published", filters=4)),
         MIXED,
         (16, 16, 1),
     ),
-    "dcgan": (lambda: dcgan.build((8, 8, 1), CLASSES, 7, DcganOptions(width=4)), CLASSES, (8, 8, 1)),
+    "dcgan": (lambda: dcgan.build((8, 8, 1), CLASSES, 7, DcganOptions(filters=4)), CLASSES, (8, 8, 1)),
     "radio": (
-        lambda: dcgan.build((16, 16, 1), NOTHING, 7, DcganOptions(preset="radio", width=4)),
-        NOTHING,
+        lambda: dcgan.build((16, 16, 1), UNCONDITIONAL, 7, DcganOptions(preset="radio", filters=4)),
+        UNCONDITIONAL,
         (16, 16, 1),
     ),
 }
@@ -69,7 +69,7 @@ def trained(build: Build, space: ConditionSpace, shape: tuple[int, int, int]) ->
         "finite": bool(np.isfinite(samples).all()),
         "range": [float(samples.min()), float(samples.max())],
         "shape": list(samples.shape),
-        "alone": bool(np.array_equal(np.asarray(model.sample(noise[3:5], conditions[3:5])), samples[3:5])),
+        "independent": bool(np.array_equal(np.asarray(model.sample(noise[3:5], conditions[3:5])), samples[3:5])),
     }
 
 

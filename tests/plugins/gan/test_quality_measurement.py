@@ -1,4 +1,4 @@
-"""The whole table of quality, on tiny blobs and known generators."""
+"""Measurement of quality as a whole, on tiny images and generators of known quality."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from benchmarker import (
     Task,
     canonical_json,
 )
-from benchmarker_gan.quality import features, measure
+from benchmarker_gan.quality import feature_network, measure
 
 SIZE = 24
 CLASSES = Classification(classes=("single", "double"))
 
 
 class Blobs:
-    """Single or double blobs whose brightness is a fact about each."""
+    """Images of single or double blobs with their brightness as an attribute."""
 
     def __init__(self, name: str, n: int, task: Task = CLASSES, *, one_class: bool = False) -> None:
         rng = Stream("test-galaxies", name=name).generator()
@@ -39,14 +39,14 @@ class Blobs:
         regression = isinstance(task, Regression)
         self.targets: NDArray[Any] = self.brightness[:, None] if regression else labels
         self.attributes: Mapping[str, NDArray[np.float64]] = {"brightness": self.brightness}
-        self.reads = 0
+        self.largest_batch = 0
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return SIZE, SIZE, 1
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        self.reads = max(self.reads, len(indices))
+        self.largest_batch = max(self.largest_batch, len(indices))
         return self.images[indices]
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class Blobs:
 
 
 def draw(labels: NDArray[np.int64], brightness: NDArray[np.float64], rng: Any) -> NDArray[np.float32]:
-    """Return images of one blob near the middle, or of two blobs about it, each the given peak."""
+    """Return images of one blob near the centre, or of two blobs on either side, with the given peak."""
     y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
     angle, width = rng.uniform(0, np.pi, len(labels)), rng.uniform(1.2, 2.2, len(labels))
     images = []
@@ -73,7 +73,7 @@ BOTH = ConditionSpace(
 
 
 def truthful(conditions: NDArray[np.float32], stream: Stream) -> Iterator[NDArray[np.float32]]:
-    """A generator as good as the truth."""
+    """A generator with the true distribution."""
     rng = stream.generator()
     for start in range(0, len(conditions), 16):
         part = conditions[start : start + 16]
@@ -81,7 +81,7 @@ def truthful(conditions: NDArray[np.float32], stream: Stream) -> Iterator[NDArra
 
 
 def collapsed(conditions: NDArray[np.float32], _stream: Stream) -> Iterator[NDArray[np.float32]]:
-    """A generator that draws one image."""
+    """A generator that always draws the same image."""
     one = draw(np.zeros(1, dtype=np.int64), np.array([0.7]), Stream("one").generator())
     yield np.repeat(one, len(conditions), axis=0)
 
@@ -96,9 +96,9 @@ def rows(measured: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _short_lessons() -> Iterator[None]:
+def _few_steps() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "STEPS", 100)
+        patch.setattr(feature_network, "STEPS", 100)
         yield
 
 
@@ -109,17 +109,17 @@ def good() -> Mapping[str, Any]:
 
 @pytest.fixture(scope="module")
 def bad() -> Mapping[str, Any]:
-    return measure(request(collapsed, batch_size=13))  # another batch must not change the ruler
+    return measure(request(collapsed, batch_size=13))  # the batch size must not change the floors
 
 
-def test_a_generator_as_good_as_the_truth_is_near_the_floor(good: Mapping[str, Any]) -> None:
+def test_perfect_generator_is_near_the_floor(good: Mapping[str, Any]) -> None:
     for name, row in rows(good).items():
         allowed = 3 * row["floor_scatter"] + 0.1 * abs(row["floor"]) + 0.05
         worse = row["value"] - row["floor"] if row["better"] == "lower" else row["floor"] - row["value"]
         assert worse < allowed, name
 
 
-def test_a_collapsed_generator_is_far_from_the_floor(good: Mapping[str, Any], bad: Mapping[str, Any]) -> None:
+def test_collapsed_generator_is_far_from_the_floor(good: Mapping[str, Any], bad: Mapping[str, Any]) -> None:
     found, honest = rows(bad), rows(good)
 
     assert found["frechet_distance"]["value"] > 3 * found["frechet_distance"]["floor"]
@@ -130,7 +130,7 @@ def test_a_collapsed_generator_is_far_from_the_floor(good: Mapping[str, Any], ba
     assert found["wasserstein_m20"]["value"] > 3 * honest["wasserstein_m20"]["value"]
 
 
-def test_all_rows_have_numbers_of_images_and_a_floor(good: Mapping[str, Any]) -> None:
+def test_rows_have_the_number_of_images_and_a_floor(good: Mapping[str, Any]) -> None:
     names = ["frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage", "class_agreement"]
     statistics = ["total_flux", "peak", "gini", "m20", "concentration", "asymmetry", "ellipticity", "power_spectrum"]
 
@@ -143,24 +143,26 @@ def test_all_rows_have_numbers_of_images_and_a_floor(good: Mapping[str, Any]) ->
     assert rows(good)["wasserstein_gini"]["unit"] == "real standard deviations"
 
 
-def test_the_ruler_is_the_same_for_all_generators(good: Mapping[str, Any], bad: Mapping[str, Any]) -> None:
+def test_floors_are_the_same_for_all_generators(good: Mapping[str, Any], bad: Mapping[str, Any]) -> None:
     assert good["feature_network"] == bad["feature_network"]
     assert good["feature_network"]["score"] > 0.9 > good["feature_network"]["chance"]
     for name, row in rows(good).items():
         assert row["floor"] == rows(bad)[name]["floor"], name
 
 
-def test_measuring_again_gives_the_same_bits_and_plain_json(good: Mapping[str, Any]) -> None:
-    wanted = request(truthful)
+def test_repeated_measurement_gives_the_same_json_from_small_batches(good: Mapping[str, Any]) -> None:
+    quality_request = request(truthful)
 
-    assert canonical_json(measure(wanted)) == canonical_json(good)
-    assert isinstance(wanted.train, Blobs)
-    assert isinstance(wanted.held_out, Blobs)
-    assert max(wanted.train.reads, wanted.held_out.reads) <= 32  # and in batches, whatever there is
+    assert canonical_json(measure(quality_request)) == canonical_json(good)
+    assert isinstance(quality_request.train, Blobs)
+    assert isinstance(quality_request.held_out, Blobs)
+    assert max(quality_request.train.largest_batch, quality_request.held_out.largest_batch) <= 32
     assert json.loads(json.dumps(good, allow_nan=False)) == good
 
 
-def test_fidelity_is_measured_for_each_continuous_condition(good: Mapping[str, Any], bad: Mapping[str, Any]) -> None:
+def test_fidelity_is_measured_for_each_continuous_condition_and_property(
+    good: Mapping[str, Any], bad: Mapping[str, Any]
+) -> None:
     curve, aperture = good["fidelity"]
 
     assert aperture["property"] == "aperture_flux"
@@ -174,11 +176,11 @@ def test_fidelity_is_measured_for_each_continuous_condition(good: Mapping[str, A
     assert bad["fidelity"][0]["monotonic_share"] == 0
 
 
-def test_a_generator_that_copies_is_found(good: Mapping[str, Any]) -> None:
-    wanted = request(truthful)
+def test_generator_that_copies_is_detected(good: Mapping[str, Any]) -> None:
+    quality_request = request(truthful)
 
     def copies(conditions: NDArray[np.float32], _stream: Stream) -> Iterator[NDArray[np.float32]]:
-        yield np.rot90(wanted.train.batch(np.arange(len(conditions)) % 96), axes=(1, 2))
+        yield np.rot90(quality_request.train.batch(np.arange(len(conditions)) % 96), axes=(1, 2))
 
     found = measure(request(copies))["memorisation"]
     assert (found["share_below"], found["smallest"], found["closest"]["training_image"]) == (1, 0, 0)
@@ -186,7 +188,7 @@ def test_a_generator_that_copies_is_found(good: Mapping[str, Any]) -> None:
     assert good["memorisation"]["n"] == good["memorisation"]["n_reference"] == 81
 
 
-def test_images_of_one_class_are_described_by_their_physics() -> None:
+def test_features_of_a_single_class_learn_physical_statistics() -> None:
     space = ConditionSpace(classes=("single",))
 
     def sample(conditions: NDArray[np.float32], stream: Stream) -> Iterator[NDArray[np.float32]]:
@@ -203,7 +205,7 @@ def test_images_of_one_class_are_described_by_their_physics() -> None:
     assert rows(found)["recall"]["value"] > 0.6
 
 
-def test_regressions_are_described_by_what_they_predict() -> None:
+def test_features_of_a_regression_learn_its_targets() -> None:
     task = Regression(targets=(RegressionTarget(name="brightness", unit="mJy", minimum=0.0, maximum=1.0),))
     train, held_out = (Blobs(name, 64, task) for name in ("train", "held out"))
     space = ConditionSpace(attributes=("brightness",), units=("mJy",), means=(0.65,), deviations=(0.2,))
@@ -220,7 +222,7 @@ def test_regressions_are_described_by_what_they_predict() -> None:
     assert (found["n_samples"], found["n_held_out"]) == (60, 64)  # four have no condition to generate for
 
 
-def test_generated_images_that_are_not_finite_or_too_few_are_refused() -> None:
+def test_generated_images_must_be_finite_and_complete() -> None:
     def broken(conditions: NDArray[np.float32], _stream: Stream) -> Iterator[NDArray[np.float32]]:
         yield np.full((len(conditions), SIZE, SIZE, 1), np.nan, dtype=np.float32)
 
@@ -229,11 +231,11 @@ def test_generated_images_that_are_not_finite_or_too_few_are_refused() -> None:
 
     with pytest.raises(DataError, match="not finite"):
         measure(request(broken))
-    with pytest.raises(DataError, match="64 generated images were asked for"):
+    with pytest.raises(DataError, match="64 images"):
         measure(request(lazy))
 
 
-def test_three_held_out_images_give_no_table() -> None:
+def test_three_held_out_images_are_too_few_for_a_table() -> None:
     found = measure(request(truthful, held_out=Blobs("held out", 3)))
 
     assert (found["rows"], found["n_samples"]) == ([], 3)

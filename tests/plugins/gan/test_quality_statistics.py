@@ -1,4 +1,4 @@
-"""Physical statistics of images whose truth is known, and of statmorph and photutils."""
+"""Physical statistics, checked against images of known shape, statmorph and photutils."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarker import DataError, Stream
-from benchmarker_gan.quality import morphology, physics
+from benchmarker_gan.quality import image_statistics, morphology
 
 SIZE = 96
 
 
 def galaxy(index: float = 1.0, ellipticity: float = 0.0, angle: float = 0.5, companion: float = 0.0) -> NDArray[Any]:
-    """A Sersic profile in a smooth beam and very little noise; its companion is 8 pixels away."""
+    """Return a Sersic profile in a Gaussian beam with little noise and a companion at 8 pixels."""
     from astropy.modeling.models import Sersic2D
     from scipy.ndimage import gaussian_filter
 
@@ -45,16 +45,16 @@ def batch() -> NDArray[Any]:
 
 
 @pytest.fixture(scope="module")
-def measured(batch: NDArray[Any]) -> physics.Statistics:
-    return physics.statistics(batch[..., None])
+def measured(batch: NDArray[Any]) -> image_statistics.Statistics:
+    return image_statistics.statistics(batch[..., None])
 
 
 @pytest.fixture(scope="module")
 def statmorph_sources(batch: NDArray[Any]) -> list[Any]:
-    """What statmorph makes of the same pixels."""
+    """Measurements of the same pixels by statmorph."""
     import statmorph
 
-    flux = physics.source_flux(batch)
+    flux = image_statistics.source_flux(batch)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return [
@@ -63,8 +63,8 @@ def statmorph_sources(batch: NDArray[Any]) -> list[Any]:
         ]
 
 
-def test_gini_and_m20_are_those_of_statmorph_on_its_pixels(batch: NDArray[Any], statmorph_sources: list[Any]) -> None:
-    # Statmorph ends a source at its Petrosian radius; on the same pixels the formulas must give the same.
+def test_gini_and_m20_agree_with_statmorph_on_its_pixels(batch: NDArray[Any], statmorph_sources: list[Any]) -> None:
+    # Statmorph ends a source at its Petrosian radius, so the comparison uses its pixels.
     for image, source in zip(batch, statmorph_sources, strict=True):
         flux = np.where(source._segmap_gini, image[source._slice_stamp], 0.0)[None]
         centres, _ = morphology.moments(flux)
@@ -73,8 +73,8 @@ def test_gini_and_m20_are_those_of_statmorph_on_its_pixels(batch: NDArray[Any], 
         assert morphology.m20(flux, centres)[0] == pytest.approx(source.m20, abs=1e-6)
 
 
-def test_concentration_is_that_of_statmorph_in_its_aperture(batch: NDArray[Any], statmorph_sources: list[Any]) -> None:
-    # Statmorph counts what is within 1.5 Petrosian radii of its centre, and cuts no pixels but takes exact circles.
+def test_concentration_agrees_with_statmorph_in_its_aperture(batch: NDArray[Any], statmorph_sources: list[Any]) -> None:
+    # Statmorph counts the flux within 1.5 Petrosian radii of its centre, with exact circles.
     for image, source in zip(batch, statmorph_sources, strict=True):
         stamp = image[source._slice_stamp]
         x, y = source._asymmetry_center
@@ -85,18 +85,22 @@ def test_concentration_is_that_of_statmorph_in_its_aperture(batch: NDArray[Any],
         assert found[0] == pytest.approx(source.concentration, abs=0.03)
 
 
-def test_asymmetry_is_near_that_of_statmorph(measured: physics.Statistics, statmorph_sources: list[Any]) -> None:
-    # Statmorph turns about any point and interpolates; half pixels leave up to a tenth where a core is sharp.
+def test_asymmetry_is_close_to_that_of_statmorph(
+    measured: image_statistics.Statistics, statmorph_sources: list[Any]
+) -> None:
+    # Statmorph rotates about any point and interpolates; centres on half pixels add up to 0.1 for a sharp core.
     expected = np.array([source.asymmetry for source in statmorph_sources])
 
     np.testing.assert_allclose(measured["asymmetry"], expected, atol=0.1)
     assert (measured["asymmetry"] >= expected).all()
 
 
-def test_moments_and_ellipticity_are_those_of_photutils(batch: NDArray[Any], measured: physics.Statistics) -> None:
+def test_moments_and_ellipticity_agree_with_photutils(
+    batch: NDArray[Any], measured: image_statistics.Statistics
+) -> None:
     from photutils.segmentation import SegmentationImage, SourceCatalog
 
-    flux = physics.source_flux(batch)
+    flux = image_statistics.source_flux(batch)
     centres, _ = morphology.moments(flux)
     for image, centre, ellipticity, gini in zip(flux, centres, measured["ellipticity"], measured["gini"], strict=True):
         found = SourceCatalog(image, SegmentationImage((image > 0).astype(int)))
@@ -105,17 +109,19 @@ def test_moments_and_ellipticity_are_those_of_photutils(batch: NDArray[Any], mea
         assert gini == pytest.approx(float(np.ravel(found.gini)[0]), abs=1e-9)
 
 
-def test_an_image_is_measured_alike_alone_and_in_a_batch(batch: NDArray[Any], measured: physics.Statistics) -> None:
+def test_statistics_of_an_image_do_not_depend_on_the_batch(
+    batch: NDArray[Any], measured: image_statistics.Statistics
+) -> None:
     for k in range(len(batch)):
-        alone = physics.statistics(batch[k : k + 1, ..., None])
+        alone = image_statistics.statistics(batch[k : k + 1, ..., None])
         for name, values in alone.items():
             np.testing.assert_allclose(values[0], measured[name][k], rtol=1e-12, err_msg=name)
 
 
-def test_shapes_do_not_change_when_the_image_is_turned_or_dimmed(
-    batch: NDArray[Any], measured: physics.Statistics
+def test_shapes_do_not_change_under_rotation_or_scaling(
+    batch: NDArray[Any], measured: image_statistics.Statistics
 ) -> None:
-    turned = physics.statistics(0.25 * np.rot90(batch, axes=(1, 2))[..., None])
+    turned = image_statistics.statistics(0.25 * np.rot90(batch, axes=(1, 2))[..., None])
 
     for name in ("gini", "m20", "concentration", "asymmetry", "ellipticity"):
         np.testing.assert_allclose(turned[name], measured[name], atol=1e-6, err_msg=name)
@@ -123,19 +129,19 @@ def test_shapes_do_not_change_when_the_image_is_turned_or_dimmed(
     np.testing.assert_allclose(turned["peak"], measured["peak"] / 4)
 
 
-def test_statistics_have_units_of_astropy(batch: NDArray[Any]) -> None:
+def test_quantities_have_units(batch: NDArray[Any]) -> None:
     from astropy import units
 
-    found = physics.quantities(batch[:1, ..., None])
+    found = image_statistics.quantities(batch[:1, ..., None])
 
-    assert set(found) == set(physics.UNITS) == set(physics.LABELS)
+    assert set(found) == set(image_statistics.UNITS) == set(image_statistics.LABELS)
     assert found["total_flux"].unit == units.pix
     assert found["m20"].unit == units.dex
     assert found["gini"].unit == units.dimensionless_unscaled
     assert found["total_flux"][0].value == pytest.approx(batch[0].sum())
 
 
-def test_gini_goes_from_equal_pixels_to_one_that_has_everything() -> None:
+def test_gini_is_0_for_equal_pixels_and_1_for_a_single_one() -> None:
     flux = np.zeros((3, 10, 10))
     flux[0, :5] = 3.0
     flux[1, :5] = 1e-9
@@ -145,21 +151,21 @@ def test_gini_goes_from_equal_pixels_to_one_that_has_everything() -> None:
     np.testing.assert_allclose(morphology.gini(flux), [0.0, 1.0, 0.5], atol=1e-6)
 
 
-def test_a_uniform_disc_has_the_concentration_of_its_area() -> None:
+def test_concentration_of_a_uniform_disc_follows_from_its_area() -> None:
     y, x = np.mgrid[:64, :64]
     flux = (np.hypot(y - 32, x - 32) < 20).astype(float)[None]
 
     assert morphology.concentration(flux, np.array([[32.0, 32.0]]))[0] == pytest.approx(5 * np.log10(2), abs=0.01)
 
 
-def test_the_ellipticity_of_a_gaussian_is_one_minus_the_ratio_of_its_axes() -> None:
+def test_ellipticity_of_a_gaussian_is_one_minus_its_axial_ratio() -> None:
     y, x = np.mgrid[:64, :64] - 31.5
     flux = np.exp(-(x**2 / 6**2 + y**2 / 3**2) / 2)[None]
 
     assert morphology.ellipticity(morphology.moments(flux)[1])[0] == pytest.approx(0.5, abs=1e-3)
 
 
-def test_both_lobes_of_a_double_source_are_turned_onto_each_other() -> None:
+def test_asymmetry_of_a_double_source_vanishes() -> None:
     y, x = np.mgrid[:64, :64]
     lobes = [np.exp(-((y - a) ** 2 + (x - b) ** 2) / 4) for a, b in ((10, 12), (50, 45))]
     flux = np.stack([lobes[0] + lobes[1], lobes[0] + 0.8 * lobes[1], lobes[0] + lobes[1] * (x > 45)])
@@ -171,12 +177,12 @@ def test_both_lobes_of_a_double_source_are_turned_onto_each_other() -> None:
     assert asymmetries[2] > 0.2
 
 
-def test_an_image_without_a_source_is_not_measured_but_does_no_harm() -> None:
+def test_image_without_a_source_has_no_shape() -> None:
     images = np.zeros((2, 32, 32, 1), dtype=np.float32)
     images[1, 12:20, 10:22] = 1.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = physics.statistics(images)
+        found = image_statistics.statistics(images)
 
     assert found["total_flux"].tolist() == [0, 96]
     for name in ("gini", "m20", "concentration", "asymmetry", "ellipticity"):
@@ -185,36 +191,28 @@ def test_an_image_without_a_source_is_not_measured_but_does_no_harm() -> None:
     assert np.isfinite(found["power_spectrum"]).all()
 
 
-def test_faint_patterns_of_a_generator_are_no_source() -> None:
+def test_source_excludes_faint_patterns() -> None:
     rng = Stream("test-faint").generator()
     image = np.zeros((2, 32, 32))
     image[:, 10:20, 12:18] = 1
     image[1] += rng.uniform(0, 1e-3, (32, 32))
 
-    assert (physics.source_flux(image) > 0).sum(axis=(1, 2)).tolist() == [60, 60]
+    assert (image_statistics.source_flux(image) > 0).sum(axis=(1, 2)).tolist() == [60, 60]
 
 
-def test_noise_has_a_flat_spectrum_and_a_checkerboard_its_own_place() -> None:
+def test_power_spectrum_of_noise_is_flat_and_stripes_are_in_the_last_bin() -> None:
     rng = Stream("test-white").generator()
-    white = physics.power_spectrum(rng.normal(0, 0.1, (20, 64, 64))).mean(axis=0)
+    white = image_statistics.power_spectrum(rng.normal(0, 0.1, (20, 64, 64))).mean(axis=0)
     columns = np.broadcast_to(np.arange(64) % 2, (1, 64, 64)).astype(float)
-    striped = physics.power_spectrum(columns)[0]
+    striped = image_statistics.power_spectrum(columns)[0]
 
     np.testing.assert_allclose(white, -2, atol=0.1)  # log10 of the variance
-    assert striped.argmax() == physics.FREQUENCIES - 1
-    assert physics.frequencies()[-1] == pytest.approx(0.479, abs=1e-3)
+    assert striped.argmax() == image_statistics.FREQUENCIES - 1
+    assert image_statistics.frequencies()[-1] == pytest.approx(0.479, abs=1e-3)
 
 
-def test_wasserstein_distances_are_shifts_and_leave_unknowns_out() -> None:
-    values = np.array([0.0, 1.0, 2.0, np.nan])
-
-    assert physics.wasserstein(values, values + 0.5) == pytest.approx(0.5)
-    assert physics.wasserstein(np.stack([values, values], axis=1), np.stack([values, values + 1], axis=1)) == 0.5
-    assert physics.wasserstein(values, np.full(3, np.nan)) is None
-
-
-def test_what_are_no_images_is_refused() -> None:
+def test_statistics_refuse_unusable_images() -> None:
     with pytest.raises(DataError, match="8 pixels or more"):
-        physics.statistics(np.zeros((2, 7, 9, 1)))
+        image_statistics.statistics(np.zeros((2, 7, 9, 1)))
     with pytest.raises(DataError, match="Received"):
-        physics.statistics(np.zeros((2, 16, 16)))
+        image_statistics.statistics(np.zeros((2, 16, 16)))
