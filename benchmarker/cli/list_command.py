@@ -1,6 +1,6 @@
-"""``benchmarker list``: everything that is installed.
+"""``benchmarker list``: the installed plugins and the shipped registries.
 
-This command is measured: it must start as fast as its libraries allow, so it draws its tables itself.
+The benchmarks measure how fast this command starts. Therefore it draws its tables itself instead of importing rich.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ _NARROWEST_SUMMARY = 20
         "benchmarker list -v --strict",
     ),
 )
-@click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
-@click.option("-v", "--verbose", is_flag=True, help="Show other spellings and tracebacks.")
+@click.argument("sections", nargs=-1, metavar="[SECTION]...", type=click.Choice(SECTIONS))
+@click.option("-v", "--verbose", is_flag=True, help="Also show aliases, and tracebacks of broken plugins.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any plugin is broken.")
 def list_plugins(sections: tuple[str, ...], verbose: bool, strict: bool) -> int:
-    """List installed architectures, datasets, augmentations, generators, reports, commands and registries.
+    """List installed plugins and shipped registries.
 
-    Without an argument all of them. Broken plugins are listed with the distribution that brings them.
+    SECTION is architectures, datasets, augmentations, generators, reports, commands or registries; by default all are
+    listed. Broken plugins are listed with the distribution that contains them.
     """
     from benchmarker.discovery import installed
 
@@ -89,27 +90,40 @@ def _summary(plugin: Any, *, verbose: bool) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table that fits the terminal; into a file, lines are as long as they need to be."""
     if not rows:
         yield f"{_GAP}none"
         return
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     available = _terminal_width() if on_terminal() else None
     if available is None or _indented(widths) <= available:
-        yield _dim(_line(head, widths))
-        for row in rows:
-            yield _line(row, widths)
-        return
+        yield from (_dim(_line(head, widths)), *(_line(row, widths) for row in rows))
+    elif available - _indented(widths[:-1]) - len(_GAP) >= _NARROWEST_SUMMARY:
+        yield from _wrapped_summary(head, rows, widths, available)
+    else:
+        yield from _columns_below(head, rows, widths, available)
+
+
+def _wrapped_summary(
+    head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], available: int
+) -> Iterator[str]:
+    """Yield the lines of a table whose last column is wrapped beside the others."""
     import textwrap
 
     start = _indented(widths[:-1]) + len(_GAP)
-    if available - start >= _NARROWEST_SUMMARY:
-        # The last column is wrapped beside the others.
-        yield _dim(_line(head, widths))
-        for row in rows:
-            pieces = textwrap.wrap(row[-1], available - start) or [""]
-            yield _line((*row[:-1], pieces[0]), widths)
-            yield from (" " * start + piece for piece in pieces[1:])
-        return
+    yield _dim(_line(head, widths))
+    for row in rows:
+        first, *others = textwrap.wrap(row[-1], available - start) or [""]
+        yield _line((*row[:-1], first), widths)
+        yield from (" " * start + piece for piece in others)
+
+
+def _columns_below(
+    head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], available: int
+) -> Iterator[str]:
+    """Yield the lines of a table for a narrow terminal: columns that do not fit are below their row."""
+    import textwrap
+
     beside = list(range(len(head) - 1))
     while len(beside) > 1 and _indented([widths[column] for column in beside]) > available:
         beside.remove(max(beside[1:], key=lambda column: widths[column]))

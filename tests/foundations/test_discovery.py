@@ -11,7 +11,8 @@ from benchmarker import Architecture, Dataset, Options, PluginError
 from benchmarker.contracts.plugins import KINDS
 from benchmarker.discovery import BrokenPlugin, Plugins, Registered, discover, installed, options_model, resolve
 from benchmarker.errors import UnknownPluginError
-from tests.foundations.sites import HEAD, Site, plugin_source
+from tests.fixture_plugins import plugin_source
+from tests.foundations.conftest import Site
 
 
 def _network(name: str, **more: object) -> str:
@@ -78,11 +79,11 @@ BROKEN = {
     "syntax": ("def benchmarker_register(:\n", "SyntaxError", ""),
     "leaves": ("import sys\nsys.exit('no licence')\n", "SystemExit", "no licence"),
     "signature": (
-        f"{HEAD}\n@hookimpl\ndef benchmarker_register(registrar, galaxies):\n    pass\n",
+        "from benchmarker import hookimpl\n\n@hookimpl\ndef benchmarker_register(registrar, galaxies):\n    pass\n",
         "PluginValidationError",
         "galaxies",
     ),
-    "no-hook": (f"{HEAD}\ndef benchmarker_register(registrar):\n    pass\n", "PluginError", "@hookimpl"),
+    "no-hook": ("def benchmarker_register(registrar):\n    pass\n", "PluginError", "@hookimpl"),
     "wrong-type": (plugin_source("architecture('convxpress')"), "PluginError", "expects an instance of Architecture"),
     "wrong-kind": (plugin_source(f"dataset({_network('sky-net')})"), "PluginError", "expects an instance of Dataset"),
     "twice": (

@@ -10,7 +10,8 @@ from benchmarker import PluginError
 from benchmarker.discovery import Plugins, discover
 from benchmarker.errors import RegistryError
 from benchmarker.registry import Overrides, check_registry, load_registry
-from tests.foundations.sites import Site, plugin_source
+from tests.fixture_plugins import plugin_source
+from tests.foundations.conftest import Site
 from tests.registries import load, problems, says
 
 OPTIONS = """\
