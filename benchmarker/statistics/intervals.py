@@ -299,8 +299,8 @@ def hierarchical_bootstrap(
 
     .. math:: \bar{x}^* = \frac{1}{S N} \sum_{i=1}^S \sum_{j=1}^N x_{s^*(i)\, n^*(j)}
 
-    With few seeds the interval is too short, as every bootstrap is; ``docs/statistics.md`` shows by how much. No
-    verdict is made from it.
+    With few seeds the interval is too short, as every bootstrap is; ``docs/explanation/statistics.md`` shows by how
+    much. No verdict is made from it.
 
     References
     ----------

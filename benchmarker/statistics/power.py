@@ -87,7 +87,7 @@ def detection_power(delta: float, components: VarianceComponents, level: float =
     Notes
     -----
     The equation is at the top of this module. Simulated studies confirm it to about two percentage points; the figures
-    are in ``docs/statistics.md``.
+    are in ``docs/explanation/statistics.md``.
 
     Examples
     --------

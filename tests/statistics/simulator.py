@@ -1,7 +1,7 @@
-"""Makes up stored predictions whose truth is known: what intervals and powers are measured on.
+"""Simulated predictions with a known truth, on which intervals and power are tested.
 
-A run is right about a source where ``ability + luck of the seed + quirk of network and source + noise`` exceeds the
-source's difficulty. Difficulties are normal, or those of real sources, by how many real networks got them right.
+A run classifies a source correctly where ``ability + luck of the seed + quirk of network and source + noise`` exceeds
+the source's difficulty. Difficulties are normally distributed, or estimated from how many real networks were right.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ CLASSES = 4
 
 @dataclass(frozen=True)
 class World:
-    """What is true.
+    """True parameters of simulated studies.
 
     Parameters
     ----------
     seeds, sources : int
-        Of a study; sources in four classes of the same size.
+        Number of seeds, and of test sources in four classes of equal size.
     seed_effect : float
-        Standard deviation of the luck of a seed, in units of the latent scale (0.05 to 0.15 is what real runs show).
+        Standard deviation of the luck of a seed, on the latent scale (real runs show 0.05 to 0.15).
     quirk : float
-        Standard deviation of what a network has against a source, whatever its seed; 0 for the same network twice.
+        Standard deviation of a network's bias for or against each source under all seeds; 0 for the same network twice.
     noise : float
         Standard deviation of everything else.
     ability : float
-        Of the second network; the first one's is higher by ``gain``.
+        Latent ability of the second network; that of the first is higher by ``gain``.
     gain : float
-        Planted difference, latent.
+        Planted difference, on the latent scale.
     real : int or None
-        Number of a stored study whose sources give the difficulties.
+        Number of the stored study whose sources give the difficulties.
     """
 
     seeds: int = 3
@@ -99,7 +99,7 @@ def resample(study: int, network: str, seeds: int, generator: RandomGenerator) -
     Returns
     -------
     tuple of ndarray of shape (seeds, sources)
-        Sources of a class stand together.
+        Sources of one class are adjacent.
     """
     classes, networks = stored_studies()[study]
     right = networks[network].astype(np.float64)
