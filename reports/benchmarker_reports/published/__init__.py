@@ -1,0 +1,1 @@
+"""Published results, and those of a study beside them."""

@@ -1,0 +1,121 @@
+"""The table of published results; the YAML files beside this module hold it.
+
+A file names the datasets that its results apply to (``match``) and lists them (``results``). To add a paper, add its
+numbers with source and protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from benchmarker import BenchmarkerError, StudyResults, wilson_interval
+
+BEST_RATIO = "best_ratio"
+"""In place of a metric: the ratio of generated to real images that does best."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PublishedResult(_Entry):
+    """One published result."""
+
+    what: str
+    """Network or effect."""
+
+    source: str
+    """Publication."""
+
+    protocol: str
+    """How the result was measured."""
+
+    metrics: tuple[str, ...] = ()
+    """Flat name of the metric, in the spellings of several datasets; empty for a finding in words."""
+
+    value: float | None = None
+    """The number as published."""
+
+    band: tuple[float, float] | None = None
+    """Range that agrees with the published number, both ends included; Wilson's interval if `test_sources` is given."""
+
+    test_sources: int | None = None
+    """Number of test sources behind a proportion."""
+
+    finding: str = ""
+    """A result in words, which is shown but not compared."""
+
+    architectures: tuple[str, ...] = ()
+    """Architectures to compare with; the best row of a study that has none of them."""
+
+    same_protocol: dict[str, str] = {}
+    """Settings of a cell, by flat name, under which the protocol is the same; empty if it never is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_band(cls, entry: Any) -> Any:
+        if isinstance(entry, Mapping) and {"value", "test_sources"} <= set(entry) and "band" not in entry:
+            interval = wilson_interval(float(entry["value"]), int(entry["test_sources"]))
+            return {**entry, "band": (interval.low, interval.high)}
+        return entry
+
+    @model_validator(mode="after")
+    def _check(self) -> PublishedResult:
+        if bool(self.metrics) == bool(self.finding):
+            raise ValueError("either metrics or a finding is required")
+        if self.metrics and self.band is None:
+            raise ValueError("a metric needs a band, or a value with test_sources")
+        return self
+
+
+class _Match(_Entry):
+    """Datasets that results apply to; an empty condition always holds."""
+
+    datasets: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+    def applies(self, results: StudyResults) -> bool:
+        dataset = str(results.study.dataset.get("name", ""))
+        targets = {str(target.get("name")) for target in results.task.get("targets", ())}
+        return (
+            (not self.datasets or dataset in self.datasets)
+            and (not self.classes or set(self.classes) == set(results.classes))
+            and (not self.targets or bool(targets & set(self.targets)))
+        )
+
+
+class _File(_Entry):
+    match: tuple[_Match, ...]
+    results: tuple[PublishedResult, ...]
+
+
+def published_results(results: StudyResults) -> tuple[PublishedResult, ...]:
+    """Return the published results for the dataset or the targets of a study, in the order of the files."""
+    return tuple(
+        published
+        for file in _files()
+        if any(match.applies(results) for match in file.match)
+        for published in file.results
+    )
+
+
+@lru_cache(maxsize=1)
+def _files() -> tuple[_File, ...]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
+    found = []
+    for resource in sorted(files(__package__).iterdir(), key=lambda entry: entry.name):
+        if resource.name.endswith(".yaml"):
+            content = yaml.load(resource.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe one
+            try:
+                found.append(_File.model_validate(content))
+            except ValidationError as error:
+                raise BenchmarkerError(f"{resource.name}: {error}") from error
+    return tuple(found)
