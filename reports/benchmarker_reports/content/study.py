@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarker_reports.content.leaderboard import Averages
     from benchmarker_reports.content.probabilities import Probabilities
     from benchmarker_reports.content.reproduction import Reproduction
-    from benchmarker_reports.yardsticks import Judged
+    from benchmarker_reports.published.comparison import PublishedComparison
 
 MOST_COMPARED = 120
 """Lines of a leaderboard that are compared with each other; with more, all pairs take minutes and few read them."""
@@ -229,11 +229,11 @@ class StudyContent:
         return trainings(self.results)
 
     @cached_property
-    def published(self) -> tuple[Judged, ...]:
+    def published(self) -> tuple[PublishedComparison, ...]:
         """Published numbers for the same task beside those of the study."""
-        from benchmarker_reports.yardsticks import judge
+        from benchmarker_reports.published.comparison import compare_with_published
 
-        return judge(self.results, self.board, self.comparisons)
+        return compare_with_published(self.results, self.board, self.comparisons)
 
     @cached_property
     def reproduction(self) -> Reproduction:

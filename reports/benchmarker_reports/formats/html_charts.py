@@ -13,7 +13,7 @@ from benchmarker_reports.content.comparisons import ComparisonLine
 from benchmarker_reports.content.costs import CostChart, CostPoint
 from benchmarker_reports.content.leaderboard import Line
 from benchmarker_reports.formats.svg import Drawing, Scale, tick_text
-from benchmarker_reports.yardsticks import Judged
+from benchmarker_reports.published.comparison import PublishedComparison
 
 COLOURS = 8
 _WIDTH, _HEIGHT = 320.0, 230.0
@@ -139,18 +139,18 @@ def difference_bar(line: ComparisonLine, reach: float) -> Markup:
     return drawing.markup()
 
 
-def published_bar(judged: Judged) -> Markup:
+def published_bar(compared: PublishedComparison) -> Markup:
     """Draw a published number with its band, and ours with its sample deviation; nothing without both."""
-    band, ours = judged.yardstick.band, judged.ours
+    band, ours = compared.published.band, compared.ours
     if band is None or ours is None:
         return Markup()
-    deviation = judged.standard_deviation or 0.0
+    deviation = compared.standard_deviation or 0.0
     domain = _padded(min(band[0], ours - deviation), max(band[1], ours + deviation), 0.15)
-    drawing, x, middle = _bar(domain, f"published {judged.published}, ours {judged.measured}")
+    drawing, x, middle = _bar(domain, f"published {compared.theirs}, ours {compared.measured}")
     drawing.line(0, middle, _BAR_WIDTH, middle, "rail")
     drawing.rect(x.at(band[0]), middle - 6, max(x.at(band[1]) - x.at(band[0]), 1), 12, "published")
-    if judged.yardstick.value is not None:
-        value = x.at(judged.yardstick.value)
+    if compared.published.value is not None:
+        value = x.at(compared.published.value)
         drawing.line(value, middle - 8, value, middle + 8, "published-value")
     drawing.line(x.at(ours - deviation), middle, x.at(ours + deviation), middle, "whisker")
     drawing.circle(x.at(ours), middle, 3.5, "dot s0")

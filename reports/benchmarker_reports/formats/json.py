@@ -28,7 +28,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     -------
     str
         An object with ``rows``, ``failed``, ``notes``, the numbers of ``cells``, and, as far as the study has them,
-        ``comparisons``, ``pareto``, ``generators``, ``yardsticks`` and ``averages``.
+        ``comparisons``, ``pareto``, ``generators``, ``published`` and ``averages``.
     """
     content = StudyContent(results, options)
     board = content.board
@@ -67,7 +67,7 @@ def _beside(content: StudyContent) -> dict[str, Any]:
             for each in content.pareto
         ],
         "generators": [asdict(each) for each in content.quality],
-        "yardsticks": [each.to_json() for each in content.published],
+        "published": [each.to_json() for each in content.published],
         "averages": [_averages(each) for each in content.averages],
     }
     return {name: value for name, value in found.items() if value}

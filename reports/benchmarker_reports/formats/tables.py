@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarker import metric_label
 from benchmarker_reports.content.study import StudyContent
 from benchmarker_reports.content.values import Estimate, counted, marked_seeds, mean_value, signed_as, summary_value
-from benchmarker_reports.yardsticks import BEST_RATIO
+from benchmarker_reports.published.table import BEST_RATIO
 
 if TYPE_CHECKING:
     from benchmarker import Comparison, Comparisons, ComparisonTable, RatioResponse
@@ -207,9 +207,9 @@ def _published_table(content: StudyContent, *, brief: bool) -> Iterator[TextTabl
         return
     rows = tuple(
         (
-            f"{each.yardstick.what} ({each.yardstick.source})",
+            f"{each.published.what} ({each.published.source})",
             each.label,
-            each.published,
+            each.theirs,
             each.measured if each.metric else "",
             f"{each.n}/{each.planned}" if each.n else "",
             each.verdict,
@@ -223,7 +223,7 @@ def _published_table(content: StudyContent, *, brief: bool) -> Iterator[TextTabl
         results = counted(left_out, "more published result")
         notes.append(f"The other formats show {results}, and the protocols.")
     else:
-        protocols = dict.fromkeys(f"{each.yardstick.source}: {each.yardstick.protocol}" for each in shown)
+        protocols = dict.fromkeys(f"{each.published.source}: {each.published.protocol}" for each in shown)
         notes.append(f"Protocols. {'. '.join(protocols)}.")
     yield TextTable(
         title="Published numbers",
