@@ -1,10 +1,12 @@
-"""Do generated images follow a condition? Draws the fidelity curves of a study's generators, and writes them as CSV.
+"""Plots the fidelity curves of a study's generators, and writes them as CSV and Markdown.
+
+A fidelity curve shows whether generated images follow a continuous condition.
 
     benchmarker gan train conditional_fidelity
     python examples/conditional_fidelity.py results/conditional_fidelity --out build/fidelity
 
-The curves were measured at the end of each training: the latent points stay as they are while one condition moves
-through its range and the others stay at their means.
+The curves are measured at the end of each training: one condition moves through its range while the latent points stay
+fixed and the other conditions stay at their means.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ _COLUMNS = ("requested", "measured", "p16", "p84")
 
 
 def curves(study: Path, condition: str, measured: str) -> dict[str, Curve]:
-    """Return the curve of each finished generator, by its name and seed."""
+    """Return the curve of each finished generator by name and seed."""
     results = open_results(study)
     found = {}
     for generator in results.generators:
@@ -36,7 +38,7 @@ def curves(study: Path, condition: str, measured: str) -> dict[str, Curve]:
 
 
 def table(found: Mapping[str, Curve]) -> str:
-    """Return the numbers in Markdown."""
+    """Return the numbers as a Markdown table."""
     lines = [
         "| generator | rank correlation | rises at every step | falls at every step | latent points |",
         "|---|--:|--:|--:|--:|",
@@ -49,7 +51,7 @@ def table(found: Mapping[str, Curve]) -> str:
 
 
 def as_csv(found: Mapping[str, Curve]) -> str:
-    """Return a line for each generator and requested value: median and the 16th and 84th percentile."""
+    """Return a line per generator and requested value: the median, and the 16th and 84th percentiles."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("generator", *_COLUMNS))
@@ -59,7 +61,7 @@ def as_csv(found: Mapping[str, Curve]) -> str:
 
 
 def draw(found: Mapping[str, Curve], file: Path) -> None:
-    """Draw all curves side by side on a common scale."""
+    """Plot all curves side by side on a common scale."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -74,7 +76,7 @@ def draw(found: Mapping[str, Curve], file: Path) -> None:
         panel.set_xlabel(f"requested {curve['condition']} [{curve['condition_unit']}]", fontsize=9)
     first = next(iter(found.values()))
     panels[0].set_ylabel(f"measured {first['property']} [{first['property_unit']}]", fontsize=9)
-    # The same curves shall give the same bytes.
+    # A fixed salt makes the file reproducible.
     with rc_context({"svg.hashsalt": "fidelity"}):
         figure.savefig(file, format="svg", metadata={"Date": None})
 
@@ -90,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     found = curves(chosen.study, chosen.condition, chosen.measured)
     if not found:
-        sys.stderr.write(f"{chosen.study}: no generator has a curve of {chosen.measured} over {chosen.condition}\n")
+        sys.stderr.write(f"{chosen.study}: no generator has a curve of {chosen.measured} against {chosen.condition}\n")
         return 1
     chosen.out.mkdir(parents=True, exist_ok=True)
     draw(found, chosen.out / "fidelity.svg")

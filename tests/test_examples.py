@@ -1,4 +1,4 @@
-"""The example package installs, is found, keeps what architectures promise, and learns."""
+"""The example package: installation, discovery, conformance and training."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def example(checkout: Path) -> Path:
-    """The folder of the example package."""
+    """Folder of the example package."""
     return checkout / "examples" / "benchmarker_tinynet"
 
 
 @pytest.fixture(scope="module")
 def environment(example: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Install the example beside this environment, and return the variables of a process that sees it."""
+    """Install the example in a separate folder, and return the environment of a process that uses it."""
     site = tmp_path_factory.mktemp("site")
     install = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--target"]
     installed = subprocess.run(
@@ -68,7 +68,7 @@ def environment(example: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 def run(environment: dict[str, str], folder: Path, *command: str) -> str:
-    """Run Python in a folder and return what it prints."""
+    """Run Python in a folder and return its output."""
     done = subprocess.run(
         [sys.executable, *command], env=environment, cwd=folder, capture_output=True, text=True, check=False
     )
@@ -76,7 +76,7 @@ def run(environment: dict[str, str], folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_the_plugin_has_at_most_twelve_lines_of_code(example: Path) -> None:
+def test_example_plugin_has_at_most_twelve_lines_of_code(example: Path) -> None:
     source = (example / "benchmarker_tinynet.py").read_text(encoding="utf-8")
     layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
     words = [word for word in tokenize.generate_tokens(io.StringIO(source).readline) if word.type not in layout]
@@ -86,21 +86,23 @@ def test_the_plugin_has_at_most_twelve_lines_of_code(example: Path) -> None:
 
 @pytest.fixture(scope="module")
 def found(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a process with the example installed finds, builds and trains."""
-    words: dict[str, Any] = json.loads(run(environment, tmp_path_factory.mktemp("user"), "-c", TRAIN).splitlines()[-1])
-    return words
+    """The outcome of a process with the example installed."""
+    outcome: dict[str, Any] = json.loads(
+        run(environment, tmp_path_factory.mktemp("user"), "-c", TRAIN).splitlines()[-1]
+    )
+    return outcome
 
 
-def test_the_installed_network_is_found(found: dict[str, Any]) -> None:
+def test_installed_network_is_found(found: dict[str, Any]) -> None:
     assert found["broken"] == []
     assert found["distribution"] == "benchmarker-tinynet 0.1.0"
 
 
-def test_the_installed_network_learns(found: dict[str, Any]) -> None:
+def test_installed_network_learns(found: dict[str, Any]) -> None:
     assert found["accuracy"] > 0.8
 
 
-def test_another_plugin_changes_no_other_network(found: dict[str, Any]) -> None:
+def test_installed_plugin_changes_no_other_network(found: dict[str, Any]) -> None:
     network = installed().architecture("mcrgnet")
     options = options_model(network)
     assert options is not None
@@ -108,26 +110,28 @@ def test_another_plugin_changes_no_other_network(found: dict[str, Any]) -> None:
     assert found["mcrgnet"] == digest_arrays((str(k), weight) for k, weight in enumerate(model.get_weights()))
 
 
-def test_registering_the_network_does_not_import_keras(environment: dict[str, str], tmp_path: Path) -> None:
+def test_registration_of_the_network_does_not_import_keras(environment: dict[str, str], tmp_path: Path) -> None:
     code = "import sys; from benchmarker.discovery import discover; discover().architecture('tinynet'); "
     assert run(environment, tmp_path, "-c", code + "print('keras' in sys.modules)").strip() == "False"
 
 
-def test_the_registry_of_the_example_is_valid(environment: dict[str, str], example: Path, tmp_path: Path) -> None:
-    told = run(environment, tmp_path, "-P", "-m", "benchmarker", "validate", str(example / "registry.yaml"))
-    assert "9 cells" in told
+def test_registry_of_the_example_is_valid(environment: dict[str, str], example: Path, tmp_path: Path) -> None:
+    output = run(environment, tmp_path, "-P", "-m", "benchmarker", "validate", str(example / "registry.yaml"))
+    assert "9 cells" in output
 
 
-def test_the_installed_network_runs_beside_others(environment: dict[str, str], example: Path, tmp_path: Path) -> None:
-    """One of the two others has to do: each cell is a process that imports TensorFlow."""
+def test_installed_network_runs_together_with_another_one(
+    environment: dict[str, str], example: Path, tmp_path: Path
+) -> None:
+    """One of the two published networks is enough, because each cell starts a process that imports TensorFlow."""
     registry, third, _ = (example / "registry.yaml").read_text(encoding="utf-8").partition(THIRD)
     assert third
     tiny = "  name: synthetic-radio\n  options: {images_per_class: 10, size: 48}"
     registry = registry.replace("  name: synthetic-radio", tiny)
     registry = registry.replace("epochs: 10", "epochs: 1").replace("seeds: [8901, 1826, 4915]", "seeds: [8901]")
     (tmp_path / "mine.yaml").write_text(registry, encoding="utf-8")
-    told = run(environment, tmp_path, "-P", "-m", "benchmarker", "run", "mine.yaml", "-p", "study")
-    assert "2 of 2 cells finished" in told
+    output = run(environment, tmp_path, "-P", "-m", "benchmarker", "run", "mine.yaml", "-p", "study")
+    assert "2 of 2 cells finished" in output
     manifests = [json.loads(path.read_text()) for path in tmp_path.glob("study/runs/*/manifest.json")]
     owners = {each["model"]: each["fingerprint"]["plugins"] for each in manifests if each["status"] == "ok"}
     assert set(owners) == {"tinynet", "mcrgnet"}

@@ -1,6 +1,6 @@
 """The fifteen networks of the radio comparison, one module per paper.
 
-A row of the table below registers a network; nothing of Keras is imported before a network is built.
+Each row of the table registers a network. Keras is imported only when a network is built.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ class _Row(NamedTuple):
     minimum_size: int
     citation: str
     summary: str
-    # Spellings of the published lists of the comparison, where they differ in more than case and separators.
+    # Spellings in the published lists of the comparison, if they differ in more than case and separators.
     aliases: tuple[str, ...] = ()
 
 
 _NETWORKS = (
     _Row("alexnet", "krizhevsky2012", "network:NetworkOptions", 195, "doi:10.1145/3065386",
-         "AlexNet without padding, dense layers normalised", ("alexnet_real_do_seed",)),
+         "AlexNet without padding, with batch normalisation of the dense layers", ("alexnet_real_do_seed",)),
     _Row("alexnet_bn", "krizhevsky2012", "network:NormalisedOptions", 195, "2021MNRAS.503.1828B",
          "AlexNet with batch normalisation throughout", ("alexnet_adapted",)),
     _Row("atlas", "alger2018", "alger2018:AtlasOptions", 1, "2018MNRAS.478.5547A",
-         "two wide convolutions with sigmoid output, made for ATLAS hosts"),
+         "two wide convolutions and a sigmoid output, for host galaxies in ATLAS"),
     _Row("conv4", "lukic2019", "network:NetworkOptions", 1, "2019MNRAS.487.1729L",
-         "four convolutions, set against capsule networks", ("convnet4",)),
+         "four convolutions, compared with capsule networks", ("convnet4",)),
     _Row("conv8", "lukic2019", "network:NetworkOptions", 1, "2019MNRAS.487.1729L",
-         "eight convolutions, set against capsule networks", ("convnet8",)),
+         "eight convolutions, compared with capsule networks", ("convnet8",)),
     _Row("convxpress", "becker2021", "network:NetworkOptions", 1, "2021MNRAS.503.1828B",
          "eleven convolutions, fast through early strides"),
     _Row("first_classifier", "alhassan2018", "network:NetworkOptions", 8, "2018MNRAS.480.2085A",
-         "three pooled convolutions, made for FIRST", ("first_class",)),
+         "three pooled convolutions, for FIRST", ("first_class",)),
     _Row("fr_deep", "tang2019", "network:NormalisedOptions", 30, "2019MNRAS.488.3358T",
-         "five normalised convolutions, made for transfer between surveys", ("fr_deep_real",)),
+         "five convolutions with batch normalisation, for transfer learning between surveys", ("fr_deep_real",)),
     _Row("hosenie", "hosenie2017", "network:NormalisedOptions", 18, "hdl:10394/31250",
-         "five narrow normalised convolutions; as implemented in 2021MNRAS.503.1828B"),
+         "five narrow convolutions with batch normalisation, as implemented in 2021MNRAS.503.1828B"),
     _Row("maslej", "maslej2021", "network:NetworkOptions", 5, "2021MNRAS.505.1464M",
-         "three shallow branches side by side", ("maslej_kresnakova",)),
+         "three shallow parallel branches", ("maslej_kresnakova",)),
     _Row("mcrgnet", "ma2019", "network:NetworkOptions", 1, "2019ApJS..240...34M",
-         "five strided convolutions, the smallest of all"),
+         "five strided convolutions, the smallest network of the comparison"),
     _Row("radio_galaxy_zoo", "lukic2018", "network:NetworkOptions", 31, "2018MNRAS.476..246L",
-         "three convolutions with strides, made for Radio Galaxy Zoo", ("rgz", "rg_zoo")),
+         "three convolutions, two of them strided, for Radio Galaxy Zoo", ("rgz", "rg_zoo")),
     _Row("simple_net", "lukic2019", "network:ConvolutionOptions", 1, "2019MNRAS.487.1729L",
-         "five narrow convolutions, no hidden dense layer", ("simple",)),
+         "five narrow convolutions without a hidden dense layer", ("simple",)),
     _Row("toothless", "aniyan2017", "network:NormalisedOptions", 67, "2017ApJS..230...20A",
-         "padded AlexNet, normalised before each activation", ("toothless_real",)),
+         "padded AlexNet with batch normalisation before each activation", ("toothless_real",)),
     _Row("vgg16d", "wu2019", "network:NetworkOptions", 32, "2019MNRAS.482.1211W",
          "VGG-16 configuration D, the backbone of CLARAN", ("vgg16", "vgg16_d_real")),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The network for host galaxies of radio sources in ATLAS.
+"""A network for host galaxies of radio sources in ATLAS.
 
 References
 ----------
@@ -20,11 +20,11 @@ class AtlasOptions(NetworkOptions):
     """Variants of the ATLAS network; the defaults are the paper's."""
 
     output: Literal["sigmoid", "softmax"] = "sigmoid"
-    """Activation of the last layer in a classification; with sigmoid a row of outputs need not sum to 1."""
+    """Activation of the last layer in a classification; with sigmoid the outputs for an image need not sum to 1."""
 
 
 def atlas(input_shape: tuple[int, int, int], task: Task, seed: int, options: AtlasOptions) -> keras.Model:
-    """Build the ATLAS network, whose hidden dense layer and output are sigmoids."""
+    """Build the ATLAS network, with sigmoid activations of the hidden dense layer and the output."""
     network = Network("atlas", input_shape, task, seed, options)
     for pool in (5, 2):
         network.convolution(32, 10)

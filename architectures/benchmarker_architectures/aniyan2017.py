@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def toothless(input_shape: tuple[int, int, int], task: Task, seed: int, options: NormalisedOptions) -> keras.Model:
-    """Build Toothless; each convolution is normalised before its activation."""
+    """Build Toothless, with batch normalisation between each convolution and its activation."""
     network = Network("toothless", input_shape, task, seed, options)
     network.convolution(96, 11, stride=4, padding="valid", normalise="before")
     network.pooling(3, stride=2, padding="valid")

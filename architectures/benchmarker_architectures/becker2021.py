@@ -1,4 +1,4 @@
-"""ConvXpress, the network that came out of the comparison.
+"""ConvXpress, the network introduced with the comparison of radio networks.
 
 References
 ----------
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def convxpress(input_shape: tuple[int, int, int], task: Task, seed: int, options: NetworkOptions) -> keras.Model:
-    """Build ConvXpress: eleven convolutions, the first of two groups with stride 2, and a linear dense layer."""
+    """Build ConvXpress: eleven convolutions in four groups, two of them strided, and a linear dense layer."""
     network = Network("convxpress", input_shape, task, seed, options)
     for filters, convolutions, stride in ((32, 3, 2), (64, 3, 2), (128, 3, 1), (256, 2, 1)):
         for k in range(convolutions):

@@ -3,7 +3,7 @@
 References
 ----------
 Hosenie, *Source classification in deep radio surveys using machine learning techniques*, MSc thesis, North-West
-University (hdl:10394/31250, deposited in 2018); Hosenie 2017 in the comparison.
+University (hdl:10394/31250, deposited in 2018); cited as Hosenie 2017 in the comparison.
 Becker et al. 2021, MNRAS 503, 1828 (2021MNRAS.503.1828B).
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def hosenie(input_shape: tuple[int, int, int], task: Task, seed: int, options: NormalisedOptions) -> keras.Model:
-    """Build the network; its last dropout stands between the last dense layer and the softmax."""
+    """Build the network, with its last dropout between the last dense layer and the softmax."""
     network = Network("hosenie", input_shape, task, seed, options)
     network.convolution(6, 11)
     network.pooling(3, padding="valid")

@@ -1,4 +1,4 @@
-"""AlexNet as the comparison of radio networks has it, plain and with batch normalisation between the convolutions.
+"""AlexNet as in the comparison of radio networks, plain and with batch normalisation of the convolutions.
 
 References
 ----------
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def alexnet(input_shape: tuple[int, int, int], task: Task, seed: int, options: NetworkOptions) -> keras.Model:
-    """Build AlexNet; its dense layers are normalised whatever the options say."""
+    """Build AlexNet; its dense layers always have batch normalisation, whatever the options."""
     return _alexnet(Network("alexnet", input_shape, task, seed, options), between=options.batch_normalisation)
 
 
 def alexnet_bn(input_shape: tuple[int, int, int], task: Task, seed: int, options: NormalisedOptions) -> keras.Model:
-    """Build AlexNet, normalised after each pooling and after the third and fourth convolution."""
+    """Build AlexNet with batch normalisation after each pooling and after the third and fourth convolution."""
     return _alexnet(Network("alexnet_bn", input_shape, task, seed, options), between=options.batch_normalisation)
 
 

@@ -1,4 +1,4 @@
-"""The network for compact and extended sources of Radio Galaxy Zoo.
+"""A network for compact and extended sources of Radio Galaxy Zoo.
 
 References
 ----------
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def radio_galaxy_zoo(input_shape: tuple[int, int, int], task: Task, seed: int, options: NetworkOptions) -> keras.Model:
-    """Build the network: three convolutions, the first two with a stride, and two dense layers."""
+    """Build the network: three convolutions, the first two strided, and two dense layers."""
     network = Network("radio_galaxy_zoo", input_shape, task, seed, options)
     network.convolution(16, 8, stride=3)
     network.convolution(32, 7, stride=2)

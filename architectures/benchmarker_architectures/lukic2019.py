@@ -1,4 +1,4 @@
-"""The four- and eight-layer networks that were set against capsule networks, and the short one of the same code.
+"""Networks of four and eight layers that were compared with capsule networks, and a short one from the same code.
 
 References
 ----------
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def conv4(input_shape: tuple[int, int, int], task: Task, seed: int, options: NetworkOptions) -> keras.Model:
-    """Build the four-layer network; dropout comes before pooling."""
+    """Build the four-layer network, with dropout before pooling."""
     network = Network("conv4", input_shape, task, seed, options)
     for _ in range(2):
         network.convolution(16, 5)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def mcrgnet(input_shape: tuple[int, int, int], task: Task, seed: int, options: NetworkOptions) -> keras.Model:
-    """Build MCRGNet: five convolutions of stride 2 in place of pooling, and a small dense layer."""
+    """Build MCRGNet: five convolutions with stride 2 instead of pooling, and a small dense layer."""
     network = Network("mcrgnet", input_shape, task, seed, options)
     for filters in (8, 8, 16, 16, 32):
         network.convolution(filters, 3, stride=2)

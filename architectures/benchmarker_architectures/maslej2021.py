@@ -1,4 +1,4 @@
-"""Three shallow branches side by side for compact, FRI, FRII and bent radio galaxies.
+"""Three shallow parallel branches for compact, FRI, FRII and bent radio galaxies.
 
 References
 ----------
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def maslej(input_shape: tuple[int, int, int], task: Task, seed: int, options: NetworkOptions) -> keras.Model:
-    """Build the network: one convolution in each of three branches, joined by one dense layer."""
+    """Build the network: one convolution in each of three branches, and a dense layer that joins them."""
     network = Network("maslej", input_shape, task, seed, options)
     branches = []
     for filters, kernel, stride, pooled in ((128, 3, 2, False), (64, 4, 1, True), (64, 2, 1, True)):

@@ -1,7 +1,7 @@
-"""What the radio networks share: their options, and the layers in the conventions of the comparison.
+"""Shared options and layers of the radio networks, in the conventions of the comparison.
 
-Convolutions start from He-normal kernels [1]_, hidden dense layers from He-uniform or Glorot-uniform ones [2]_, the
-last dense layer from a Glorot-uniform one, and every bias from zero, as in the comparison of Becker et al. [3]_.
+Initial kernels are He-normal for convolutions [1]_, He-uniform or Glorot-uniform for hidden dense layers [2]_, and
+Glorot-uniform for the last dense layer; all biases are zero. This is as in the comparison of Becker et al. [3]_.
 
 References
 ----------
@@ -34,52 +34,64 @@ class ConvolutionOptions(Options):
     """Variants of a network; the defaults are the paper's."""
 
     activation: Activation = "relu"
-    """In place of every ReLU of the paper; its sigmoid and linear layers stay."""
+    """Activation that replaces every ReLU of the paper; its sigmoid and linear layers stay."""
 
     dropout: Rate | None = None
-    """Rate of every dropout; null keeps the paper's rates, 0 leaves dropout out."""
+    """Rate of every dropout; null keeps the rates of the paper, 0 removes dropout."""
 
     batch_normalisation: bool = False
-    """Normalise after every convolution and its activation; AlexNet where its adapted form does."""
+    """Add batch normalisation after the activation of every convolution; in AlexNet, where its adapted form has it."""
 
     convolution_l2: Penalty = 0.0
-    """Penalty on the squared kernels of the convolutions."""
+    """L2 penalty on the kernels of the convolutions."""
 
 
 class NetworkOptions(ConvolutionOptions):
     """Variants of a network with hidden dense layers; the defaults are the paper's."""
 
     l2: Penalty | None = None
-    """Penalty on the squared kernels of the hidden dense layers; null keeps the paper's, 0 leaves it out."""
+    """L2 penalty on the kernels of the hidden dense layers; null keeps that of the paper, 0 removes it."""
 
     dense_initialiser: Initialiser | None = None
-    """How the hidden dense layers start; null keeps the paper's."""
+    """Initial distribution of the kernels of the hidden dense layers; null keeps that of the paper."""
 
 
 class NormalisedOptions(NetworkOptions):
-    """Variants of a network whose paper normalises batches; the defaults are the paper's."""
+    """Variants of a network with batch normalisation in its paper; the defaults are the paper's."""
 
     batch_normalisation: bool = True
-    """Normalise where the paper does; false leaves it out."""
+    """Use batch normalisation as in the paper; false removes it."""
 
 
 class Network:
-    """A network that grows layer by layer, each with a name of its own and, where it is random, a seed of its own.
+    """A network that is built layer by layer; each layer has a unique name and, if it is random, a separate seed.
 
-    Seeds are drawn for what options leave out, too: a variant without dropout starts from the same weights.
+    Layers that the options remove use up their seed as well, so that a variant without dropout has the same initial
+    weights.
 
     Parameters
     ----------
     name : str
-        Of the Keras model.
+        Name of the Keras model.
     input_shape : tuple of int
-        Height, width (pixels) and channels.
+        Height, width (pixels) and channels of the images.
     task : Task
-        Says how many outputs there are.
+        Task, which determines the outputs.
     seed : int
-        All seeds are derived from it.
+        Seed that all seeds are derived from.
     options : ConvolutionOptions
-        Variants of what the paper says.
+        Variant of the network.
+
+    Examples
+    --------
+    >>> from benchmarker import Classification
+    >>> task = Classification(classes=("FRI", "FRII"))
+    >>> network = Network("example", (16, 16, 1), task, 8901, NetworkOptions())
+    >>> network.convolution(8, 3)
+    >>> network.flatten().shape
+    (None, 2048)
+    >>> network.model().output_shape
+    (None, 2)
     """
 
     def __init__(
@@ -104,7 +116,17 @@ class Network:
         padding: Padding = "same",
         normalise: Literal["after", "before", "never"] = "after",
     ) -> None:
-        """Add a square convolution and its activation, normalised after or before that where the options say so."""
+        """Add a convolution with a square kernel and its activation.
+
+        Parameters
+        ----------
+        filters, kernel, stride : int
+            Number of filters, and size and stride in pixels.
+        padding : {"same", "valid"}
+            Padding of the input.
+        normalise : {"after", "before", "never"}
+            Position of batch normalisation relative to the activation, if the options ask for it.
+        """
         from keras import initializers, layers, regularizers
 
         before = normalise == "before" and self._options.batch_normalisation
@@ -128,19 +150,19 @@ class Network:
             self.normalisation()
 
     def pooling(self, size: int, *, stride: int | None = None, padding: Padding) -> None:
-        """Add max pooling; its stride is its size unless given."""
+        """Add max pooling; the stride is the size by default."""
         from keras import layers
 
         self._add(layers.MaxPooling2D(size, strides=stride, padding=padding, name=self._layer_name("pooling")))
 
     def normalisation(self) -> None:
-        """Add batch normalisation, whatever the options say."""
+        """Add batch normalisation, whatever the options."""
         from keras import layers
 
         self._add(layers.BatchNormalization(name=self._layer_name("normalisation")))
 
     def dropout(self, rate: float) -> None:
-        """Add dropout at the paper's rate or at that of the options."""
+        """Add dropout at the rate of the paper, unless the options override it."""
         from keras import layers
 
         seed = next(self._seeds)
@@ -149,18 +171,18 @@ class Network:
             self._add(layers.Dropout(rate, seed=seed, name=self._layer_name("dropout")))
 
     def flatten(self) -> Any:
-        """Add the step from maps to a vector, and return its Keras tensor."""
+        """Flatten the maps to a vector, and return its Keras tensor."""
         from keras import layers
 
         self._add(layers.Flatten(name=self._layer_name("flatten")))
         return self._tensor
 
     def restart(self) -> None:
-        """Let the next layer take the image again, as the first of another branch."""
+        """Start another branch: the next layer has the image as its input."""
         self._tensor = self._input
 
     def concatenate(self, branches: Sequence[Any]) -> None:
-        """Join branches, given as Keras tensors."""
+        """Concatenate the Keras tensors of several branches."""
         from keras import layers
 
         self._tensor = layers.Concatenate(name=self._layer_name("concatenate"))(list(branches))
@@ -173,11 +195,11 @@ class Network:
         activation: Literal["relu", "sigmoid", "linear"] = "relu",
         l2: float = 0.0,
     ) -> None:
-        """Add a hidden dense layer; the options replace its ReLU, its initialiser and its penalty."""
+        """Add a hidden dense layer; the options may override its ReLU, initialiser and L2 penalty."""
         from keras import initializers, layers, regularizers
 
         start: str = initialiser
-        # Networks without hidden dense layers offer no options for them.
+        # Networks without hidden dense layers have no options for them.
         if isinstance(self._options, NetworkOptions):
             l2 = l2 if self._options.l2 is None else self._options.l2
             start = self._options.dense_initialiser or initialiser
@@ -197,21 +219,21 @@ class Network:
         Parameters
         ----------
         activation : str, optional
-            In place of the task's, for a classification.
+            Output activation for a classification, instead of that of the task.
         dropout : float
             Rate of a dropout between the last dense layer and its activation.
 
         Returns
         -------
         keras.Model
-            Not compiled; gives float32, of shape (n, n_outputs), whatever the precision of the layers.
+            Uncompiled network with float32 outputs of shape (n, n_outputs), whatever the precision of its layers.
         """
         import keras
         from keras import initializers, layers
 
         if activation is None or self._task.kind != "classification":
             activation = self._task.output_activation
-        # Under mixed precision probabilities in bfloat16 would have two digits.
+        # With mixed precision, probabilities in bfloat16 would have only two digits.
         self._add(
             layers.Dense(
                 self._task.n_outputs,

@@ -1,4 +1,4 @@
-"""FR-DEEP, the network of transfer learning between FIRST and NVSS.
+"""FR-DEEP, a network for transfer learning between FIRST and NVSS.
 
 References
 ----------
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def fr_deep(input_shape: tuple[int, int, int], task: Task, seed: int, options: NormalisedOptions) -> keras.Model:
-    """Build FR-DEEP: five normalised convolutions and three dense layers."""
+    """Build FR-DEEP: five convolutions with batch normalisation, and three dense layers."""
     network = Network("fr_deep", input_shape, task, seed, options)
     network.convolution(6, 11)
     network.pooling(2, padding="valid")

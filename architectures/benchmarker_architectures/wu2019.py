@@ -1,4 +1,4 @@
-"""VGG-16 in its configuration D, which CLARAN finds and classifies radio sources with.
+"""VGG-16 in configuration D, the network with which CLARAN detects and classifies radio sources.
 
 References
 ----------
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def vgg16d(input_shape: tuple[int, int, int], task: Task, seed: int, options: NetworkOptions) -> keras.Model:
-    """Build VGG-16 D: thirteen convolutions in five groups, each halved in size, and two wide dense layers."""
+    """Build VGG-16 D: thirteen convolutions in five groups, each followed by pooling, and two wide dense layers."""
     network = Network("vgg16d", input_shape, task, seed, options)
     for filters, convolutions in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
         for _ in range(convolutions):

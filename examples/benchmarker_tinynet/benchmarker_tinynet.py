@@ -1,4 +1,4 @@
-"""A network of one's own, in twelve lines."""
+"""A plugin package with one network, in twelve lines."""
 
 from typing import Any
 

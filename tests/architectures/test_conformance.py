@@ -1,4 +1,4 @@
-"""The check for architectures catches each promise that a network breaks."""
+"""The conformance check for architectures detects every broken rule."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Check = Callable[..., None]
 
 @pytest.fixture
 def check(monkeypatch: pytest.MonkeyPatch) -> Check:
-    """Check a builder as if a package brought it."""
+    """Return a function that checks a builder as if it belonged to an installed package."""
 
     def run(builder: Callable[..., Any], minimum_size: int = 3) -> None:
-        module = ModuleType("somebodys_networks")
+        module = ModuleType("third_party_networks")
         vars(module)["network"] = builder
         monkeypatch.setitem(sys.modules, module.__name__, module)
         check_architecture(
             Architecture(
-                name="theirs", builder="somebodys_networks:network", citation="their paper", minimum_size=minimum_size
+                name="theirs", builder="third_party_networks:network", citation="their paper", minimum_size=minimum_size
             )
         )
 
@@ -36,7 +36,7 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Check:
 def network(
     shape: Shape, task: Task, seed: int, *, middle: Any = (), seeds: Any = None, last: str | None = None, **output: Any
 ) -> Any:
-    """Build a small network that keeps all promises, but for what the caller changes."""
+    """Build a small network that conforms, except for what the caller changes."""
     import keras
     from keras import initializers, layers
 
@@ -58,51 +58,51 @@ def network(
     )
 
 
-def test_a_good_network_passes(check: Check) -> None:
+def test_conforming_network_passes(check: Check) -> None:
     check(network)
 
 
-def test_something_else_than_a_model(check: Check) -> None:
+def test_result_that_is_no_model_is_reported(check: Check) -> None:
     with pytest.raises(PluginError, match=r"'theirs'.*must return a keras.Model. Received: str"):
         check(lambda *_: "a network")
 
 
-def test_wrong_number_of_outputs(check: Check) -> None:
+def test_wrong_number_of_outputs_is_reported(check: Check) -> None:
     with pytest.raises(PluginError, match=r"shape \(8, 3\). Received: \(8, 7\)"):
         check(lambda *given: network(*given, units=7))
 
 
-def test_outputs_that_are_no_probabilities(check: Check) -> None:
+def test_outputs_that_are_no_probabilities_are_reported(check: Check) -> None:
     with pytest.raises(PluginError, match="probabilities"):
         check(lambda *given: network(*given, last="log_softmax"))
 
 
-def test_layers_without_a_seed(check: Check) -> None:
+def test_layer_without_a_seed_is_reported(check: Check) -> None:
     from keras import layers
 
     with pytest.raises(PluginError, match=r"does not seed wild\.kernel_initializer\.config"):
         check(lambda *given: network(*given, middle=[layers.Conv2D(4, 1, name="wild", kernel_initializer="he_normal")]))
 
 
-def test_one_seed_for_two_layers(check: Check) -> None:
+def test_seed_shared_by_two_layers_is_reported(check: Check) -> None:
     from itertools import repeat
 
     with pytest.raises(PluginError, match=r"gives dropout\S* the same seed as conv2d"):
         check(lambda shape, task, seed: network(shape, task, seed, seeds=repeat(seed)))
 
 
-def test_weights_that_ignore_the_seed(check: Check) -> None:
+def test_weights_that_ignore_the_seed_are_reported(check: Check) -> None:
     with pytest.raises(PluginError, match="same initial weights with every seed"):
         check(lambda shape, task, _: network(shape, task, 1))
 
 
-def test_weights_that_change_from_build_to_build(check: Check) -> None:
+def test_weights_that_differ_between_builds_are_reported(check: Check) -> None:
     builds = iter(range(9))
     with pytest.raises(PluginError, match="other initial weights when it is built again"):
         check(lambda shape, task, _: network(shape, task, next(builds)))
 
 
-def test_weights_without_a_gradient(check: Check) -> None:
+def test_weights_without_a_gradient_are_reported(check: Check) -> None:
     from keras import initializers, layers
 
     def dead(shape: Shape, task: Task, seed: int) -> Any:
@@ -116,16 +116,16 @@ def test_weights_without_a_gradient(check: Check) -> None:
         check(dead)
 
 
-def test_half_precision_outputs(check: Check) -> None:
+def test_half_precision_outputs_are_reported(check: Check) -> None:
     with pytest.raises(PluginError, match="returns bfloat16 in mixed precision"):
         check(lambda *given: network(*given, dtype=None))
 
 
-def test_a_minimum_that_is_too_large(check: Check) -> None:
+def test_minimum_size_that_is_too_large_is_reported(check: Check) -> None:
     with pytest.raises(PluginError, match="minimum_size of 4, but can be built for 3 px"):
         check(network, minimum_size=4)
 
 
-def test_a_minimum_that_is_too_small(check: Check) -> None:
+def test_minimum_size_that_is_too_small_is_reported(check: Check) -> None:
     with pytest.raises(PluginError, match="minimum_size of 2, but cannot be built for it"):
         check(network, minimum_size=2)

@@ -1,4 +1,4 @@
-"""Every network that the project brings, against its layer table and against what architectures promise."""
+"""All networks of the project, checked against their layer tables and the rules for architectures."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NETWORKS: dict[str, Architecture] = {
     if owner.distribution.startswith("galaxy-benchmarker ") and isinstance(owner.plugin, Architecture)
 }
 
-# The published layer tables, written down a second time. c32k3/2v: 32 filters of 3x3, stride 2, valid padding (same
-# without v), ReLU (none with ~). p: max pooling. b: batch normalisation. r: ReLU. D: dropout. f: flatten. Dense layers:
-# h He-uniform with ReLU; Glorot-uniform: g with ReLU, s with sigmoid, l linear with an L2 penalty of 0.01. The last
-# word is the last layer with its activation.
+# The published layer tables, written independently of the code. c32k3/2v: 32 filters of 3x3, stride 2, valid padding
+# (same without v), ReLU (none with ~). p: max pooling. b: batch normalisation. r: ReLU. D: dropout. f: flatten. Dense
+# layers: h He-uniform with ReLU; Glorot-uniform: g with ReLU, s with sigmoid, l linear with an L2 penalty of 0.01. The
+# last word is the last layer with its activation.
 ALEXNET = (
     "c96k11/4v p3/2v {b} c256k5v p3/2v {b} c384k3v {b} c384k3v {b} c256k3v p3/2v {b} f h4096 D.4 b h4096 D.4 b softmax"
 )
@@ -51,7 +51,7 @@ TABLES = {
     "c512k3 c512k3 c512k3 p2v f g4096 D.5 g4096 D.5 softmax",
 }
 
-# As the published lists of the comparison spell them.
+# Spellings in the published lists of the comparison.
 PUBLISHED_SPELLINGS = {
     "convXpress": "convxpress",
     "ConvXpress": "convxpress",
@@ -85,7 +85,7 @@ INITIALISERS = {"HeUniform": "h", "GlorotUniform": "g"}
 
 
 class Parameters(NamedTuple):
-    """What the arithmetic counts."""
+    """Number of parameters of a network."""
 
     total: int
     trainable: int
@@ -105,7 +105,7 @@ def count(table: str, shape: tuple[int, int, int], n_outputs: int) -> Parameters
 
 
 def count_chain(chain: list[str], shape: tuple[int, int, int], n_outputs: int) -> tuple[int, int, int]:
-    """Return trainable and fixed parameters of layers in a row, and the numbers that they give for one image."""
+    """Return trainable and fixed parameters of a chain of layers, and the size of its output for one image."""
     height, width, channels = shape
     weights = fixed = 0
     for word in chain:
@@ -129,7 +129,7 @@ def count_chain(chain: list[str], shape: tuple[int, int, int], n_outputs: int) -
 
 
 def words(model: Any) -> Iterator[str]:
-    """Write the layers of a Keras model in the words of the tables."""
+    """Yield the layers of a Keras model in the notation of the tables."""
     for layer in model.layers:
         config = layer.get_config()
         kind = type(layer).__name__
@@ -155,7 +155,7 @@ def words(model: Any) -> Iterator[str]:
 
 
 def dense_word(name: str, config: dict[str, Any]) -> str:
-    """Write a dense layer in the words of the tables."""
+    """Return a dense layer in the notation of the tables."""
     initialiser = INITIALISERS[config["kernel_initializer"]["class_name"]]
     assert config["bias_initializer"]["class_name"] == "Zeros"
     if name in {"output", "logits"}:
@@ -171,7 +171,7 @@ def dense_word(name: str, config: dict[str, Any]) -> str:
 
 
 def build(name: str, shape: tuple[int, int, int], task: Any = CLASSES, seed: int = 8901, **options: Any) -> Any:
-    """Build a network with the options named."""
+    """Build a network with the given options."""
     network = NETWORKS[name]
     model_of_options = options_model(network)
     assert model_of_options is not None
@@ -196,14 +196,14 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def shape(name: str) -> tuple[int, int, int]:
-    """An input that leaves several pixels to flatten, higher than wide."""
+    """An input shape that leaves several pixels to flatten, with different height and width."""
     smallest = NETWORKS[name].minimum_size
     return (smallest + 36, smallest + 32, 1)
 
 
 @pytest.fixture(scope="module")
 def model(name: str, shape: tuple[int, int, int]) -> Any:
-    """The network with its paper's options."""
+    """The network with the options of its paper."""
     return build(name, shape)
 
 
@@ -212,14 +212,14 @@ def test_fifteen_networks_are_registered() -> None:
     assert len(TABLES) == 15
 
 
-def test_is_described(name: str) -> None:
+def test_network_has_citation_and_summary(name: str) -> None:
     network = NETWORKS[name]
     assert re.fullmatch(r"\d{4}[A-Za-z.&]+[\d.]+[A-Z]|(doi|arXiv|hdl):\S+", network.citation)
     assert network.summary
     assert name in network.builder
 
 
-def test_has_the_layers_of_its_table(name: str, model: Any) -> None:
+def test_network_has_the_layers_of_its_table(name: str, model: Any) -> None:
     expected = TABLES[name].replace("|", " ").split()
     found = list(words(model))
     # Keras lists the layers of branches by their depth.
@@ -227,17 +227,17 @@ def test_has_the_layers_of_its_table(name: str, model: Any) -> None:
     assert "|" in TABLES[name] or found == expected
 
 
-def test_has_the_parameters_of_its_table(name: str, model: Any, shape: tuple[int, int, int]) -> None:
+def test_network_has_the_parameters_of_its_table(name: str, model: Any, shape: tuple[int, int, int]) -> None:
     expected = count(TABLES[name], shape, CLASSES.n_outputs)
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     assert Parameters(model.count_params(), trainable) == expected
 
 
-def test_arithmetic_agrees_with_the_published_size_of_vgg16() -> None:
+def test_parameter_count_agrees_with_the_published_size_of_vgg16() -> None:
     assert count(TABLES["vgg16d"], (224, 224, 3), 1000).total == 138_357_544  # arXiv:1409.1556: 138 million
 
 
-def test_gives_a_row_of_probabilities_for_each_image(name: str, model: Any, shape: tuple[int, int, int]) -> None:
+def test_network_returns_probabilities_for_each_image(name: str, model: Any, shape: tuple[int, int, int]) -> None:
     import numpy as np
 
     from benchmarker import Stream
@@ -248,13 +248,13 @@ def test_gives_a_row_of_probabilities_for_each_image(name: str, model: Any, shap
     assert (name == "atlas") != np.allclose(rows.sum(axis=1), 1, atol=1e-5)
 
 
-def test_no_two_kernels_start_alike(model: Any) -> None:
+def test_initial_kernels_differ(model: Any) -> None:
     kernels = [weight for weight in model.get_weights() if weight.ndim > 1]
     for first, second in itertools.combinations(kernels, 2):
         assert first.shape != second.shape or (first != second).any()
 
 
-def test_layers_are_named_in_the_same_way_in_every_model(name: str, model: Any, shape: tuple[int, int, int]) -> None:
+def test_layer_names_are_the_same_in_every_build(name: str, model: Any, shape: tuple[int, int, int]) -> None:
     if sum(weight.size for weight in model.get_weights()) < 5_000_000:
         assert [layer.name for layer in build(name, shape).layers] == [layer.name for layer in model.layers]
     assert model.name == name
@@ -262,12 +262,12 @@ def test_layers_are_named_in_the_same_way_in_every_model(name: str, model: Any, 
     assert all(re.fullmatch(r"[a-z]+(_\d+)?", layer.name) for layer in model.layers)
 
 
-def test_keeps_what_architectures_promise(name: str) -> None:
+def test_network_conforms(name: str) -> None:
     check_architecture(NETWORKS[name])
 
 
 @pytest.mark.parametrize("name", ["atlas", "hosenie", "mcrgnet"])
-def test_keeps_what_architectures_promise_for_a_regression_on_colour_images(name: str) -> None:
+def test_network_conforms_for_a_regression_on_colour_images(name: str) -> None:
     check_architecture(NETWORKS[name], task=INCLINATION, channels=3)
     assert build(name, (32, 32, 3), INCLINATION).layers[-1].get_config()["activation"] == "linear"
 

@@ -1,4 +1,4 @@
-"""Variants of the radio networks change what they say, and nothing else."""
+"""Options of the radio networks change what they describe and nothing else."""
 
 from __future__ import annotations
 
@@ -58,26 +58,26 @@ def test_every_option_is_described(name: str) -> None:
     assert all(field.description for field in fields.values())
 
 
-def test_a_network_without_hidden_dense_layers_offers_no_options_for_them() -> None:
+def test_network_without_hidden_dense_layers_has_no_options_for_them() -> None:
     with pytest.raises(pydantic.ValidationError, match="l2"):
         given_options("simple_net", l2=0.1)
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_dropout(name: str) -> None:
+def test_dropout_option_changes_rates_but_not_initial_weights(name: str) -> None:
     import numpy as np
 
     paper, none, some = build(name), build(name, dropout=0), build(name, dropout=0.125)
     assert "Dropout" in kinds(paper)
     assert "Dropout" not in kinds(none)
     assert {layer["rate"] for layer in configurations(some, "Dropout")} == {0.125}
-    # A comparison of dropouts is paired: all start from the same weights.
+    # Equal initial weights make a comparison of dropout rates paired.
     for other in (none, some):
         assert all(map(np.array_equal, paper.get_weights(), other.get_weights()))
 
 
 @pytest.mark.parametrize("name", ["convxpress", "toothless", "hosenie", "simple_net"])
-def test_activation_replaces_every_rectifier_and_nothing_else(name: str) -> None:
+def test_activation_option_replaces_only_the_relus(name: str) -> None:
     def activations(model: Any) -> list[str]:
         return [config["activation"] for layer in model.layers if "activation" in (config := layer.get_config())]
 
@@ -86,7 +86,7 @@ def test_activation_replaces_every_rectifier_and_nothing_else(name: str) -> None
     assert variant == ["elu" if activation == "relu" else activation for activation in paper]
 
 
-def test_l2_of_dense_layers() -> None:
+def test_l2_option_applies_to_hidden_dense_layers() -> None:
     def penalties(model: Any) -> list[Any]:
         regularisers = [layer["kernel_regularizer"] for layer in configurations(model, "Dense")]
         return [regulariser and pytest.approx(regulariser["config"]["l2"]) for regulariser in regularisers]
@@ -98,7 +98,7 @@ def test_l2_of_dense_layers() -> None:
     assert penalties(build("mcrgnet", l2=0.5)) == [0.5, None]
 
 
-def test_l2_of_convolutions() -> None:
+def test_convolution_l2_option_applies_to_all_convolutions() -> None:
     penalised = build("simple_net", convolution_l2=0.25)
     assert len(penalised.losses) == 5
     kernels = [weight for weight in penalised.get_weights() if weight.ndim == 4]
@@ -108,7 +108,7 @@ def test_l2_of_convolutions() -> None:
     assert build("simple_net").losses == []
 
 
-def test_batch_normalisation_follows_each_activation_where_the_paper_has_none() -> None:
+def test_batch_normalisation_option_adds_it_after_each_activation() -> None:
     found = kinds(build("convxpress", batch_normalisation=True))
     assert found.count("BatchNormalization") == found.count("Conv2D") == 11
     assert all(found[k + 1] == "BatchNormalization" for k, kind in enumerate(found) if kind == "Conv2D")
@@ -116,17 +116,17 @@ def test_batch_normalisation_follows_each_activation_where_the_paper_has_none() 
 
 
 @pytest.mark.parametrize("name", ["fr_deep", "hosenie", "toothless"])
-def test_batch_normalisation_of_the_paper_can_be_left_out(name: str) -> None:
+def test_batch_normalisation_of_the_paper_can_be_removed(name: str) -> None:
     assert kinds(build(name)).count("BatchNormalization") == 5
     assert "BatchNormalization" not in kinds(build(name, batch_normalisation=False))
 
 
-def test_alexnets_differ_in_batch_normalisation_alone() -> None:
+def test_alexnets_differ_only_in_batch_normalisation() -> None:
     assert kinds(build("alexnet", batch_normalisation=True)) == kinds(build("alexnet_bn"))
     assert kinds(build("alexnet_bn", batch_normalisation=False)) == kinds(build("alexnet"))
 
 
-def test_dense_initialiser() -> None:
+def test_dense_initialiser_option_applies_to_hidden_layers() -> None:
     def starts(model: Any) -> list[str]:
         return [layer["kernel_initializer"]["class_name"] for layer in configurations(model, "Dense")]
 
@@ -145,7 +145,7 @@ def test_atlas_with_softmax_gives_rows_that_sum_to_one() -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_variants_keep_what_architectures_promise(name: str) -> None:
+def test_variants_conform(name: str) -> None:
     network = installed().architecture(name)
     plain = given_options(name).batch_normalisation
     variant = given_options(

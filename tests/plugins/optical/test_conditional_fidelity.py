@@ -1,4 +1,4 @@
-"""The example that draws fidelity curves, on a study written by hand, and the registry that it is for."""
+"""The example that plots fidelity curves, on a hand-written study, and its registry."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _train(study: Any, name: str, curve: dict[str, Any]) -> None:
     study.write_plan()
 
 
-def test_curves_are_drawn_and_written(
+def test_fidelity_curves_are_plotted_and_written(
     main: Main, study: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _train(study, "published", _curve(None, 0.0))
@@ -64,16 +64,16 @@ def test_curves_are_drawn_and_written(
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_a_study_without_such_a_curve_says_so(
+def test_study_without_the_curve_is_reported(
     main: Main, study: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _train(study, "default", _curve(0.975, 0.984))
     assert main([str(study.folder), "--out", str(tmp_path / "a"), "--condition", "redshift"]) == 1
-    assert "no generator has a curve of aperture_flux over redshift" in capsys.readouterr().err
+    assert "no generator has a curve of aperture_flux against redshift" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
 
 
-def test_both_generators_of_the_registry_are_trained_on_the_same_for_as_long() -> None:
+def test_registry_trains_both_generators_equally() -> None:
     from benchmarker.registry import load_registry
 
     registry = load_registry("conditional_fidelity").registry
