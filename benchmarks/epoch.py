@@ -1,4 +1,4 @@
-"""What the harness costs: its epoch against an epoch of bare Keras."""
+"""Overhead of the harness: one of its epochs, against an epoch of bare Keras."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 
 from benchmarker import Stream, Training
 from benchmarker.backends import chosen, load
-from benchmarker.discovery import installed, options_model
 from benchmarker.training.batches import FixedBatches, OrderedBatches, encode_targets
-from benchmarker.training.build import build_model
-from benchmarker.training.fit import compile_model, fit
+from benchmarker.training.fit import fit
 from benchmarker.training.sets import PartSet
-from benchmarks.material import TASK, prepared_noise
-from benchmarks.measure import Figure, hand_over
+from benchmarks.inputs import SEED, TASK, compiled_network, prepared_noise
+from benchmarks.measure import Figure, print_figures
 
 THREADS = 2
-SEED = 8901
 BATCH = 32
 
+Side = Callable[[], list[float]]
+"""Trains some epochs, and returns the duration of each in seconds."""
 
-class Trial(NamedTuple):
-    """A network to train, and what its ratio must keep."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A network to train, and the limit of its ratio."""
 
     network: str
     size: int
@@ -45,7 +47,7 @@ TRIALS = (
 
 
 class EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
-    """Notes how long each epoch takes."""
+    """Measures the duration of each epoch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,56 +63,44 @@ class EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
         self.seconds.append(time.perf_counter() - self._started)
 
 
-Side = Callable[[], list[float]]
-
-
 def sides(folder: Path, trial: Trial) -> tuple[Side, Side]:
-    """Return two functions that train a network for some epochs and return the seconds of each."""
-    _, size, n, epochs, *_ = trial
+    """Return two functions that train a network, through the harness and with bare Keras."""
     training = Training(batch_size=BATCH, threads=THREADS)
-    data = prepared_noise(folder, n, size)
-    images = PartSet(data, np.arange(n))
+    data = prepared_noise(folder, trial.images, trial.size)
+    images = PartSet(data, np.arange(trial.images))
     validation = FixedBatches(PartSet(data, np.arange(BATCH)), batch_size=BATCH, targets=True)
-
-    def network() -> keras.Model:
-        architecture = installed().architecture(trial.network)
-        options = options_model(architecture)
-        model = build_model(architecture, options() if options else None, (size, size, 1), TASK, seed=SEED)
-        compile_model(model, TASK, training, learning_rate=1e-4)
-        return model
-
-    harness_model, bare_model = network(), network()
-    batches = OrderedBatches(images, batch_size=BATCH, epochs=epochs, order=Stream("order", seed=SEED))
+    harness_model, bare_model = (compiled_network(trial.network, trial.size, training) for _ in range(2))
+    batches = OrderedBatches(images, batch_size=BATCH, epochs=trial.epochs, order=Stream("order", seed=SEED))
     arrays = np.array(data.images), encode_targets(TASK, data.targets)
 
     def harness() -> list[float]:
-        return fit(harness_model, training, epochs=epochs, train=batches, validation=validation).progress.seconds
+        return fit(harness_model, training, epochs=trial.epochs, train=batches, validation=validation).progress.seconds
 
     def bare() -> list[float]:
         clock = EpochClock()
-        bare_model.fit(*arrays, batch_size=BATCH, epochs=epochs, shuffle=False, verbose=0, callbacks=[clock])
+        bare_model.fit(*arrays, batch_size=BATCH, epochs=trial.epochs, shuffle=False, verbose=0, callbacks=[clock])
         return clock.seconds
 
     return harness, bare
 
 
 def compare(folder: Path, trial: Trial) -> Figure:
-    """Let both train in turns and compare the medians of their epochs.
+    """Let both sides train in turns, and compare the medians of their epochs.
 
-    The first epoch of a turn is left out on both sides: it sets up what the others use.
+    The first epoch of each turn is left out on both sides, since it sets up what the others use.
     """
     harness, bare = sides(folder, trial)
     harness()
     bare()
     pairs = [(harness()[1:], bare()[1:]) for _ in range(trial.turns)]
-    ours, theirs = (statistics.median(s for pair in pairs for s in pair[side]) for side in (0, 1))
+    ours, rival = (statistics.median(s for pair in pairs for s in pair[side]) for side in (0, 1))
     return Figure(
         name=f"harness epoch / bare Keras epoch, {trial.network} at {trial.size} px",
         rival="keras.Model.fit on the same arrays in memory, unshuffled; same batches and network, no validation",
-        ratio=ours / theirs,
+        ratio=ours / rival,
         bound="at most",
         limit=trial.limit,
-        measured={"harness_seconds": ours, "bare_seconds": theirs, "images": trial.images},
+        measured={"harness_seconds": ours, "bare_seconds": rival, "images": trial.images},
     )
 
 
@@ -118,7 +108,7 @@ def main() -> None:
     """Measure."""
     load(chosen()).configure(THREADS, SEED)
     with tempfile.TemporaryDirectory() as name:
-        hand_over([compare(Path(name), trial) for trial in TRIALS])
+        print_figures(*(compare(Path(name), trial) for trial in TRIALS))
 
 
 if __name__ == "__main__":

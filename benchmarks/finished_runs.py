@@ -1,4 +1,4 @@
-"""Writes a study whose runs have all finished, for benchmarks of reading them."""
+"""Write a study whose runs have all finished, for benchmarks of reading them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _FINGERPRINT = {
 
 
 def write_study(folder: Path, *, networks: int = NETWORKS, arms: int = ARMS, seeds: int = SEEDS) -> int:
-    """Write a study whose runs have all finished, and return how many there are.
+    """Write a study whose runs have all finished, and return their number.
 
     Parameters
     ----------
     folder : Path
-        Of the study; made.
+        Path of the study's folder, which is created.
     networks, arms, seeds : int
-        Whose product is the number of runs.
+        Numbers of networks, arms and seeds; their product is the number of runs.
     """
     from benchmarker import Stream
 

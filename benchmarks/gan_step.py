@@ -1,4 +1,4 @@
-"""What the harness costs a GAN: its step against one of the same networks written by hand for TensorFlow."""
+"""Overhead of the harness for a GAN: its training step, against a hand-written TensorFlow step of the same networks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import tensorflow as tf
 from benchmarker import ConditionSpace, Stream
 from benchmarker.backends import chosen, load
 from benchmarker.discovery import installed, options_model, resolve
-from benchmarks.measure import Figure, alternate, hand_over
+from benchmarks.inputs import SEED
+from benchmarks.measure import Figure, alternate, print_figures
 
 THREADS = 2
-SEED = 8901
 SIZE = 64
 BATCH = 64
 STEPS = 10
@@ -26,17 +26,17 @@ Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def build() -> Any:
-    """Return one DCGAN of the published recipe, as a run builds it: it does nothing that the bare loop does not."""
+    """Return the DCGAN of the published recipe, which does nothing that the bare loop does not do."""
     generator = installed().generator("dcgan")
     options = options_model(generator)
     if options is None:
-        raise TypeError("the generator dcgan has options")
+        raise TypeError("the generator dcgan must have options")
     chosen_options = options.model_validate({"preset": "radio", "filters": 16, "batch_size": BATCH})
     return resolve(generator.builder)((SIZE, SIZE, 1), ConditionSpace(), SEED, chosen_options)
 
 
 def bare_step(model: Any) -> Callable[[Floats, Floats, Floats], None]:
-    """Return the usual step of a DCGAN, with two tapes, on the networks of a model."""
+    """Return the usual training step of a DCGAN, with two gradient tapes, for the networks of a model."""
     optimisers = [keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2)]
     networks = (model.discriminator, model.generator)
     entropy = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -54,10 +54,10 @@ def bare_step(model: Any) -> Callable[[Floats, Floats, Floats], None]:
     @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
     def step(images: Any, first: Any, second: Any) -> Any:
         discriminator, generator = networks
-        made = generator(first, training=True)
+        fake_images = generator(first, training=True)
 
         def discriminator_loss() -> Any:
-            real, fake = (discriminator(each, training=True) for each in (images * 2.0 - 1.0, made))
+            real, fake = (discriminator(each, training=True) for each in (images * 2.0 - 1.0, fake_images))
             return entropy(tf.ones_like(real), real) + entropy(tf.zeros_like(fake), fake)
 
         def generator_loss() -> Any:
@@ -79,8 +79,8 @@ def main() -> None:
     rng = Stream("benchmark gan").generator()
     images = rng.random((BATCH, SIZE, SIZE, 1), dtype=np.float32)
     conditions = np.zeros((BATCH, 0), np.float32)
-    ours, theirs = build(), build()
-    bare = bare_step(theirs)
+    ours, rival = build(), build()
+    bare = bare_step(rival)
 
     def harness_steps() -> None:
         for _ in range(STEPS):
@@ -89,19 +89,20 @@ def main() -> None:
 
     def bare_steps() -> None:
         for _ in range(STEPS):
-            draws = theirs.draw(rng, BATCH)
+            draws = rival.draw(rng, BATCH)
             bare(images, draws["discriminator_noise"], draws["generator_noise"])
 
     harness_seconds, bare_seconds = alternate(harness_steps, bare_steps, repeats=TURNS)
-    figure = Figure(
-        name=f"step of a DCGAN / bare TensorFlow loop, {SIZE} px, batches of {BATCH}",
-        rival="a tf.function with two gradient tapes on the same networks, optimisers and latent points",
-        ratio=harness_seconds / bare_seconds,
-        bound="at most",
-        limit=LIMIT,
-        measured={"harness_step_seconds": harness_seconds / STEPS, "bare_step_seconds": bare_seconds / STEPS},
+    print_figures(
+        Figure(
+            name=f"step of a DCGAN / bare TensorFlow loop, {SIZE} px, batches of {BATCH}",
+            rival="a tf.function with two gradient tapes on the same networks, optimisers and latent points",
+            ratio=harness_seconds / bare_seconds,
+            bound="at most",
+            limit=LIMIT,
+            measured={"harness_step_seconds": harness_seconds / STEPS, "bare_step_seconds": bare_seconds / STEPS},
+        )
     )
-    hand_over([figure])
 
 
 if __name__ == "__main__":

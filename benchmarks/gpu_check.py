@@ -1,7 +1,7 @@
-"""Trains every registered network twice, each time in a fresh process, and compares the bits; made for GPUs.
+"""Train every registered network twice on a GPU, each time in a new process, and compare the bits.
 
-``python -m benchmarks.gpu_check [name ...]`` in the checkout, with ``KERAS_BACKEND`` naming the backend. Without a GPU
-it says so and is done; ``--cpu`` checks the small size on the CPU instead.
+``python -m benchmarks.gpu_check [name ...]`` in the checkout, with the name of the backend in ``KERAS_BACKEND``.
+Without a GPU nothing is checked; ``--cpu`` checks the small size on the CPU.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from benchmarker.backends import chosen, worker_environment
 from benchmarker.discovery import installed
 
 THREADS = 2
-# Pixels: a size that most networks can take, and the one that the radio networks were made for.
+# Sizes in pixels: one that most networks can process, and the one that the radio networks were designed for.
 SMALL, NATIVE = 64, 300
 RESULTS = Path("build") / "gpu_check.json"
 _STEP = "benchmarks.gpu_check_step"
 
 
 class Check:
-    """How a check is to be done.
+    """A backend whose networks are checked.
 
     Parameters
     ----------
     backend : str
-        That computes.
+        Name of the backend.
     cpu : bool
         Whether GPUs are hidden from it.
     batch_size : int
-        Images in a batch.
+        Number of images in a batch.
     timeout : float
-        Seconds after which a process is given up.
+        Time after which a process is ended, in seconds.
     """
 
     def __init__(self, backend: str, *, cpu: bool, batch_size: int, timeout: float) -> None:
@@ -52,14 +52,14 @@ class Check:
             self._environment["CUDA_VISIBLE_DEVICES"] = "-1"
 
     def devices(self) -> list[str]:
-        """Return what the backend computes on."""
+        """Return the names of the devices that the backend uses."""
         found, error = self._start()
         if error:
             sys.exit(f"{self.backend} does not start: {error}")
         return list(found[0]["devices"])
 
     def network(self, name: str, minimum: int) -> list[dict[str, Any]]:
-        """Train a network twice at each size and return what was found: a row for each size."""
+        """Train a network twice at each size, and return a row of results for each size."""
         sizes = sorted({max(size, minimum) for size in ((SMALL,) if self.cpu else (SMALL, NATIVE))})
         arguments = [name, str(self._batch_size), *map(str, sizes)]
         (first, broken), (again, broken_again) = self._start(*arguments), self._start(*arguments)
@@ -79,14 +79,14 @@ class Check:
         return rows
 
     def _start(self, *arguments: str) -> tuple[list[dict[str, Any]], str]:
-        """Run a process; return the lines that it completed, and the last words of one that failed."""
+        """Run a process; return its complete lines of JSON, and the last line of its error if it fails."""
         command = [sys.executable, "-m", _STEP, *arguments]
         try:
             done = subprocess.run(
                 command, env=self._environment, capture_output=True, text=True, check=False, timeout=self._timeout
             )
         except subprocess.TimeoutExpired as expired:
-            printed = expired.stdout or b""  # bytes, whatever was asked for
+            printed = expired.stdout or b""  # bytes, although text was requested
             text = printed.decode() if isinstance(printed, bytes) else printed
             return _complete(text), f"took more than {self._timeout:g} s"
         last = done.stderr.strip().splitlines()[-1:] or [f"ended with code {done.returncode}"]
@@ -98,7 +98,7 @@ def _complete(printed: str) -> list[dict[str, Any]]:
 
 
 def difference(first: Mapping[str, str], again: Mapping[str, str]) -> str | None:
-    """Return the first entry whose digests are not the same, in the order in which they came about, or None."""
+    """Return the first entry whose digests differ, in the order of the training, or None."""
     return next((name for name, digest in first.items() if again.get(name) != digest), None)
 
 
@@ -124,13 +124,15 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train every network twice and compare the bits.")
     parser.add_argument("names", nargs="*", help="networks; all registered ones by default")
     parser.add_argument("--cpu", action="store_true", help="check the small size on the CPU")
-    parser.add_argument("--batch-size", type=int, default=32, help="images in a batch (default: %(default)s)")
-    parser.add_argument("--timeout", type=float, default=600, help="seconds for one process (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=32, help="number of images in a batch (default: %(default)s)")
+    parser.add_argument(
+        "--timeout", type=float, default=600, help="time for one process in seconds (default: %(default)s)"
+    )
     return parser.parse_args()
 
 
 def main() -> int:
-    """Check the networks that are asked for; the exit code is 1 if bits differ or a network fails."""
+    """Check the requested networks; return 1 if bits differ or a network fails."""
     given = _arguments()
     check = Check(chosen(), cpu=given.cpu, batch_size=given.batch_size, timeout=given.timeout)
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -139,10 +141,10 @@ def main() -> int:
     RESULTS.parent.mkdir(exist_ok=True)
     if not found["gpu"] and not given.cpu:
         RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        console.print(f"No GPU: {check.backend} sees none on this machine, so nothing was checked.")
+        console.print(f"No GPU: {check.backend} does not see one, so nothing was checked.")
         if any(Path("/dev").glob("nvidia[0-9]*")):
             console.print(
-                f"The machine has one; {check.backend} may be installed for the CPU only, see docs/how-to/use_a_gpu.md."
+                f"This machine has one, but {check.backend} may be installed without it; see docs/how-to/use_a_gpu.md."
             )
         console.print("--cpu (make gpu-check GPU_CHECK=--cpu) checks the small size on the CPU.", markup=False)
         return 0

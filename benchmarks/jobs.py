@@ -1,4 +1,4 @@
-"""What a second job gains: eight small cells with two jobs against one, each cell pinned to one thread."""
+"""Time of eight small cells with two jobs, against the time with one job; each cell uses one thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from benchmarker.discovery import installed
 from benchmarker.registry import load_registry
 from benchmarker.run import Policy, run_study
-from benchmarks.measure import Figure, hand_over, seconds
+from benchmarks.measure import Figure, print_figures, seconds
 
 CELLS = 8
 REGISTRY = f"""
@@ -27,7 +27,7 @@ models:
 
 
 class Silence:
-    """An observer that shows nothing."""
+    """An observer that ignores every event."""
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
         return lambda *_arguments, **_named: None
@@ -40,7 +40,7 @@ def run(registry: Path, study: Path, jobs: int) -> None:
         load_registry(registry), study, observer=observer, plugins=installed(), policy=Policy(jobs=jobs)
     )
     if outcome.ok != CELLS:
-        raise RuntimeError(f"only {outcome.ok} of {CELLS} cells have finished")
+        raise RuntimeError(f"only {outcome.ok} of {CELLS} cells finished")
 
 
 def main() -> None:
@@ -50,21 +50,19 @@ def main() -> None:
         os.environ["BENCHMARKER_CACHE"] = str(folder / "cache")
         registry = folder / "eight.yaml"
         registry.write_text(REGISTRY, encoding="utf-8")
-        # Data are prepared, and files of libraries read, before the clock runs.
+        # Prepares the data and reads the files of libraries before anything is timed.
         run(registry, folder / "first", 2)
         two = seconds(lambda: run(registry, folder / "two", 2))
         one = seconds(lambda: run(registry, folder / "one", 1))
-    hand_over(
-        [
-            Figure(
-                name=f"time of {CELLS} small cells with two jobs / with one",
-                rival="the same study with --jobs 1 and the same pinned threads",
-                ratio=two / one,
-                bound="at most",
-                limit=0.65,
-                measured={"two_jobs_seconds": two, "one_job_seconds": one, "cores": os.cpu_count() or 0},
-            )
-        ]
+    print_figures(
+        Figure(
+            name=f"time of {CELLS} small cells with two jobs / with one",
+            rival="the same study with --jobs 1 and the same pinned threads",
+            ratio=two / one,
+            bound="at most",
+            limit=0.65,
+            measured={"two_jobs_seconds": two, "one_job_seconds": one, "cores": os.cpu_count() or 0},
+        )
     )
 
 

@@ -1,6 +1,6 @@
 """Ten thousand finished runs: reading them, the terminal leaderboard and the HTML report, against parsing their JSON.
 
-``python -m benchmarks.many_runs --write FOLDER`` writes such a study to try other things on.
+``python -m benchmarks.many_runs --write FOLDER`` only writes such a study.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.finished_runs import ARMS, NETWORKS, SEEDS, write_study
-from benchmarks.measure import Figure, hand_over
+from benchmarks.measure import Figure, print_figures
 
-COLD_SECONDS, WARM_SECONDS = 5.0, 1.0  # as they were asked for, on two cores
+COLD_SECONDS, WARM_SECONDS = 5.0, 1.0  # required on two cores
 REPEATS = 3
 
 _RIVAL = """
@@ -53,14 +53,14 @@ _MEMORY_OF = {
 
 
 def _timed(*arguments: str | Path) -> tuple[float, int]:
-    """Run a process; return its seconds from start to end, and its peak memory in bytes."""
+    """Run a process; return its duration in seconds, and its peak memory in bytes."""
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, *map(str, arguments)], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     taken = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{arguments}: ended with code {process.returncode}")
+        raise RuntimeError(f"{arguments}: exit code {process.returncode}")
     return taken, usage.ru_maxrss * 1024  # Linux counts in kibibytes
 
 
@@ -78,7 +78,7 @@ def _cold(study: Path, *arguments: str | Path) -> tuple[float, int]:
 
 
 def measure(study: Path, out: Path, n: int) -> list[Figure]:
-    """Time whole processes, from start to end: a user waits for the imports, too."""
+    """Time whole processes, since a user also waits for their imports."""
     leaderboard = ("-m", "benchmarker", "leaderboard", study)
     report = ("-m", "benchmarker", "report", study, "--format", "html", "--out", out)
     found = {
@@ -102,7 +102,7 @@ def _figures(seconds: Mapping[str, float], memory: Mapping[str, int], n: int) ->
     figures = [
         Figure(
             name=f"{what} of {n:,} runs, {state} / {allowed:g} s",
-            rival=f"the {allowed:g} seconds that were asked for, on two cores",
+            rival=f"the required {allowed:g} seconds on two cores",
             ratio=seconds[process] / allowed,
             bound="at most",
             limit=1.0,
@@ -124,22 +124,22 @@ def _figures(seconds: Mapping[str, float], memory: Mapping[str, int], n: int) ->
 
 
 def main() -> None:
-    """Measure, or write a study."""
+    """Measure, or only write a study."""
     parser = argparse.ArgumentParser(description="Read ten thousand finished runs.")
-    parser.add_argument("--write", type=Path, metavar="FOLDER", help="write such a study and do nothing else")
-    parser.add_argument("--networks", type=int, default=NETWORKS, help="networks in each arm, under each seed")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="only write such a study")
+    parser.add_argument("--networks", type=int, default=NETWORKS, help="number of networks in each arm under each seed")
     arguments = parser.parse_args()
     if arguments.write is not None:
         sys.stdout.write(f"{write_study(arguments.write, networks=arguments.networks)} runs\n")
         return
     with tempfile.TemporaryDirectory() as name:
         study = Path(name) / "study"
-        # In another process: a child's peak of memory is at least what its parent held when it was started.
+        # In another process, since the peak memory of a child includes what its parent held when it was started.
         writer = [sys.executable, "-m", "benchmarks.many_runs", "--write", study, "--networks", arguments.networks]
         subprocess.run([*map(str, writer)], check=True, stdout=subprocess.DEVNULL)
         n = arguments.networks * ARMS * SEEDS
-        time.sleep(2.1)  # files that were just written are not trusted to stay so
-        hand_over(measure(study, Path(name) / "out", n))
+        time.sleep(2.1)  # recent files are not cached, since they may change again without a new time
+        print_figures(*measure(study, Path(name) / "out", n))
 
 
 if __name__ == "__main__":

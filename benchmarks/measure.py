@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A measured ratio, and what it must keep.
+    """A measured ratio with its limit.
 
     Parameters
     ----------
     name, rival : str
-        What was measured, and what it was measured against.
+        What was measured, and what it is compared with.
     ratio : float
-        As the name says it; a pure number.
+        The ratio that `name` describes, without unit.
     bound : {"at most", "at least"}
-        Which side of the limit is good.
+        Whether the limit is an upper or a lower one.
     limit : float
-        Of the ratio.
+        Limit of the ratio.
     measured : mapping of str to float
-        The two sides of the ratio and whatever else helps to judge it, named with their units.
+        Both sides of the ratio and whatever else helps to judge it; each name ends with its unit.
     """
 
     name: str
@@ -38,32 +39,38 @@ class Figure:
 
     @property
     def kept(self) -> bool:
-        """Whether the limit is kept."""
+        """Whether the ratio is within its limit."""
         return self.ratio <= self.limit if self.bound == "at most" else self.ratio >= self.limit
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything, with the verdict."""
+        """Return all fields, and whether the limit is kept."""
         return {**asdict(self), "kept": self.kept}
 
 
-def hand_over(figures: Sequence[Figure]) -> None:
-    """Print figures for the runner, which started this process."""
+def print_figures(*figures: Figure) -> None:
+    """Print figures as one line of JSON for `benchmarks.run`, which started this process."""
     sys.stdout.write(json.dumps([asdict(figure) for figure in figures]) + "\n")
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """Return how long an action takes."""
+    """Return the duration of an action in seconds."""
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
 
 
-def alternate(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Return the median seconds of two actions, done in turns so that a busy machine is unfair to neither.
+def alternate(ours: Callable[[], object], rival: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Return the median durations of two actions in seconds.
 
-    Both are done once before the clock runs.
+    Both run once before they are timed, and then in turns, so that a busy machine slows both down.
     """
     ours()
-    theirs()
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(repeats)]
+    rival()
+    pairs = [(seconds(ours), seconds(rival)) for _ in range(repeats)]
     return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
+
+
+def peak_bytes(module: str, n: int) -> int:
+    """Return the peak memory in bytes that ``python -m module n`` prints, run in a separate process."""
+    done = subprocess.run([sys.executable, "-m", module, str(n)], check=True, stdout=subprocess.PIPE, text=True)
+    return int(json.loads(done.stdout.splitlines()[-1]))

@@ -1,6 +1,6 @@
-"""Runs every benchmark in a process of its own; fails if a limit is missed.
+"""Run each benchmark in a separate process; fail if a limit is missed.
 
-``python -m benchmarks.run [name ...]`` in the checkout; without names, all of them.
+``python -m benchmarks.run [name ...]`` in the checkout; all benchmarks without names.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RESULTS = Path("build") / "benchmarks.json"
 
 
 def run(name: str) -> list[Figure]:
-    """Run one benchmark in the environment that the harness gives its workers."""
+    """Run one benchmark in the environment of the harness's workers."""
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}"],
         env=worker_environment(chosen(), THREADS),
@@ -61,17 +61,17 @@ def table(figures: list[Figure]) -> Table:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
+    """Return a description of this machine."""
     return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": sys.version}
 
 
 def main() -> int:
-    """Run the benchmarks that are asked for."""
+    """Run the requested benchmarks; return the exit code."""
     parser = argparse.ArgumentParser(description="Measure speed and memory against named rivals.")
-    parser.add_argument("names", nargs="*", help=f"which of {', '.join(BENCHMARKS)}; all of them by default")
+    parser.add_argument("names", nargs="*", help=f"some of {', '.join(BENCHMARKS)}; all by default")
     names = parser.parse_args().names or BENCHMARKS
     if unknown := sorted(set(names) - set(BENCHMARKS)):
-        parser.error(f"no such benchmark: {', '.join(unknown)}")
+        parser.error(f"unknown benchmark: {', '.join(unknown)}")
     console = Console(width=None if sys.stdout.isatty() else 160)
     figures: list[Figure] = []
     for name in names:

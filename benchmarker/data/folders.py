@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -47,8 +48,13 @@ def list_folder(path: Path, suffixes: tuple[str, ...] = ()) -> list[tuple[str, P
     suffixes : tuple of str
         Endings of the wanted names, for example ``(".png",)``, compared without case; all files by default.
     """
+    return [(name, Path(file)) for name, file, _ in _regular_files(path, suffixes)]
+
+
+def _regular_files(path: Path, suffixes: tuple[str, ...]) -> list[tuple[str, str, os.stat_result]]:
+    """Return relative name, path and status of the files below a folder, sorted by name, with one stat of each."""
     seen: set[tuple[int, int]] = set()
-    found: list[tuple[str, Path]] = []
+    found: list[tuple[str, str, os.stat_result]] = []
     for parent, folders, files in os.walk(path, followlinks=True):
         status = Path(parent).stat()
         if (status.st_dev, status.st_ino) in seen:
@@ -56,16 +62,25 @@ def list_folder(path: Path, suffixes: tuple[str, ...] = ()) -> list[tuple[str, P
             continue
         seen.add((status.st_dev, status.st_ino))
         folders.sort()
+        prefix = "" if Path(parent) == path else f"{Path(parent).relative_to(path).as_posix()}/"
         for file in files:
-            full = Path(parent, file)
-            name = full.relative_to(path).as_posix()
+            name = f"{prefix}{file}"
             if not is_wanted(name, suffixes):
                 continue
-            if full.is_file():
-                found.append((name, full))
+            full = f"{parent}{os.sep}{file}"
+            file_status = _status(full)
+            if file_status is not None and stat.S_ISREG(file_status.st_mode):
+                found.append((name, full, file_status))
             else:
                 logger.warning("%s is left out: it is not a regular file, or a broken link", full)
-    return sorted(found)
+    return sorted(found, key=lambda entry: entry[0])
+
+
+def _status(file: str) -> os.stat_result | None:
+    try:
+        return os.stat(file)  # noqa: PTH116 - a Path for each of 100,000 files takes longer than its status
+    except OSError:
+        return None
 
 
 def folder_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
@@ -124,12 +139,12 @@ def path_signature(path: Path, suffixes: tuple[str, ...] = ()) -> Any:
     False
     """
     if path.is_dir():
-        return [_stamp(name, file) for name, file in list_folder(path, suffixes)]
-    if path.stat().st_size <= _HASHED_BYTES:
+        return [_stamp(name, status) for name, _, status in _regular_files(path, suffixes)]
+    status = path.stat()
+    if status.st_size <= _HASHED_BYTES:
         return {"sha256": digest_file(path)}
-    return _stamp(path.name, path)
+    return _stamp(path.name, status)
 
 
-def _stamp(name: str, file: Path) -> list[str | int]:
-    status = file.stat()
+def _stamp(name: str, status: os.stat_result) -> list[str | int]:
     return [name, status.st_size, status.st_mtime_ns]
