@@ -49,11 +49,13 @@ from .errors import StorageError as StorageError
 from .errors import UnreadableImageError as UnreadableImageError
 from .errors import UnsafeArchiveError as UnsafeArchiveError
 from .errors import UnsafePickleError as UnsafePickleError
+from .files import write_bytes as write_bytes
 from .hooks import Registrar as Registrar
 from .hooks import hookimpl as hookimpl
 from .randomness import Stream as Stream
 from .randomness import layer_seeds as layer_seeds
 from .results.environments import Environment as Environment
+from .results.environments import flatten as flatten
 from .results.leaderboard import FailedCell as FailedCell
 from .results.leaderboard import Leaderboard as Leaderboard
 from .results.leaderboard import LeaderboardRow as LeaderboardRow

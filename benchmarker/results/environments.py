@@ -244,7 +244,20 @@ _OTHERS = next(k for k, (pattern, _, _) in enumerate(_MEANINGS) if pattern == r"
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str]:
-    """Return nested JSON as one text for each entry: ``{"backend.name": "jax"}``."""
+    """Return nested JSON as one text for each entry.
+
+    Parameters
+    ----------
+    value : object
+        Value of JSON. Texts stay as they are; lists, numbers and the like are written as JSON.
+    prefix : str
+        Name of the value, in front of the names of its entries.
+
+    Examples
+    --------
+    >>> flatten({"backend": {"name": "jax"}, "isa": ["avx2"], "threads": 2})
+    {'backend.name': 'jax', 'isa': '["avx2"]', 'threads': '2'}
+    """
     if isinstance(value, Mapping):
         found: dict[str, str] = {}
         for name, entry in value.items():

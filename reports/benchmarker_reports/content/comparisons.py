@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarker import Comparison, Comparisons, ComparisonTable, RatioResponse
+from benchmarker import Comparison, Comparisons, ComparisonTable, RatioResponse, metric_label
 from benchmarker_reports.content.charts import Panel, Series, as_floats
 from benchmarker_reports.content.values import MINUS, Estimate, Value, signed, written_level, written_p
 
@@ -149,7 +149,10 @@ def ratio_chart(response: RatioResponse, found: Comparisons) -> RatioChart:
     )
     title = f"{response.network}, {response.generator}"
     panel = Panel(
-        title=title, series=(series,), x_label="generated images per real one", y_label=found.metric.replace("_", " ")
+        title=title,
+        series=(series,),
+        x_label="generated images per real one",
+        y_label=metric_label(found.metric).short,
     )
     return RatioChart(title=title, panel=panel, words=f"{_slope(response, found)} Band: sample deviation over seeds.")
 

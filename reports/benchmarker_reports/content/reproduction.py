@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from benchmarker import StudyResults
+from benchmarker import StudyResults, flatten
 
 MOST_SKIPPED = 20
 """Skipped images that are named."""
@@ -49,7 +50,7 @@ def reproduction(results: StudyResults) -> Reproduction:
             EnvironmentFacts(
                 label=environment.label,
                 runs=len(environment.cells),
-                facts=tuple(_flat(environment.fingerprint)),
+                facts=tuple(_facts(environment.fingerprint)),
             )
             for environment in results.environments
         ),
@@ -58,16 +59,11 @@ def reproduction(results: StudyResults) -> Reproduction:
     )
 
 
-def _flat(value: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, entry in value.items():
-        words = f"{prefix}{name}".replace("_", " ")
-        if isinstance(entry, Mapping):
-            # Names of packages and plugins speak for themselves.
-            yield from _flat(entry, "" if name in {"packages", "plugins"} else f"{words}: ")
-        elif isinstance(entry, list):
-            yield words, ", ".join(map(str, entry)) or "none"
-        else:
-            yield words, str(entry)
+def _facts(fingerprint: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name, text in flatten(fingerprint).items():
+        # Names of packages and plugins speak for themselves.
+        words = name.removeprefix("packages.").removeprefix("plugins.").replace(".", ": ").replace("_", " ")
+        yield words, ", ".join(map(str, json.loads(text))) or "none" if text.startswith("[") else text
 
 
 def _data(results: StudyResults) -> tuple[tuple[str, str], ...]:

@@ -1,1 +1,1 @@
-"""Hands a study's runs to other programs' own formats, so that people keep the tools they like."""
+"""Exports of a study's runs to TensorBoard and MLflow."""

@@ -1,4 +1,4 @@
-"""``benchmarker export``: a study's runs for TensorBoard or MLflow."""
+"""``benchmarker export``: export a study's runs to TensorBoard or MLflow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import rich_click as click
 
 from benchmarker import command_settings
 
-# What each needs to be installed; the extra has the same name.
+# Libraries that each program needs; the extra that installs them has the same name.
 NEEDS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
 
 
@@ -22,28 +22,29 @@ NEEDS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "al
     ),
 )
 @click.argument("study")
-@click.option("--to", "program", type=click.Choice(list(NEEDS)), required=True, help="Whose format.")
+@click.option("--to", "program", type=click.Choice(list(NEEDS)), required=True, help="Program to export to.")
 @click.option("--out", required=True, metavar="TARGET",
               help="Folder of logs for TensorBoard; SQLite file or tracking URI for MLflow.")  # fmt: skip
 def command(*, study: str, program: str, out: str) -> None:
-    """Hand a study's finished runs to TensorBoard or MLflow.
+    """Export the finished runs of STUDY to TensorBoard or MLflow.
 
-    A second export adds what has finished since, replaces what was trained again, and leaves the rest alone.
+    Another export to the same target adds runs that have finished since, replaces those that were trained again, and
+    leaves the others as they are.
     """
     from benchmarker import open_results
 
     require(program)
     exporter = importlib.import_module(f"benchmarker_reports.exports.{program}")
-    exporter.export(open_results(study), out, click.echo)
+    click.echo(exporter.export(open_results(study), out))
 
 
 def require(program: str) -> None:
-    """Refuse to export for a program whose library is not there.
+    """Check that the libraries of a program are installed.
 
     Raises
     ------
     ConfigurationError
-        Which names the extra that brings it.
+        If one is missing; the message names the extra that installs it.
     """
     from benchmarker import ConfigurationError
 

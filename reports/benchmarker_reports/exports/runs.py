@@ -1,4 +1,4 @@
-"""What every exporter is given of a run: settings, numbers by epoch, test metrics and costs."""
+"""Finished runs as exporters need them: settings, numbers of each epoch, test metrics and costs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import datetime
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from benchmarker import CellRecord, StudyResults, digest_json
+from benchmarker import CellRecord, StudyResults, digest_json, flatten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,18 +17,18 @@ class Run:
     Parameters
     ----------
     cell : CellRecord
-        Where it comes from.
+        The cell or generator that was run.
     settings : mapping of str to str
-        The cell's spec, flat: ``"model.learning_rate"``.
+        Settings of the cell, flattened: ``"model.learning_rate"``.
     epochs : tuple of (int, float, mapping of str to float)
-        Number from 1, time in seconds since 1970 and metrics of each epoch. Times are spread evenly between start and
-        end of the run, which are all that it notes.
+        Number (from 1), time in seconds since 1970 and metrics of each epoch. A run records only when it started and
+        ended, so the times are spread evenly between.
     scores : mapping of str to float
-        ``"test_best/accuracy"``, ``"costs/flops"`` ...
+        Test metrics and costs: ``"test_best/accuracy"``, ``"costs/flops"``.
     started, finished : float
-        In seconds since 1970.
+        Seconds since 1970.
     digest : str
-        Of everything above: an export with another one is out of date.
+        Digest of all of these; an export with another digest is out of date.
     """
 
     cell: CellRecord
@@ -65,7 +64,7 @@ def _run(results: StudyResults, cell: CellRecord) -> Run:
         for name, value in table.items()
     }
     scores |= {f"costs/{name}": float(value) for name, value in cell.cost_values.items()}
-    settings = flat(cell.spec)
+    settings = flatten(cell.spec)
     return Run(
         cell=cell,
         settings=settings,
@@ -77,18 +76,8 @@ def _run(results: StudyResults, cell: CellRecord) -> Run:
     )
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """Return nested JSON as one text for each entry."""
-    if isinstance(value, Mapping):
-        found: dict[str, str] = {}
-        for name, entry in value.items():
-            found.update(flat(entry, f"{prefix}.{name}" if prefix else str(name)))
-        return found
-    return {prefix: value if isinstance(value, str) else str(value)}
-
-
 def _seconds(value: object) -> float:
-    """Return a time of the manifest in seconds since 1970; 0 where it is none."""
+    """Return a time in ISO 8601 as seconds since 1970; 0 for anything else."""
     try:
         return datetime.datetime.fromisoformat(str(value)).timestamp()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Writes a study's runs as TensorBoard logs: scalars by epoch, test metrics, costs and hyperparameters."""
+"""Export to TensorBoard: scalars of each epoch, test metrics, costs and hyperparameters."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from benchmarker import StorageError, StudyResults
+from benchmarker import StorageError, StudyResults, write_bytes
 from benchmarker_reports.exports.runs import Run, finished_runs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 EVENT_FILE = "events.out.tfevents.0000000001.benchmarker"
-"""Always the same: a run that was trained again replaces what was exported of it."""
+"""Name of every event file, so that a run that was trained again replaces its earlier export."""
 
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._+ -]")
 
 
-def export(results: StudyResults, target: str, tell: Callable[[str], None]) -> None:
+def export(results: StudyResults, target: str) -> str:
     """Write an event file for each finished run.
 
     Parameters
@@ -28,9 +25,12 @@ def export(results: StudyResults, target: str, tell: Callable[[str], None]) -> N
     results : StudyResults
         The study.
     target : str
-        Folder; each run gets ``network/arm/seed`` below it.
-    tell : callable
-        Told what was done, in one line.
+        Folder, in which each run gets a folder ``network/arm/seed``.
+
+    Returns
+    -------
+    str
+        One line that says what was done.
 
     Raises
     ------
@@ -42,25 +42,22 @@ def export(results: StudyResults, target: str, tell: Callable[[str], None]) -> N
     for run in finished_runs(results):
         path = folder.joinpath(*_place(run)) / EVENT_FILE
         content = b"".join(_records(run))
+        if path.is_file() and path.read_bytes() == content:
+            present += 1
+            continue
         try:
-            if path.is_file() and path.read_bytes() == content:
-                present += 1
-                continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f".{path.name}.partial")
-            aside.write_bytes(content)
-            aside.replace(path)
         except OSError as error:
-            raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
+            raise StorageError(f"{path.parent}: cannot be created: {error.strerror or error}") from error
+        write_bytes(path, content)
         written += 1
-    tell(
-        f"{written} run(s) written to {folder}, {present} there already; "
-        f"look at them with: tensorboard --logdir {folder}"
+    return (
+        f"{written} run(s) written to {folder}, {present} already there; view them with: tensorboard --logdir {folder}"
     )
 
 
 def _place(run: Run) -> tuple[str, ...]:
-    """Return the folders of a run; names of a registry must not leave the target."""
+    """Return the folders of a run; names in a registry must not lead out of the target."""
     names = (run.cell.model, run.cell.arm, f"{run.cell.seed}-{run.cell.key[:8]}")
     return tuple(_UNUSUAL.sub("_", name).strip(". ") or "_" for name in names)
 
@@ -74,7 +71,7 @@ def _records(run: Run) -> Iterator[bytes]:
     settings = {name: _typed(value) for name, value in run.settings.items()}
     named = {"network": run.cell.model, "arm": run.cell.arm, "seed": run.cell.seed}
     summary = hparams_pb({**settings, **named}, trial_id=run.cell.key[:16], start_time_secs=run.started)
-    # A table in a table, which is written in another order each time unless it is asked not to be.
+    # The order of this nested table varies unless it is serialised deterministically.
     for value in summary.value:
         content = HParamsPluginData.FromString(value.metadata.plugin_data.content)
         value.metadata.plugin_data.content = content.SerializeToString(deterministic=True)
@@ -102,7 +99,7 @@ def _record(event: Any) -> bytes:
 
 
 def _typed(text: str) -> float | str:
-    """Return a number where a setting is one, so that TensorBoard can draw it on an axis."""
+    """Return a setting as a number where it is one, so that TensorBoard can draw it on an axis."""
     try:
         return float(text)
     except ValueError:

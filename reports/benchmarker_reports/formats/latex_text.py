@@ -1,7 +1,7 @@
 """Text for LaTeX: escaping that makes any text inert, and definitions of macros.
 
 Names in registries and files may hold anything. They are printed, never executed, and the document compiles with
-pdflatex's own fonts whatever they are. Decision 0011 says why no library does this.
+pdflatex's own fonts whatever they are. Decision 0013 says why no library does this.
 """
 
 from __future__ import annotations
