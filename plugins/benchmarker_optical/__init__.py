@@ -17,7 +17,7 @@ _SYNTHETIC_OPTICAL = Dataset(
     default_preparation={"normalise": False},
     default_split={"train": 0.6, "validation": 0.2},
     simulated=True,
-    summary="synthetic galaxies in g, r and i whose flux, colour and size follow redshift and stellar mass",
+    summary="Synthetic galaxies in g, r and i whose flux, colour and size follow redshift and stellar mass",
 )
 
 

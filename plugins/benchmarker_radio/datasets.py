@@ -45,7 +45,7 @@ DATASETS = (
         default_split={"train": 250, "validation": 100},
         shortcuts={"manifest": "manifest"},
         default_for=("text-list-with-data",),
-        summary="your own FITS images: one folder per class, and a manifest with the columns Name and Type",
+        summary="Your own FITS images: one folder per class, and a manifest with the columns Name and Type",
     ),
     Dataset(
         name="synthetic-radio",
@@ -59,7 +59,7 @@ DATASETS = (
         simulated=True,
         shortcuts={"image_size": "size"},
         default_for=("text-list",),
-        summary="synthetic compact, FRI, FRII and bent sources as FIRST would see them; nothing to download",
+        summary="Synthetic compact, FRI, FRII and bent sources as FIRST would see them; nothing to download",
     ),
     Dataset(
         name="first-radio-galaxies",
