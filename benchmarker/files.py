@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     with atomic_write(path) as stream:
         stream.write(content)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy the content of a file atomically.
+
+    Raises
+    ------
+    StorageError
+        If the source cannot be read, or the target cannot be written.
+    """
+    with atomic_write(target) as stream, source.open("rb") as content:
+        shutil.copyfileobj(content, stream)
 
 
 def write_text(path: Path, text: str) -> None:

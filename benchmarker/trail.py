@@ -1,8 +1,8 @@
 """The trail of a run: a chain of SHA-256 digests, each link covering the one before.
 
 A link has a *name*, a *content* (a JSON value, mostly digests of arrays) and a *digest*: the SHA-256 of the canonical
-JSON ``[digest of the link before, name, content]``, where the first link follows 64 zeros. Two runs went the same way
-as far as their links agree; the first link whose content differs says where they parted. ``docs/reference/trail.md``
+JSON ``[digest of the link before, name, content]``, where the first link follows 64 zeros. Two runs agree as
+far as their links do, and the first link whose content differs says where they part. ``docs/reference/trail.md``
 describes what each link holds, so that another program can check it.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from benchmarker.digests import digest_json
 
@@ -25,20 +25,16 @@ class Link:
     Parameters
     ----------
     name : str
-        For example ``"epoch 3"``.
+        Name of the step, for example ``"epoch 3"``.
     content : JSON value
-        What the step left behind.
+        What the step left behind; `benchmarker.study.links` has a model for each link.
     digest : str
-        SHA-256 over the digest of the link before, the name and the content.
+        SHA-256 of the digest of the link before, the name and the content.
     """
 
     name: str
     content: Any
     digest: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `Trail` reads."""
-        return {"name": self.name, "content": self.content, "digest": self.digest}
 
 
 class Trail:
@@ -46,12 +42,24 @@ class Trail:
 
     Parameters
     ----------
-    links : iterable of mapping
-        What an earlier part of the run recorded.
+    links : iterable of Link
+        Links that an earlier part of the run recorded.
+
+    Examples
+    --------
+    >>> trail = Trail()
+    >>> trail.add("data", {"digest": "1" * 64})
+    >>> trail.broken_link() is None
+    True
     """
 
-    def __init__(self, links: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._links = [Link(name=link["name"], content=link["content"], digest=link["digest"]) for link in links]
+    def __init__(self, links: Iterable[Link] = ()) -> None:
+        self._links = list(links)
+
+    @classmethod
+    def from_json(cls, links: Iterable[Mapping[str, Any]]) -> Self:
+        """Return the trail whose links `to_json` gave."""
+        return cls(Link(name=link["name"], content=link["content"], digest=link["digest"]) for link in links)
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -60,7 +68,7 @@ class Trail:
 
     @property
     def head(self) -> str:
-        """Digest of the last link, which covers all."""
+        """Digest of the last link, which covers the whole chain."""
         return self._links[-1].digest if self._links else START
 
     def add(self, name: str, content: Any) -> None:
@@ -78,4 +86,4 @@ class Trail:
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the links as JSON."""
-        return [link.to_json() for link in self._links]
+        return [{"name": link.name, "content": link.content, "digest": link.digest} for link in self._links]

@@ -22,7 +22,7 @@ def generate(n: int) -> int:
     from benchmarker.backends import chosen, load
     from benchmarker.discovery import installed, options_model, resolve
     from benchmarker.evaluation.costs import peak_memory_bytes
-    from benchmarker.generation.sampling import Sampler
+    from benchmarker.generation.model import Sampler
     from benchmarks.inputs import TASK
 
     load(chosen()).configure(THREADS, seed=0)

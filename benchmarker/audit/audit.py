@@ -27,8 +27,9 @@ from benchmarker.files import make_folder
 from benchmarker.paths import reading_problem
 from benchmarker.registry import validated_options
 from benchmarker.results.study import CellRecord, Study, read_study
-from benchmarker.run.launcher import launch, run_paths
-from benchmarker.study.plan import Cell, read_cells, read_generators
+from benchmarker.run.launcher import launch
+from benchmarker.study.layout import RunPaths
+from benchmarker.study.plan import PlannedCell, read_plan
 
 Tell = Callable[[str], None]
 
@@ -173,8 +174,11 @@ class _Auditor:
 
     def run(self, cells: Sequence[CellRecord], plugins: Plugins, source: Mapping[str, Any]) -> dict[str, CellAudit]:
         digest, prepared = self._prepare(plugins, source)
-        planned = {cell.key: cell for cell in read_cells(self._study.folder)}
-        before = {cell.key: cell for cell in read_generators(self._study.folder)}
+        plan = read_plan(self._study.folder)
+        if plan is None:
+            raise StorageError(f"{self._study.folder}: there is no plan any more")
+        planned = {cell.key: cell for cell in plan.cells}
+        before = {generator.key: generator for generator in plan.generators}
         generators = Generators(self._folder, prepared, before)
         recorded = {generator.key: generator for generator in self._study.generators}
         audits = {}
@@ -183,7 +187,7 @@ class _Auditor:
                 audits[cell.key] = other_data(cell, digest)
             else:
                 self._tell(f"running {cell.name} again ({number} of {len(cells)})")
-                found = self._run_again(cell, planned[cell.key], prepared, generators)
+                found = self._run_again(cell, planned[cell.key], generators)
                 audits[cell.key] = generators.explain(found, recorded.get(generator_of(cell) or ""))
             self._tell(f"{cell.name}: {audits[cell.key].verdict}")
         return audits
@@ -200,19 +204,19 @@ class _Auditor:
         )
         return data.digest, prepared
 
-    def _run_again(self, record: CellRecord, cell: Cell, prepared: Path, generators: Generators) -> CellAudit:
+    def _run_again(self, record: CellRecord, cell: PlannedCell, generators: Generators) -> CellAudit:
         if (trained := generators.train_for(cell)) is not None and trained[1].status != "ok":
             generator, ended = trained
-            words = _last_words(run_paths(self._folder, generator).failed)
-            return failed(record, ended.kind, f"its generator {generator.model}: {ended.message}{words}")
-        entries = generators.entries(cell)
-        outcome = launch(self._folder, cell, prepared=prepared, listen=lambda _event: None, entries=entries)
+            words = _last_words(RunPaths.of(self._folder, generator.key).failed)
+            return failed(record, ended.kind, f"its generator {generator.label}: {ended.message}{words}")
+        paths = RunPaths.of(self._folder, cell.key)
+        outcome = launch(generators.job(cell), on_event=lambda _event: None)
         if outcome.status != "ok":
-            return failed(record, outcome.kind, f"{outcome.message}{_last_words(run_paths(self._folder, cell).failed)}")
+            return failed(record, outcome.kind, f"{outcome.message}{_last_words(paths.failed)}")
         recorded = record.folder
         if recorded is None:
             raise TypeError("only cells with a run are run again")
-        rerun = run_paths(self._folder, cell).finished
+        rerun = paths.finished
 
         def metrics() -> tuple[MetricComparison, ...]:
             return tuple(

@@ -13,12 +13,13 @@ from benchmarker.audit.trails import read_trail
 from benchmarker.digests import digest_arrays
 from benchmarker.discovery import Plugins
 from benchmarker.errors import StorageError
-from benchmarker.generation.layout import saved_epochs, weights_file
+from benchmarker.generation.run_files import epoch_weights_file, saved_epochs
 from benchmarker.results.study import CellRecord
-from benchmarker.run.generators import job_entries
-from benchmarker.run.launcher import launch, run_paths
+from benchmarker.run.launcher import cell_job, generator_job, launch
+from benchmarker.study.layout import RunPaths
 from benchmarker.study.observer import CellOutcome
-from benchmarker.study.plan import Cell, generator_key
+from benchmarker.study.plan import PlannedCell, PlannedGenerator
+from benchmarker.study.protocol import CellJob
 
 LINK = "generator"
 
@@ -85,7 +86,7 @@ def check_generator(content: Any, key: str, generator: CellRecord | None) -> Ite
 def _check_weights(folder: Path, expected: str) -> Iterator[Finding]:
     import numpy as np
 
-    file = weights_file(max(saved_epochs(folder), default=0))
+    file = epoch_weights_file(max(saved_epochs(folder), default=0))
     try:
         with np.load(folder / file, allow_pickle=False) as arrays:
             found = digest_arrays((str(k), arrays[name]) for k, name in enumerate(sorted(arrays.files)))
@@ -105,42 +106,37 @@ class Generators:
         The clean one.
     prepared : Path
         Folder of the images, prepared anew.
-    planned : mapping of str to Cell
+    planned : mapping of str to PlannedGenerator
         The generators of the study's plan, by key.
     """
 
-    def __init__(self, folder: Path, prepared: Path, planned: Mapping[str, Cell]) -> None:
+    def __init__(self, folder: Path, prepared: Path, planned: Mapping[str, PlannedGenerator]) -> None:
         self._folder = folder
         self._prepared = prepared
         self._planned = planned
         self._outcomes: dict[str, CellOutcome] = {}
 
-    def train_for(self, cell: Cell) -> tuple[Cell, CellOutcome] | None:
+    def train_for(self, cell: PlannedCell) -> tuple[PlannedGenerator, CellOutcome] | None:
         """Return the generator of a cell and how its training ended; None where the cell has none."""
-        key = generator_key(cell)
+        key = cell.generator
         if key is None:
             return None
         generator = self._planned[key]
         if key not in self._outcomes:
-            self._outcomes[key] = launch(
-                self._folder,
-                generator,
-                prepared=self._prepared,
-                listen=lambda _event: None,
-                entries=job_entries(self._folder, generator, self._planned, cell.spec["split"], clean=True),
-            )
+            job = generator_job(self._folder, generator, prepared=self._prepared, split=cell.spec.split, cache=False)
+            self._outcomes[key] = launch(job, on_event=lambda _event: None)
         return generator, self._outcomes[key]
 
-    def entries(self, cell: Cell) -> dict[str, Any]:
-        """Return what the worker of a cell must know."""
-        return job_entries(self._folder, cell, self._planned, cell.spec["split"], clean=True)
+    def job(self, cell: PlannedCell) -> CellJob:
+        """Return the job of running a cell again."""
+        return cell_job(self._folder, cell, prepared=self._prepared, generators=self._planned, own_samples=True)
 
     def explain(self, audit: CellAudit, recorded: CellRecord | None) -> CellAudit:
         """Say where the generator itself went another way, where that is what a cell differs in first."""
         if audit.difference is None or audit.difference.link != LINK or recorded is None or recorded.folder is None:
             return audit
         try:
-            rerun = read_trail(run_paths(self._folder, self._planned[recorded.key]).finished)
+            rerun = read_trail(RunPaths.of(self._folder, recorded.key).finished)
             parted = first_difference(read_trail(recorded.folder), rerun, passing_over="fingerprint")
         except (StorageError, KeyError):
             return audit

@@ -26,6 +26,6 @@ def read_trail(folder: Path) -> Trail:
         content = read_json(path)
         if content["format"] != _FORMAT:
             raise StorageError(f"{path}: format {_FORMAT} was expected. Received: {content['format']!r}")
-        return Trail(content["links"])
+        return Trail.from_json(content["links"])
     except (KeyError, TypeError) as error:
         raise StorageError(f"{path}: is no trail ({type(error).__name__}: {error})") from error

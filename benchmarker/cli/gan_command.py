@@ -23,8 +23,7 @@ from benchmarker.cli.options import (
 from benchmarker.cli.output import counted, on_terminal
 
 if TYPE_CHECKING:
-    from benchmarker.generation.export import Export
-    from benchmarker.generation.standalone import TrainedGenerator
+    from benchmarker.generation.on_request import Export, TrainedGenerator
     from benchmarker.registry import Overrides
 
 
@@ -65,8 +64,7 @@ def train(
     from benchmarker.cli.run_command import default_results
     from benchmarker.discovery import installed
     from benchmarker.registry import load_registry
-    from benchmarker.run import Policy
-    from benchmarker.run.standalone import train_generators
+    from benchmarker.run import Policy, train_generators
 
     plugins = installed()
     loaded = load_registry(registry, overrides, plugins)
@@ -128,9 +126,7 @@ class Drawing:
         """
         import tempfile
 
-        from benchmarker.generation.export import Export
-        from benchmarker.generation.standalone import draw_images, make_request, open_generator
-        from benchmarker.run.standalone import find_run
+        from benchmarker.generation.on_request import Export, draw_images, find_run, make_request, open_generator
 
         trained = open_generator(find_run(place, self._generator, self._seed))
         request = make_request(trained, n, self._conditions, self._draw)
@@ -178,12 +174,12 @@ def sample(place: Path, n: int, *, file_format: str, out: Path, drawing: Drawing
     STUDY is the folder of a study, or of the run of one generator. The same command always gives the same images.
     """
     from benchmarker.files import make_folder
-    from benchmarker.generation import export
+    from benchmarker.generation.on_request import require_empty, write_fits, write_png
 
-    export.require_fresh(out, force=force)
+    require_empty(out, force=force)
     with drawing.images(place, n) as drawn:
         make_folder(out)
-        write = export.write_fits if file_format == "fits" else export.write_png
+        write = write_fits if file_format == "fits" else write_png
         with _bar(n) as advance:
             write(drawn, out, advance)
     click.echo(f"{counted(n, 'image')} of {_name(drawn.generator)}, epoch {drawn.epoch}: {out}")
@@ -227,7 +223,7 @@ def _name_and_value(text: str) -> tuple[str, str]:
 
 
 def _name(trained: TrainedGenerator) -> str:
-    return f"{trained.name} (seed {trained.seed})"
+    return f"{trained.name} (seed {trained.spec.seed})"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import rich_click as click
 from rich.live import Live
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from benchmarker.contracts.images import SkippedImage
     from benchmarker.study.observer import CellOutcome, CellView, DataSummary, Observer
+    from benchmarker.study.runs import CellMetrics
 
 _SKIPPED_ON_TERMINAL = 10
 _REFRESHES_PER_SECOND = 4
@@ -288,20 +289,21 @@ def outcome_text(outcome: CellOutcome, seconds: float | None) -> str:
         before = "failed before" if outcome.reused else "failed"
         return f"{before} ({outcome.kind}): {' '.join(outcome.message.split())}"
     took = "finished before" if outcome.reused else "ok" if seconds is None else f"ok in {duration(seconds)}"
-    collapsed = (outcome.metrics.get("best") or {}).get("collapsed")
-    parts = (took, _scores(outcome.metrics), f"collapsed to one class, {collapsed}" if collapsed else "")
+    metrics = outcome.metrics
+    if metrics is None or metrics.primary is None:  # nothing is ranked by the metrics of a generator
+        return took
+    collapsed = metrics.best.collapsed if metrics.best is not None else None
+    parts = (took, _scores(metrics), f"collapsed to one class, {collapsed}" if collapsed else "")
     return ", ".join(part for part in parts if part)
 
 
-def _scores(metrics: Mapping[str, Any]) -> str:
-    primary = (metrics.get("primary") or {}).get("name")
-    if not primary:
-        return ""
+def _scores(metrics: CellMetrics) -> str:
+    primary = metrics.primary.name
     label = metric_label(primary)
     found = [
-        f"{checkpoint} {label.write(metrics[checkpoint]['test'][primary])}"
-        for checkpoint in ("best", "final")
-        if primary in (metrics.get(checkpoint) or {}).get("test", {})
+        f"{checkpoint} {label.write(evaluation.test[primary])}"
+        for checkpoint, evaluation in metrics.checkpoints.items()
+        if primary in evaluation.test
     ]
     return f"{label.short} {', '.join(found)}" if found else ""
 

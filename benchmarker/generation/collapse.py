@@ -1,10 +1,14 @@
-"""Tells a generator that collapsed: one that makes almost the same image whatever it is given.
+"""Detects a generator that collapsed: one that makes almost the same image for every latent point and condition.
 
-The *diversity* of images is the standard deviation of a pixel from image to image of the same class, in quadratic mean
-over pixels and classes, after averaging over blocks so that no side has more than 16 pixels: else the noise of each
-pixel, which a generator rightly smooths, would count for more than the sources. It is half the mean squared distance
-between two images of a class, under a square root. What is judged is the ratio of the generated images' to the real
-ones'.
+The *diversity* of images is the root mean square, over pixels and classes, of the standard deviation of a pixel among
+images of one class,
+
+    diversity² = sum_c sum_{i in c} mean_p (x_ip - mean_c,p)² / sum_c (n_c - 1),
+
+which is half the mean squared distance between two images of a class, under a square root. Images are first averaged
+over blocks, so that no side has more than 16 pixels: otherwise the noise of each pixel, which a generator rightly
+smooths, would count for more than the sources. A training is judged by the ratio of the generated images' diversity to
+that of real ones.
 """
 
 from __future__ import annotations
@@ -18,33 +22,40 @@ from numpy.typing import NDArray
 from benchmarker.errors import DivergedError
 
 BLOCKS = 16
-"""Blocks on each side of an image that diversity is measured on."""
+"""Largest number of blocks on each side of an image."""
 
 THRESHOLD = 0.1
-"""A generator below this fraction of the real images' diversity makes one image with variations nobody sees."""
+"""A generator below this fraction of the real images' diversity makes one image with invisible variations."""
 
 STEPS = 2000
-"""Gradient steps that it must stay there. Generators begin uniform too, and those of images with an empty sky become so
-again while they learn the sky, before they learn sources: one of 32 x 32 pixels took some hundred steps for that."""
+"""Gradient steps that it must stay below. Generators also start uniform, and those of images with an empty sky become
+uniform again while they learn the sky before the sources: one of 32 x 32 pixels took some hundred steps for that."""
 
 STEPS_AT_END = 500
-"""A training of at least so many steps is judged by how it ends: what is handed on then is worth nothing."""
+"""A training of at least this many steps also fails if it ends collapsed: its samples would be worthless."""
 
 
 def diversity(batches: Iterable[NDArray[np.float32]], groups: NDArray[np.int64]) -> float:
-    """Return how much images of one group differ.
+    """Return how much images of the same class differ.
 
     Parameters
     ----------
     batches : iterable of ndarray of shape (b, height, width, channels), float32
-        The images, in the order of ``groups``.
+        Images, in the order of ``groups``.
     groups : ndarray of shape (n,), int64
         Class of each image.
 
     Returns
     -------
     float
-        In the unit of the images; 0 where no group has two images.
+        Diversity in the unit of the images; 0 where no class has two images.
+
+    Examples
+    --------
+    >>> images = np.zeros((2, 8, 8, 1), np.float32)
+    >>> images[1] = 1
+    >>> round(diversity([images], np.array([0, 0])), 3)
+    0.707
     """
     sums: dict[int, list[Any]] = {}
     done = 0
@@ -61,7 +72,7 @@ def diversity(batches: Iterable[NDArray[np.float32]], groups: NDArray[np.int64])
 def _add(group: list[Any], image: NDArray[np.float64]) -> None:
     """Add an image to the count, the mean and the squared deviations of a group.
 
-    Source: B. P. Welford (1962), Technometrics 4, 419, doi:10.1080/00401706.1962.10490022.
+    Reference: B. P. Welford (1962), Technometrics 4, 419, doi:10.1080/00401706.1962.10490022.
     """
     group[0] += 1
     step = image - group[1]
@@ -70,7 +81,7 @@ def _add(group: list[Any], image: NDArray[np.float64]) -> None:
 
 
 def _blocks(images: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Average images over blocks, at most `BLOCKS` on each side; they differ by a pixel where they must."""
+    """Average images over blocks, at most `BLOCKS` on each side, whose sizes differ by a pixel at most."""
     averaged = images.astype(np.float64)
     for axis in (1, 2):
         n = averaged.shape[axis]
@@ -87,7 +98,7 @@ def check_collapse(ratios: Sequence[float], steps_per_epoch: int, *, last: bool)
     Parameters
     ----------
     ratios : sequence of float
-        Diversity of generated images over that of real ones, epoch by epoch.
+        Diversity of generated images over that of real ones, one number for each epoch.
     steps_per_epoch : int
         Gradient steps in an epoch.
     last : bool

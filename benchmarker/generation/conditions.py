@@ -1,9 +1,8 @@
-"""What images are generated for: taken from the training part, and bootstrapped from its rows."""
+"""What images are generated for: conditions fitted on the training part, and bootstrapped from its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -24,16 +23,16 @@ def fit_conditions(names: Sequence[str], images: ConditionedSet, units: Mapping[
     names : sequence of str
         ``"class"``, attributes of the dataset, or targets of a regression.
     images : ConditionedSet
-        The training part: means and deviations are those of its images, and of no other.
+        Training part; means and deviations are taken over its images only.
     units : mapping of str to str
-        Of the attributes.
+        Units of the attributes, in the notation of `astropy.units`.
 
     Raises
     ------
     ConfigurationError
-        If the images have no such condition.
+        If the images lack a condition.
     DataError
-        If it is unknown for some of the images.
+        If its value is unknown for some of the images.
     """
     task = images.task
     units = dict(units)
@@ -55,16 +54,6 @@ def fit_conditions(names: Sequence[str], images: ConditionedSet, units: Mapping[
     )
 
 
-def space_to_json(space: ConditionSpace) -> dict[str, Any]:
-    """Return what `space_from_json` reads."""
-    return {name: list(values) for name, values in asdict(space).items()}
-
-
-def space_from_json(value: Mapping[str, Any]) -> ConditionSpace:
-    """Rebuild a condition space from what `space_to_json` gave."""
-    return ConditionSpace(**{name: tuple(values) for name, values in value.items()})
-
-
 def encode(space: ConditionSpace, images: ConditionedSet) -> NDArray[np.float32]:
     """Return the encoded conditions of all images of a set, ndarray of shape (n, size), float32."""
     if not space.size:
@@ -73,18 +62,18 @@ def encode(space: ConditionSpace, images: ConditionedSet) -> NDArray[np.float32]
 
 
 def bootstrap(task: Task, targets: NDArray[Any], counts: Sequence[int], stream: Stream) -> NDArray[np.int64]:
-    """Draw rows of the training part, with replacement, so many of each class.
+    """Draw rows of the training part with replacement, a given number of each class.
 
     Parameters
     ----------
     task : Task
         What the targets mean.
     targets : ndarray of shape (n,), int64, or (n, n_targets), float64
-        Of the training part.
+        Targets of the training part.
     counts : sequence of int
-        Rows of each class; of a regression one number.
+        Rows of each class; for a regression one number.
     stream : Stream
-        What they are drawn from.
+        Stream that the rows are drawn from.
 
     Returns
     -------
@@ -101,7 +90,13 @@ def bootstrap(task: Task, targets: NDArray[Any], counts: Sequence[int], stream: 
 
 
 def shares(sizes: Sequence[int], total: int) -> list[int]:
-    """Divide a total in proportion to sizes, by largest remainders; the first of equal ones gets more."""
+    """Divide a total in proportion to sizes by the largest-remainder method; among equals the first gets more.
+
+    Examples
+    --------
+    >>> shares([3, 3, 3], 10)
+    [4, 3, 3]
+    """
     whole = sum(sizes)
     exact = [total * size / whole for size in sizes]
     found = [int(each) for each in exact]
@@ -112,7 +107,7 @@ def shares(sizes: Sequence[int], total: int) -> list[int]:
 
 
 def class_sizes(task: Task, targets: NDArray[Any]) -> list[int]:
-    """Return how many images there are of each class; of a regression one number."""
+    """Return the number of images of each class; for a regression one number."""
     if isinstance(task, Classification):
         return [int(count) for count in np.bincount(targets, minlength=task.n_outputs)]
     return [len(targets)]

@@ -1,7 +1,7 @@
-"""Draws the samples of one request into a file; started by `benchmarker.generation.request` as a process of its own.
+"""Draws images from a trained generator in a separate process.
 
-The request is one JSON object on standard input. Standard output takes an error as JSON, standard error what libraries
-print.
+The process is ``python -m benchmarker.generation.drawing``. It takes a `DrawingJob` on standard input, reports an error
+on standard output, and leaves standard error to libraries.
 """
 
 from __future__ import annotations
@@ -9,60 +9,197 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
 
-from benchmarker import backends
+from benchmarker import backends, errors
 from benchmarker.discovery import installed
 from benchmarker.disk import require_free
-from benchmarker.errors import BenchmarkerError
+from benchmarker.errors import BenchmarkerError, PluginError, StorageError
 from benchmarker.files import storage_error
-from benchmarker.generation.conditions import space_from_json
-from benchmarker.generation.layout import weights_file
-from benchmarker.generation.request import IMAGES_FILE, REQUEST_FILE, Request
-from benchmarker.generation.samples import generator_links
+from benchmarker.generation.run_files import GeneratorTrail, epoch_weights_file
 from benchmarker.randomness import Stream
+from benchmarker.study.record import Record
+
+IMAGES_FILE = "images.f32"
+REQUEST_FILE = "request.npz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What images are drawn for, row by row.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n,), int64, or (n, n_targets), float64
+        Targets, as in the training part.
+    attributes : mapping of str to ndarray of shape (n,), float64
+        Attributes, in their units.
+    """
+
+    targets: NDArray[Any]
+    attributes: Mapping[str, NDArray[np.float64]]
+
+    def save(self, file: IO[bytes]) -> None:
+        """Write the rows; the same rows always give the same bytes."""
+        named: dict[str, Any] = {f"attribute/{name}": values for name, values in sorted(self.attributes.items())}
+        np.savez(file, allow_pickle=False, targets=self.targets, **named)
+
+    @classmethod
+    def read(cls, path: Path) -> Request:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be read.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                attributes = {name.removeprefix("attribute/"): file[name] for name in file.files if name != "targets"}
+                return cls(targets=file["targets"], attributes=attributes)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise StorageError(f"{path}: conditions of images were expected there: {error}") from error
+
+
+class StreamChoice(Record):
+    """The stream that latent points are drawn from."""
+
+    purpose: str
+    """Purpose of the stream."""
+
+    axes: dict[str, int | str]
+    """Axes of the stream."""
+
+
+class DrawingJob(Record):
+    """What a drawing process is asked for; what the images are drawn for is in the folder."""
+
+    run: Path
+    """Folder of the generator's run."""
+
+    folder: Path
+    """Folder with the request, which the images are written to."""
+
+    shape: tuple[int, int, int]
+    """Height, width and channels of an image, in pixels."""
+
+    stream: StreamChoice
+    """Stream of the latent points."""
+
+    epoch: int | None
+    """Epoch whose weights are used; the last one if null."""
+
+
+class _DrawingError(Record):
+    """Why a drawing process failed."""
+
+    error: str
+    """Name of a class of `benchmarker.errors`."""
+
+    message: str
+    """What went wrong."""
+
+
+def draw_in_process(
+    run: Path,
+    folder: Path,
+    request: Request,
+    image_shape: tuple[int, int, int],
+    *,
+    stream: StreamChoice,
+    epoch: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Draw images into ``images.f32`` of a folder, in a separate process.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the generator's run.
+    folder : Path
+        Folder for the images, and for what they are drawn for.
+    request : Request
+        What they are drawn for.
+    image_shape : tuple of int
+        Height, width and channels of an image, in pixels.
+    stream : StreamChoice
+        Stream of the latent points.
+    epoch : int, optional
+        Epoch whose weights are used; the last one by default.
+    environment : mapping of str to str, optional
+        Environment of the process; by default this one's, which is that of a worker.
+
+    Raises
+    ------
+    BenchmarkerError
+        The error that the process ended with.
+    """
+    with (folder / REQUEST_FILE).open("wb") as file:
+        request.save(file)
+    job = DrawingJob(run=run.absolute(), folder=folder.absolute(), shape=image_shape, stream=stream, epoch=epoch)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "benchmarker.generation.drawing"],
+        input=json.dumps(job.to_json()).encode(),
+        stdout=subprocess.PIPE,
+        env=environment,
+        check=False,
+    )
+    if done.returncode:
+        raise _reported_error(done.stdout, done.returncode)
+
+
+def _reported_error(output: bytes, code: int) -> BenchmarkerError:
+    """Return the error that the process ended with."""
+    try:
+        reported = _DrawingError.model_validate_json(output)
+        error: BenchmarkerError = getattr(errors, reported.error)(reported.message)
+    except (ValidationError, TypeError, AttributeError):  # it was killed, or a plugin failed; see its output
+        return PluginError(f"drawing samples ended with exit code {code}; the output above says why")
+    return error
 
 
 def main() -> int:
-    """Draw what standard input asks for, and return the exit code."""
+    """Do the job on standard input, and return the exit code."""
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print must not end up among the words to the parent
-    job = json.load(sys.stdin)
+    os.dup2(2, 1)  # what libraries print must not end up in what the parent reads
+    job = DrawingJob.model_validate_json(sys.stdin.buffer.read())
     try:
         draw(job)
     except (BenchmarkerError, OSError) as error:
-        told = storage_error(error, Path(job["folder"])) if isinstance(error, OSError) else error
+        known = storage_error(error, job.folder) if isinstance(error, OSError) else error
         with pipe:
-            json.dump({"error": type(told).__name__, "message": str(told)}, pipe)
+            json.dump(_DrawingError(error=type(known).__name__, message=str(known)).to_json(), pipe)
         return 1
     return 0
 
 
-def draw(job: Mapping[str, Any]) -> None:
-    """Write the images of a request into its folder, in constant memory."""
-    folder, shape, run = Path(job["folder"]), tuple(job["shape"]), Path(job["run"])
-    links = generator_links(run)
-    spec, space = links["cell"]["spec"], space_from_json(links["conditions"])
-    request = Request.read(folder / REQUEST_FILE)
-    conditions = space.encode(request.targets, request.attributes)
-    require_free(folder, 4 * len(conditions) * math.prod(shape), f"{len(conditions):,} synthetic images")
-    seed = Stream("backend", seed=int(spec["seed"])).seed()
-    backends.load(spec["backend"]).configure(int(spec["training"]["threads"]), seed)
+def draw(job: DrawingJob) -> None:
+    """Write the images of a job into its folder, in constant memory."""
+    trail = GeneratorTrail.read(job.run)
+    spec = trail.spec
+    request = Request.read(job.folder / REQUEST_FILE)
+    conditions = trail.conditions.encode(request.targets, request.attributes)
+    require_free(job.folder, 4 * len(conditions) * math.prod(job.shape), f"{len(conditions):,} synthetic images")
+    backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
 
-    # Keras starts slowly: what can be told to be wrong without it is told before.
-    from benchmarker.generation.build import build_generator
-    from benchmarker.generation.sampling import Sampler, load_weights
+    # Keras starts slowly: errors that can be found without it are found before.
+    from benchmarker.generation.model import Sampler, build_generator, load_weights
 
-    model = build_generator(installed(), spec, space, shape)
-    load_weights(model, run / weights_file(int(job["epoch"] or spec["generator"]["epochs"])))
-    purpose, axes = job["stream"]
-    with (folder / IMAGES_FILE).open("wb") as stream:
-        for images in Sampler(model, shape)(conditions, Stream(purpose, **axes)):
+    model = build_generator(installed(), spec, trail.conditions, job.shape)
+    load_weights(model, job.run / epoch_weights_file(job.epoch or spec.generator.epochs))
+    noise = Stream(job.stream.purpose, **job.stream.axes)
+    with (job.folder / IMAGES_FILE).open("wb") as stream:
+        for images in Sampler(model, job.shape)(conditions, noise):
             stream.write(np.ascontiguousarray(images, dtype="<f4").data)
 
 

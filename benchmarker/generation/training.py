@@ -1,10 +1,10 @@
-"""The training of a generator: the harness owns order, random inputs and snapshots, and judges; the model learns."""
+"""The training of a generator: the harness owns order, random inputs and snapshots, and detects collapse."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,35 +19,35 @@ from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.errors import DivergedError, PluginError
 from benchmarker.generation.collapse import check_collapse, diversity
 from benchmarker.generation.conditions import encode
-from benchmarker.generation.layout import REAL_GRID, SAMPLES_FOLDER, grid_file, weights_file
-from benchmarker.generation.sampling import Sampler, digest_variables, save_weights
+from benchmarker.generation.model import Sampler, digest_variables, save_weights
+from benchmarker.generation.run_files import REAL_GRID, SAMPLES_FOLDER, epoch_weights_file, grid_file
 from benchmarker.generation.watch import GRIDS, SAVED_WEIGHTS, Losses, animate, due, grid_rows, save_grid
 from benchmarker.randomness import Stream
+from benchmarker.study.links import DigestLink, GeneratorEpochLink
+from benchmarker.study.protocol import EpochDone, EventHandler, Resumed, StepDone
 from benchmarker.trail import Trail
 from benchmarker.training.snapshots import SnapshotFiles, to_array
 
-# Reading a loss waits for its step; doing so now and then leaves a GPU something to do.
+# Reading a loss waits for its step; reading many at once keeps a GPU busy.
 _READ_STEPS = 50
 _STEP_INTERVAL_SECONDS = 0.25
-_REAL_IMAGES = 1024  # whose diversity is the yardstick
-
-Emit = Callable[[Mapping[str, Any]], None]
+_REAL_IMAGES = 1024  # whose diversity that of generated images is compared with
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
-    """How far the training of a generator has come.
+class GeneratorProgress:
+    """How far the training of a generator has come, as its snapshots hold it.
 
     Parameters
     ----------
     epoch : int
         Epochs that are done.
-    history : list of mapping of str to float
+    history : list of dict of str to float
         One row for each epoch.
     seconds : list of float
-        What the steps of each epoch took.
-    trail : list of mapping
-        Links recorded so far.
+        Time of the steps of each epoch, in seconds.
+    trail : list of dict
+        Links recorded so far, as JSON.
     """
 
     epoch: int = 0
@@ -58,26 +58,26 @@ class Progress:
 
 @dataclass(slots=True, kw_only=True)
 class Trainer:
-    """Everything that a training works on.
+    """Trains a generator.
 
     Parameters
     ----------
     model : GenerativeModel
-        As its builder returned it.
+        Model as its builder returned it.
     images : ConditionedSet
-        The training part.
+        Training part.
     conditions : ConditionSpace
-        Fitted on it.
+        Conditions fitted on it.
     seed, epochs : int
-        Of the run.
+        Seed of every stream, and passes over the training part.
     folder : Path
-        Where the run is written.
+        Folder of the run.
     fingerprint : str
-        Digest of the environment and of the generator's code: a snapshot of others is not gone on with.
-    emit : callable
-        Told of resumed, step and epoch.
+        Digest of the environment and of the generator's code; snapshots of others are ignored.
+    send : callable
+        Called with the events of the training.
     trail : Trail
-        Begun; gets a link for each epoch.
+        Trail so far; a link is added for each epoch.
     """
 
     model: GenerativeModel
@@ -87,10 +87,10 @@ class Trainer:
     epochs: int
     folder: Path
     fingerprint: str
-    emit: Emit
+    send: EventHandler
     trail: Trail
-    progress: Progress = field(default_factory=Progress)
-    _told: float = field(default=0.0, init=False)
+    progress: GeneratorProgress = field(default_factory=GeneratorProgress)
+    _sent: float = field(default=0.0, init=False)
 
     @property
     def batch_size(self) -> int:
@@ -99,7 +99,7 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Gradient steps in an epoch; what is left of the images waits for the next epoch's order."""
+        """Gradient steps in an epoch; images left over wait for the next epoch's order."""
         return len(self.images) // self.batch_size
 
     def train(self) -> None:
@@ -114,49 +114,49 @@ class Trainer:
         if (found := snapshots.newest("model")) is not None:
             for variable, array in zip(self.model.variables, found[0]["model"], strict=True):
                 variable.assign(array)
-            self.progress = Progress(**found[1])
-            self.trail = Trail(self.progress.trail)
-            self.emit({"event": "resumed", "epoch": self.progress.epoch, "epochs": self.epochs})
+            self.progress = GeneratorProgress(**found[1])
+            self.trail = Trail.from_json(self.progress.trail)
+            self.send(Resumed(epoch=self.progress.epoch, epochs=self.epochs))
         progress = self.progress
         losses = Losses(self.folder, progress.epoch)
         encoded = encode(self.conditions, self.images)
-        look = _Look(self, encoded)
+        samples = _EpochSamples(self, encoded)
         for epoch in range(progress.epoch + 1, self.epochs + 1):
-            self._epoch(epoch, encoded, losses, look)
+            self._epoch(epoch, encoded, losses, samples)
             progress.epoch, progress.trail = epoch, self.trail.to_json()
             groups = {"model": [to_array(variable) for variable in self.model.variables]}
             snapshots.write(epoch, groups, asdict(progress))
         animate(self.folder)
-        self.trail.add("final weights", {"digest": digest_variables(self.model.sampling_variables)})
+        self.trail.add("final weights", DigestLink(digest=digest_variables(self.model.sampling_variables)).to_json())
 
-    def _epoch(self, epoch: int, encoded: NDArray[np.float32], losses: Losses, look: _Look) -> None:
+    def _epoch(self, epoch: int, encoded: NDArray[np.float32], losses: Losses, samples: _EpochSamples) -> None:
         order = Stream("generator-order", seed=self.seed).child("epoch", epoch=epoch).generator()
         permutation = order.permutation(len(self.images))
         started = time.perf_counter()
         rows, drawn = self._steps(epoch, permutation, encoded, losses)
         seconds = time.perf_counter() - started
         means = {name: math.fsum(row[name] for row in rows) / len(rows) for name in rows[0]}
-        ratio = look.at(epoch)
+        ratio = samples.draw(epoch)
         row = {"epoch": float(epoch), **means, "diversity": ratio}
         self.progress.history.append(row)
         self.progress.seconds.append(seconds)
-        content = {
-            "order": digest_arrays({"order": permutation}),
-            "draws": digest_json(drawn),
-            "variables": digest_variables(self.model.variables),
-            "metrics": row,
-        }
-        self.trail.add(f"epoch {epoch}", content)
+        link = GeneratorEpochLink(
+            order=digest_arrays({"order": permutation}),
+            draws=digest_json(drawn),
+            variables=digest_variables(self.model.variables),
+            metrics=row,
+        )
+        self.trail.add(f"epoch {epoch}", link.to_json())
         rate = self.steps_per_epoch * self.batch_size / seconds if seconds > 0 else 0.0
         values = {**row, "seconds": seconds, "images_per_second": rate}
-        self.emit({"event": "epoch", "epoch": epoch, "epochs": self.epochs, "values": values})
+        self.send(EpochDone(epoch=epoch, epochs=self.epochs, values=values))
         ratios = [past["diversity"] for past in self.progress.history]
         check_collapse(ratios, self.steps_per_epoch, last=epoch == self.epochs)
 
     def _steps(
         self, epoch: int, order: NDArray[np.int64], encoded: NDArray[np.float32], losses: Losses
     ) -> tuple[list[dict[str, float]], list[str]]:
-        """Take the steps of an epoch; return their losses, and digests of what was drawn for them."""
+        """Take the steps of an epoch; return their losses, and digests of their random inputs."""
         rows: list[dict[str, float]] = []
         drawn: list[str] = []
         waiting: list[Mapping[str, Any]] = []
@@ -178,16 +178,16 @@ class Trainer:
 
     def _tick(self, epoch: int, step: int) -> None:
         now = time.monotonic()
-        if now - self._told >= _STEP_INTERVAL_SECONDS:
-            self._told = now
-            self.emit({"event": "step", "epoch": epoch, "done": step, "total": self.steps_per_epoch})
+        if now - self._sent >= _STEP_INTERVAL_SECONDS:
+            self._sent = now
+            self.send(StepDone(epoch=epoch, done=step, total=self.steps_per_epoch))
 
 
 def _numbers(measured: Mapping[str, Any]) -> dict[str, float]:
     missing = {"d_loss_real", "d_loss_fake", "g_loss"} - measured.keys()
     if missing:
         raise PluginError(f"a generator's train_step must return {', '.join(sorted(missing))}. Received: {[*measured]}")
-    # The losses that everybody looks for first, then the model's own.
+    # The losses that every generator has, then the model's own.
     first = ("d_loss_real", "d_loss_fake", "g_loss")
     names = [*first, *sorted(name for name in measured if name not in first)]
     return {name: float(keras.ops.convert_to_numpy(measured[name])) for name in names}
@@ -199,8 +199,8 @@ def _check_finite(row: Mapping[str, float], epoch: int, step: int) -> None:
             raise DivergedError(f"{name} is {value} in step {step} of epoch {epoch}; try a smaller learning rate")
 
 
-class _Look:
-    """Looks at the same latent points after every epoch: how diverse their images are, and at times a grid of them."""
+class _EpochSamples:
+    """Draws the same latent points after every epoch, for the diversity of their images and, at times, a grid."""
 
     def __init__(self, trainer: Trainer, encoded: NDArray[np.float32]) -> None:
         images = trainer.images
@@ -215,15 +215,15 @@ class _Look:
         batches = (images.batch(chosen[k : k + 64]) for k in range(0, len(chosen), 64))
         self._real = diversity(batches, _groups(images, chosen))
 
-    def at(self, epoch: int) -> float:
-        """Draw and judge the samples of an epoch; write what is due."""
+    def draw(self, epoch: int) -> float:
+        """Draw the samples of an epoch, write what is due, and return their diversity over that of real images."""
         trainer = self._trainer
         drawn = np.concatenate(list(self._sampler(self._conditions, self._stream)))
         if due(epoch, trainer.epochs, GRIDS, first=True):
             save_grid(drawn, trainer.folder / SAMPLES_FOLDER / grid_file(epoch))
         if due(epoch, trainer.epochs, SAVED_WEIGHTS):
-            save_weights(trainer.model, trainer.folder / weights_file(epoch))
-        # Real images that are all alike leave nothing to fall short of.
+            save_weights(trainer.model, trainer.folder / epoch_weights_file(epoch))
+        # Generated images cannot be less diverse than real images that are all alike.
         return diversity([drawn], self._groups) / self._real if self._real > 0 else 1.0
 
 

@@ -1,4 +1,4 @@
-"""What a training leaves to look at: losses of each batch, grids of samples, and an animation of them."""
+"""How the training of a generator can be followed: losses of each step, grids of samples, and an animation of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from benchmarker.contracts.generation import ConditionedSet
 from benchmarker.contracts.tasks import Classification
+from benchmarker.files import atomic_write, write_text
 from benchmarker.generation.conditions import bootstrap, class_sizes, shares
-from benchmarker.generation.layout import ANIMATION, LOSSES_FILE, SAMPLES_FOLDER, write_file
+from benchmarker.generation.run_files import ANIMATION, LOSSES_FILE, SAMPLES_FOLDER
 from benchmarker.randomness import Stream
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 GRID_SIDE = 8
 GRIDS = 20
-"""Sample grids of a training, about; beside those of the first and the last epoch."""
+"""Approximate number of sample grids of a training, besides those of the first and the last epoch."""
 
 SAVED_WEIGHTS = 5
-"""Weights that a training keeps, about; those of the last epoch always."""
+"""Approximate number of weight files that a training keeps; that of the last epoch is always among them."""
 
 _TILE_PIXELS = 48  # smaller images are enlarged to at least this, so that they can be seen
 _GAP = 2
@@ -34,7 +35,7 @@ _FRAME_MILLISECONDS = 250
 
 
 def due(epoch: int, epochs: int, times: int, *, first: bool = False) -> bool:
-    """Tell whether something that is done about ``times`` times in a training is due after an epoch."""
+    """Whether something that is done about ``times`` times in a training is due after an epoch."""
     return epoch == epochs or (first and epoch == 1) or epoch % max(1, math.ceil(epochs / times)) == 0
 
 
@@ -44,9 +45,9 @@ class Losses:
     Parameters
     ----------
     folder : Path
-        Of the run.
+        Folder of the run.
     epochs : int
-        Epochs that are done; lines of later ones, which an interrupted process left, are taken away.
+        Epochs that are done; lines of later ones, left by an interrupted process, are removed.
     """
 
     def __init__(self, folder: Path, epochs: int) -> None:
@@ -56,8 +57,7 @@ class Losses:
         elif self._path.exists():
             head, *rows = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [row for row in rows if row.endswith("\n") and int(row.split(",", 1)[0]) <= epochs]
-            text = "".join([head, *kept]).encode()
-            write_file(self._path, lambda stream: stream.write(text))
+            write_text(self._path, "".join([head, *kept]))
 
     def add(self, epoch: int, first_step: int, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the losses of some steps; epochs and steps count from 1."""
@@ -77,13 +77,13 @@ def grid_rows(images: ConditionedSet, stream: Stream) -> NDArray[np.int64]:
     Parameters
     ----------
     images : ConditionedSet
-        The training part.
+        Training part.
     stream : Stream
-        What they are drawn from.
+        Stream that they are drawn from.
     """
     task = images.task
     sizes = class_sizes(task, images.targets)
-    equal = [int(size > 0) for size in sizes]  # each class is shown as often
+    equal = [int(size > 0) for size in sizes]  # all classes are shown equally often
     rows = bootstrap(task, images.targets, shares(equal, GRID_SIDE**2), stream)
     if not images.attributes:
         return rows
@@ -93,14 +93,14 @@ def grid_rows(images: ConditionedSet, stream: Stream) -> NDArray[np.int64]:
 
 
 def draw_grid(images: NDArray[np.float32], side: int = GRID_SIDE) -> Image.Image:
-    """Return images beside each other, the first one at the upper left.
+    """Return images side by side, the first one at the upper left.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width, channels), float32, in [0, 1]
-        Three channels are shown as colours; of other numbers the first one as grey.
+        Images. Three channels are shown as colours; otherwise the first channel is shown as grey.
     side : int
-        Images in a row.
+        Number of images in a row.
     """
     factor = max(1, math.ceil(_TILE_PIXELS / max(images.shape[1:3])))
     pixels = _pixels(images).repeat(factor, axis=1).repeat(factor, axis=2)
@@ -133,7 +133,8 @@ def _image(pixels: NDArray[np.uint8]) -> Image.Image:
 def save_grid(images: NDArray[np.float32], path: Path, side: int = GRID_SIDE) -> None:
     """Write a grid as PNG, atomically; the same images always give the same bytes."""
     path.parent.mkdir(exist_ok=True)
-    write_file(path, lambda stream: draw_grid(images, side).save(stream, format="PNG"))
+    with atomic_write(path) as stream:
+        draw_grid(images, side).save(stream, format="PNG")
 
 
 def animate(run: Path) -> None:
@@ -145,9 +146,7 @@ def animate(run: Path) -> None:
     for path in sorted(folder.glob("epoch-*.png")):
         with Image.open(path) as image:
             frames.append(image.copy())
-    write_file(
-        folder / ANIMATION,
-        lambda stream: frames[0].save(
+    with atomic_write(folder / ANIMATION) as stream:
+        frames[0].save(
             stream, format="PNG", save_all=True, append_images=frames[1:], duration=_FRAME_MILLISECONDS, loop=0
-        ),
-    )
+        )

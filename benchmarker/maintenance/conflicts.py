@@ -85,7 +85,7 @@ def compare_runs(first: CellRecord, other: CellRecord) -> Conflict | None:
 
 
 def _trail(folder: Path | None) -> Trail:
-    return Trail(read_json(Path(folder or "") / TRAIL_FILE)["links"])
+    return Trail.from_json(read_json(Path(folder or "") / TRAIL_FILE)["links"])
 
 
 def _by_trails(first: CellRecord, other: CellRecord) -> tuple[str, str] | None:

@@ -36,7 +36,8 @@ def backend(question: Mapping[str, Any]) -> dict[str, Any]:
     from benchmarker.study.fingerprint import fingerprint
 
     backends.load(question["backend"]).configure(question["threads"], 1)
-    return {"fingerprint": fingerprint(question["backend"], question["threads"], question["precision"], {})}
+    found = fingerprint(question["backend"], question["threads"], question["precision"], {})
+    return {"fingerprint": found.to_json()}
 
 
 def plugins() -> dict[str, Any]:

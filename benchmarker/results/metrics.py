@@ -148,7 +148,7 @@ def evaluation_rows(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     MalformedError
         If there is no checkpoint, or a checkpoint without test metrics. (A test of saved weights may have one only.)
     """
-    rows = {}
+    rows: dict[str, dict[str, float]] = {}
     for checkpoint in (name for name in CHECKPOINTS if name in metrics):
         evaluation = metrics[checkpoint]
         if not isinstance(evaluation, dict) or not isinstance(evaluation.get("test"), dict):

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarker.run.execute import StudyOutcome, run_study
+from benchmarker.run.entry_points import StudyOutcome, run_study, train_generators
 from benchmarker.run.policy import Policy, parse_gpus
 from benchmarker.study.observer import CellOutcome, CellView, DataSummary, Observer
 
-__all__ = ["CellOutcome", "CellView", "DataSummary", "Observer", "Policy", "StudyOutcome", "parse_gpus", "run_study"]
+__all__ = [
+    "CellOutcome",
+    "CellView",
+    "DataSummary",
+    "Observer",
+    "Policy",
+    "StudyOutcome",
+    "parse_gpus",
+    "run_study",
+    "train_generators",
+]

@@ -1,4 +1,4 @@
-"""Trains, tests and writes down one cell; runs inside a worker process."""
+"""Trains or tests the network of a cell, and writes its run down; runs inside a worker process."""
 
 from __future__ import annotations
 
@@ -9,161 +9,162 @@ from pathlib import Path
 
 from benchmarker.contracts.images import TrainingSet
 from benchmarker.contracts.tasks import Classification
-from benchmarker.digests import digest_file, digest_json
+from benchmarker.digests import digest_file
 from benchmarker.disk import reserve
 from benchmarker.errors import StorageError
-from benchmarker.files import write_csv, write_json
-from benchmarker.generation.samples import generator_link, with_generated
+from benchmarker.files import write_csv
+from benchmarker.generation.run_files import GeneratorTrail
+from benchmarker.generation.synthetic import with_generated
 from benchmarker.randomness import Stream
-from benchmarker.run.context import Emit, Workplace
+from benchmarker.run.cell_context import CellContext
 from benchmarker.run.scoring import test_checkpoints, write_costs
-from benchmarker.study.layout import CHECKPOINTS, weights_file
-from benchmarker.trail import TRAIL_FILE, Trail
+from benchmarker.study.layout import CHECKPOINTS, HISTORY_FILE, METRICS_FILE, Checkpoint, weights_file
+from benchmarker.study.links import CellLink, DigestLink, PredictionsLink, TrainingSetLink, WeightsLink, write_trail
+from benchmarker.study.protocol import EpochDone, EventHandler, Resumed, StepDone
+from benchmarker.study.space import WEIGHTS_OVERHEAD_BYTES
+from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights
 from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
 from benchmarker.training.sets import digest_set, expand, transforms
 from benchmarker.training.snapshots import Progress, Snapshots
 
 _STEP_INTERVAL_SECONDS = 0.25
-_WEIGHTS_OVERHEAD_BYTES = 1 << 19  # names and groups of an HDF5 file
 
 
-def train_cell(place: Workplace, folder: Path, emit: Emit) -> None:
+def train_cell(context: CellContext, folder: Path, send: EventHandler) -> None:
     """Train a cell's network, and write its history, weights, predictions, metrics, costs and trail.
 
-    Goes on from the newest snapshot in the folder, if there is one of this environment.
+    Continues from the newest snapshot in the folder, if there is one of this environment.
     """
-    train = expand(_training_part(place), place.applied, place.seed, "train")
-    validation: TrainingSet = place.part("validation")
-    if place.spec["arm"]["augment_validation"]:
-        validation = expand(validation, place.applied, place.seed, "validation")
-    fitted = _fit(place, train, validation, folder, emit)
+    train = expand(_training_part(context), context.applied, context.seed, "train")
+    validation: TrainingSet = context.part("validation")
+    if context.spec.arm.augment_validation:
+        validation = expand(validation, context.applied, context.seed, "validation")
+    fitted = _fit(context, train, validation, folder, send)
     progress = fitted.progress
     _write_history(folder, progress)
-    reserve(folder, len(CHECKPOINTS) * (sum(array.nbytes for array in fitted.final) + _WEIGHTS_OVERHEAD_BYTES))
-    for checkpoint in CHECKPOINTS:
-        place.model.set_weights(getattr(fitted, checkpoint))
-        place.model.save_weights(folder / weights_file(checkpoint))
-        place.digests[f"{checkpoint}_weights"] = digest_weights(place.model)
-    tested = {"best": progress.best_epoch, "final": len(progress.history)}
-    for checkpoint, epoch in tested.items():
-        link = {"digest": place.digests[f"{checkpoint}_weights"], "epoch": epoch}
-        place.trail.add(f"{checkpoint} weights", link)
+    tested: dict[Checkpoint, int] = {"best": progress.best_epoch, "final": len(progress.history)}
+    _save_weights(context, fitted, folder, tested)
 
-    def load(checkpoint: str) -> None:
-        place.model.set_weights(getattr(fitted, checkpoint))
+    def load(checkpoint: Checkpoint) -> None:
+        context.model.set_weights(getattr(fitted, checkpoint))
 
-    test_checkpoints(place, folder, emit, tested, load)
-    place.trail.add("predictions", {checkpoint: place.digests[f"predictions_{checkpoint}"] for checkpoint in tested})
-    place.trail.add("metrics", {"digest": digest_file(folder / "metrics.json")})
-    write_json(folder / TRAIL_FILE, {"format": 1, "links": place.trail.to_json()})
+    test_checkpoints(context, folder, send, tested, load)
+    predictions = PredictionsLink(**{name: context.digests[f"predictions_{name}"] for name in CHECKPOINTS})
+    context.trail.add("predictions", predictions.to_json())
+    context.trail.add("metrics", DigestLink(digest=digest_file(folder / METRICS_FILE)).to_json())
+    write_trail(folder, context.trail)
     seconds = math.fsum(progress.seconds)
     rate = len(train) * len(progress.history) / seconds if seconds > 0 else 0.0
-    write_costs(place, folder, {"training_seconds": seconds, "training_images_per_second": rate})
+    write_costs(context, folder, {"training_seconds": seconds, "training_images_per_second": rate})
 
 
-def _training_part(place: Workplace) -> TrainingSet:
+def test_cell(context: CellContext, folder: Path, weights: Mapping[Checkpoint, Path], send: EventHandler) -> None:
+    """Test saved weights without training, and write predictions, metrics and costs."""
+
+    def load(checkpoint: Checkpoint) -> None:
+        try:
+            context.model.load_weights(weights[checkpoint])
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"{weights[checkpoint]}: holds no weights for {context.spec.model.architecture}: {error}"
+            ) from error
+        context.digests[f"{checkpoint}_weights"] = digest_weights(context.model)
+
+    test_checkpoints(context, folder, send, dict.fromkeys(weights, 0), load)
+    write_costs(context, folder, {})
+
+
+def _training_part(context: CellContext) -> TrainingSet:
     """Return the images that augmentations begin with: the real ones, and those of the arm's generator."""
-    if place.generator is None:
-        return place.part("train")
+    generator, generated = context.generator, context.spec.arm.generated_images
+    if generator is None or generated is None:
+        return context.part("train")
     return with_generated(
-        place.part("train"),
-        place.spec["arm"]["generated"],
-        Path(place.generator["folder"]),
-        seed=place.seed,
-        fingerprint=place.fingerprint,
-        root=Path(place.generator["samples"]) if place.generator["samples"] else None,
+        context.part("train"),
+        generated,
+        generator.folder,
+        seed=context.seed,
+        fingerprint=context.fingerprint,
+        root=generator.samples,
     )
 
 
-def test_cell(place: Workplace, folder: Path, weights: Mapping[str, str], emit: Emit) -> None:
-    """Test saved weights without training, and write predictions, metrics and costs."""
-
-    def load(checkpoint: str) -> None:
-        try:
-            place.model.load_weights(weights[checkpoint])
-        except (OSError, ValueError) as error:
-            raise StorageError(
-                f"{weights[checkpoint]}: holds no weights for {place.spec['model']['architecture']}: {error}"
-            ) from error
-        place.digests[f"{checkpoint}_weights"] = digest_weights(place.model)
-
-    test_checkpoints(place, folder, emit, dict.fromkeys(weights, 0), load)
-    write_costs(place, folder, {})
-
-
-def _fit(place: Workplace, train: TrainingSet, validation: TrainingSet, folder: Path, emit: Emit) -> Fitted:
-    epochs = int(place.spec["model"]["epochs"])
-    compile_model(place.model, place.data.task, place.training, float(place.spec["model"]["learning_rate"]))
-    snapshots = Snapshots(folder, digest_json(place.fingerprint))
-    resumed = snapshots.restore(place.model)
+def _fit(context: CellContext, train: TrainingSet, validation: TrainingSet, folder: Path, send: EventHandler) -> Fitted:
+    epochs = context.spec.model.epochs
+    compile_model(context.model, context.data.task, context.training, context.spec.model.learning_rate)
+    snapshots = Snapshots(folder, context.fingerprint.digest)
+    resumed = snapshots.restore(context.model)
     if resumed is None:
-        _begin_trail(place, train)
+        _begin_trail(context, train)
     else:
-        place.trail = Trail(resumed[1].trail)
-        emit({"event": "resumed", "epoch": resumed[1].epoch, "epochs": epochs})
+        context.trail = Trail.from_json(resumed[1].trail)
+        send(Resumed(epoch=resumed[1].epoch, epochs=epochs))
 
     def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
         rate = len(train) / values["seconds"] if values["seconds"] > 0 else 0.0
-        emit({"event": "epoch", "epoch": epoch, "epochs": epochs, "values": {**values, "images_per_second": rate}})
+        send(EpochDone(epoch=epoch, epochs=epochs, values={**values, "images_per_second": rate}))
 
     return fit(
-        place.model,
-        place.training,
+        context.model,
+        context.training,
         epochs=epochs,
-        train=_ordered(place, train, epochs=epochs, first_epoch=resumed[1].epoch if resumed else 0, emit=emit),
-        validation=FixedBatches(validation, batch_size=place.training.batch_size, targets=True),
+        train=_ordered(context, train, epochs=epochs, first_epoch=resumed[1].epoch if resumed else 0, send=send),
+        validation=FixedBatches(validation, batch_size=context.training.batch_size, targets=True),
         on_epoch=on_epoch,
-        trail=place.trail,
+        trail=context.trail,
         snapshots=snapshots,
         resumed=resumed,
     )
 
 
-def _ordered(place: Workplace, train: TrainingSet, *, epochs: int, first_epoch: int, emit: Emit) -> OrderedBatches:
-    """Return the batches of all epochs, in the order of the seed; tells how far each epoch is."""
+def _ordered(
+    context: CellContext, train: TrainingSet, *, epochs: int, first_epoch: int, send: EventHandler
+) -> OrderedBatches:
+    """Return the batches of all epochs, in the order of the seed; sends how far each epoch is."""
     weights = None
-    if place.training.class_weights == "balanced" and isinstance(place.data.task, Classification):
-        weights = balanced_weights(train.targets, place.data.task.n_outputs)
-    ticker = _Ticker(emit)
+    if context.training.class_weights == "balanced" and isinstance(context.data.task, Classification):
+        weights = balanced_weights(train.targets, context.data.task.n_outputs)
+    progress = _EpochProgress(send)
     batches = OrderedBatches(
         train,
-        batch_size=place.training.batch_size,
+        batch_size=context.training.batch_size,
         epochs=epochs,
-        order=Stream("order", seed=place.seed),
-        transforms=transforms(place.applied, place.seed),
+        order=Stream("order", seed=context.seed),
+        transforms=transforms(context.applied, context.seed),
         weights=weights,
         first_epoch=first_epoch,
-        on_batch=ticker.tick,
+        on_batch=progress.on_batch,
     )
-    ticker.steps = batches.steps_per_epoch
+    progress.steps = batches.steps_per_epoch
     return batches
 
 
-def _begin_trail(place: Workplace, train: TrainingSet) -> None:
-    place.trail.add("cell", {"key": digest_json(place.spec), "spec": place.spec})
-    place.trail.add("fingerprint", place.fingerprint)
-    place.trail.add("data", {"digest": place.digests["data"]})
-    place.trail.add("split", {"digest": place.digests["split"]})
-    if place.generator is not None:
-        place.trail.add("generator", generator_link(Path(place.generator["folder"])))
-    place.trail.add("training set", {"digest": digest_set(train), "images": len(train)})
-    place.trail.add("initial weights", {"digest": place.digests["initial_weights"]})
+def _begin_trail(context: CellContext, train: TrainingSet) -> None:
+    trail, digests = context.trail, context.digests
+    trail.add("cell", CellLink(key=context.spec.key, spec=context.spec).to_json())
+    trail.add("fingerprint", context.fingerprint.to_json())
+    trail.add("data", DigestLink(digest=digests["data"]).to_json())
+    trail.add("split", DigestLink(digest=digests["split"]).to_json())
+    if context.generator is not None:
+        trail.add("generator", GeneratorTrail.read(context.generator.folder).link.to_json())
+    trail.add("training set", TrainingSetLink(digest=digest_set(train), images=len(train)).to_json())
+    trail.add("initial weights", DigestLink(digest=digests["initial_weights"]).to_json())
 
 
-class _Ticker:
-    """Tells how far an epoch is, a few times each second."""
+class _EpochProgress:
+    """Sends how far an epoch is, a few times each second."""
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, send: EventHandler) -> None:
         self.steps = 0
-        self._emit = emit
+        self._send = send
         self._last = 0.0
 
-    def tick(self, epoch: int, step: int) -> None:
+    def on_batch(self, epoch: int, step: int) -> None:
         now = time.monotonic()
         if now - self._last >= _STEP_INTERVAL_SECONDS:
             self._last = now
-            self._emit({"event": "step", "epoch": epoch + 1, "done": step + 1, "total": self.steps})
+            self._send(StepDone(epoch=epoch + 1, done=step + 1, total=self.steps))
 
 
 def _write_history(folder: Path, progress: Progress) -> None:
@@ -172,4 +173,14 @@ def _write_history(folder: Path, progress: Progress) -> None:
         [repr(row[column]) if column != "epoch" else str(int(row["epoch"])) for column in columns]
         for row in progress.history
     ]
-    write_csv(folder / "history.csv", columns, rows)
+    write_csv(folder / HISTORY_FILE, columns, rows)
+
+
+def _save_weights(context: CellContext, fitted: Fitted, folder: Path, epochs: Mapping[Checkpoint, int]) -> None:
+    """Write the weights of both checkpoints, which are of the given epochs, and record them in the trail."""
+    reserve(folder, len(CHECKPOINTS) * (sum(array.nbytes for array in fitted.final) + WEIGHTS_OVERHEAD_BYTES))
+    for checkpoint, epoch in epochs.items():
+        context.model.set_weights(getattr(fitted, checkpoint))
+        context.model.save_weights(folder / weights_file(checkpoint))
+        digest = context.digests[f"{checkpoint}_weights"] = digest_weights(context.model)
+        context.trail.add(f"{checkpoint} weights", WeightsLink(digest=digest, epoch=epoch).to_json())

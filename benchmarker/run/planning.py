@@ -1,16 +1,45 @@
-"""Turns a registry into cells: every model x arm x seed."""
+"""Turns a registry into what a study runs: a cell for every model x arm x seed, and the generators that arms need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Split
+from benchmarker.data.splits import Parts
 from benchmarker.discovery import Plugins, spelling
-from benchmarker.registry import ArmEntry, CellProblem, ModelEntry, Registry, plain_options
-from benchmarker.study.plan import Cell
-from benchmarker.study.specs import SPEC_FORMAT
+from benchmarker.errors import ConfigurationError, DataError, RegistryError
+from benchmarker.generation.conditions import fit_conditions
+from benchmarker.generation.synthetic import Mixture
+from benchmarker.registry import (
+    ArmEntry,
+    CellProblem,
+    GeneratorEntry,
+    LoadedRegistry,
+    ModelEntry,
+    Registry,
+    plain_options,
+)
+from benchmarker.registry.generated import conditions_of, generated_problems, used_generators
+from benchmarker.registry.positions import Problem
+from benchmarker.study.plan import PlannedCell, PlannedGenerator
+from benchmarker.study.specs import (
+    ArmSpec,
+    CellSpec,
+    DatasetSpec,
+    GeneratedSpec,
+    GeneratorChoice,
+    GeneratorSpec,
+    GeneratorTraining,
+    ModelSpec,
+    PluginChoice,
+    TrainingPartSpec,
+)
+from benchmarker.training.sets import PartSet, digest_part
+
+Generators = Mapping[tuple[str, int], PlannedGenerator]
+"""Generators by their label, spelled as names are compared, and their seed."""
 
 
 def make_cells(
@@ -22,98 +51,229 @@ def make_cells(
     backend: str,
     lines: Mapping[int, int],
     unusable: Iterable[CellProblem] = (),
-    generators: Mapping[tuple[str, int], Cell] | None = None,
-) -> list[tuple[Cell, CellProblem | None]]:
+    generators: Generators | None = None,
+) -> list[tuple[PlannedCell, CellProblem | None]]:
     """Return the cells of a registry: seed by seed, arm by arm, model by model.
 
     Parameters
     ----------
     registry : Registry
-        Validated.
+        A validated registry.
     plugins : Plugins
-        To look names up in.
+        Plugins to look names up in.
     dataset : Dataset
-        Brings the split where the registry has none.
+        Dataset of the registry; it brings the split where the registry has none.
     data_digest : str
-        Of the prepared images.
+        SHA-256 of the prepared images.
     backend : str
-        Part of what a result depends on.
+        Name of the backend of Keras.
     lines : mapping of int to int
         Line of each model in the registry.
     unusable : iterable of CellProblem
         Models and arms that a broken plugin keeps from working.
-    generators : mapping of (str, int) to Cell
-        Those that arms need, by their label as names are compared, and seed.
+    generators : mapping of (str, int) to PlannedGenerator
+        Generators that arms need.
 
     Returns
     -------
-    list of (Cell, CellProblem or None)
+    list of (PlannedCell, CellProblem or None)
         Cells that cannot run stay in the plan, each with its problem.
     """
     problems = {(problem.part, problem.index): problem for problem in unusable}
     models = [_model_spec(entry, plugins, ("model", k) in problems) for k, entry in enumerate(registry.models)]
     arms = [_arm_spec(arm, plugins, ("arm", k) in problems) for k, arm in enumerate(registry.arms)]
-    common = _common_spec(registry, dataset, data_digest, backend)
     cells = []
     for seed in registry.seeds:
         for a, arm in enumerate(registry.arms):
             arm_spec = _with_generated(arms[a], arm, seed, generators or {})
             for m, entry in enumerate(registry.models):
-                cell = Cell.of(
-                    {**common, "arm": arm_spec, "model": models[m], "seed": seed},
-                    model=entry.label,
-                    architecture=models[m]["architecture"],
-                    arm=arm.name,
-                    line=lines.get(m, 0),
+                spec = CellSpec(
+                    backend=backend,
+                    dataset=DatasetSpec(name=dataset.name, digest=data_digest),
+                    split=registry.dataset.split or dataset.split or Split(),
+                    training=registry.training,
+                    arm=arm_spec,
+                    model=models[m],
+                    seed=seed,
                 )
+                cell = PlannedCell.of(spec, model=entry.label, arm=arm.name, line=lines.get(m, 0))
                 cells.append((cell, problems.get(("model", m)) or problems.get(("arm", a))))
     return cells
 
 
-def _common_spec(registry: Registry, dataset: Dataset, data_digest: str, backend: str) -> dict[str, Any]:
-    """Return what the specs of all cells of a registry share."""
-    split = registry.dataset.split or dataset.split or Split()
-    return {
-        "format": SPEC_FORMAT,
-        "backend": backend,
-        "dataset": {"name": dataset.name, "digest": data_digest},
-        "split": split.model_dump(mode="json"),
-        "training": registry.training.model_dump(mode="json"),
-    }
-
-
-def _model_spec(entry: ModelEntry, plugins: Plugins, unusable: bool) -> dict[str, Any]:
+def _model_spec(entry: ModelEntry, plugins: Plugins, unusable: bool) -> ModelSpec:
     if unusable:
-        return {**entry.model_dump(mode="json", exclude={"name"}), "unusable": True}
+        return ModelSpec(
+            architecture=entry.architecture,
+            options=entry.options,
+            learning_rate=entry.learning_rate,
+            epochs=entry.epochs,
+            unusable=True,
+        )
     architecture = plugins.architecture(entry.architecture)
-    return {
-        "architecture": architecture.name,
-        "options": plain_options(architecture, entry.options),
-        "learning_rate": entry.learning_rate,
-        "epochs": entry.epochs,
-    }
+    return ModelSpec(
+        architecture=architecture.name,
+        options=plain_options(architecture, entry.options),
+        learning_rate=entry.learning_rate,
+        epochs=entry.epochs,
+    )
 
 
-def _arm_spec(arm: ArmEntry, plugins: Plugins, unusable: bool) -> dict[str, Any]:
+def _arm_spec(arm: ArmEntry, plugins: Plugins, unusable: bool) -> ArmSpec:
+    """Return the specification of an arm but for its generator, which depends on the seed."""
     if unusable:
-        left_out = {"name", "generated"} if arm.generated is None else {"name"}
-        return {**arm.model_dump(mode="json", exclude=left_out), "unusable": True}
+        return ArmSpec(
+            augmentations=tuple(PluginChoice(name=entry.name, options=entry.options) for entry in arm.augmentations),
+            augment_validation=arm.augment_validation,
+            unusable=True,
+            **({} if arm.generated is None else {"generated": arm.generated}),
+        )
     augmentations = []
     for entry in arm.augmentations:
         augmentation = plugins.augmentation(entry.name)
-        augmentations.append({"name": augmentation.name, "options": plain_options(augmentation, entry.options)})
-    return {"augmentations": augmentations, "augment_validation": arm.augment_validation and bool(augmentations)}
+        options = plain_options(augmentation, entry.options)
+        augmentations.append(PluginChoice(name=augmentation.name, options=options))
+    return ArmSpec(
+        augmentations=tuple(augmentations), augment_validation=arm.augment_validation and bool(augmentations)
+    )
 
 
-def _with_generated(
-    spec: Mapping[str, Any], arm: ArmEntry, seed: int, generators: Mapping[tuple[str, int], Cell]
-) -> Mapping[str, Any]:
-    """Return the spec of an arm under a seed: with the generator that it has then, where it has one."""
-    generated = arm.generated
-    if generated is None or "unusable" in spec:
+def _with_generated(spec: ArmSpec, arm: ArmEntry, seed: int, generators: Generators) -> ArmSpec:
+    """Return the specification of an arm under a seed: with the generator that it has then, where it has one."""
+    asked = arm.generated
+    if asked is None or spec.unusable:
         return spec
-    generator = generators[spelling(generated.by), seed]
-    amount: dict[str, Any] = {"balance": True} if generated.balance else {"ratio": generated.ratio}
-    alone = {} if generated.real else {"real": False}
-    own = {"generator": generator.key, "configuration": generator.configuration, **amount, **alone}
-    return {**spec, "generated": own}
+    generator = generators[spelling(asked.by), seed]
+    generated = GeneratedSpec.of(
+        generator.key, generator.configuration, ratio=asked.ratio, balance=asked.balance, real=asked.real
+    )
+    return spec.model_copy(update={"generated": generated})
+
+
+def make_generators(
+    loaded: LoadedRegistry,
+    plugins: Plugins,
+    *,
+    data: LabelledImages,
+    splits: Sequence[Parts],
+    backend: str,
+    unusable: Iterable[CellProblem] = (),
+) -> dict[tuple[str, int], PlannedGenerator]:
+    """Return the generators that arms of a registry use, one for each seed.
+
+    Parameters
+    ----------
+    loaded : LoadedRegistry
+        A valid registry, with names as plugins spell them.
+    plugins : Plugins
+        Plugins to look names up in.
+    data : LabelledImages
+        All prepared images; a generator's key depends only on those of its training part.
+    splits : sequence of Parts
+        Parts under each seed of the registry.
+    backend : str
+        Name of the backend of Keras.
+    unusable : iterable of CellProblem
+        Arms that a broken plugin keeps from working.
+
+    Returns
+    -------
+    dict of (str, int) to PlannedGenerator
+        Generators by their label, spelled as names are compared, and their seed.
+    """
+    entries = used_generators(loaded.registry, _unusable_arms(unusable))
+    found = {}
+    for seed, parts in zip(loaded.registry.seeds, splits, strict=True) if entries else ():
+        part = PartSet(data, parts.train)
+        images = TrainingPartSpec(digest=digest_part(part), images=len(part), shape=part.image_shape, task=part.task)
+        training = loaded.registry.training
+        for index, entry in entries:
+            spec = GeneratorSpec(
+                backend=backend,
+                seed=seed,
+                training=GeneratorTraining(threads=training.threads, precision=training.precision),
+                data=images,
+                generator=_generator_choice(entry, plugins),
+                conditions=tuple(conditions_of(entry, data.task)),
+            )
+            line = loaded.positions.position(("generators", index)).line
+            found[spelling(entry.label), seed] = PlannedGenerator.of(spec, label=entry.label, line=line)
+    return found
+
+
+def _generator_choice(entry: GeneratorEntry, plugins: Plugins) -> GeneratorChoice:
+    plugin = plugins.generator(entry.generator)
+    return GeneratorChoice(name=plugin.name, options=plain_options(plugin, entry.options), epochs=entry.epochs)
+
+
+def check_generated(
+    loaded: LoadedRegistry, data: LabelledImages, splits: Sequence[Parts], unusable: Iterable[CellProblem] = ()
+) -> list[str]:
+    """Refuse conditions that these images cannot be generated for, and name the arms that would get no image.
+
+    Parameters
+    ----------
+    loaded : LoadedRegistry
+        A valid registry.
+    data : LabelledImages
+        All prepared images.
+    splits : sequence of Parts
+        Parts under each seed of the registry.
+    unusable : iterable of CellProblem
+        Arms that a broken plugin keeps from working.
+
+    Raises
+    ------
+    RegistryError
+        With every problem found.
+    """
+    lost = _unusable_arms(unusable)
+    if not used_generators(loaded.registry, lost):
+        return []
+    problems = generated_problems(loaded.registry, data.task, tuple(data.attributes), lost)
+    trained = [PartSet(data, parts.train) for parts in splits]
+    notes: list[Problem] = []
+    if not problems:
+        problems, notes = _too_few(loaded.registry, trained, lost)
+        problems += _unknown_values(loaded.registry, trained, lost)
+    if problems:
+        raise RegistryError(loaded.positions.messages(problems))
+    return [loaded.positions.message(note) for note in notes]
+
+
+def _unusable_arms(unusable: Iterable[CellProblem]) -> set[int]:
+    return {problem.index for problem in unusable if problem.part == "arm"}
+
+
+def _too_few(
+    registry: Registry, trained: Sequence[PartSet], lost: Collection[int]
+) -> tuple[list[Problem], list[Problem]]:
+    """Return the arms that would have nothing to train on, and those that would get no generated image."""
+    problems, notes = [], []
+    for index, arm in enumerate(registry.arms):
+        if arm.generated is None or index in lost:
+            continue
+        path = ("arms", index, "generated")
+        mixture = Mixture(ratio=arm.generated.ratio, balance=arm.generated.balance, real=arm.generated.real)
+        try:
+            images = max(sum(mixture.counts(part.task, part.targets)) for part in trained)
+        except ConfigurationError as error:
+            problems.append(Problem(path=path, text=str(error)))
+            continue
+        if not images:
+            why = "all classes of the training part are equally large" if mixture.balance else "the ratio is too small"
+            text = f"no image is generated for the arm {arm.name!r}, which trains on real images only: {why}"
+            notes.append(Problem(path=path, text=text))
+    return problems, notes
+
+
+def _unknown_values(registry: Registry, trained: Sequence[PartSet], lost: Collection[int]) -> list[Problem]:
+    """Return the generators whose conditions are unknown for some image that they would be trained on."""
+    problems = []
+    for index, entry in used_generators(registry, lost):
+        for part in trained:
+            try:
+                fit_conditions(conditions_of(entry, part.task), part, {})
+            except DataError as error:
+                problems.append(Problem(path=("generators", index, "conditions"), text=str(error)))
+    return problems

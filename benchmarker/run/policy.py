@@ -1,4 +1,4 @@
-"""How a study is run: nothing of it changes a result."""
+"""How a study is run: jobs, devices, retries. None of it changes a result."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ class Policy:
     Parameters
     ----------
     jobs : int
-        Cells at once.
+        Number of cells at once.
     timeout : float, optional
         Seconds after which an attempt at a cell is ended; never by default.
     retries : int
-        How often a cell is tried again after a failure of the machine: a crash, too little memory, a timeout.
+        Number of times that a cell is tried again after a failure of the machine: a crash, too little memory, a
+        timeout.
     retry_failed : bool
-        Also run cells that failed in an earlier call.
+        Whether to also run cells that failed in an earlier call.
     fail_fast : bool
-        Stop at the first failure; what is not finished is pending.
+        Whether to stop at the first failure; what has not finished is pending then.
     gpus : tuple of str, optional
-        Devices to spread the cells over, none for the processor alone; those of this machine by default.
+        Devices to spread the cells over; an empty tuple uses only the processor. By default those of this machine.
     """
 
     jobs: int = 1
@@ -43,7 +44,7 @@ class Policy:
 
 
 def slot_devices(policy: Policy) -> list[str | None]:
-    """Return for each job the device that its cells see, as CUDA names it; None where nothing is changed.
+    """Return for each job the device that its cells see, as CUDA names it; None leaves the environment as it is.
 
     A cell sees one device whatever the number of jobs: the devices are part of its fingerprint. Jobs take turns on the
     devices where there are more of them.
@@ -57,11 +58,11 @@ def slot_devices(policy: Policy) -> list[str | None]:
 def found_gpus() -> tuple[str, ...]:
     """Return the GPUs of this machine that may be used: ``CUDA_VISIBLE_DEVICES``, or what ``nvidia-smi`` lists.
 
-    No backend is imported for that: it would take memory on every one of them.
+    No backend is imported to find out, because it would allocate memory on each of them.
     """
     visible = os.environ.get(DEVICES_VARIABLE)
     if visible is not None:
-        # As CUDA reads it: what follows the first invalid entry does not exist.
+        # CUDA ignores everything after the first invalid entry.
         named = [name.strip() for name in visible.split(",")]
         return tuple(named[: next((k for k, name in enumerate(named) if name in {"", NO_DEVICE}), len(named))])
     if (command := shutil.which("nvidia-smi")) is None:
@@ -90,9 +91,9 @@ def warnings(policy: Policy, threads: int) -> list[str]:
     Parameters
     ----------
     policy : Policy
-        As asked for.
+        Policy that the user asked for.
     threads : int
-        Of one cell.
+        Threads of one cell.
     """
     found = []
     if policy.jobs > 1 and policy.jobs * threads > cores():
@@ -113,11 +114,13 @@ def parse_gpus(text: str) -> tuple[str, ...]:
     Raises
     ------
     ConfigurationError
-        If an entry is empty, or there twice.
+        If an entry is empty or repeated.
     """
     if text.strip().lower() == "none":
         return ()
     names = tuple(name.strip() for name in text.split(","))
     if "" in names or len(set(names)) < len(names):
-        raise ConfigurationError(f"--gpus: different devices with commas between them, or none. Received: {text!r}")
+        raise ConfigurationError(
+            f"--gpus: different devices separated by commas, or none, were expected. Received: {text!r}"
+        )
     return names

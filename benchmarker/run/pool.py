@@ -1,4 +1,4 @@
-"""A pool of slots that run cells side by side, and come back to those that another run has claimed."""
+"""A pool of slots that run cells side by side, and return later to those that another process has claimed."""
 
 from __future__ import annotations
 
@@ -8,59 +8,63 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from benchmarker.run.processes import StoppedError, Workers
-from benchmarker.study.plan import Cell
+from benchmarker.study.plan import Planned
 
-Work = Callable[[Cell, int], bool]
+Work = Callable[[Planned, int], bool]
 
 _INTERVAL_SECONDS = 0.3
-_LAST_WORDS_SECONDS = 3.0
+_GRACE_SECONDS = 3.0
 
 
 class Pool:
-    """Runs cells in as many threads as there are jobs; each waits for one worker process at a time.
+    """Runs cells and generators in as many threads as there are jobs; each waits for one worker process at a time.
 
     Parameters
     ----------
-    cells : iterable of Cell
-        In the order in which they are begun.
+    planned : iterable of PlannedCell or PlannedGenerator
+        What to run, in the order in which it is begun.
     work : callable
-        Called with a cell and the number of a slot; returns whether the cell is settled, or False where another run
-        works on it, or on what it needs. Raises StoppedError where the run is being stopped.
-    waiting : callable
-        Called with the cells that are left once there is nothing to do but to wait; returns whether it told the user,
-        and is then not called again.
+        Called with a cell and the number of a slot. Returns True once the cell has ended, and False if another process
+        works on it, or on what it needs. Raises StoppedError if the run is being stopped.
+    on_waiting : callable
+        Called with what is left once there is nothing to do but to wait. Returns whether it reported that to the user,
+        and is not called again then.
     workers : Workers
-        Stopped when the pool is.
+        Workers that are stopped together with the pool.
     """
 
     def __init__(
-        self, cells: Iterable[Cell], work: Work, waiting: Callable[[Sequence[Cell]], bool], workers: Workers
+        self,
+        planned: Iterable[Planned],
+        work: Work,
+        on_waiting: Callable[[Sequence[Planned]], bool],
+        workers: Workers,
     ) -> None:
-        self._free = deque(cells)
-        self._elsewhere: deque[tuple[Cell, float]] = deque()  # with the time at which to ask again
+        self._free = deque(planned)
+        self._postponed: deque[tuple[Planned, float]] = deque()  # with the time of the next attempt
         self._work = work
-        self._waiting = waiting
+        self._on_waiting = on_waiting
         self._workers = workers
         self._changed = threading.Condition()
         self._stopping = False
-        self._told = False
+        self._reported = False
         self._serving = 0
         self._error: BaseException | None = None
 
     def run(self, jobs: int) -> None:
-        """Run all cells.
+        """Run everything.
 
         Parameters
         ----------
         jobs : int
-            At most this many at once.
+            Largest number of workers at once.
 
         Raises
         ------
         KeyboardInterrupt
             On Ctrl-C, after all workers were stopped.
         Exception
-            That a cell's work raised; the others were stopped then.
+            Whatever the work of a cell raised; the others were stopped then.
         """
         slots = range(min(jobs, len(self._free)))
         threads = [threading.Thread(target=self._serve, args=(k,), name=f"slot {k}", daemon=True) for k in slots]
@@ -72,30 +76,30 @@ class Pool:
             self._await_end(None)
         except BaseException:
             self.stop()
-            self._await_end(_LAST_WORDS_SECONDS)
+            self._await_end(_GRACE_SECONDS)
             raise
         if self._error is not None:
             raise self._error
 
     def stop(self) -> None:
-        """Begin no more cells, and stop those at work."""
+        """Begin nothing more, and stop the workers."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self._workers.stop()
 
     def _await_end(self, patience: float | None) -> None:
-        """Wait until no slot serves any more."""
-        # Not by `Thread.join`: one that Ctrl-C interrupts takes the thread for ended (python/cpython#90882).
+        """Wait until all slots have ended."""
+        # Not by `Thread.join`: if Ctrl-C interrupts it, it takes the thread for ended (python/cpython#90882).
         with self._changed:
             self._changed.wait_for(lambda: self._serving == 0, patience)
 
     def _serve(self, slot: int) -> None:
         try:
-            while (cell := self._next()) is not None:
-                if not self._work(cell, slot):
+            while (planned := self._next()) is not None:
+                if not self._work(planned, slot):
                     with self._changed:
-                        self._elsewhere.append((cell, time.monotonic() + _INTERVAL_SECONDS))
+                        self._postponed.append((planned, time.monotonic() + _INTERVAL_SECONDS))
         except StoppedError:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again by `run`, in the thread that asked
@@ -107,19 +111,19 @@ class Pool:
                 self._serving -= 1
                 self._changed.notify_all()
 
-    def _next(self) -> Cell | None:
-        """Return what to do next; None where there is nothing left to do."""
+    def _next(self) -> Planned | None:
+        """Return what to run next, or None if nothing is left."""
         with self._changed:
             while not self._stopping:
                 if self._free:
                     return self._free.popleft()
-                if not self._elsewhere:
+                if not self._postponed:
                     return None
-                cell, when = self._elsewhere[0]
+                planned, when = self._postponed[0]
                 if (patience := when - time.monotonic()) <= 0:
-                    self._elsewhere.popleft()
-                    return cell
-                if not self._told:
-                    self._told = self._waiting([each for each, _ in self._elsewhere])
+                    self._postponed.popleft()
+                    return planned
+                if not self._reported:
+                    self._reported = self._on_waiting([each for each, _ in self._postponed])
                 self._changed.wait(patience)
             return None

@@ -1,11 +1,11 @@
-"""Gets a study ready: data prepared, splits tried, plan written; nothing is trained before that."""
+"""Prepares a study: images read, splits tried, plan written; nothing is trained before that."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmarker import backends
 from benchmarker.contracts.images import LabelledImages
@@ -16,7 +16,8 @@ from benchmarker.data.prepared import Context, prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError
-from benchmarker.files import write_text
+from benchmarker.evaluation.metrics import primary_metric
+from benchmarker.files import PARTIAL_SUFFIX, write_text
 from benchmarker.paths import reading_problem
 from benchmarker.registry import (
     CellProblem,
@@ -25,70 +26,86 @@ from benchmarker.registry import (
     canonical,
     check_registry,
     merged_preparation,
+    plain_options,
     validated_options,
 )
-from benchmarker.run.generators import check_generated, make_generators, merge_generators
-from benchmarker.run.header import part_sizes, plan_header
-from benchmarker.run.planning import make_cells
-from benchmarker.study.layout import RUNS_FOLDER
+from benchmarker.run.planning import check_generated, make_cells, make_generators
+from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
 from benchmarker.study.locks import planning
 from benchmarker.study.observer import DataSummary, Observer
-from benchmarker.study.plan import Cell, merge_cells, read_cells, read_generators, write_plan
+from benchmarker.study.plan import (
+    DatasetRecord,
+    PartSizes,
+    Plan,
+    PlannedCell,
+    PlannedGenerator,
+    RegistryRecord,
+    SourceRecord,
+    merge_cells,
+    merge_generators,
+    read_plan,
+)
 from benchmarker.training.build import check_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyStudy:
+class PreparedStudy:
     """A study whose data are prepared and whose plan is written.
 
     Parameters
     ----------
     folder : Path
-        Of the study.
+        Folder of the study.
     prepared : Path
         Folder of the prepared data.
-    cells : sequence of Cell
-        Of the registry that is run; the plan may hold more.
+    cells : sequence of PlannedCell
+        Cells of the registry that is run; the plan may hold more.
     problems : mapping of str to CellProblem
         Why a cell cannot run, by its key.
     n_outputs, n_test : int
         Outputs of a network, and images in the test part.
-    generators : mapping of str to Cell
-        What arms of the registry need trained before, by its key.
-    split : mapping
+    generators : mapping of str to PlannedGenerator
+        Generators that arms of the registry use, by key.
+    split : Split
         How sources are divided.
     """
 
     folder: Path
     prepared: Path
-    cells: Sequence[Cell]
+    cells: Sequence[PlannedCell]
     problems: Mapping[str, CellProblem]
     n_outputs: int = 1
     n_test: int = 0
-    generators: Mapping[str, Cell] = field(default_factory=dict)
-    split: Mapping[str, Any] = field(default_factory=dict)
+    generators: Mapping[str, PlannedGenerator] = field(default_factory=dict)
+    split: Split = field(default_factory=Split)
 
     @property
     def threads(self) -> int:
         """Threads that a cell is pinned to, the same for all."""
-        return max((int(cell.spec["training"]["threads"]) for cell in self.cells), default=1)
+        return max((cell.spec.threads for cell in self.cells), default=1)
+
+    @property
+    def needed_generators(self) -> list[PlannedGenerator]:
+        """Generators whose images cells are trained on, in the order of the plan."""
+        wanted = {cell.generator for cell in self.cells}
+        return [generator for key, generator in self.generators.items() if key in wanted]
 
 
-def get_ready(
+def prepare_study(
     loaded: LoadedRegistry, study: Path, *, observer: Observer, plugins: Plugins, offline: bool
-) -> ReadyStudy:
+) -> PreparedStudy:
     """Check a registry, prepare its data and write the plan.
 
     Parameters
     ----------
     loaded : LoadedRegistry
-        What to run.
+        Registry to run.
     study : Path
         Folder of the study, which exists.
     observer : Observer
-        Told about the data.
+        Receives what there is to know about the data.
     plugins : Plugins
-        Where names are looked up.
+        Plugins to look names up in.
     offline : bool
         Never use the network.
 
@@ -104,11 +121,11 @@ def get_ready(
     dataset = plugins.dataset(registry.dataset.name)
     data, prepared = _prepare(loaded, dataset, observer, offline=offline)
     unusable = (*unusable, *_too_small(registry, plugins, data, unusable))
-    _tell_unusable(observer, registry, unusable)
+    _report_unusable(observer, registry, unusable)
     split = registry.dataset.split or dataset.split
     splits = [split_sources(data, split, seed) for seed in registry.seeds]
     parts = splits[0]  # its sizes stand for all; the others were drawn to find out now whether they can be
-    _tell_data(observer, dataset, data, parts)
+    _report_data(observer, dataset, data, parts)
     for note in check_generated(loaded, data, splits, unusable):
         observer.message(note)
     generators = make_generators(loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable)
@@ -122,26 +139,34 @@ def get_ready(
         unusable=unusable,
         generators=generators,
     )
-    cells = [cell for cell, _ in planned]
-    header = plan_header(study, loaded, dataset, data, parts, backend=backend)
-    superseded = _write(study, header, loaded, cells, generators.values())
-    _tell_superseded(observer, study, superseded)
-    return ReadyStudy(
+    plan = Plan(
+        title=registry.title,
+        registry=RegistryRecord(name=loaded.path.name, sha256=loaded.digest),
+        dataset=_dataset_record(dataset, data, parts),
+        backend=backend,
+        primary=primary_metric(data.task),
+        source=_source_record(study, loaded, dataset),
+        cells=tuple(cell for cell, _ in planned),
+        generators=tuple(generators.values()),
+    )
+    superseded = _write(study, plan, loaded)
+    _report_superseded(observer, study, superseded)
+    return PreparedStudy(
         folder=study,
         prepared=prepared,
-        cells=cells,
+        cells=plan.cells,
         problems={cell.key: problem for cell, problem in planned if problem is not None},
         n_outputs=data.task.n_outputs,
         n_test=len(parts.test),
         generators={generator.key: generator for generator in generators.values()},
-        split=(split or Split()).model_dump(mode="json"),
+        split=split or Split(),
     )
 
 
 def _prepare(
     loaded: LoadedRegistry, dataset: Dataset, observer: Observer, *, offline: bool
 ) -> tuple[LabelledImages, Path]:
-    """Return the prepared images of a registry, which must show something to tell apart, and their folder."""
+    """Return the prepared images of a registry, which must show more than one class, and their folder."""
     entry = loaded.registry.dataset
     data, prepared = prepare(
         dataset,
@@ -154,21 +179,6 @@ def _prepare(
     return data, prepared
 
 
-def _write(
-    study: Path, header: Mapping[str, Any], loaded: LoadedRegistry, cells: Sequence[Cell], generators: Iterable[Cell]
-) -> int:
-    """Write the plan, joined with the one that is there; return how many cells left it."""
-    with planning(study):
-        for aside in study.glob(".*.partial"):  # of planners that were killed
-            aside.unlink()
-        earlier = read_cells(study)
-        _refuse_other_dataset(study, header["dataset"]["name"], earlier)
-        merged, superseded = merge_cells(cells, earlier)
-        write_plan(study, header, merged, merge_generators(generators, read_generators(study), merged))
-        write_text(study / f"registry{loaded.path.suffix}", loaded.text)
-    return len(superseded)
-
-
 def _own_path(loaded: LoadedRegistry) -> Path | None:
     path = loaded.data_path
     if path is not None and (problem := reading_problem(path)):
@@ -176,10 +186,18 @@ def _own_path(loaded: LoadedRegistry) -> Path | None:
     return path
 
 
+def _refuse_one_class(dataset: Dataset, task: Task) -> None:
+    if isinstance(task, Classification) and len(task.classes) < 2:
+        raise DataError(
+            f"{dataset.name} holds images of one class only ({', '.join(task.classes)}): there is nothing to tell "
+            "apart; add images of another class"
+        )
+
+
 def _too_small(
     registry: Registry, plugins: Plugins, data: LabelledImages, unusable: Sequence[CellProblem]
 ) -> list[CellProblem]:
-    """Return the networks that the prepared images are too small for, where the registry alone did not tell."""
+    """Return the networks that the prepared images are too small for, unless the registry alone said so."""
     known = {problem.index for problem in unusable if problem.part == "model"}
     height, width, channels = data.images.shape[1:]
     found = []
@@ -193,26 +211,51 @@ def _too_small(
     return found
 
 
-def _tell_unusable(observer: Observer, registry: Registry, unusable: Sequence[CellProblem]) -> None:
-    """Tell of what cannot be used; refuse a registry none of whose networks can be trained."""
-    if {problem.index for problem in unusable if problem.part == "model"} == set(range(len(registry.models))):
-        reasons = "\n".join(f"  {problem.message}" for problem in unusable)
-        raise ConfigurationError(f"no network of the registry can be trained on these images:\n{reasons}")
-    for problem in unusable:
-        observer.message(problem.message)
+def _dataset_record(dataset: Dataset, data: LabelledImages, parts: Parts) -> DatasetRecord:
+    height, width, channels = data.images.shape[1:]
+    return DatasetRecord(
+        name=dataset.name,
+        digest=data.digest,
+        task=data.task,
+        images=len(data),
+        shape=(height, width, channels),
+        parts=PartSizes.of(parts),
+        skipped=data.skipped,
+        licence=dataset.licence,
+        citation=dataset.citation,
+    )
 
 
-def _refuse_one_class(dataset: Dataset, task: Task) -> None:
-    if isinstance(task, Classification) and len(task.classes) < 2:
-        raise DataError(
-            f"{dataset.name} holds images of one class only ({', '.join(task.classes)}): there is nothing to tell "
-            "apart; add images of another class"
-        )
+def _source_record(study: Path, loaded: LoadedRegistry, dataset: Dataset) -> SourceRecord:
+    path = loaded.data_path
+    entry = loaded.registry.dataset
+    return SourceRecord(
+        # Relative to the study, so that both can be moved together and no name of a home folder is published.
+        path=None if path is None else Path(os.path.relpath(path.resolve(), study.resolve())).as_posix(),
+        options=plain_options(dataset, entry.options),
+        preparation=merged_preparation(dataset, entry.preparation),
+    )
 
 
-def _refuse_other_dataset(study: Path, name: str, earlier: Sequence[Cell]) -> None:
+def _write(study: Path, plan: Plan, loaded: LoadedRegistry) -> int:
+    """Write the plan, joined with the one that is there; return how many cells left it."""
+    with planning(study):
+        for aside in study.glob(f".*{PARTIAL_SUFFIX}"):  # of planners that were killed
+            aside.unlink()
+        existing = read_plan(study)
+        existing_cells = existing.cells if existing is not None else ()
+        _refuse_other_dataset(study, plan.dataset.name, existing_cells)
+        cells, superseded = merge_cells(plan.cells, existing_cells)
+        generators = merge_generators(plan.generators, existing.generators if existing is not None else (), cells)
+        merged = plan.model_copy(update={"cells": tuple(cells), "generators": tuple(generators)})
+        merged.write(study / PLAN_FILE)
+        write_text(study / f"registry{loaded.path.suffix}", loaded.text)
+    return len(superseded)
+
+
+def _refuse_other_dataset(study: Path, name: str, existing: Iterable[PlannedCell]) -> None:
     """Keep scores on different galaxies off one leaderboard."""
-    others = {str(cell.spec["dataset"]["name"]) for cell in earlier} - {name}
+    others = {cell.spec.dataset.name for cell in existing} - {name}
     if others:
         raise ConfigurationError(
             f"{study} holds a study of {', '.join(sorted(others))}, whose scores cannot be compared with those on "
@@ -220,7 +263,16 @@ def _refuse_other_dataset(study: Path, name: str, earlier: Sequence[Cell]) -> No
         )
 
 
-def _tell_data(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Parts) -> None:
+def _report_unusable(observer: Observer, registry: Registry, unusable: Sequence[CellProblem]) -> None:
+    """Report what cannot be used; refuse a registry none of whose networks can be trained."""
+    if {problem.index for problem in unusable if problem.part == "model"} == set(range(len(registry.models))):
+        reasons = "\n".join(f"  {problem.message}" for problem in unusable)
+        raise ConfigurationError(f"no network of the registry can be trained on these images:\n{reasons}")
+    for problem in unusable:
+        observer.message(problem.message)
+
+
+def _report_data(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Parts) -> None:
     height, width, channels = data.images.shape[1:]
     observer.data_ready(
         DataSummary(
@@ -228,19 +280,20 @@ def _tell_data(observer: Observer, dataset: Dataset, data: LabelledImages, parts
             n_images=len(data),
             shape=(height, width, channels),
             skipped=data.skipped,
-            parts=part_sizes(parts),
+            parts=PartSizes.of(parts).model_dump(),
         )
     )
     if parts.shared_sources:
         observer.message(
-            f"{len(parts.shared_sources)} source(s) are in more than one part of the published split; "
-            "they are kept where they are tested and not trained on"
+            f"{len(parts.shared_sources)} source(s) are in more than one part of the published split; they stay in "
+            "the part where they are tested and are not trained on"
         )
 
 
-def _tell_superseded(observer: Observer, study: Path, n: int) -> None:
+def _report_superseded(observer: Observer, study: Path, n: int) -> None:
     if n:
         observer.message(
-            f"{n} cell(s) of an earlier plan were trained on other images or another split, or have the "
-            f"names of networks now trained differently: they leave the plan, their runs stay in {study / RUNS_FOLDER}"
+            f"{n} cell(s) of the existing plan were trained on other images or another split, or have the names of "
+            f"networks that are now trained differently: they leave the plan, and their runs stay in "
+            f"{study / RUNS_FOLDER}"
         )

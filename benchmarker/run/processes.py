@@ -1,4 +1,4 @@
-"""Worker processes: started, watched, and stopped together with whatever they started."""
+"""Worker processes: started, watched, stopped together with whatever they started, and why they ended."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
-# Safe path (-P): a file of the user's called keras.py must not be imported.
+# Safe path (-P): a file called keras.py in the user's folder must not be imported.
 COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.worker")
 
 _GRACE_SECONDS = 0.5
@@ -45,11 +46,11 @@ class Workers:
         Parameters
         ----------
         environment : mapping of str to str
-            All of it.
+            Complete environment of the process.
         log : file
-            For what libraries print.
+            Open file for what libraries print.
         descriptors : iterable of int
-            That it inherits.
+            Descriptors that it inherits.
 
         Raises
         ------
@@ -59,7 +60,7 @@ class Workers:
         with self._lock:
             if self.stopping:
                 raise StoppedError
-            # A session of its own: Ctrl-C reaches this process alone, which then stops the worker in order.
+            # In a new session, Ctrl-C reaches this process only, which then stops the worker in order.
             worker = subprocess.Popen(
                 COMMAND,
                 stdin=subprocess.PIPE,
@@ -87,16 +88,16 @@ class Workers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What an attempt at a cell is started with, besides its job.
+    """Conditions that an attempt at a job is started under.
 
     Parameters
     ----------
     workers : Workers
-        Of the run that it belongs to.
+        Workers of the run that it belongs to.
     timeout : float, optional
         Seconds after which it is ended.
     device : str, optional
-        The GPU that it sees, as CUDA names it; all of them by default.
+        GPU that it sees, as CUDA names it; all of them by default.
     claim : int, optional
         Descriptor of a lock that it keeps while it lives.
     again : bool
@@ -113,12 +114,12 @@ class Conditions:
 class Watch(threading.Thread):
     """Ends a worker that takes too long, and what a worker that has ended leaves behind.
 
-    A process that a plugin started may hold the worker's output open: who waits for its end would wait for ever.
+    A process that a plugin started may hold the worker's output open, so that reading it would never end.
 
     Parameters
     ----------
     worker : subprocess.Popen
-        Just started.
+        Worker that was just started.
     timeout : float or None
         Seconds that it may take.
     """
@@ -140,7 +141,7 @@ class Watch(threading.Thread):
 
 
 def stop(workers: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Stop workers and whatever they started; the impolite way after a moment."""
+    """Stop workers and whatever they started; kill what is still alive after a moment."""
     running = list(workers)
     for worker in running:
         _signal(worker, signal.SIGTERM)
@@ -157,3 +158,47 @@ def stop(workers: Iterable[subprocess.Popen[bytes]]) -> None:
 def _signal(worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(worker.pid, number)
+
+
+def exit_cause(code: int, *, timeout: float | None, for_memory: bool) -> tuple[str, str]:
+    """Return kind and message of the failure of a worker that ended without reporting one.
+
+    Parameters
+    ----------
+    code : int
+        Exit code as `subprocess.Popen` gives it: negative where a signal ended the process.
+    timeout : float or None
+        Time limit in seconds, where the worker was ended for exceeding it.
+    for_memory : bool
+        Whether the kernel killed a process of this control group meanwhile because memory ran out.
+    """
+    if timeout is not None:
+        return "timeout", f"it took more than {timeout:g} s; --timeout allows no more"
+    if code >= 0:
+        return "crashed", f"its process ended with code {code}"
+    known = {each.value: each.name for each in signal.Signals}
+    kind = "out-of-memory" if -code == signal.SIGKILL and for_memory else "crashed"
+    return kind, f"its process was ended by {known.get(-code, f'signal {-code}')}"
+
+
+def count_memory_kills() -> int:
+    """Return how many processes of this control group the kernel has ever killed because memory ran out."""
+    return sum(_count_kills(folder) for folder in _control_groups())
+
+
+def _control_groups() -> set[Path]:
+    """Return where the kernel may count: this process's control group, and the root of a container."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        own = Path("/proc/self/cgroup").read_text(encoding="utf-8").partition("0::/")[2].partition("\n")[0]
+    except (OSError, ValueError):
+        own = ""
+    return {root, root / own}
+
+
+def _count_kills(folder: Path) -> int:
+    try:
+        counts = dict(line.split() for line in (folder / "memory.events").read_text(encoding="ascii").splitlines())
+        return int(counts.get("oom_kill", "0"))
+    except (OSError, ValueError):
+        return 0

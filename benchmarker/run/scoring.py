@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,75 +15,92 @@ from benchmarker.digests import digest_file
 from benchmarker.errors import DivergedError
 from benchmarker.evaluation import costs, metrics
 from benchmarker.evaluation.predictions import prediction_columns, prediction_rows
-from benchmarker.files import write_csv, write_json
-from benchmarker.run.context import Emit, Workplace
-from benchmarker.study.layout import COSTS_FILE, METRICS_FILE, predictions_file
+from benchmarker.files import write_csv
+from benchmarker.run.cell_context import CellContext
+from benchmarker.study.layout import COSTS_FILE, METRICS_FILE, Checkpoint, predictions_file
+from benchmarker.study.plan import PartSizes
+from benchmarker.study.protocol import EventHandler, Testing
+from benchmarker.study.runs import CellCosts, CellMetrics, CheckpointMetrics
 from benchmarker.training.batches import FixedBatches, decode_outputs
 from benchmarker.training.sets import PartSet
 
-# Inference is timed on at most this many test images, so that a slow network spends no more on it than on training.
 TIMED_IMAGES = 256
+"""Inference is timed on at most this many test images, so that a slow network spends no more on it than on training."""
 
 
 def test_checkpoints(
-    place: Workplace, folder: Path, emit: Emit, epochs: Mapping[str, int], load: Callable[[str], None]
+    context: CellContext,
+    folder: Path,
+    send: EventHandler,
+    epochs: Mapping[Checkpoint, int],
+    load: Callable[[Checkpoint], None],
 ) -> None:
     """Test each checkpoint on every part, and write metrics and the predictions of the test part.
 
     Parameters
     ----------
-    place : Workplace
-        Of the cell; gets the digests of the predictions.
+    context : CellContext
+        The cell; the digests of the predictions are added to it.
     folder : Path
-        Of the run.
-    emit : callable
-        Told which checkpoint is tested.
+        Folder of the run.
+    send : callable
+        Called with an event for each checkpoint.
     epochs : mapping of str to int
-        After which epoch each checkpoint was saved; 0 where that is not known.
+        Epoch after which each checkpoint was saved; 0 where it is unknown.
     load : callable
         Gives the network the weights of a checkpoint.
 
     Raises
     ------
     DivergedError
-        If the network predicts NaN, or one class alone where that is a failure.
+        If the network predicts NaN, or only one class where that is a failure.
     """
-    found: dict[str, Any] = {
-        "primary": metrics.primary_metric(place.data.task).to_json(),
-        "parts": {name: len(place.part(name)) for name in ("train", "validation", "test")},
-    }
-    for checkpoint in epochs:
-        emit({"event": "testing", "checkpoint": checkpoint})
+    found: dict[str, CheckpointMetrics] = {}
+    for checkpoint, epoch in epochs.items():
+        send(Testing(checkpoint=checkpoint))
         load(checkpoint)
-        found[checkpoint] = _scores(place, folder, checkpoint) | {"epoch": epochs[checkpoint]}
-    write_json(folder / METRICS_FILE, found)
+        found[checkpoint] = _test(context, folder, checkpoint, epoch)
+    CellMetrics(
+        primary=metrics.primary_metric(context.data.task),
+        parts=PartSizes.of(context.parts),
+        **found,
+    ).write(folder / METRICS_FILE)
 
 
-def _scores(place: Workplace, folder: Path, checkpoint: str) -> dict[str, Any]:
-    task = place.data.task
-    found: dict[str, Any] = {}
-    for name in ("train", "validation", "test"):
-        part = place.part(name)
-        predictions = predict(place.model, part, place.training.batch_size)
-        found[name] = metrics.scores(task, part.targets, predictions)
-        if name == "validation" and (single := metrics.collapsed_to(task, part.targets, predictions)) is not None:
-            if checkpoint == "best" and place.training.collapse == "fail":
-                raise DivergedError(
-                    f"the network collapsed to one class: its best weights call every validation image {single}; try "
-                    "a smaller learning rate or more epochs"
-                )
-            found["collapsed"] = single
-        if name == "test":
-            found |= metrics.details(task, part.targets, predictions).to_json()
-            path = folder / predictions_file(checkpoint)
-            _write_predictions(place, path, predictions)
-            place.digests[f"predictions_{checkpoint}"] = digest_file(path)
-    found["ratios"] = {
-        name: found["validation"][name] / found["train"][name]
-        for name in ("loss", "accuracy")
-        if found["train"].get(name)
-    }
-    return found
+def _test(context: CellContext, folder: Path, checkpoint: Checkpoint, epoch: int) -> CheckpointMetrics:
+    task = context.data.task
+    train, validation = (context.part(name) for name in ("train", "validation"))
+    train_scores = metrics.scores(task, train.targets, _predict(context, train))
+    predictions = _predict(context, validation)
+    validation_scores = metrics.scores(task, validation.targets, predictions)
+    single = metrics.collapsed_to(task, validation.targets, predictions)
+    if single is not None and checkpoint == "best" and context.training.collapse == "fail":
+        raise DivergedError(
+            f"the network collapsed to one class: its best weights call every validation image {single}; try "
+            "a smaller learning rate or more epochs"
+        )
+    test = context.part("test")
+    predictions = _predict(context, test)
+    path = folder / predictions_file(checkpoint)
+    _write_predictions(context, path, predictions)
+    context.digests[f"predictions_{checkpoint}"] = digest_file(path)
+    return CheckpointMetrics(
+        train=train_scores,
+        validation=validation_scores,
+        **({} if single is None else {"collapsed": single}),
+        test=metrics.scores(task, test.targets, predictions),
+        **metrics.details(task, test.targets, predictions).given(),
+        ratios={
+            name: validation_scores[name] / train_scores[name]
+            for name in ("loss", "accuracy")
+            if train_scores.get(name)
+        },
+        epoch=epoch,
+    )
+
+
+def _predict(context: CellContext, images: TrainingSet) -> NDArray[np.float64]:
+    return predict(context.model, images, context.training.batch_size)
 
 
 def predict(model: keras.Model, images: TrainingSet, batch_size: int) -> NDArray[np.float64]:
@@ -102,32 +118,29 @@ def predict(model: keras.Model, images: TrainingSet, batch_size: int) -> NDArray
     return decode_outputs(images.task, outputs)
 
 
-def _write_predictions(place: Workplace, path: Path, predictions: NDArray[np.float64]) -> None:
-    part = place.part("test")
-    rows = prediction_rows(place.data.task, part.targets, predictions)
+def _write_predictions(context: CellContext, path: Path, predictions: NDArray[np.float64]) -> None:
+    part = context.part("test")
+    rows = prediction_rows(context.data.task, part.targets, predictions)
     write_csv(
         path,
-        ["source_id", "image", *prediction_columns(place.data.task)],
+        ["source_id", "image", *prediction_columns(context.data.task)],
         [
-            [place.data.source_ids[index], str(index), *row]
-            for index, row in zip(place.parts.test.tolist(), rows, strict=True)
+            [context.data.source_ids[index], str(index), *row]
+            for index, row in zip(context.parts.test.tolist(), rows, strict=True)
         ],
     )
 
 
-def write_costs(place: Workplace, folder: Path, training: Mapping[str, float]) -> None:
+def write_costs(context: CellContext, folder: Path, training: Mapping[str, float]) -> None:
     """Write what the network costs; ``training`` holds the times of its training, where it was trained."""
-    timed = PartSet(place.data, place.parts.test[:TIMED_IMAGES])
-    taken = costs.inference_seconds(place.model, timed, place.training.batch_size)
-    write_json(
-        folder / COSTS_FILE,
-        {
-            "parameters": costs.parameters(place.model).to_json(),
-            "flops": costs.flops(place.model),
-            "peak_memory_bytes": costs.peak_memory_bytes(),
-            **training,
-            "inference_seconds": taken,
-            "inference_images": len(timed),
-            "inference_images_per_second": len(timed) * len(taken) / math.fsum(taken),
-        },
-    )
+    timed = PartSet(context.data, context.parts.test[:TIMED_IMAGES])
+    taken = costs.inference_seconds(context.model, timed, context.training.batch_size)
+    CellCosts(
+        parameters=costs.parameters(context.model),
+        flops=costs.flops(context.model),
+        peak_memory_bytes=costs.peak_memory_bytes(),
+        **training,
+        inference_seconds=tuple(taken),
+        inference_images=len(timed),
+        inference_images_per_second=len(timed) * len(taken) / math.fsum(taken),
+    ).write(folder / COSTS_FILE)

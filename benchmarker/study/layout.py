@@ -1,35 +1,84 @@
-"""What stands where in a study's folder: one place for those who write it and those who read it."""
+"""Names of the files and folders of a study: one place for those who write them and those who read them."""
 
 from __future__ import annotations
 
-FORMAT = 1
-"""Of plan and manifest; raised when older programs could not read them any more."""
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+FORMAT: Literal[1] = 1
+"""Format of plan, manifest and trail; raised when older programs could not read them any more."""
 
 PLAN_FILE = "plan.json"
 RUNS_FOLDER = "runs"
-FAILED_SUFFIX = ".failed"
 MANIFEST_FILE = "manifest.json"
 METRICS_FILE = "metrics.json"
 COSTS_FILE = "costs.json"
+HISTORY_FILE = "history.csv"
+EVENTS_FILE = "events.jsonl"
 LOG_FILE = "log.txt"
 TRACEBACK_FILE = "traceback.txt"
 
-CHECKPOINTS = ("best", "final")
-"""Weights that are kept and tested: of the lowest validation loss, and of the last epoch."""
+FAILED_SUFFIX = ".failed"
+WORKING_SUFFIX = ".partial"
+REPLACED_SUFFIX = ".replaced"
+_TESTED_SUFFIX = f".tested{WORKING_SUFFIX}"
+
+Checkpoint = Literal["best", "final"]
+CHECKPOINTS: tuple[Checkpoint, ...] = ("best", "final")
+"""Weights that are kept and tested: those of the lowest validation loss, and those of the last epoch."""
 
 RUN_NAME_LENGTH = 16
 
 
 def run_name(key: str) -> str:
-    """Return the name of the folder of a cell's finished run."""
+    """Return the name of the folder of a finished run."""
     return key[:RUN_NAME_LENGTH]
 
 
 def weights_file(checkpoint: str) -> str:
-    """Return the name of the file of a checkpoint's weights."""
+    """Return the name of the file with a checkpoint's weights."""
     return f"weights_{checkpoint}.weights.h5"
 
 
 def predictions_file(checkpoint: str) -> str:
-    """Return the name of the file of a checkpoint's predictions of the test part."""
+    """Return the name of the file with a checkpoint's predictions for the test part."""
     return f"predictions_{checkpoint}.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaths:
+    """Where the run of a cell or generator lies, side by side in one folder.
+
+    Parameters
+    ----------
+    working : Path
+        Path while the run works.
+    tested : Path
+        Path while a run works that tests saved weights.
+    finished : Path
+        Path once the run has finished.
+    failed : Path
+        Path once the run has failed.
+    """
+
+    working: Path
+    tested: Path
+    finished: Path
+    failed: Path
+
+    @classmethod
+    def of(cls, study: Path, key: str) -> Self:
+        """Return the paths of the run of a cell or generator in a study."""
+        runs, name = study / RUNS_FOLDER, run_name(key)
+        return cls(
+            working=runs / f".{name}{WORKING_SUFFIX}",
+            tested=runs / f".{name}{_TESTED_SUFFIX}",
+            finished=runs / name,
+            failed=runs / f"{name}{FAILED_SUFFIX}",
+        )
+
+
+def replaced_path(final: Path) -> Path:
+    """Return where a run lies for a moment while a newer one takes its place."""
+    return final.with_name(f".{final.name}{REPLACED_SUFFIX}")

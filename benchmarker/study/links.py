@@ -1,9 +1,50 @@
-"""Contents of the links of trails; ``docs/trail.md`` describes what each covers."""
+"""The trail of a run as a file, and what its links hold; ``docs/reference/trail.md`` describes what each covers."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
+from benchmarker.contracts.generation import ConditionSpace
+from benchmarker.errors import StorageError
 from benchmarker.study.record import Record
 from benchmarker.study.specs import Spec
+from benchmarker.trail import TRAIL_FILE, Link, Trail
+
+
+class TrailFile(Record):
+    """``trail.json``."""
+
+    format: Literal[1] = 1
+    """Format of the file."""
+
+    links: tuple[Link, ...]
+    """Links, the first one first."""
+
+
+def write_trail(folder: Path, trail: Trail) -> None:
+    """Write the trail of a run into its folder.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    TrailFile(links=trail.links).write(folder / TRAIL_FILE)
+
+
+def read_trail(folder: Path) -> Trail:
+    """Read the trail of a run; whether it is unbroken is for the caller to check.
+
+    Raises
+    ------
+    StorageError
+        If there is none, or it is not a trail of this version.
+    """
+    path = folder / TRAIL_FILE
+    if not path.exists():
+        raise StorageError(f"{path}: there is no trail; only runs that were trained have one")
+    return Trail(TrailFile.read(path).links)
 
 
 class CellLink(Record):
@@ -118,3 +159,25 @@ class ConditionsLink(Record):
 
     deviations: tuple[float, ...]
     """Standard deviations of the continuous conditions in the training part, in their units."""
+
+    @classmethod
+    def of(cls, space: ConditionSpace) -> ConditionsLink:
+        """Return the link of a condition space."""
+        return cls(
+            classes=space.classes,
+            attributes=space.attributes,
+            units=space.units,
+            means=space.means,
+            deviations=space.deviations,
+        )
+
+    @property
+    def space(self) -> ConditionSpace:
+        """The condition space."""
+        return ConditionSpace(
+            classes=self.classes,
+            attributes=self.attributes,
+            units=self.units,
+            means=self.means,
+            deviations=self.deviations,
+        )

@@ -1,24 +1,26 @@
-"""What a run tells those who watch it."""
+"""What a running study reports to those who watch it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol, Self
 
 from benchmarker.contracts.images import SkippedImage
+from benchmarker.study.plan import Planned, PlannedCell
+from benchmarker.study.runs import CellMetrics, GeneratorMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellView:
-    """A cell, as people know it.
+    """A cell or a generator, as observers show it.
 
     Parameters
     ----------
     key, model, architecture, arm, seed
-        As in the plan.
+        As in the plan; of a generator its label, its plugin, ``"generator"`` and its seed.
     generator : bool
-        Whether it trains a generator that cells need, and no network.
+        Whether this is a generator.
     """
 
     key: str
@@ -28,6 +30,26 @@ class CellView:
     seed: int
     generator: bool = False
 
+    @classmethod
+    def of(cls, planned: Planned) -> Self:
+        """Return the view of a cell or generator of a plan."""
+        if isinstance(planned, PlannedCell):
+            return cls(
+                key=planned.key,
+                model=planned.model,
+                architecture=planned.architecture,
+                arm=planned.arm,
+                seed=planned.seed,
+            )
+        return cls(
+            key=planned.key,
+            model=planned.label,
+            architecture=planned.plugin,
+            arm=planned.arm,
+            seed=planned.seed,
+            generator=True,
+        )
+
     @property
     def name(self) -> str:
         """Model, arm and seed, as ``benchmarker show`` takes them."""
@@ -36,18 +58,18 @@ class CellView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellOutcome:
-    """How a cell ended.
+    """How the run of a cell or generator ended.
 
     Parameters
     ----------
     status : {"ok", "failed"}
         Whether it has results.
     kind, message : str
-        Of the failure; empty otherwise.
-    metrics : mapping
-        Contents of the run's ``metrics.json``; empty if it failed.
+        Kind and message of the failure; empty otherwise.
+    metrics : CellMetrics, GeneratorMetrics or None
+        Contents of the run's ``metrics.json``; None if it failed.
     reused : bool
-        Whether a run was found that had ended before, and nothing trained.
+        Whether an existing run was found, and nothing trained.
     retriable : bool
         Whether the machine failed and not the network: killed, out of memory, out of time.
     """
@@ -55,7 +77,7 @@ class CellOutcome:
     status: Literal["ok", "failed"]
     kind: str = ""
     message: str = ""
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    metrics: CellMetrics | GeneratorMetrics | None = None
     reused: bool = False
     retriable: bool = False
 
@@ -67,13 +89,13 @@ class DataSummary:
     Parameters
     ----------
     name : str
-        Of the dataset.
+        Name of the dataset.
     n_images : int
-        That can be used.
+        Number of images that can be used.
     shape : tuple of int
-        Height, width and channels.
+        Height, width and channels of an image, in pixels.
     skipped : tuple of SkippedImage
-        Left out, with reasons.
+        Images that were left out, with reasons.
     parts : mapping of str to int
         Images in the training, validation and test part under the first seed.
     """
@@ -86,7 +108,7 @@ class DataSummary:
 
 
 class Observer(Protocol):
-    """Watches a run, and shows it; told one thing at a time, by any thread. Several cells may be at work at once."""
+    """Watches a running study; called by any thread, but by one at a time. Several cells may be running at once."""
 
     def data_progress(self, description: str, done: int, total: int | None) -> None:
         """Images are being prepared."""
@@ -95,7 +117,7 @@ class Observer(Protocol):
         """The data are prepared and split."""
 
     def study_started(self, cells: Sequence[CellView], finished: int) -> None:
-        """The plan is written; ``finished`` of its cells and generators are found done."""
+        """The plan is written; ``finished`` of its cells and generators have existing runs."""
 
     def cell_started(self, cell: CellView) -> None:
         """A cell's process was started."""
@@ -107,7 +129,7 @@ class Observer(Protocol):
         """An epoch (counted from 1) is done; ``values`` is its row of the history and ``images_per_second``."""
 
     def cell_finished(self, cell: CellView, outcome: CellOutcome) -> None:
-        """A cell ended, or was found finished."""
+        """A cell ended, or an existing run of it was found."""
 
     def message(self, text: str) -> None:
         """Something that the user should know."""

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
 from benchmarker.contracts.images import SkippedImage
 from benchmarker.contracts.settings import Preparation
-from benchmarker.digests import digest_json
 from benchmarker.errors import StorageError
-from benchmarker.files import write_json
-from benchmarker.study.layout import PLAN_FILE, run_name
-from benchmarker.study.observer import CellView
-from benchmarker.study.record import FORMAT, Record, TaskRecord, WrittenOut, explain
-from benchmarker.study.settings import shared_settings
+from benchmarker.study.layout import FORMAT, PLAN_FILE, run_name
+from benchmarker.study.record import Json, Record, TaskRecord, WrittenOut, explain
 from benchmarker.study.specs import CellSpec, GeneratorSpec
 
-GENERATOR_ARM: Literal["generator"] = "generator"
-"""What files hold for a generator where a cell has the name of its arm."""
+if TYPE_CHECKING:
+    from benchmarker.data.splits import Parts
 
 
 class _Planned(Record):
@@ -95,7 +90,7 @@ class PlannedGenerator(_Planned):
     plugin: str = Field(alias="architecture")
     """Name of the generator's plugin."""
 
-    arm: Literal["generator"]
+    arm: Literal["generator"] = "generator"
     """Tells a generator from a cell in files that hold both."""
 
     seed: int
@@ -115,7 +110,6 @@ class PlannedGenerator(_Planned):
             configuration=spec.configuration,
             label=label,
             plugin=spec.generator.name,
-            arm=GENERATOR_ARM,
             seed=spec.seed,
             line=line,
             spec=spec,
@@ -152,6 +146,11 @@ class PartSizes(Record):
 
     test: int
     """Images that networks are compared on."""
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Return the sizes of a split."""
+        return cls(train=len(parts.train), validation=len(parts.validation), test=len(parts.test))
 
 
 class DatasetRecord(Record):
@@ -221,14 +220,14 @@ class MergedStudy(Record):
     """Number of its cells."""
 
 
-class PlanHeader(Record):
-    """What a plan says beside its cells."""
+class Plan(Record):
+    """``plan.json``: what a study is about, its cells and its generators."""
 
-    format: Literal[1]
+    format: Literal[1] = 1
     """Format of the plan."""
 
     title: str = ""
-    """Title of the registry."""
+    """Heading of the leaderboard, from the registry."""
 
     registry: RegistryRecord
     """Registry that was last run."""
@@ -248,15 +247,18 @@ class PlanHeader(Record):
     merged_from: tuple[MergedStudy, ...] = ()
     """Studies that were merged into this one; left out where there are none."""
 
-
-class Plan(PlanHeader):
-    """``plan.json``: what a study is about, its cells and its generators."""
-
     cells: tuple[PlannedCell, ...]
     """Every cell, in the order in which they are run."""
 
     generators: tuple[PlannedGenerator, ...] = ()
-    """Generators that are trained before the cells that need them."""
+    """Generators that are trained before the cells that need them; left out where there are none."""
+
+    def to_json(self) -> Json:
+        """Return the JSON object that ``plan.json`` holds."""
+        return {name: value for name, value in super().to_json().items() if name not in _OPTIONAL or value}
+
+
+_OPTIONAL = ("merged_from", "generators")
 
 
 def read_plan(study: Path) -> Plan | None:
@@ -275,184 +277,68 @@ def read_plan(study: Path) -> Plan | None:
     path = study / PLAN_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
-            raise StorageError(
-                f"{path}: format {FORMAT} was expected. Received: {content['format']!r}. Another version of the "
-                "benchmarker wrote it; choose another results folder"
-            )
+        _require_format(path, content)
         return Plan.model_validate(content)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         reason = explain(error) if isinstance(error, ValidationError) else error
-        raise StorageError(
-            f"{path}: is not a plan of this program ({reason}); choose another results folder"
-        ) from error
+        raise StorageError(f"{path}: not a plan of this program ({reason}); choose another results folder") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One model x arm x seed on one dataset.
-
-    Parameters
-    ----------
-    key : str
-        SHA-256 of ``spec``: everything that may change the result.
-    configuration : str
-        SHA-256 of ``spec`` without the seed: cells that may be averaged share it.
-    model, architecture, arm : str
-        Names for tables; they change no result.
-    seed : int
-        Of all its streams.
-    line : int
-        Of the model in the registry; 0 where unknown.
-    spec : mapping
-        What the worker needs to know.
-    """
-
-    key: str
-    configuration: str
-    model: str
-    architecture: str
-    arm: str
-    seed: int
-    line: int
-    spec: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, spec: Mapping[str, Any], *, model: str, architecture: str, arm: str, line: int) -> Cell:
-        """Return the cell of a spec, with its names for tables."""
-        return cls(
-            key=digest_json(spec),
-            configuration=digest_json(shared_settings(spec)),
-            model=model,
-            architecture=architecture,
-            arm=arm,
-            seed=spec["seed"],
-            line=line,
-            spec=spec,
-        )
-
-    @property
-    def run_name(self) -> str:
-        """Name of the folder of the cell's run."""
-        return run_name(self.key)
-
-    @property
-    def name(self) -> str:
-        """Model, arm and seed, as messages call it."""
-        return self.view.name
-
-    @property
-    def view(self) -> CellView:
-        """The cell, as people know it."""
-        names = {name: getattr(self, name) for name in ("key", "model", "architecture", "arm", "seed")}
-        return CellView(**names, generator=is_generator(self))
+def _require_format(path: Path, content: Any) -> None:
+    match content:
+        case {"format": format_} if format_ != FORMAT:
+            raise StorageError(
+                f"{path}: format {FORMAT} was expected. Received: {format_!r}. Another version of the "
+                "benchmarker wrote it; choose another results folder"
+            )
 
 
-def is_generator(cell: Cell) -> bool:
-    """Whether a cell trains a generator, which others need, and no network."""
-    return cell.spec.get("kind") == "generator"
-
-
-def generator_key(cell: Cell) -> str | None:
-    """Return the key of the generator whose images a cell is trained on, if there is one."""
-    generated = cell.spec.get("arm", {}).get("generated")
-    # Of an arm that cannot be used, no generator was planned.
-    return None if generated is None else generated.get("generator")
-
-
-def merge_cells(planned: Iterable[Cell], earlier: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
-    """Join a new plan with the one that a study has, so that its denominator never shrinks.
+def merge_cells(
+    planned: Iterable[PlannedCell], existing: Iterable[PlannedCell]
+) -> tuple[list[PlannedCell], list[PlannedCell]]:
+    """Join the cells of a registry with those of the plan that a study has, so that its denominator never shrinks.
 
     Parameters
     ----------
-    planned, earlier : iterable of Cell
-        Of the registry now, and of the study's plan so far.
+    planned, existing : iterable of PlannedCell
+        Cells of the registry now, and of the study's plan so far.
 
     Returns
     -------
-    merged, superseded : list of Cell
-        Earlier cells stay, unless they were trained on other images or another split, or a model of the same name now
+    merged, superseded : list of PlannedCell
+        Existing cells stay, unless they were trained on other images or another split, or a model of the same name now
         means something else in the same arm on the same backend.
     """
     merged = list(planned)
-    grounds = [_ground(cell) for cell in merged[:1]]
+    grounds = [(cell.spec.dataset, cell.spec.split) for cell in merged[:1]]
     keys = {cell.key for cell in merged}
-    configurations = {_place(cell): cell.configuration for cell in merged}
+    configurations = {_table_row(cell): cell.configuration for cell in merged}
     superseded = []
-    for cell in earlier:
+    for cell in existing:
         if cell.key in keys:
             continue
-        same = configurations.get(_place(cell), cell.configuration) == cell.configuration
-        if same and _ground(cell) in grounds:
+        same = configurations.get(_table_row(cell), cell.configuration) == cell.configuration
+        if same and (cell.spec.dataset, cell.spec.split) in grounds:
             merged.append(cell)
         else:
             superseded.append(cell)
     return merged, superseded
 
 
-def _entries(plan: Mapping[str, Any], part: str) -> Any:
-    return plan["cells"] if part == "cells" else plan.get(part, ())
+def _table_row(cell: PlannedCell) -> tuple[str, str, str]:
+    """Return what names a row of the tables; results of two backends are never averaged."""
+    return cell.model, cell.arm, cell.spec.backend
 
 
-def _read(entry: Mapping[str, Any]) -> Cell:
-    cell = Cell(**entry)
-    _ = cell.spec["generator"] if is_generator(cell) else _ground(cell)  # raises where it is incomplete
-    return cell
-
-
-def _place(cell: Cell) -> tuple[str, str, str]:
-    """Return where a cell stands in tables; backends stand side by side, since their results are never averaged."""
-    return cell.model, cell.arm, cell.spec["backend"]
-
-
-def _ground(cell: Cell) -> tuple[Any, Any]:
-    """Return what must be equal for scores to be compared."""
-    return cell.spec["dataset"], cell.spec["split"]
-
-
-def write_plan(study: Path, header: Mapping[str, Any], cells: Iterable[Cell], generators: Iterable[Cell] = ()) -> None:
-    """Write ``plan.json`` atomically."""
-    plan = {"format": FORMAT, **header, "cells": [asdict(cell) for cell in cells]}
-    trained_before = [asdict(cell) for cell in generators]
-    write_json(study / PLAN_FILE, plan | ({"generators": trained_before} if trained_before else {}))
-
-
-def read_cells(study: Path) -> list[Cell]:
-    """Return the cells of a study's plan; none where it has no plan yet.
-
-    Raises
-    ------
-    StorageError
-        If the plan cannot be read.
-    """
-    return _read_plan(study, "cells")
-
-
-def read_generators(study: Path) -> list[Cell]:
-    """Return the generators of a study's plan, as cells of their own.
-
-    Raises
-    ------
-    StorageError
-        If the plan cannot be read.
-    """
-    return _read_plan(study, "generators")
-
-
-def _read_plan(study: Path, part: str) -> list[Cell]:
-    path = study / PLAN_FILE
-    if not path.exists():
-        return []
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-        cells = [_read(cell) for cell in _entries(plan, part)] if plan["format"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{path}: is not a plan of this program ({error}); choose another results folder") from error
-    if cells is None:
-        raise StorageError(
-            f"{path}: format {FORMAT} was expected. Received: {plan['format']!r}. It was written by another version of "
-            "the benchmarker; choose another results folder"
-        )
-    return cells
+def merge_generators(
+    planned: Iterable[PlannedGenerator], existing: Iterable[PlannedGenerator], cells: Iterable[PlannedCell]
+) -> list[PlannedGenerator]:
+    """Join the generators of a registry with those of an existing plan that its cells still need."""
+    wanted = {cell.generator for cell in cells}
+    merged = {generator.key: generator for generator in planned}
+    for generator in existing:
+        if generator.key in wanted:
+            merged.setdefault(generator.key, generator)
+    return list(merged.values())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
-from benchmarker.contracts.tasks import Task, task_from_json
+from benchmarker.contracts.tasks import Classification, Regression, Task, task_from_json
 from benchmarker.errors import StorageError
 from benchmarker.files import write_json
 
@@ -16,11 +17,15 @@ Json = dict[str, Any]
 """A JSON object on its way to a file or a digest."""
 
 
+_Read = TypeVar("_Read")
+_Settings = TypeVar("_Settings", bound=BaseModel)
+
+
 class Record(BaseModel):
     """Base of specifications, events and files: unknown names are refused, and nothing changes once it is read.
 
-    What was not given is not written. So a file that another version wrote keeps its digest when it is read and written
-    again, and optional parts can be left out of canonical JSON.
+    What was not given is not written, unless it can have one value only, such as the format of a file. So a file that
+    another version wrote keeps its digest when it is read and written again, and canonical JSON lacks optional parts.
     """
 
     model_config = ConfigDict(
@@ -31,6 +36,21 @@ class Record(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
     )
+
+    _constants: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Find the fields that can have one value only."""
+        cls._constants = frozenset(
+            name
+            for name, field in cls.model_fields.items()
+            if get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
+        )
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Count the fields that can have one value only as given."""
+        self.__pydantic_fields_set__.update(self._constants)
 
     def to_json(self) -> Json:
         """Return the JSON object that `model_validate` reads; every part that was given, in the order of the fields."""
@@ -45,12 +65,7 @@ class Record(BaseModel):
         StorageError
             If the file cannot be read, or is not what this class describes.
         """
-        try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except ValidationError as error:
-            raise StorageError(f"{path}: {explain(error)}") from error
-        except (OSError, ValueError) as error:
-            raise StorageError(f"{path}: cannot be read: {error}") from error
+        return read_as(path, cls.model_validate)
 
     def write(self, path: Path) -> None:
         """Write this object as indented JSON; a reader finds the old file or the new one, and nothing in between.
@@ -61,6 +76,21 @@ class Record(BaseModel):
             If the file cannot be written.
         """
         write_json(path, self.to_json())
+
+
+def read_as(path: Path, validate: Callable[[Any], _Read]) -> _Read:
+    """Read a JSON file through a function that validates its content.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read, or its content is not valid.
+    """
+    try:
+        return validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        reason = explain(error) if isinstance(error, ValidationError) else error
+        raise StorageError(f"{path}: cannot be read: {reason}") from error
 
 
 def explain(error: ValidationError) -> str:
@@ -74,8 +104,6 @@ def _write_out(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else value
 
 
-_Settings = TypeVar("_Settings", bound=BaseModel)
-
 WrittenOut = Annotated[_Settings, BeforeValidator(_write_out)]
 """Settings of a registry as records hold them: defaults are written out, so that they are part of digests.
 
@@ -83,16 +111,20 @@ Settings that are read from a file stay as they are, with nothing added.
 """
 
 
-def _to_task(value: Any) -> Task:
-    return task_from_json(value) if isinstance(value, dict) else value
+def _read_task(value: Any) -> Task:
+    match value:
+        case Classification() | Regression():
+            return value
+        case _:
+            try:
+                return task_from_json(value)
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"not a task: {error!r}") from error
 
 
-def _from_task(task: Task) -> Json:
+def _write_task(task: Task) -> Json:
     return task.to_json()
 
 
-TaskRecord = Annotated[Task, PlainValidator(_to_task), PlainSerializer(_from_task)]
+TaskRecord = Annotated[Task, PlainValidator(_read_task), PlainSerializer(_write_task)]
 """A task, as files hold it."""
-
-FORMAT: Literal[1] = 1
-"""Format of plan, manifest and trail; raised when older programs could not read them any more."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
 from benchmarker.study.fingerprint import Fingerprint
+from benchmarker.study.layout import MANIFEST_FILE, Checkpoint
 from benchmarker.study.plan import PartSizes, PrimaryMetricRecord
-from benchmarker.study.record import Record
-
-Checkpoint = Literal["best", "final"]
+from benchmarker.study.record import Record, read_as
 
 
 class _Manifest(Record):
     """What manifests of finished and of failed runs have in common."""
 
-    format: Literal[1]
+    format: Literal[1] = 1
     """Format of the manifest."""
 
     key: str
@@ -44,7 +44,7 @@ class _Manifest(Record):
 class FinishedManifest(_Manifest):
     """``manifest.json`` of a run that finished."""
 
-    status: Literal["ok"]
+    status: Literal["ok"] = "ok"
     """Tells a finished run from a failed one."""
 
     trained: bool
@@ -66,7 +66,7 @@ class FinishedManifest(_Manifest):
 class FailedManifest(_Manifest):
     """``manifest.json`` of a run that failed."""
 
-    status: Literal["failed"]
+    status: Literal["failed"] = "failed"
     """Tells a failed run from a finished one."""
 
     kind: str
@@ -82,8 +82,19 @@ class FailedManifest(_Manifest):
     """End of the run in ISO 8601, UTC."""
 
 
-Manifest = Annotated[FinishedManifest | FailedManifest, Field(discriminator="status")]
-MANIFEST: TypeAdapter[FinishedManifest | FailedManifest] = TypeAdapter(Manifest)
+Manifest = FinishedManifest | FailedManifest
+_MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Annotated[Manifest, Field(discriminator="status")])
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a run.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be read.
+    """
+    return read_as(folder / MANIFEST_FILE, _MANIFEST.validate_python)
 
 
 class ClassScores(Record):
@@ -271,6 +282,17 @@ class GeneratorCosts(GeneratorTrainingCosts):
 
     trained: bool
     """Whether this study trained it; false for a copy from the cache."""
+
+    @classmethod
+    def of(cls, training: GeneratorTrainingCosts, *, trained: bool) -> Self:
+        """Return the costs of a generator, which are those of its training wherever that was."""
+        return cls(
+            parameters=training.parameters,
+            peak_memory_bytes=training.peak_memory_bytes,
+            training_seconds=training.training_seconds,
+            training_images_per_second=training.training_images_per_second,
+            trained=trained,
+        )
 
 
 class GeneratorTrainingRecord(Record):

@@ -1,80 +1,76 @@
-"""How much disk a study will need, known as soon as its networks are.
+"""How much disk a study will need, known as soon as its networks are built.
 
 The size of a network is not in the registry, and building one in the parent would cost the start of a backend. So a
-worker measures its network right after it is built (`measure`), refuses to train what would not fit, and tells its
-parent, which adds up the whole study from then on, and from the runs that earlier commands finished (`Forecast`).
+worker measures its network right after it is built (`measure`), refuses to train what would not fit, and reports the
+size to its parent. From then on the parent adds up the whole study, with the sizes that earlier commands recorded
+(`Forecast`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarker.disk import format_size, require_free
 from benchmarker.errors import StorageError
-from benchmarker.files import read_json
-from benchmarker.study.layout import RUNS_FOLDER
-from benchmarker.study.plan import Cell
+from benchmarker.study.layout import COSTS_FILE, RunPaths
+from benchmarker.study.plan import Planned, PlannedCell, PlannedGenerator
+from benchmarker.study.record import Record
+from benchmarker.study.runs import CellCosts
 
-# Newest snapshots that are kept, and the one that is written beside them.
-_SNAPSHOTS = 3
+WEIGHTS_OVERHEAD_BYTES = 1 << 19
+"""Names and groups of an HDF5 file."""
+
+RUN_OVERHEAD_BYTES = 1 << 20
+"""Logs, history and events of a run."""
+
+SNAPSHOTS = 3
+"""Snapshots on the disk at once: the newest two, and the one that is being written."""
+
 _CHECKPOINTS = 2
 # Adam keeps two numbers for each weight that is trained.
 _OPTIMISER_FACTOR = 2
 _BYTES_OF_A_WEIGHT = 4
-# Names and groups of an HDF5 file; logs, history and events of a run.
-_WEIGHTS_OVERHEAD_BYTES = 1 << 19
-_RUN_OVERHEAD_BYTES = 1 << 20
 # A line of a prediction file: source, labels, and a number of up to 20 digits for each output.
 _LINE_BYTES, _NUMBER_BYTES = 80, 21
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellSpace:
-    """Disk that a cell needs, in bytes.
-
-    Parameters
-    ----------
-    kept : int
-        By its finished run: best and final weights, predictions, logs.
-    peak : int
-        At most while it works: snapshots hold the network, its optimiser and the best weights so far.
-    """
+class DiskSpace(Record):
+    """Disk that a run needs, in bytes."""
 
     kept: int
+    """Bytes of the finished run: weights, predictions, logs."""
+
     peak: int
-
-    def to_json(self) -> dict[str, int]:
-        """Return what an event tells the parent."""
-        return {"kept": self.kept, "peak": self.peak}
+    """Largest number of bytes while it works: snapshots hold the network, its optimiser and the best weights so far."""
 
 
-def cell_space(weights_bytes: int, optimiser_bytes: int, *, test_images: int, outputs: int) -> CellSpace:
+def cell_space(weights_bytes: int, optimiser_bytes: int, *, test_images: int, outputs: int) -> DiskSpace:
     """Return the disk that a cell needs.
 
     Parameters
     ----------
     weights_bytes, optimiser_bytes : int
-        Of all variables of the network, and of its optimiser.
+        Bytes of all variables of the network, and of its optimiser.
     test_images, outputs : int
         Lines of a prediction file, and numbers in each.
     """
     predictions = _CHECKPOINTS * test_images * (_LINE_BYTES + _NUMBER_BYTES * outputs)
-    kept = _CHECKPOINTS * (weights_bytes + _WEIGHTS_OVERHEAD_BYTES) + predictions + _RUN_OVERHEAD_BYTES
+    kept = _CHECKPOINTS * (weights_bytes + WEIGHTS_OVERHEAD_BYTES) + predictions + RUN_OVERHEAD_BYTES
     snapshot = 2 * weights_bytes + optimiser_bytes
-    peak = max(_SNAPSHOTS * snapshot + _RUN_OVERHEAD_BYTES, (_SNAPSHOTS - 1) * snapshot + kept)
-    return CellSpace(kept=kept, peak=peak)
+    peak = max(SNAPSHOTS * snapshot + RUN_OVERHEAD_BYTES, (SNAPSHOTS - 1) * snapshot + kept)
+    return DiskSpace(kept=kept, peak=peak)
 
 
-def measure(model: Any, *, test_images: int, outputs: int) -> CellSpace:
+def measure(model: Any, *, test_images: int, outputs: int) -> DiskSpace:
     """Return the disk that training a network needs.
 
     Parameters
     ----------
     model : keras.Model
-        Built; its optimiser is counted as Adam where it is not built yet.
+        A network that is built. Its optimiser counts as Adam where it is not built yet.
     test_images, outputs : int
         As for `cell_space`.
     """
@@ -86,86 +82,82 @@ def measure(model: Any, *, test_images: int, outputs: int) -> CellSpace:
 
 
 def _nbytes(variable: Any) -> int:
-    count = 1
-    for length in variable.shape:
-        count *= int(length)
     # Computing in half precision does not make stored variables smaller.
-    return count * (8 if "64" in str(variable.dtype) else _BYTES_OF_A_WEIGHT)
+    width = 8 if "64" in str(variable.dtype) else _BYTES_OF_A_WEIGHT
+    return width * math.prod(int(length) for length in variable.shape)
 
 
-def require_cell_space(folder: Path, space: CellSpace, present: int = 0) -> None:
-    """Refuse to train a network whose run would not fit.
+def require_run_space(folder: Path, space: DiskSpace) -> None:
+    """Refuse to train a network or generator whose run would not fit.
 
     Parameters
     ----------
     folder : Path
-        Of the run.
-    space : CellSpace
-        What it needs.
-    present : int
-        Bytes of it that are on the disk already: snapshots of a run that goes on.
+        Folder of the run. Snapshots in it, of a training that is resumed, count as part of what it needs.
+    space : DiskSpace
+        Disk that the run needs.
 
     Raises
     ------
     StorageError
         Naming what is needed and what is free.
     """
+    present = sum(path.stat().st_size for path in folder.glob("snapshot-*"))
     purpose = f"training this network ({format_size(space.kept)} of results, the rest for snapshots)"
     require_free(folder, max(0, space.peak - present), purpose)
 
 
 class Forecast:
-    """Adds up the disk that the cells of a study which have not finished will need.
+    """Adds up the disk that the runs of a study which have not finished will need.
 
     Parameters
     ----------
     study : Path
-        Folder of the study; its finished runs tell the size of networks, and so do the workers' events.
-    cells : iterable of Cell
-        All that are going to be run.
+        Folder of the study.
+    planned : iterable of PlannedCell or PlannedGenerator
+        Everything that is going to be run.
     jobs : int
-        How many work at once.
+        Number of runs at once.
     """
 
-    def __init__(self, study: Path, cells: Iterable[Cell], *, jobs: int = 1) -> None:
+    def __init__(self, study: Path, planned: Iterable[Planned], *, jobs: int = 1) -> None:
         self._study = study
         self._jobs = jobs
-        self._waiting = {cell.key: _network(cell) for cell in cells}
-        self._known: dict[str, CellSpace] = {}
+        self._waiting = {each.key: _network(each) for each in planned}
+        self._known: dict[str, DiskSpace] = {}
 
-    def learn_from_runs(self, finished: Iterable[Cell], *, outputs: int, test_images: int) -> None:
-        """Take the size of networks from runs that are there; those that cannot be read tell nothing."""
+    def learn_from_runs(self, finished: Iterable[PlannedCell], *, outputs: int, test_images: int) -> None:
+        """Take the size of networks from finished runs; those that cannot be read are passed over."""
         for cell in finished:
             try:
-                costs = read_json(self._study / RUNS_FOLDER / cell.run_name / "costs.json")
-                parameters = costs["parameters"]
-                weights = _BYTES_OF_A_WEIGHT * int(parameters["total"])
-                optimiser = _OPTIMISER_FACTOR * _BYTES_OF_A_WEIGHT * int(parameters["trainable"])
-            except (StorageError, KeyError, TypeError, ValueError):
+                costs = CellCosts.read(RunPaths.of(self._study, cell.key).finished / COSTS_FILE)
+            except StorageError:
                 continue
+            weights = _BYTES_OF_A_WEIGHT * costs.parameters.total
+            optimiser = _OPTIMISER_FACTOR * _BYTES_OF_A_WEIGHT * costs.parameters.trainable
             self._known[_network(cell)] = cell_space(weights, optimiser, test_images=test_images, outputs=outputs)
 
-    def built(self, cell: Cell, space: Mapping[str, int]) -> None:
-        """Take the size of a network from its worker, and check the study anew if it was not known.
+    def built(self, planned: Planned, space: DiskSpace) -> None:
+        """Take the size of a network from its worker, and check the study again if it was not known.
 
         Raises
         ------
         StorageError
             If the study does not fit.
         """
-        network = _network(cell)
+        network = _network(planned)
         fresh = network not in self._known
-        self._known[network] = CellSpace(kept=int(space["kept"]), peak=int(space["peak"]))
+        self._known[network] = space
         if fresh:
             self.check()
 
-    def finished(self, cell: Cell) -> None:
-        """Forget a cell: what it needed is on the disk, or was given back."""
-        self._waiting.pop(cell.key, None)
+    def finished(self, planned: Planned) -> None:
+        """Forget a run: what it needed is on the disk, or was given back."""
+        self._waiting.pop(planned.key, None)
 
     @property
     def n_bytes(self) -> int:
-        """What is needed at most from now on, by networks whose size is known: a lower bound for the study."""
+        """Bytes that networks of known size will need at most from now on: a lower bound for the study."""
         spaces = [self._known[network] for network in self._waiting.values() if network in self._known]
         extra = sorted((space.peak - space.kept for space in spaces), reverse=True)
         return sum(space.kept for space in spaces) + sum(extra[: self._jobs])
@@ -184,8 +176,12 @@ class Forecast:
             require_free(self._study, self.n_bytes, f"{of}{len(self._waiting)} cell(s) that have not finished")
 
 
-def _network(cell: Cell) -> str:
-    """Return what decides the size of a cell's network, within one study."""
-    generator = cell.spec.get("generator")
-    model = generator or cell.spec.get("model", {})
-    return repr((model.get("name" if generator else "architecture"), sorted((model.get("options") or {}).items())))
+def _network(planned: Planned) -> str:
+    """Return what decides the size of a network, within one study."""
+    match planned:
+        case PlannedCell():
+            model = planned.spec.model
+            return repr((model.architecture, sorted(model.options.items())))
+        case PlannedGenerator():
+            generator = planned.spec.generator
+            return repr((generator.name, sorted(generator.options.items())))

@@ -6,7 +6,7 @@ what follows from the seed, share a *configuration* and may be averaged.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag
 
@@ -14,9 +14,6 @@ from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Split, Tr
 from benchmarker.digests import digest_json
 from benchmarker.registry.models import GeneratedEntry
 from benchmarker.study.record import Json, Record, TaskRecord, WrittenOut
-
-SPEC_FORMAT: Literal[1] = 1
-"""Part of every key; raised when the same specification would mean another training."""
 
 
 class PluginChoice(Record):
@@ -57,6 +54,13 @@ class GeneratedSpec(Record):
     real: Literal[False] | None = None
     """Train without the real images; left out where they stay."""
 
+    @classmethod
+    def of(cls, generator: str, configuration: str, *, ratio: float | None, balance: bool, real: bool) -> Self:
+        """Return the generated images that a registry asks for, of one generator."""
+        amount: Json = {"balance": True} if balance else {"ratio": ratio}
+        alone: Json = {} if real else {"real": False}
+        return cls(generator=generator, configuration=configuration, **amount, **alone)
+
 
 class ArmSpec(Record):
     """One training-data condition."""
@@ -74,9 +78,14 @@ class ArmSpec(Record):
     """A broken plugin keeps this arm from being used; its cells stay in the plan."""
 
     @property
+    def generated_images(self) -> GeneratedSpec | None:
+        """Generated images that are trained on; None where there are none, or the arm cannot be used."""
+        return self.generated if isinstance(self.generated, GeneratedSpec) else None
+
+    @property
     def generator(self) -> str | None:
         """Key of the generator whose images are trained on, where there is one."""
-        return self.generated.generator if isinstance(self.generated, GeneratedSpec) else None
+        return None if self.generated_images is None else self.generated_images.generator
 
 
 class ModelSpec(Record):
@@ -119,8 +128,8 @@ class _Specification(Record):
 class CellSpec(_Specification):
     """Everything that may change the result of a cell."""
 
-    format: Literal[1]
-    """Format of the specification."""
+    format: Literal[1] = 1
+    """Format of the specification; raised when the same one would mean another training."""
 
     backend: str
     """Name of the backend of Keras."""
@@ -193,10 +202,10 @@ class GeneratorChoice(PluginChoice):
 class GeneratorSpec(_Specification):
     """Everything that may change a trained generator."""
 
-    format: Literal[1]
-    """Format of the specification."""
+    format: Literal[1] = 1
+    """Format of the specification; raised when the same one would mean another training."""
 
-    kind: Literal["generator"]
+    kind: Literal["generator"] = "generator"
     """Tells a generator from a cell."""
 
     backend: str
@@ -230,9 +239,11 @@ class GeneratorSpec(_Specification):
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, GeneratorSpec):
-        return "generator"
-    return "generator" if isinstance(value, dict) and value.get("kind") == "generator" else "cell"
+    match value:
+        case GeneratorSpec() | {"kind": "generator"}:
+            return "generator"
+        case _:
+            return "cell"
 
 
 Spec = Annotated[

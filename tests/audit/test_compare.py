@@ -96,7 +96,7 @@ def test_a_trail_that_ends_early_is_named_whichever_it_is() -> None:
         assert found is not None
         assert "epoch 2" in {found.entries[0].recorded, found.entries[0].rerun}
         assert found.causes == usual_causes("end")
-    short = Trail(trail().to_json()[:-1])
+    short = Trail(trail().links[:-1])
     found = first_difference(short, trail())
     assert found is not None
     assert (found.link, found.entries[0].recorded) == ("metrics", "(absent)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,17 +12,15 @@ from benchmarker import SkippedImage
 from benchmarker.cli.output import duration
 from benchmarker.cli.progress import LiveObserver, PlainObserver, observer, skipped_lines
 from benchmarker.study.observer import CellOutcome, CellView, DataSummary, Observer
+from tests.study.material import cell_metrics
 
 CELLS = [
     CellView(key=str(number) * 64, model=model, architecture=model, arm="real", seed=8901)
     for number, model in enumerate(("convxpress", "mcrgnet", "alexnet"))
 ]
 SKIPPED = tuple(SkippedImage(name=f"image{number}.fits", reason="every pixel is NaN") for number in range(14))
-METRICS: dict[str, Any] = {
-    "primary": {"name": "mean_per_class_accuracy"},
-    "best": {"test": {"mean_per_class_accuracy": 91.25}},
-    "final": {"test": {"mean_per_class_accuracy": 90.0}},
-}
+METRICS = cell_metrics(best=91.25, final=90.0)
+COLLAPSED = cell_metrics(best=25.0, final=90.0, collapsed="FRI")
 
 
 def play(watching: Observer) -> None:
@@ -121,12 +118,12 @@ def test_plain_observer_keeps_the_number_of_a_cell(capsys: pytest.CaptureFixture
     watching.cell_started(CELLS[1])
     watching.cell_started(CELLS[0])
     watching.cell_finished(CELLS[0], CellOutcome(status="failed", kind="plugin", message="no", reused=True))
-    watching.cell_finished(CELLS[1], CellOutcome(status="ok", metrics=METRICS | {"best": {"collapsed": "FRI"}}))
+    watching.cell_finished(CELLS[1], CellOutcome(status="ok", metrics=COLLAPSED))
     assert capsys.readouterr().out.splitlines()[1:] == [
         "[1/3] mcrgnet/real/8901: started",
         "[2/3] convxpress/real/8901: started",
         "[2/3] convxpress/real/8901: failed before (plugin): no",
-        "[1/3] mcrgnet/real/8901: ok in 0 s, MPCA % final 90.0, collapsed to one class, FRI",
+        "[1/3] mcrgnet/real/8901: ok in 0 s, MPCA % best 25.0, final 90.0, collapsed to one class, FRI",
     ]
 
 

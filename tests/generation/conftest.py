@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarker.study.layout import RunPaths
+from benchmarker.study.plan import PlannedGenerator
+from benchmarker.study.protocol import GeneratorJob
+from benchmarker.study.specs import GeneratorChoice, GeneratorSpec, GeneratorTraining, TrainingPartSpec
+
 Edited = Callable[[], AbstractContextManager[None]]
 
 SEED = 8901
@@ -93,39 +98,50 @@ def make_images(n: int, seed: int = 0) -> Any:
     )
 
 
+MakeJob = Callable[..., GeneratorJob]
+
+
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., dict[str, Any]]]:
-    """Write a job for the example: ``job(epochs=2, conditions=["class"])``; images are made, not prepared."""
-    from benchmarker import digest_json
+def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeJob]:
+    """Return a function that makes jobs for the example: ``job(folder, epochs=2, conditions=("class",))``.
+
+    The images are made, not prepared.
+    """
+    from benchmarker.contracts.settings import Split
     from benchmarker.data.splits import split_sources
-    from benchmarker.generation import run
+    from benchmarker.generation import job as job_module
     from benchmarker.training.sets import PartSet, digest_part
 
     made: dict[Path, Any] = {}
     folder = tmp_path_factory.mktemp("prepared")
 
-    def write(
-        epochs: int = 3, conditions: tuple[str, ...] = ("class", "flux"), images: Any = None, cache: bool = False
-    ) -> dict[str, Any]:
-        from benchmarker.contracts.settings import Split
-
+    def make(
+        run: Path,
+        epochs: int = 3,
+        conditions: tuple[str, ...] = ("class", "flux"),
+        images: Any = None,
+        cache: bool = False,
+    ) -> GeneratorJob:
         prepared = folder / str(len(made))
         data = made[prepared] = images if images is not None else make_images(72)
-        split = {"train": 0.6, "validation": 0.2}
-        part = PartSet(data, split_sources(data, Split.model_validate(split), SEED).train)
-        spec = {
-            "format": 1,
-            "kind": "generator",
-            "backend": "tensorflow",
-            "generator": {"name": "their-gan", "options": {"latent": 4, "learning_rate": 0.002}, "epochs": epochs},
-            "conditions": list(conditions),
-            "seed": SEED,
-            "training": {"threads": 1, "precision": "float32"},
-            "data": {"digest": digest_part(part), "images": len(part), "shape": [SIZE, SIZE, 1]},
-        }
-        cell = {"key": digest_json(spec), "spec": spec}
-        return {"cell": cell, "prepared": str(prepared), "split": split, "cache": cache}
+        split = Split(train=0.6, validation=0.2)
+        part = PartSet(data, split_sources(data, split, SEED).train)
+        spec = GeneratorSpec(
+            backend="tensorflow",
+            seed=SEED,
+            training=GeneratorTraining(threads=1, precision="float32"),
+            data=TrainingPartSpec(digest=digest_part(part), images=len(part), shape=(SIZE, SIZE, 1), task=data.task),
+            generator=GeneratorChoice(name="their-gan", options={"latent": 4, "learning_rate": 0.002}, epochs=epochs),
+            conditions=conditions,
+        )
+        return GeneratorJob(
+            generator=PlannedGenerator.of(spec, label="their-gan", line=0),
+            prepared=prepared,
+            paths=RunPaths(working=run, tested=run, finished=run, failed=run),
+            split=split,
+            cache=cache,
+        )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "open_prepared", made.__getitem__)
-        yield write
+        patch.setattr(job_module, "open_prepared", made.__getitem__)
+        yield make

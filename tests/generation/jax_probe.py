@@ -1,7 +1,7 @@
-"""Trains `cgan` on JAX for two steps, an epoch each, into the folders that it is told; prints digests as JSON.
+"""Trains `cgan` on JAX for two steps, an epoch each, into the given folders; prints digests as JSON.
 
-A folder with snapshots is gone on with. The model is built once, for what takes time is to compile its steps: every
-training but the first begins with its initial weights set again.
+A training resumes in a folder with snapshots. The model is built once, because compiling its steps takes long: every
+training but the first begins with the initial weights set again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,10 @@ import numpy as np
 from benchmarker import backends, digest_arrays, digest_file
 from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.discovery import installed
-from benchmarker.generation.build import build_generator
+from benchmarker.generation.model import build_generator
 from benchmarker.generation.training import Trainer
+from benchmarker.study.protocol import EpochDone, Event, Resumed
+from benchmarker.study.specs import GeneratorChoice, GeneratorSpec, GeneratorTraining, TrainingPartSpec
 from benchmarker.trail import Trail
 from benchmarker.training.sets import PartSet
 from benchmarker.training.snapshots import to_array
@@ -27,7 +28,16 @@ from benchmarker.training.snapshots import to_array
 IMAGES = 16
 """As many as a batch of the default preset."""
 
-SPEC = {"generator": {"name": "cgan", "options": {}}, "seed": 1, "training": {"precision": "float32"}}
+
+def _spec(part: PartSet) -> GeneratorSpec:
+    return GeneratorSpec(
+        backend="jax",
+        seed=1,
+        training=GeneratorTraining(threads=1, precision="float32"),
+        data=TrainingPartSpec(digest="0" * 64, images=len(part), shape=part.image_shape, task=part.task),
+        generator=GeneratorChoice(name="cgan", options={}, epochs=2),
+        conditions=("class",),
+    )
 
 
 def main(folders: list[Path]) -> dict[str, Any]:
@@ -35,7 +45,7 @@ def main(folders: list[Path]) -> dict[str, Any]:
     images = _conftest().make_images(IMAGES)
     part = PartSet(images, np.arange(IMAGES))
     space = ConditionSpace(classes=("left", "right"))
-    model = build_generator(installed(), SPEC, space, part.image_shape)
+    model = build_generator(installed(), _spec(part), space, part.image_shape)
     initial = [to_array(variable) for variable in model.variables]
 
     def train(folder: Path) -> dict[str, Any]:
@@ -43,9 +53,9 @@ def main(folders: list[Path]) -> dict[str, Any]:
             variable.assign(array)
         events = []
 
-        def emit(event: Mapping[str, Any]) -> None:
-            if event["event"] != "step":
-                events.append([event["event"], event["epoch"]])
+        def send(event: Event) -> None:
+            if isinstance(event, EpochDone | Resumed):
+                events.append([event.event, event.epoch])
 
         trainer = Trainer(
             model=model,
@@ -55,7 +65,7 @@ def main(folders: list[Path]) -> dict[str, Any]:
             epochs=2,
             folder=folder,
             fingerprint="here",
-            emit=emit,
+            send=send,
             trail=Trail(),
         )
         trainer.train()

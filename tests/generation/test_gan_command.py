@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,17 @@ import numpy as np
 import pytest
 
 from benchmarker.cli.entry import main
-from benchmarker.generation import drawing, standalone
-from benchmarker.generation.request import IMAGES_FILE, REQUEST_FILE, Request
-from benchmarker.generation.run import train_generator
-
-Job = Callable[..., dict[str, Any]]
+from benchmarker.generation import drawing, on_request
+from benchmarker.generation.drawing import IMAGES_FILE, REQUEST_FILE, DrawingJob, Request
+from benchmarker.generation.job import train_generator
+from tests.generation.conftest import MakeJob
 
 
 @pytest.fixture(scope="module")
-def run(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of a generator that knows class and flux, with the weights of each of two epochs; nobody changes it."""
     folder = tmp_path_factory.mktemp("run")
-    train_generator(job(epochs=2), folder, lambda _event: None)
+    train_generator(job(folder, epochs=2), lambda _event: None)
     return folder
 
 
@@ -38,7 +36,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         images = np.broadcast_to((np.arange(n) / n).astype("<f4")[:, None, None, None], (n, *shape))
         (folder / IMAGES_FILE).write_bytes(images.tobytes())
 
-    monkeypatch.setattr(standalone, "draw_in_process", draw)
+    monkeypatch.setattr(on_request, "draw_in_process", draw)
     return asked
 
 
@@ -96,13 +94,12 @@ def test_a_grid_shows_what_the_generator_draws(run: Path, tmp_path: Path, monkey
     """Drawn here, as another process takes seconds to start."""
     from PIL import Image
 
-    def draw(run: Path, folder: Path, request: Request, shape: tuple[int, ...], **named: Any) -> None:
+    def draw(run: Path, folder: Path, request: Request, shape: tuple[int, int, int], **named: Any) -> None:
         with (folder / REQUEST_FILE).open("wb") as file:
             request.save(file)
-        job = {"run": run, "folder": folder, "shape": shape, "stream": named["stream"], "epoch": named["epoch"]}
-        drawing.draw(job)
+        drawing.draw(DrawingJob(run=run, folder=folder, shape=shape, stream=named["stream"], epoch=named["epoch"]))
 
-    monkeypatch.setattr(standalone, "draw_in_process", draw)
+    monkeypatch.setattr(on_request, "draw_in_process", draw)
     assert main(arguments("grid", run, "-c", "class=left", "--side", "3", "--out", tmp_path / "g.png")) == 0
     with Image.open(tmp_path / "g.png") as grid:
         assert grid.size == (3 * 48 + 4, 3 * 48 + 4)
@@ -143,7 +140,7 @@ def test_what_cannot_be_asked_for_is_told(
 
 def test_a_folder_without_a_generator_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments("grid", tmp_path, "--out", tmp_path / "grid.png")) == 1
-    assert "the trail of a generator was expected there" in capsys.readouterr().err
+    assert "trail.json: there is no trail" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,10 @@
-"""A generator is trained to equal bits, goes on after a kill, shares what it learnt, and never sees held-out images."""
+"""A generator is trained to equal bits, resumes after a kill, is shared, and never sees held-out images."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,19 @@ import numpy as np
 import pytest
 
 from benchmarker.digests import digest_file
-from benchmarker.generation.run import train_generator
-from tests.generation.conftest import Edited
-
-Job = Callable[..., dict[str, Any]]
-Event = Mapping[str, Any]
+from benchmarker.errors import StorageError
+from benchmarker.generation.job import GeneratorOutcome, train_generator
+from benchmarker.study.protocol import EpochDone, Event, EventHandler, Resumed, StepDone
+from tests.generation.conftest import SEED, Edited, MakeJob, make_images
 
 
 class KilledError(Exception):
-    """Stands for the end of a process."""
+    """Takes the place of the end of a process."""
 
 
-def train(job: Mapping[str, Any], folder: Path, emit: Callable[[Event], None] = lambda _event: None) -> dict[str, Any]:
+def train(job: MakeJob, folder: Path, send: EventHandler = lambda _event: None, **options: Any) -> GeneratorOutcome:
     folder.mkdir(exist_ok=True)
-    return train_generator(job, folder, emit)
+    return train_generator(job(folder, **options), send)
 
 
 def bits(folder: Path) -> dict[str, str]:
@@ -44,17 +42,17 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def told() -> list[Event]:
-    """What the training of `one` tells."""
+def events() -> list[Event]:
+    """Events of the training of `one`."""
     return []
 
 
 @pytest.fixture(scope="module")
-def one(job: Job, told: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def one(job: MakeJob, events: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of a generator of four epochs, which other studies find in the cache."""
     folder = tmp_path_factory.mktemp("one")
-    about = train(job(epochs=4, cache=True), folder, told.append)
-    assert about["trained"] is True
+    about = train(job, folder, events.append, epochs=4, cache=True)
+    assert about.trained is True
     return folder
 
 
@@ -62,7 +60,7 @@ def head(run: Path) -> str:
     return str(json.loads((run / "trail.json").read_text())["links"][-1]["digest"])
 
 
-def test_a_run_writes_what_the_page_says(one: Path, told: list[Event]) -> None:
+def test_run_writes_the_documented_files(one: Path, events: list[Event]) -> None:
     from PIL import Image
 
     steps = rows(one / "losses.csv")
@@ -80,86 +78,83 @@ def test_a_run_writes_what_the_page_says(one: Path, told: list[Event]) -> None:
     links = [link["name"] for link in json.loads((one / "trail.json").read_text())["links"]]
     first = ["cell", "fingerprint", "training part", "conditions", "initial weights"]
     assert links == [*first, "epoch 1", "epoch 2", "epoch 3", "epoch 4", "final weights"]
-    assert [event["epoch"] for event in told if event["event"] == "epoch"] == [1, 2, 3, 4]
+    assert [event.epoch for event in events if isinstance(event, EpochDone)] == [1, 2, 3, 4]
     assert json.loads((one / "metrics.json").read_text())["final"]["epoch"] == 4
     costs = json.loads((one / "costs.json").read_text())
     assert costs["training_seconds"] > 0
-    assert not any("GAN learnt" in str(event) for event in told)
+    assert not any("GAN learnt" in str(event) for event in events)
 
 
-def test_another_study_takes_a_trained_generator_and_an_audit_trains_it_to_equal_bits(
-    job: Job, one: Path, tmp_path: Path
+def test_another_study_copies_a_trained_generator_and_an_audit_trains_it_to_equal_bits(
+    job: MakeJob, one: Path, tmp_path: Path
 ) -> None:
-    told: list[Event] = []
-    about = train(job(epochs=4, cache=True), tmp_path / "two", told.append)
-    assert about["trained"] is False
-    assert not [event for event in told if event["event"] == "epoch"]
+    events: list[Event] = []
+    about = train(job, tmp_path / "two", events.append, epochs=4, cache=True)
+    assert about.trained is False
+    assert not [event for event in events if isinstance(event, EpochDone)]
     assert bits(tmp_path / "two") == bits(one)
     assert json.loads((tmp_path / "two/costs.json").read_text())["trained"] is False
-    again = train(job(epochs=4), tmp_path / "audited")  # an audit does not look there
-    assert again["trained"] is True
-    assert again["trail"] == about["trail"] == head(one)
+    again = train(job, tmp_path / "audited", epochs=4)  # an audit does not look there
+    assert again.trained is True
+    assert again.trail == about.trail == head(one)
     assert bits(tmp_path / "audited") == bits(one)
 
 
-def test_a_training_that_is_ended_goes_on_to_the_same_bits(
-    job: Job, one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_killed_training_resumes_to_the_same_bits(
+    job: MakeJob, one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ended in the middle of an epoch, and after another one's losses were written but not its snapshot."""
+    """Killed in the middle of an epoch, and after the losses of another were written but not its snapshot."""
     from benchmarker.generation import training
 
     monkeypatch.setattr(training, "_STEP_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(training, "_READ_STEPS", 1)
     parted = tmp_path / "parted"
-    told: list[Event] = []
+    events: list[Event] = []
 
-    def end(event: str, epoch: int) -> Callable[[Event], None]:
-        def hear(each: Event) -> None:
-            told.append(each)
-            if each["event"] == event and each["epoch"] == epoch:
+    def kill_at(kind: type[StepDone | EpochDone], epoch: int) -> EventHandler:
+        def send(event: Event) -> None:
+            events.append(event)
+            if isinstance(event, kind) and event.epoch == epoch:
                 raise KilledError
 
-        return hear
+        return send
 
-    for event, epoch in (("step", 2), ("epoch", 3)):
+    for kind, epoch in ((StepDone, 2), (EpochDone, 3)):
         with pytest.raises(KilledError):
-            train(job(epochs=4), parted, end(event, epoch))
+            train(job, parted, kill_at(kind, epoch), epochs=4)
         snapshots = [f"snapshot-{k:06d}.npz" for k in range(1, epoch)]
         assert sorted(path.name for path in parted.glob("snapshot-*")) == snapshots
         assert any(row["epoch"] == str(epoch) for row in rows(parted / "losses.csv"))
-    train(job(epochs=4), parted, told.append)
-    assert [each["epoch"] for each in told if each["event"] == "resumed"] == [1, 2]
+    train(job, parted, events.append, epochs=4)
+    assert [each.epoch for each in events if isinstance(each, Resumed)] == [1, 2]
     assert bits(parted) == bits(one)
 
 
-def test_edited_code_is_trained_anew_and_goes_on_with_no_snapshot_of_the_old(
-    job: Job, tmp_path: Path, edited: Edited
-) -> None:
-    """What its cell is known by, and what its trail says, stay the same: the edit here changes no bit."""
-    told: list[Event] = []
+def test_edited_code_is_trained_anew_without_snapshots_of_the_old(job: MakeJob, tmp_path: Path, edited: Edited) -> None:
+    """Its key and its trail stay the same: the edit here changes no bit."""
+    events: list[Event] = []
 
     def end(event: Event) -> None:
-        told.append(event)
-        if event["event"] == "epoch" and event["epoch"] == 2:
+        events.append(event)
+        if isinstance(event, EpochDone) and event.epoch == 2:
             raise KilledError
 
     with pytest.raises(KilledError):
-        train(job(epochs=2, cache=True), tmp_path / "one", end)
+        train(job, tmp_path / "one", end, epochs=2, cache=True)
     with edited():
-        about = train(job(epochs=2, cache=True), tmp_path / "one", told.append)
-        assert about["trained"] is True
-        assert not [event for event in told if event["event"] == "resumed"]
-        assert train(job(epochs=2, cache=True), tmp_path / "two")["trained"] is False
-    original = train(job(epochs=2, cache=True), tmp_path / "three")
-    assert original["trained"] is True
+        about = train(job, tmp_path / "one", events.append, epochs=2, cache=True)
+        assert about.trained is True
+        assert not [event for event in events if isinstance(event, Resumed)]
+        assert train(job, tmp_path / "two", epochs=2, cache=True).trained is False
+    original = train(job, tmp_path / "three", epochs=2, cache=True)
+    assert original.trained is True
     for name in ("digests", "trail", "fingerprint"):
-        assert original[name] == about[name]
+        assert getattr(original, name) == getattr(about, name)
 
 
-def test_held_out_images_change_nothing(job: Job, one: Path, tmp_path: Path) -> None:
+def test_held_out_images_change_nothing(job: MakeJob, one: Path, tmp_path: Path) -> None:
     from benchmarker.contracts.settings import Split
     from benchmarker.data.splits import split_sources
-    from tests.generation.conftest import SEED, make_images
 
     images = make_images(72)
     changed = images.images.copy()
@@ -170,29 +165,27 @@ def test_held_out_images_change_nothing(job: Job, one: Path, tmp_path: Path) -> 
     flux[parts.test] = 7
     attributes = {"flux": dataclasses.replace(images.attributes["flux"], values=flux)}
     other = dataclasses.replace(images, images=changed, attributes=attributes, digest="0" * 64)
-    first, second = job(epochs=4, images=images), job(epochs=4, images=other)
-    assert first["cell"]["key"] == second["cell"]["key"]
-    assert train(second, tmp_path / "two")["trained"] is True
+    first, second = (job(tmp_path, epochs=4, images=each) for each in (images, other))
+    assert first.generator.key == second.generator.key
+    assert train(job, tmp_path / "two", epochs=4, images=other).trained is True
     assert bits(tmp_path / "two") == bits(one)
     seen = images.images.copy()
     seen[parts.train[0]] = 0
-    third = job(epochs=4, images=dataclasses.replace(images, images=seen))
-    assert third["cell"]["key"] != first["cell"]["key"]
+    third = job(tmp_path, epochs=4, images=dataclasses.replace(images, images=seen))
+    assert third.generator.key != first.generator.key
 
 
-def test_data_that_are_not_those_of_the_plan_are_refused(job: Job, tmp_path: Path) -> None:
-    from benchmarker.errors import StorageError
-
-    wrong = job()
-    wrong["cell"]["spec"]["data"]["digest"] = "0" * 64
+def test_data_of_another_plan_are_refused(job: MakeJob, tmp_path: Path) -> None:
+    planned, other = job(tmp_path), job(tmp_path, images=make_images(72, seed=1))
+    wrong = planned.model_copy(update={"prepared": other.prepared})
     with pytest.raises(StorageError, match="holds other data than the plan"):
-        train(wrong, tmp_path / "one")
+        train_generator(wrong, lambda _event: None)
 
 
-def test_quality_is_measured_on_held_out_images(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether trained here or taken from the cache, with samples that do not depend on how many are asked for."""
+def test_quality_is_measured_on_held_out_images(job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained here or copied from the cache; samples do not depend on how many are drawn."""
     from benchmarker import Stream, discovery
-    from benchmarker.generation import run
+    from benchmarker.generation import job as job_module
 
     def measure(request: Any) -> dict[str, Any]:
         conditions = np.tile(np.eye(2, dtype=np.float32), (50, 1))
@@ -206,9 +199,9 @@ def test_quality_is_measured_on_held_out_images(job: Job, tmp_path: Path, monkey
     found = discovery.installed().generator("their-gan")
     known = dataclasses.replace(found, quality="their_gan:measure")
     monkeypatch.setattr(discovery.Plugins, "generator", lambda _self, _name: known)
-    monkeypatch.setattr(run, "resolve", lambda _name: measure)
+    monkeypatch.setattr(job_module, "resolve", lambda _name: measure)
     for name in ("one", "two"):
-        told = train(job(epochs=1, conditions=("class",), cache=True), tmp_path / name)
-        assert told["trained"] is (name == "one")
+        outcome = train(job, tmp_path / name, epochs=1, conditions=("class",), cache=True)
+        assert outcome.trained is (name == "one")
         quality = json.loads((tmp_path / name / "metrics.json").read_text())["quality"]
         assert quality == {"train": 43, "held_out": 29, "same": False}

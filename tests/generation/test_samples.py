@@ -1,11 +1,11 @@
-"""Synthetic images keep the shares of classes, come in constant memory, and are the same for all who ask."""
+"""Synthetic images keep the shares of classes, are drawn in constant memory, and are the same for every network."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,18 +17,24 @@ import pytest
 from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.contracts.tasks import Regression, RegressionTarget
 from benchmarker.errors import ConfigurationError, DataError, PluginError, StorageError
-from benchmarker.generation import drawing, samples
+from benchmarker.generation import drawing, synthetic
 from benchmarker.generation.conditions import bootstrap, encode, fit_conditions, shares
-from benchmarker.generation.mixture import MixedSet, Mixture
-from benchmarker.generation.request import REQUEST_FILE, Request, draw_in_process
-from benchmarker.generation.run import train_generator
-from benchmarker.generation.samples import generator_link, with_generated
-from benchmarker.generation.sampling import load_weights
+from benchmarker.generation.drawing import REQUEST_FILE, DrawingJob, Request, StreamChoice, draw_in_process
+from benchmarker.generation.job import train_generator
+from benchmarker.generation.model import load_weights
+from benchmarker.generation.run_files import GeneratorTrail
+from benchmarker.generation.synthetic import MixedSet, Mixture, with_generated
 from benchmarker.randomness import Stream
+from benchmarker.study.specs import GeneratedSpec
 from benchmarker.training.sets import PartSet
-from tests.generation.conftest import SEED, Edited, make_images
+from tests.generation.conftest import SEED, Edited, MakeJob, make_images
+from tests.study.material import cell_spec, some_fingerprint
 
-FINGERPRINT = {"backend": "tensorflow", "plugins": {"architecture lenet": "somebody 1.0"}}
+FINGERPRINT = some_fingerprint(lenet="somebody 1.0")
+
+
+def generated(**amount: Any) -> GeneratedSpec:
+    return GeneratedSpec(generator="0" * 64, configuration="0" * 64, **amount)
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ def test_shares_add_up() -> None:
         assert sum(shares([7, 11, 13, 2], total)) == total
 
 
-def test_an_arm_without_any_image_is_refused(real: PartSet) -> None:
+def test_arm_without_any_image_is_refused(real: PartSet) -> None:
     with pytest.raises(ConfigurationError, match="raise its ratio"):
         Mixture(ratio=0.001, real=False).counts(real.task, real.targets)
     target = Regression(targets=(RegressionTarget(name="z", unit="", minimum=0, maximum=1),))
@@ -121,7 +127,7 @@ class Numbered:
         return np.broadcast_to(self.targets[indices][:, None, None, None], (len(indices), *self.image_shape)).copy()
 
 
-def test_a_mixed_set_is_one_after_the_other(real: PartSet) -> None:
+def test_mixed_set_is_one_set_after_the_other(real: PartSet) -> None:
     mixed = MixedSet(Numbered(real, 0, 5), Numbered(real, 100, 3))
     assert len(mixed) == 8
     wanted = np.array([7, 0, 5, 4, 0])
@@ -132,10 +138,10 @@ def test_a_mixed_set_is_one_after_the_other(real: PartSet) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(job: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of a generator."""
     folder = tmp_path_factory.mktemp("run")
-    train_generator(job(epochs=2), folder, lambda _event: None)
+    train_generator(job(folder, epochs=2), lambda _event: None)
     return folder
 
 
@@ -148,43 +154,41 @@ def run(trained: Path, tmp_path: Path) -> Path:
 def test_samples_are_drawn_once_and_shared(
     run: Path, real: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: Edited
 ) -> None:
-    """By another network of the arm, and by an arm without real images; not by an audit, and not with edited code."""
-    asked: list[Path] = []
+    """With another network of the arm and an arm without real images; not with an audit, and not after an edit."""
+    folders: list[Path] = []
 
-    def draw(run: Path, folder: Path, request: Request, shape: tuple[int, ...], *, stream: Any) -> None:
-        """Here, as another process takes seconds to start."""
-        asked.append(folder)
+    def draw(run: Path, folder: Path, request: Request, shape: tuple[int, int, int], *, stream: StreamChoice) -> None:
+        """Draw in this process, because another one takes seconds to start."""
+        folders.append(folder)
         with (folder / REQUEST_FILE).open("wb") as file:
             request.save(file)
-        drawing.draw({"run": run, "folder": folder, "shape": shape, "stream": stream, "epoch": None})
+        drawing.draw(DrawingJob(run=run, folder=folder, shape=shape, stream=stream, epoch=None))
 
-    monkeypatch.setattr(samples, "draw_in_process", draw)
-    mixed = with_generated(real, {"ratio": 2}, run, seed=SEED, fingerprint=FINGERPRINT)
+    monkeypatch.setattr(synthetic, "draw_in_process", draw)
+    mixed = with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=FINGERPRINT)
     assert len(mixed) == 3 * 36
     everything = np.arange(len(mixed))
     assert np.array_equal(mixed.batch(everything[:36]), real.batch(everything[:36]))
-    generated = mixed.batch(everything[36:])
-    assert np.isfinite(generated).all()
-    assert 0 <= generated.min() < generated.max() <= 1
+    drawn = mixed.batch(everything[36:])
+    assert np.isfinite(drawn).all()
+    assert 0 <= drawn.min() < drawn.max() <= 1
     assert np.bincount(mixed.targets).tolist() == [72, 36]
-    other = {**FINGERPRINT, "plugins": {"architecture vgg": "somebody 1.0"}}
-    alone = with_generated(real, {"ratio": 2, "real": False}, run, seed=SEED, fingerprint=other)
-    assert len(asked) == 1
-    assert np.array_equal(alone.batch(everything[:72]), generated)
-    again = with_generated(real, {"ratio": 2}, run, seed=SEED, fingerprint=other, root=tmp_path / "audit")
+    other = some_fingerprint(vgg="somebody 1.0")
+    alone = with_generated(real, generated(ratio=2, real=False), run, seed=SEED, fingerprint=other)
+    assert len(folders) == 1
+    assert np.array_equal(alone.batch(everything[:72]), drawn)
+    again = with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=other, root=tmp_path / "audit")
     assert np.array_equal(again.batch(everything), mixed.batch(everything))
-    assert len(asked) == 2
-    assert asked[1].is_relative_to(tmp_path / "audit")
+    assert len(folders) == 2
+    assert folders[1].is_relative_to(tmp_path / "audit")
     with edited():
-        with_generated(real, {"ratio": 2}, run, seed=SEED, fingerprint=FINGERPRINT)
-    assert len(asked) == 3
+        with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=FINGERPRINT)
+    assert len(folders) == 3
 
 
 def test_balancing_nothing_leaves_the_real_images(run: Path, real: PartSet) -> None:
     left = PartSet(make_images(72), np.arange(0, 72, 3))  # one class
-    assert with_generated(left, {"balance": True}, run, seed=SEED, fingerprint=FINGERPRINT) is left
-    link = generator_link(run)
-    assert sorted(link) == ["key", "weights"]
+    assert with_generated(left, generated(balance=True), run, seed=SEED, fingerprint=FINGERPRINT) is left
     assert len(real) == 36
 
 
@@ -193,26 +197,44 @@ def test_images_without_a_label_are_no_training_images(run: Path, real: PartSet)
     next(link["content"] for link in trail["links"] if link["name"] == "cell")["spec"]["conditions"] = ["flux"]
     (run / "trail.json").write_text(json.dumps(trail))
     with pytest.raises(ConfigurationError, match="add 'class' to the generator's 'conditions'"):
-        with_generated(real, {"ratio": 1}, run, seed=SEED, fingerprint=FINGERPRINT)
+        with_generated(real, generated(ratio=1), run, seed=SEED, fingerprint=FINGERPRINT)
 
 
-def test_an_error_of_the_other_process_is_the_same_here(run: Path, real: PartSet, tmp_path: Path) -> None:
-    """With its kind and message; what nobody foresaw is the plugin's."""
+def test_error_of_the_drawing_process_is_raised_here(run: Path, real: PartSet, tmp_path: Path) -> None:
     request = Request(targets=real.targets, attributes=real.attributes)
     trail = json.loads((run / "trail.json").read_text())
     space = next(link["content"] for link in trail["links"] if link["name"] == "conditions")
     space |= {"attributes": ["mass"], "units": [""], "means": [0], "deviations": [1]}
     (run / "trail.json").write_text(json.dumps(trail))
-    noise = ("noise", {"seed": 1})
+    noise = StreamChoice(purpose="noise", axes={"seed": 1})
     with pytest.raises(DataError, match="the condition 'mass' is not among the attributes: flux"):
         draw_in_process(run, tmp_path, request, real.image_shape, stream=noise)
     space |= {"classes": 5}
     (run / "trail.json").write_text(json.dumps(trail))
-    with pytest.raises(PluginError, match="ended with exit code 1; the output above says why"):
+    with pytest.raises(StorageError, match="the trail of a generator was expected there: classes"):
         draw_in_process(run, tmp_path, request, real.image_shape, stream=noise)
 
 
-def test_damaged_weights_are_told(run: Path) -> None:
+def test_drawing_process_that_dies_is_a_plugin_error(
+    run: Path, real: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Request(targets=real.targets, attributes=real.attributes)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(PluginError, match="ended with exit code 1; the output above says why"):
+        draw_in_process(
+            run, tmp_path, request, real.image_shape, stream=StreamChoice(purpose="noise", axes={"seed": 1})
+        )
+
+
+def test_trail_of_a_cell_is_not_that_of_a_generator(run: Path) -> None:
+    trail = json.loads((run / "trail.json").read_text())
+    trail["links"][0]["content"]["spec"] = cell_spec().to_json()
+    (run / "trail.json").write_text(json.dumps(trail))
+    with pytest.raises(StorageError, match="is not the run of a generator"):
+        GeneratorTrail.read(run)
+
+
+def test_damaged_weights_are_refused(run: Path) -> None:
     model: Any = SimpleNamespace(sampling_variables=[])
     path = run / "weights_epoch_0002.npz"
     whole = path.read_bytes()
@@ -222,7 +244,7 @@ def test_damaged_weights_are_told(run: Path) -> None:
             load_weights(model, path)
 
 
-def test_weights_of_other_code_are_told_of_before_any_is_set(run: Path) -> None:
+def test_weights_of_other_code_are_refused_before_any_is_set(run: Path) -> None:
     path = run / "weights_epoch_0002.npz"
     with np.load(path) as file:
         first, *others = (np.zeros_like(file[name]) for name in sorted(file.files))

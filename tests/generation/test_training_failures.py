@@ -1,4 +1,4 @@
-"""A training that goes wrong ends as diverged, at once; a model that is none is told so."""
+"""A generator's training that goes wrong ends as diverged at once, and a wrong model is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.generation.conftest import SIZE, make_images
 
 
 class Scripted:
-    """Does what a test says, and learns nothing."""
+    """A model that learns nothing, and fails as a test asks."""
 
     batch_size = 8
 
@@ -58,12 +58,12 @@ def train(model: Any, folder: Path, epochs: int) -> None:
         epochs=epochs,
         folder=folder,
         fingerprint="here",
-        emit=lambda _event: None,
+        send=lambda _event: None,
         trail=Trail(),
     ).train()
 
 
-def test_a_loss_that_is_no_number_ends_the_training_where_it_stands(tmp_path: Path) -> None:
+def test_training_ends_at_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     model = Scripted(bad_step=10)  # the third of the second epoch of seven steps
     with pytest.raises(DivergedError, match=r"g_loss is nan in step 3 of epoch 2"):
         train(model, tmp_path, 5)
@@ -71,7 +71,7 @@ def test_a_loss_that_is_no_number_ends_the_training_where_it_stands(tmp_path: Pa
     assert (tmp_path / "losses.csv").read_text().splitlines()[10].startswith("2,3,")
 
 
-def test_images_that_are_all_alike_end_the_training(tmp_path: Path) -> None:
+def test_training_ends_when_images_are_all_alike(tmp_path: Path) -> None:
     model = Scripted(spread=0.001)
     with pytest.raises(DivergedError, match=r"the generator collapsed"):
         train(model, tmp_path, 72)
@@ -79,17 +79,17 @@ def test_images_that_are_all_alike_end_the_training(tmp_path: Path) -> None:
     train(Scripted(spread=1.0), tmp_path, 3)
 
 
-def test_pixels_that_are_no_numbers_end_the_training(tmp_path: Path) -> None:
+def test_training_ends_at_pixels_that_are_not_finite(tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match="NaN or infinity"):
         train(Scripted(spread=float("nan")), tmp_path, 2)
 
 
-def test_samples_of_another_shape_are_the_plugins_mistake(tmp_path: Path) -> None:
+def test_samples_of_another_shape_are_a_plugin_error(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match=r"must have the shape \(64, 16, 16, 1\)\. Received: \(64, 8, 8, 1\)"):
         train(Scripted(shape=(8, 8, 1)), tmp_path, 2)
 
 
-def test_a_set_smaller_than_a_batch_is_one_batch(tmp_path: Path) -> None:
+def test_set_smaller_than_a_batch_is_one_batch(tmp_path: Path) -> None:
     model = Scripted()
     model.batch_size = 60
     train(model, tmp_path, 2)

@@ -1,4 +1,4 @@
-"""Stands in for `benchmarker.run.worker`: no network, and ends as the test's script says.
+"""Takes the place of `benchmarker.run.worker`: has no network, and ends as the test's script says.
 
 ``python quick_worker.py command ...`` is the command line with such workers; ``python quick_worker.py`` is a worker.
 ``QUICK_WORKER`` names a folder: ``script.json`` there holds for each model what its attempts do, one after the other
@@ -20,6 +20,18 @@ from typing import Any
 
 SCORES = {"mean_per_class_accuracy": 50.0, "accuracy": 0.5, "macro_f1": 0.5, "loss": 0.7}
 
+FINGERPRINT = {
+    "benchmarker": "0.2.0",
+    "python": "3.12.1",
+    "system": "Linux",
+    "isa": [],
+    "packages": {},
+    "plugins": {},
+    "backend": {"name": "tensorflow"},
+    "threads": 1,
+    "precision": "float32",
+}
+
 
 def command(arguments: list[str]) -> int:
     """Run the command line with these workers."""
@@ -35,7 +47,8 @@ def work() -> int:
     job = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=end_with_parent, daemon=True).start()
     place = Path(os.environ["QUICK_WORKER"])
-    model, key = job["cell"]["model"], job["cell"]["key"]
+    planned = job[job["kind"]]
+    model, key = planned["model"], planned["key"]
     line = json.dumps({"model": model, "key": key, "pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")})
     attempts = place / "attempts"
     with attempts.open("a") as stream:
@@ -50,7 +63,7 @@ def work() -> int:
 def act(word: str, job: dict[str, Any]) -> None:
     """Do one thing."""
     name, _, value = word.partition("=")
-    folder = Path(job["folder"])
+    folder = work_folder(job)
     if name == "sleep":
         time.sleep(float(value))
     elif name == "until":  # the test says so
@@ -75,18 +88,46 @@ def act(word: str, job: dict[str, Any]) -> None:
 
 def end(status: str, kind: str, job: dict[str, Any]) -> None:
     """Finish the run, or fail."""
-    folder = Path(job["folder"])
-    manifest = {name: job["cell"][name] for name in ("key", "configuration", "model", "architecture", "arm", "seed")}
-    manifest |= {"format": 1, "status": status, "trained": True, "fingerprint": {}}
+    folder, planned = work_folder(job), job[job["kind"]]
+    manifest = {name: planned[name] for name in ("key", "configuration", "model", "architecture", "arm", "seed")}
+    manifest |= {"format": 1, "status": status, "finished": "2026-01-02T03:04:05+00:00"}
     if status == "failed":
         manifest |= {"kind": kind, "message": f"as told: {kind}", "traceback": ""}
-    evaluation = {"epoch": 1, "test": SCORES, "validation": SCORES, "train": SCORES}
-    primary = {"name": "mean_per_class_accuracy", "higher_is_better": True}
-    metrics = {"primary": primary, "best": evaluation, "final": evaluation}
-    costs = {"parameters": {"total": 1, "trainable": 1}}
+    else:
+        manifest |= {"trained": True, "fingerprint": FINGERPRINT, "digests": {}}
+    metrics, costs = cell_results() if job["kind"] == "cell" else generator_results()
     for name, content in (("metrics", metrics), ("costs", costs), ("manifest", manifest)):
         (folder / f"{name}.json").write_text(json.dumps(content))
-    folder.rename(job["finished" if status == "ok" else "failed"])
+    folder.rename(job["paths"]["finished" if status == "ok" else "failed"])
+
+
+def work_folder(job: dict[str, Any]) -> Path:
+    """Return the folder that a worker writes to."""
+    return Path(job["paths"]["tested" if job.get("weights") else "working"])
+
+
+def cell_results() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return metrics and costs of a cell."""
+    evaluation = {"epoch": 1, "test": SCORES, "validation": SCORES, "train": SCORES, "ratios": {}}
+    primary = {"name": "mean_per_class_accuracy", "higher_is_better": True}
+    parts = {"train": 12, "validation": 6, "test": 6}
+    metrics = {"primary": primary, "parts": parts, "best": evaluation, "final": evaluation}
+    costs = {
+        "parameters": {"total": 1, "trainable": 1, "convolutional": 0, "dense": 1},
+        "flops": None,
+        "peak_memory_bytes": 1,
+        "inference_seconds": [1.0],
+        "inference_images": 6,
+        "inference_images_per_second": 6.0,
+    }
+    return metrics, costs
+
+
+def generator_results() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return metrics and costs of a generator."""
+    metrics = {"primary": None, "epochs": 2, "final": {"epoch": 2.0}, "quality": None}
+    training = {"peak_memory_bytes": 1, "training_seconds": 1.0, "training_images_per_second": 1.0}
+    return metrics, {"parameters": {"total": 1, "sampling": 1}, **training, "trained": True}
 
 
 def end_with_parent() -> None:

@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 
 from benchmarker.cli import main
+from benchmarker.study.specs import DatasetSpec
+from tests.study.material import cell_spec
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -47,7 +49,9 @@ def results(study: StudyFiles) -> Path:
     study.plan["dataset"]["name"] = "fits-manifest"
     for cell in study.cells:
         cell["configuration"] = "2" * 64
-        cell["spec"] |= {"dataset": {"name": "fits-manifest", "digest": "1" * 64}, "split": {}}
+        cell["spec"] = cell_spec(
+            dataset=DatasetSpec(name="fits-manifest", digest="1" * 64), seed=cell["seed"]
+        ).to_json()
     study.write_plan()
     return study.folder
 
@@ -81,7 +85,7 @@ def test_a_good_registry_reaches_the_study(
     monkeypatch.setattr("benchmarker.run.runner.launch", launched)
     assert main(["run", str(registry()), "-p", str(results)]) == 130
     assert bytes_of(results) != before
-    assert "finished is kept" in capsys.readouterr().err
+    assert "run the same command again" in capsys.readouterr().err
     after = bytes_of(results)
     assert {name: after[name] for name in before if name.startswith("runs/")} == {
         name: content for name, content in before.items() if name.startswith("runs/")
@@ -161,7 +165,7 @@ def test_a_manifest_without_any_file(refused: Refused, registry: Registry, tmp_p
     (tmp_path / "images" / "FRI").mkdir(parents=True)
     (tmp_path / "images" / "manifest.csv").write_text("Name,Type\nlost,2\ngone,2\n")
     said = refused(registry(), "-d", tmp_path / "images", code=1)
-    assert "none of the 2 sources of manifest.csv has a file there; expected for example FRI/gone.fits" in said
+    assert "none of the 2 sources in manifest.csv has a file there; expected for example FRI/gone.fits" in said
 
 
 def test_a_class_with_too_few_images(refused: Refused, registry: Registry) -> None:
@@ -325,8 +329,8 @@ def test_a_study_of_other_galaxies(refused: Refused, registry: Registry) -> None
     ("text", "words"),
     [
         ('{"format": 2, "cells": []}', "format 1 was expected. Received: 2"),
-        ('{"format": 1, "cel', "is not a plan of this program"),
-        ("[1, 2]", "is not a plan of this program"),
+        ('{"format": 1, "cel', "plan.json: not a plan of this program"),
+        ("[1, 2]", "plan.json: not a plan of this program"),
     ],
 )
 def test_a_plan_that_is_not_ours(refused: Refused, registry: Registry, results: Path, text: str, words: str) -> None:

@@ -50,7 +50,7 @@ def test_failed_cells_are_run_again_when_asked(quick: QuickStudy) -> None:
     again = quick.run()
     assert again.returncode == 1
     assert "failed before (diverged): as told" in again.stdout
-    assert "--retry-failed runs them again" in again.stdout
+    assert "--retry-failed repeats them" in again.stdout
     assert "1 of 2 cells finished, 1 failed" in again.stdout
     assert len(quick.attempts) == 2
     assert quick.run("--retry-failed").returncode == 0

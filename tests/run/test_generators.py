@@ -17,11 +17,10 @@ import pytest
 
 from benchmarker import discovery
 from benchmarker.audit import AuditReport, CellAudit, audit, audit_study, generators
-from benchmarker.generation.samples import generator_link
+from benchmarker.generation.run_files import GeneratorTrail
 from benchmarker.results.study import CellRecord
-from benchmarker.run.launcher import run_paths
 from benchmarker.study.observer import CellOutcome
-from benchmarker.study.plan import Cell
+from benchmarker.study.protocol import CellJob
 from benchmarker.trail import Trail
 from tests.run.painter import install, registry
 
@@ -104,7 +103,7 @@ def test_one_training_serves_all_cells(painted: Path, place: Mapping[str, str], 
 def test_a_generator_that_is_killed_goes_on_before_its_cells(painted: Path) -> None:
     out = (painted / "out.txt").read_text()
     assert f"{NAME}: crashed" in out
-    assert f"{NAME}: goes on after epoch 1 of 3" in out
+    assert f"{NAME}: resumes after epoch 1 of 3" in out
     for arm in GENERATED:
         assert out.index(f"{NAME}: ok") < out.index(f"dot/{arm}/8901: started")
 
@@ -218,11 +217,13 @@ def test_a_generator_that_is_not_deterministic_is_the_first_link_that_differs(
 ) -> None:
     """The generator is trained anew; its cell goes the recorded way, with the link that the new one gives."""
 
-    def follow(folder: Path, cell: Cell, *, entries: Mapping[str, Any], **_others: Any) -> CellOutcome:
-        run = Path(shutil.copytree(painted / "study" / "runs" / cell.run_name, run_paths(folder, cell).finished))
+    def follow(job: CellJob, **_others: Any) -> CellOutcome:
+        assert job.generator is not None
+        run = Path(shutil.copytree(painted / "study" / "runs" / job.cell.run_name, job.paths.finished))
+        link = GeneratorTrail.read(job.generator.folder).link.to_json()
         trail = Trail()
         for name, content in links(run).items():
-            trail.add(name, generator_link(Path(entries["generator"]["folder"])) if name == "generator" else content)
+            trail.add(name, link if name == "generator" else content)
         (run / "trail.json").write_text(json.dumps({"format": 1, "links": trail.to_json()}))
         return CellOutcome(status="ok")
 

@@ -11,39 +11,40 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarker.run import processes
-from benchmarker.run.launcher import RunPaths, launch, run_paths
+from benchmarker.run.launcher import cell_job, launch
 from benchmarker.run.processes import Conditions
+from benchmarker.run.run_folders import identity
+from benchmarker.study.layout import Checkpoint, RunPaths
 from benchmarker.study.observer import CellOutcome
-from benchmarker.study.plan import Cell
+from benchmarker.study.runs import FailedManifest, FinishedManifest
+from tests.study.material import cell_metrics, planned_cell, some_fingerprint
 
 if TYPE_CHECKING:
     from tests.run.conftest import QuickStudy
 
-CELL = Cell(
-    key="0123456789abcdef" * 4,
-    configuration="f" * 64,
-    model="one",
-    architecture="one",
-    arm="real",
-    seed=1,
-    line=1,
-    spec={"backend": "tensorflow", "training": {"threads": 1}},
-)
+CELL = planned_cell("one")
+TIME = "2026-01-02T03:04:05"
+MANIFESTS = {
+    "ok": FinishedManifest(
+        **identity(CELL), trained=True, fingerprint=some_fingerprint(), digests={}, finished=TIME
+    ).to_json(),
+    "failed": FailedManifest(**identity(CELL), kind="plugin", message="no", finished=TIME).to_json(),
+}
 # Notes what it finds, leaves a snapshot and does what the environment says.
 WORKER = """
 import json, os, pathlib, signal, sys
 job = json.loads(sys.stdin.buffer.readline())
-folder = pathlib.Path(job["folder"])
+folder = pathlib.Path(job["paths"]["working" if job["weights"] is None else "tested"])
 with open(os.environ["FOUND"], "a") as stream:
     stream.write(json.dumps(sorted(path.name for path in folder.iterdir())) + "\\n")
 (folder / "snapshot-000001.npz").touch()
-(folder / "metrics.json").write_text("{}")
+(folder / "metrics.json").write_text(os.environ["METRICS"])
 (folder / ".trail.json.99.partial").touch()
 for word in os.environ["DO"].split():
     if word in ("ok", "failed"):
-        (folder / "manifest.json").write_text(json.dumps({"status": word, "kind": "plugin", "message": "no"}))
+        (folder / "manifest.json").write_text(json.dumps(json.loads(os.environ["MANIFESTS"])[word]))
     elif word == "rename":
-        folder.rename(job["finished"])
+        folder.rename(job["paths"]["finished"])
     elif word == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -60,23 +61,22 @@ class Windows:
         monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", WORKER))
         monkeypatch.setattr(
             "benchmarker.run.launcher.worker_environment",
-            lambda *_: {"FOUND": str(self._found), "DO": os.environ["DO"]},
+            lambda *_: {
+                "FOUND": str(self._found),
+                "DO": os.environ["DO"],
+                "MANIFESTS": json.dumps(MANIFESTS),
+                "METRICS": json.dumps(cell_metrics().to_json()),
+            },
         )
 
-    def launch(self, words: str, *, again: bool = False, weights: dict[str, str] | None = None) -> CellOutcome:
+    def launch(self, words: str, *, again: bool = False, weights: dict[Checkpoint, Path] | None = None) -> CellOutcome:
         self._monkeypatch.setenv("DO", words)
-        return launch(
-            self.study,
-            CELL,
-            prepared=self.study,
-            listen=lambda _: None,
-            weights=weights,
-            conditions=Conditions(again=again),
-        )
+        job = cell_job(self.study, CELL, prepared=self.study, generators={}, weights=weights)
+        return launch(job, on_event=lambda _: None, conditions=Conditions(again=again))
 
     @property
     def paths(self) -> RunPaths:
-        return run_paths(self.study, CELL)
+        return RunPaths.of(self.study, CELL.key)
 
     @property
     def found(self) -> list[list[str]]:
@@ -144,7 +144,7 @@ def test_a_run_sees_nothing_of_it(quick: QuickStudy) -> None:
 def test_a_test_of_saved_weights_leaves_a_training_to_go_on_with(windows: Windows, words: str, again: bool) -> None:
     windows.launch("kill", again=again)
     assert windows.paths.failed.exists() is not again
-    windows.launch(words, weights={"best": "somebody's"})
+    windows.launch(words, weights={"best": Path("somebody's")})
     assert windows.found[-1] == ["log.txt"]
     windows.launch("ok rename")
     assert "snapshot-000001.npz" in windows.found[-1]

@@ -39,7 +39,7 @@ def test_stopping_takes_two_seconds_whatever_the_jobs(quick: QuickStudy, number:
     done = quick.end(process)
     assert time.monotonic() - started < 2
     assert done.returncode == code
-    assert "the same command goes on" in done.stderr
+    assert "run the same command again" in done.stderr
     assert "Traceback" not in done.stderr
     assert quick.endings == {}
     assert len(quick.leftovers) == 4  # with their snapshots

@@ -13,10 +13,11 @@ from benchmarker.discovery import installed
 from benchmarker.errors import StorageError
 from benchmarker.registry import load_registry
 from benchmarker.run.planning import make_cells
-from benchmarker.study.plan import Cell, merge_cells, read_cells, write_plan
+from benchmarker.study.plan import PlannedCell, merge_cells, read_plan
+from tests.study.material import write_plan
 
 
-def cells_of(path: Path, **changes: Any) -> list[Cell]:
+def cells_of(path: Path, **changes: Any) -> list[PlannedCell]:
     plugins = installed()
     loaded = load_registry(path)
     given: dict[str, Any] = {"data_digest": "0" * 64, "backend": "tensorflow", "lines": loaded.lines, **changes}
@@ -59,39 +60,52 @@ def test_an_option_written_out_is_the_default_left_out(registry: Callable[..., P
     assert cells_of(registry(arms=rotations))[0].key == cells_of(registry(arms=written))[0].key
 
 
-def test_a_plan_grows_and_never_shrinks(registry: Callable[..., Path], tmp_path: Path) -> None:
-    both = cells_of(registry(seeds=[1, 2]))
-    write_plan(tmp_path, {"title": ""}, both)
-    merged, superseded = merge_cells(cells_of(registry(seeds=[2, 3])), read_cells(tmp_path))
+def test_plan_is_read_as_it_was_written(registry: Callable[..., Path], tmp_path: Path) -> None:
+    assert read_plan(tmp_path) is None
+    plan = write_plan(tmp_path, cells_of(registry(seeds=[1, 2])))
+    assert read_plan(tmp_path) == plan
+
+
+def test_merged_plan_grows_and_never_shrinks(registry: Callable[..., Path]) -> None:
+    merged, superseded = merge_cells(cells_of(registry(seeds=[2, 3])), cells_of(registry(seeds=[1, 2])))
     assert sorted(cell.seed for cell in merged) == [1, 2, 3]
     assert superseded == []
 
 
-def test_a_network_trained_differently_supersedes_its_name(registry: Callable[..., Path]) -> None:
-    earlier = cells_of(registry(seeds=[1, 2]))
+def test_network_trained_differently_supersedes_its_name(registry: Callable[..., Path]) -> None:
+    existing = cells_of(registry(seeds=[1, 2]))
     planned = cells_of(registry(seeds=[1], models=[{**MODEL, "epochs": 3}]))
-    merged, superseded = merge_cells(planned, earlier)
+    merged, superseded = merge_cells(planned, existing)
     assert merged == planned
     assert [cell.seed for cell in superseded] == [1, 2]
 
 
 def test_scores_on_other_images_leave_the_plan(registry: Callable[..., Path]) -> None:
-    earlier = cells_of(registry(models=[{**MODEL, "name": "another"}]), data_digest="1" * 64)
+    existing = cells_of(registry(models=[{**MODEL, "name": "another"}]), data_digest="1" * 64)
     planned = cells_of(registry())
-    assert merge_cells(planned, earlier) == (planned, earlier)
+    assert merge_cells(planned, existing) == (planned, existing)
     other = cells_of(registry(models=[{**MODEL, "epochs": 5, "name": "another"}]))
     assert merge_cells(planned, other) == ([*planned, *other], [])
 
 
-def test_a_plan_of_another_format_is_left_alone(registry: Callable[..., Path], tmp_path: Path) -> None:
-    write_plan(tmp_path, {"title": ""}, cells_of(registry()))
+def test_plan_of_another_format_is_refused(registry: Callable[..., Path], tmp_path: Path) -> None:
+    write_plan(tmp_path, cells_of(registry()))
     path = tmp_path / "plan.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
     with pytest.raises(StorageError, match="Received: 2"):
-        read_cells(tmp_path)
+        read_plan(tmp_path)
 
 
-def test_a_file_that_is_no_plan_is_told(tmp_path: Path) -> None:
-    (tmp_path / "plan.json").write_text(json.dumps({"cells": [{"key": 1}]}))
-    with pytest.raises(StorageError, match="not a plan"):
-        read_cells(tmp_path)
+@pytest.mark.parametrize("content", ['{"cells": [{"key": 1}]}', "[]", "{", '{"format": 1}'])
+def test_file_that_is_not_a_plan_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(content)
+    with pytest.raises(StorageError, match=r"plan\.json: not a plan"):
+        read_plan(tmp_path)
+
+
+def test_incomplete_cell_is_named(registry: Callable[..., Path], tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, cells_of(registry(seeds=[1, 2]))).to_json()
+    del plan["cells"][1]["spec"]["model"]["epochs"]
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(StorageError, match=r"cells\.1\.spec\.model\.epochs"):
+        read_plan(tmp_path)

@@ -1,4 +1,4 @@
-"""Which finished runs stand for a cell, and what a worker's events may do; nothing is trained."""
+"""Which existing runs are reused, and what a worker's events may do; nothing is trained."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import errno
 import io
 import json
 import subprocess
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,14 +17,19 @@ from benchmarker.discovery import installed
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.registry import CellProblem, LoadedRegistry, load_registry
 from benchmarker.run import CellOutcome, CellView, StudyOutcome, run_study
-from benchmarker.run.launcher import _listen, run_paths
+from benchmarker.run.launcher import cell_job, exchange
 from benchmarker.run.planning import make_cells
-from benchmarker.run.prepare import ReadyStudy
-from benchmarker.study.plan import Cell
+from benchmarker.run.prepare import PreparedStudy
+from benchmarker.run.run_folders import identity
+from benchmarker.study.layout import RunPaths
+from benchmarker.study.plan import PlannedCell
+from benchmarker.study.protocol import Event, StepDone
+from benchmarker.study.runs import FailedManifest, FinishedManifest
+from tests.study.material import cell_costs, cell_metrics, some_fingerprint
 
 
 class Silent:
-    """An observer that remembers what it is told."""
+    """An observer that keeps outcomes and messages."""
 
     def __init__(self) -> None:
         self.outcomes: list[CellOutcome] = []
@@ -42,7 +46,7 @@ class Silent:
 
 
 @pytest.fixture
-def cell(registry: Callable[..., Path]) -> Cell:
+def cell(registry: Callable[..., Path]) -> PlannedCell:
     plugins, loaded = installed(), load_registry(registry())
     dataset = plugins.dataset(loaded.registry.dataset.name)
     ((planned, _),) = make_cells(
@@ -52,10 +56,12 @@ def cell(registry: Callable[..., Path]) -> Cell:
 
 
 @pytest.fixture
-def run(cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[StudyOutcome, Silent]]:
+def run(
+    cell: PlannedCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[StudyOutcome, Silent]]:
     """Run a study of one cell whose worker only says that it was started."""
-    ready = ReadyStudy(folder=tmp_path / "study", prepared=tmp_path, cells=[cell], problems={})
-    monkeypatch.setattr("benchmarker.run.execute.get_ready", lambda *_, **__: ready)
+    prepared = PreparedStudy(folder=tmp_path / "study", prepared=tmp_path, cells=[cell], problems={})
+    monkeypatch.setattr("benchmarker.run.entry_points.prepare_study", lambda *_, **__: prepared)
     monkeypatch.setattr("benchmarker.run.runner.launch", lambda *_, **__: CellOutcome(status="ok", message="started"))
 
     def run(observer: Silent | None = None, **options: Any) -> tuple[StudyOutcome, Silent]:
@@ -66,38 +72,41 @@ def run(cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     return run
 
 
-def _finish(study: Path, cell: Cell, manifest: Mapping[str, Any] | None) -> None:
-    folder = run_paths(study, cell).finished
+def _finish(study: Path, cell: PlannedCell, *, trained: bool = True) -> Path:
+    folder = RunPaths.of(study, cell.key).finished
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text("{" if manifest is None else json.dumps(manifest))
-    (folder / "metrics.json").write_text("{}")
-    (folder / "costs.json").write_text("{}")
+    FinishedManifest(
+        **identity(cell), trained=trained, fingerprint=some_fingerprint(), digests={}, finished="2026-01-02T03:04:05"
+    ).write(folder / "manifest.json")
+    cell_metrics().write(folder / "metrics.json")
+    cell_costs().write(folder / "costs.json")
+    return folder
 
 
-def test_a_trained_run_is_not_repeated(run: Any, cell: Cell, tmp_path: Path) -> None:
-    _finish(tmp_path / "study", cell, {"status": "ok", "trained": True})
+def test_trained_run_is_not_repeated(run: Any, cell: PlannedCell, tmp_path: Path) -> None:
+    _finish(tmp_path / "study", cell)
     outcome, observer = run()
     assert outcome == StudyOutcome(ok=1, failed=0, pending=0, reused=1)
     assert observer.outcomes[0].reused
 
 
-def test_force_repeats_a_trained_run(run: Any, cell: Cell, tmp_path: Path) -> None:
-    _finish(tmp_path / "study", cell, {"status": "ok", "trained": True})
+def test_force_repeats_a_trained_run(run: Any, cell: PlannedCell, tmp_path: Path) -> None:
+    _finish(tmp_path / "study", cell)
     outcome, observer = run(force=True)
     assert outcome.reused == 0
     assert observer.outcomes[0].message == "started"
 
 
-def test_a_test_of_saved_weights_does_not_stand_for_training(run: Any, cell: Cell, tmp_path: Path) -> None:
-    _finish(tmp_path / "study", cell, {"status": "ok", "trained": False})
+def test_test_of_saved_weights_does_not_replace_training(run: Any, cell: PlannedCell, tmp_path: Path) -> None:
+    _finish(tmp_path / "study", cell, trained=False)
     outcome, observer = run()
     assert outcome.reused == 0
     assert observer.outcomes[0].message == "started"
 
 
-def test_a_run_that_was_about_to_be_replaced_comes_back(run: Any, cell: Cell, tmp_path: Path) -> None:
-    _finish(tmp_path / "study", cell, {"status": "ok", "trained": True})
-    paths = run_paths(tmp_path / "study", cell)
+def test_run_that_was_about_to_be_replaced_is_restored(run: Any, cell: PlannedCell, tmp_path: Path) -> None:
+    _finish(tmp_path / "study", cell)
+    paths = RunPaths.of(tmp_path / "study", cell.key)
     # As `finish` leaves it when it is killed between its two renames.
     paths.finished.rename(paths.finished.with_name(f".{paths.finished.name}.replaced"))
     paths.working.mkdir()
@@ -106,23 +115,30 @@ def test_a_run_that_was_about_to_be_replaced_comes_back(run: Any, cell: Cell, tm
     assert [path.name for path in paths.finished.parent.iterdir()] == [paths.finished.name]
 
 
-def test_a_damaged_run_is_told_and_repeated(run: Any, cell: Cell, tmp_path: Path) -> None:
-    _finish(tmp_path / "study", cell, None)
+@pytest.mark.parametrize("name", ["manifest.json", "metrics.json", "costs.json"])
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_damaged_run_is_reported_and_repeated(
+    run: Any, cell: PlannedCell, tmp_path: Path, name: str, content: str
+) -> None:
+    (_finish(tmp_path / "study", cell) / name).write_text(content)
     outcome, observer = run()
     assert outcome.reused == 0
-    assert "manifest.json: cannot be read" in observer.messages[0]
+    assert f"{name}: cannot be read" in observer.messages[0]
     assert "run again" in observer.messages[0]
 
 
-def test_half_written_costs_are_told_and_repeated(run: Any, cell: Cell, tmp_path: Path) -> None:
-    _finish(tmp_path / "study", cell, {"status": "ok", "trained": True})
-    (run_paths(tmp_path / "study", cell).finished / "costs.json").write_text('{"flops": 1')
+def test_failure_of_an_existing_run_is_reported_once(run: Any, cell: PlannedCell, tmp_path: Path) -> None:
+    failed = RunPaths.of(tmp_path / "study", cell.key).failed
+    failed.mkdir(parents=True)
+    FailedManifest(**identity(cell), kind="diverged", message="the loss is NaN", finished="").write(
+        failed / "manifest.json"
+    )
     outcome, observer = run()
-    assert outcome.reused == 0
-    assert "costs.json: cannot be read" in observer.messages[0]
+    assert (outcome.failed, outcome.failed_before) == (1, 1)
+    assert observer.outcomes[0].message == "the loss is NaN"
 
 
-def test_a_folder_for_weights_that_cannot_be_made_is_told_before_training(run: Any, tmp_path: Path) -> None:
+def test_folder_for_weights_that_cannot_be_made_is_reported_before_training(run: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     observer = Silent()
     with pytest.raises(StorageError, match="file"):
@@ -130,12 +146,12 @@ def test_a_folder_for_weights_that_cannot_be_made_is_told_before_training(run: A
     assert not observer.outcomes
 
 
-def test_cells_whose_weights_would_overwrite_each_other(
-    run: Any, cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_cells_whose_weights_would_overwrite_each_other_are_refused(
+    run: Any, cell: PlannedCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cells = [replace(cell, key=str(k) * 64, model=model) for k, model in enumerate(("a/b", "a_b"))]
-    ready = ReadyStudy(folder=tmp_path / "study", prepared=tmp_path, cells=cells, problems={})
-    monkeypatch.setattr("benchmarker.run.execute.get_ready", lambda *_, **__: ready)
+    cells = [cell.model_copy(update={"key": str(k) * 64, "model": model}) for k, model in enumerate(("a/b", "a_b"))]
+    prepared = PreparedStudy(folder=tmp_path / "study", prepared=tmp_path, cells=cells, problems={})
+    monkeypatch.setattr("benchmarker.run.entry_points.prepare_study", lambda *_, **__: prepared)
     with pytest.raises(
         ConfigurationError, match="'a/b' in the arm 'real' and those of 'a_b' in the arm 'real' would both"
     ):
@@ -144,14 +160,16 @@ def test_cells_whose_weights_would_overwrite_each_other(
 
 
 def test_saved_weights_are_tested_beside_cells_that_have_none(
-    run: Any, cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Any, cell: PlannedCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("trained", "diverged", "too small")
-    cells = [replace(cell, key=str(k) * 64, model=model) for k, model in enumerate(names)]
+    cells = [cell.model_copy(update={"key": str(k) * 64, "model": model}) for k, model in enumerate(names)]
     problem = CellProblem(part="model", index=2, kind="configuration", message="needs larger images")
-    ready = ReadyStudy(folder=tmp_path / "study", prepared=tmp_path, cells=cells, problems={cells[2].key: problem})
-    monkeypatch.setattr("benchmarker.run.execute.get_ready", lambda *_, **__: ready)
-    folder = run_paths(tmp_path / "study", cells[0]).finished
+    prepared = PreparedStudy(
+        folder=tmp_path / "study", prepared=tmp_path, cells=cells, problems={cells[2].key: problem}
+    )
+    monkeypatch.setattr("benchmarker.run.entry_points.prepare_study", lambda *_, **__: prepared)
+    folder = RunPaths.of(tmp_path / "study", cells[0].key).finished
     folder.mkdir(parents=True)
     for checkpoint in ("best", "final"):
         (folder / f"weights_{checkpoint}.weights.h5").touch()
@@ -161,42 +179,42 @@ def test_saved_weights_are_tested_beside_cells_that_have_none(
     assert observer.outcomes[2].message == "needs larger images"
 
 
-def test_names_in_tables_lead_to_the_same_run(cell: Cell, tmp_path: Path) -> None:
-    assert run_paths(tmp_path, replace(cell, model="mine", arm="yours")) == run_paths(tmp_path, cell)
-
-
-def test_weights_that_cannot_be_copied_leave_the_earlier_ones(
-    run: Any, cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_weights_that_cannot_be_copied_leave_the_old_ones(
+    run: Any, cell: PlannedCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_source: Path, target: Path) -> None:
-        target.write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+    def full(_source: Any, target: Any) -> None:
+        target.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    _finish(tmp_path / "study", cell, {"status": "ok", "trained": True})
+    folder = _finish(tmp_path / "study", cell)
+    (folder / "weights_best.weights.h5").write_bytes(b"new weights")
     models = tmp_path / "models"
     models.mkdir()
-    earlier = models / "mcrgnet-real-8901-best.weights.h5"
-    earlier.write_bytes(b"whole")
-    monkeypatch.setattr("benchmarker.run.weights.shutil.copyfile", full)
+    old = models / "mcrgnet-real-8901-best.weights.h5"
+    old.write_bytes(b"whole")
+    monkeypatch.setattr("shutil.copyfileobj", full)
     with pytest.raises(StorageError, match="disk is full"):
         run(models_folder=models)
-    assert [path.name for path in models.iterdir()] == [earlier.name]
-    assert earlier.read_bytes() == b"whole"
+    assert [path.name for path in models.iterdir()] == [old.name]
+    assert old.read_bytes() == b"whole"
 
 
 def _worker(output: bytes) -> subprocess.Popen[bytes]:
     return cast("subprocess.Popen[bytes]", SimpleNamespace(stdin=io.BytesIO(), stdout=io.BytesIO(output)))
 
 
-def test_half_a_line_of_a_killed_worker_is_left_out() -> None:
-    heard: list[Mapping[str, Any]] = []
-    _listen(_worker(b'{"event": "step"}\n{"event": "epo'), {}, heard.append)
-    assert heard == [{"event": "step"}]
+def test_half_a_line_of_a_killed_worker_is_ignored(cell: PlannedCell, tmp_path: Path) -> None:
+    events: list[Event] = []
+    step = StepDone(epoch=1, done=2, total=3)
+    output = json.dumps(step.to_json()).encode() + b'\n{"event": "epo'
+    exchange(_worker(output), cell_job(tmp_path, cell, prepared=tmp_path, generators={}), events.append)
+    assert events == [step]
 
 
-def test_what_goes_wrong_in_an_observer_is_not_swallowed() -> None:
-    def fails(_event: Mapping[str, Any]) -> None:
+def test_error_of_an_observer_is_not_swallowed(cell: PlannedCell, tmp_path: Path) -> None:
+    def fails(_event: Event) -> None:
         raise ValueError("a broken progress bar")
 
+    worker = _worker(b'{"event": "finished"}\n')
     with pytest.raises(ValueError, match="a broken progress bar"):
-        _listen(_worker(b'{"event": "step"}\n'), {}, fails)
+        exchange(worker, cell_job(tmp_path, cell, prepared=tmp_path, generators={}), fails)

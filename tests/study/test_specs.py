@@ -9,37 +9,14 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarker.contracts.settings import EarlyStopping, Split, Training
+from benchmarker.contracts.settings import EarlyStopping, Training
 from benchmarker.digests import digest_json
-from benchmarker.study.specs import (
-    SPEC_FORMAT,
-    ArmSpec,
-    CellSpec,
-    DatasetSpec,
-    GeneratedSpec,
-    GeneratorSpec,
-    ModelSpec,
-    Spec,
-)
+from benchmarker.study.specs import ArmSpec, CellSpec, GeneratedSpec, GeneratorSpec, Spec
+from tests.study.material import cell_spec
 
 SPEC: TypeAdapter[CellSpec | GeneratorSpec] = TypeAdapter(Spec)
 # Keys and configurations were computed when specifications were dictionaries.
 PINS = json.loads((Path(__file__).parent / "pinned_specs.json").read_text(encoding="utf-8"))
-
-
-def cell_spec(**changes: Any) -> CellSpec:
-    """Return the specification of a small network."""
-    parts: dict[str, Any] = {
-        "format": SPEC_FORMAT,
-        "backend": "tensorflow",
-        "dataset": DatasetSpec(name="synthetic-radio", digest="0" * 64),
-        "split": Split(train=6, validation=3),
-        "training": Training(batch_size=4, early_stopping=EarlyStopping()),
-        "arm": ArmSpec(augmentations=(), augment_validation=False),
-        "model": ModelSpec(architecture="mcrgnet", options={"dropout": 0.5}, learning_rate=0.001, epochs=2),
-        "seed": 8901,
-    }
-    return CellSpec(**parts | changes)
 
 
 @pytest.mark.parametrize("pin", PINS, ids=[pin["name"] for pin in PINS])
@@ -63,8 +40,9 @@ def test_specification_refuses_unknown_names(pin: dict[str, Any], part: str) -> 
 
 
 def test_specification_writes_out_the_defaults_of_settings() -> None:
-    written = cell_spec().to_json()
-    assert written["training"] == Training(batch_size=4, early_stopping=EarlyStopping()).model_dump(mode="json")
+    training = Training(batch_size=4, early_stopping=EarlyStopping())
+    written = cell_spec(training=training).to_json()
+    assert written["training"] == training.model_dump(mode="json")
     assert written["split"] == {"published": None, "train": 6, "validation": 3, "bagging": None}
     assert list(written["arm"]) == ["augmentations", "augment_validation"]
 

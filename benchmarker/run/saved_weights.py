@@ -1,32 +1,30 @@
-"""Saved weights: where a cell's are, for testing without training, and copies for the user."""
+"""Saved weights: where a cell's are, for testing without training, and copies in the user's folder."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarker.errors import ConfigurationError
-from benchmarker.files import make_folder, storage_error
-from benchmarker.run.launcher import run_paths
-from benchmarker.study.layout import CHECKPOINTS, weights_file
-from benchmarker.study.plan import Cell
+from benchmarker.files import copy_file, make_folder
+from benchmarker.study.layout import CHECKPOINTS, Checkpoint, RunPaths, weights_file
+from benchmarker.study.plan import PlannedCell
 
 
-def _names(cell: Cell) -> dict[str, str]:
+def _names(cell: PlannedCell) -> dict[Checkpoint, str]:
     stem = f"{cell.model}-{cell.arm}-{cell.seed}".replace("/", "_")
     return {checkpoint: f"{stem}-{checkpoint}.weights.h5" for checkpoint in CHECKPOINTS}
 
 
-def check_names(cells: Iterable[Cell]) -> None:
-    """Make sure that each cell has file names of its own in the user's folder.
+def check_names(cells: Iterable[PlannedCell]) -> None:
+    """Make sure that no two cells have the same file names in the user's folder.
 
     Raises
     ------
     ConfigurationError
-        If two cells share them.
+        If two cells do.
     """
-    seen: dict[str, Cell] = {}
+    seen: dict[str, PlannedCell] = {}
     for cell in cells:
         name = _names(cell)["best"]
         first = seen.setdefault(name, cell)
@@ -37,17 +35,17 @@ def check_names(cells: Iterable[Cell]) -> None:
             )
 
 
-def find_weights(study: Path, cell: Cell, models_folder: Path | None) -> dict[str, str]:
+def find_weights(study: Path, cell: PlannedCell, models_folder: Path | None) -> dict[Checkpoint, Path]:
     """Return the files of a cell's saved weights, by checkpoint.
 
     Parameters
     ----------
     study : Path
-        Whose run folders are looked in without ``models_folder``.
-    cell : Cell
-        Whose weights are wanted.
+        Folder of the study, whose runs hold the weights without ``models_folder``.
+    cell : PlannedCell
+        Cell whose weights are wanted.
     models_folder : Path or None
-        Where the user keeps copies.
+        Folder where the user keeps copies.
 
     Raises
     ------
@@ -57,7 +55,7 @@ def find_weights(study: Path, cell: Cell, models_folder: Path | None) -> dict[st
     if models_folder is not None:
         found = {checkpoint: models_folder / name for checkpoint, name in _names(cell).items()}
     else:
-        folder = run_paths(study, cell).finished
+        folder = RunPaths.of(study, cell.key).finished
         found = {checkpoint: folder / weights_file(checkpoint) for checkpoint in CHECKPOINTS}
     missing = [str(path) for path in found.values() if not path.is_file()]
     if missing:
@@ -65,10 +63,10 @@ def find_weights(study: Path, cell: Cell, models_folder: Path | None) -> dict[st
             f"there are no saved weights to test, {' and '.join(missing)} missing: train first, or give their folder "
             "by -m"
         )
-    return {checkpoint: str(path.absolute()) for checkpoint, path in found.items()}
+    return {checkpoint: path.absolute() for checkpoint, path in found.items()}
 
 
-def copy_weights(study: Path, cell: Cell, models_folder: Path) -> None:
+def copy_weights(study: Path, cell: PlannedCell, models_folder: Path) -> None:
     """Copy the weights of a finished run to the user's folder.
 
     Raises
@@ -77,12 +75,6 @@ def copy_weights(study: Path, cell: Cell, models_folder: Path) -> None:
         If that is not possible.
     """
     make_folder(models_folder)
-    finished = run_paths(study, cell).finished
+    finished = RunPaths.of(study, cell.key).finished
     for checkpoint, name in _names(cell).items():
-        aside = models_folder / f".{name}.partial"  # the user's earlier weights stay whole until the new ones are
-        try:
-            shutil.copyfile(finished / weights_file(checkpoint), aside)
-            aside.replace(models_folder / name)
-        except OSError as error:
-            aside.unlink(missing_ok=True)
-            raise storage_error(error, models_folder / name) from error
+        copy_file(finished / weights_file(checkpoint), models_folder / name)

@@ -1,0 +1,190 @@
+"""Synthetic training sets: images of each class, drawn once, kept in the cache, and mixed with the real ones.
+
+They are drawn in a separate process. Neither the bits of the network that is trained on them nor the memory that it is
+reported to need may depend on whether it was the first to ask for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker.contracts.images import Attribute, LabelledImages, TrainingSet
+from benchmarker.contracts.tasks import Classification, Task
+from benchmarker.data.cache import held, produce
+from benchmarker.digests import digest_arrays
+from benchmarker.discovery import installed
+from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.generation.conditions import bootstrap, class_sizes, shares
+from benchmarker.generation.drawing import IMAGES_FILE, Request, StreamChoice, draw_in_process
+from benchmarker.generation.run_files import GeneratorTrail
+from benchmarker.randomness import Stream
+from benchmarker.registry.generated import NOT_BALANCED, unlabelled
+from benchmarker.study.fingerprint import Fingerprint, digest_code
+from benchmarker.study.record import Json
+from benchmarker.study.specs import GeneratedSpec
+from benchmarker.training.sets import PartSet
+
+VERSION = 1
+"""Raised when the same request would give other images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """How synthetic images are added to real ones.
+
+    Parameters
+    ----------
+    ratio : float, optional
+        Synthetic images for each real one; each class keeps its share.
+    balance : bool
+        Instead of a ratio, as many as make every class as large as the largest one.
+    real : bool
+        Whether the real images stay.
+    """
+
+    ratio: float | None = None
+    balance: bool = False
+    real: bool = True
+
+    @classmethod
+    def of(cls, generated: GeneratedSpec) -> Self:
+        """Return the mixture that an arm's specification asks for."""
+        return cls(ratio=generated.ratio, balance=bool(generated.balance), real=generated.real is None)
+
+    def counts(self, task: Task, targets: NDArray[Any]) -> list[int]:
+        """Return how many synthetic images of each class there will be; of a regression one number.
+
+        Raises
+        ------
+        ConfigurationError
+            If a regression is to be balanced, or nothing would be left to train on.
+        """
+        sizes = class_sizes(task, targets)
+        if self.balance:
+            if not isinstance(task, Classification):
+                raise ConfigurationError(NOT_BALANCED)
+            counts = [max(sizes) - size if size else 0 for size in sizes]
+        else:
+            counts = shares(sizes, round((self.ratio or 0.0) * sum(sizes)))
+        if not self.real and not sum(counts):
+            raise ConfigurationError("an arm without real images needs synthetic ones; raise its ratio")
+        return counts
+
+
+class MixedSet:
+    """Two training sets, one after the other.
+
+    Parameters
+    ----------
+    first, second : TrainingSet
+        Sets with the same task and image shape, for example real images and synthetic ones.
+    """
+
+    def __init__(self, first: TrainingSet, second: TrainingSet) -> None:
+        self._first = first
+        self._second = second
+        self.task: Task = first.task
+        self.image_shape: tuple[int, int, int] = first.image_shape
+        self.targets: NDArray[Any] = np.concatenate([first.targets, second.targets])
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second)
+
+    def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the images at ``indices``, ndarray of shape (len(indices), height, width, channels)."""
+        images = np.empty((len(indices), *self.image_shape), dtype=np.float32)
+        later = indices >= len(self._first)
+        for part, chosen, start in ((self._first, ~later, 0), (self._second, later, len(self._first))):
+            if chosen.any():
+                images[chosen] = part.batch(indices[chosen] - start)
+        return images
+
+
+def with_generated(
+    real: PartSet,
+    generated: GeneratedSpec,
+    run: Path,
+    *,
+    seed: int,
+    fingerprint: Fingerprint,
+    root: Path | None = None,
+) -> TrainingSet:
+    """Return a training set of real and synthetic images.
+
+    Parameters
+    ----------
+    real : PartSet
+        Training part that the generator was trained on.
+    generated : GeneratedSpec
+        Generated images that the arm asks for.
+    run : Path
+        Folder of the generator's finished run.
+    seed : int
+        Seed of the cell.
+    fingerprint : Fingerprint
+        Fingerprint of this process: samples of another environment may have other bits.
+    root : Path, optional
+        Folder where the samples are kept instead of the cache; an audit draws its own.
+
+    Raises
+    ------
+    ConfigurationError
+        If the generator makes images without the targets that networks are trained on.
+    """
+    mixture = Mixture.of(generated)
+    counts = mixture.counts(real.task, real.targets)
+    if not sum(counts):
+        return real
+    trail = GeneratorTrail.read(run)
+    if reason := unlabelled(real.task, trail.spec.conditions):
+        raise ConfigurationError(reason)
+    rows = bootstrap(real.task, real.targets, counts, Stream("generated", seed=seed))
+    key = {
+        "version": VERSION,
+        # The other plugins of the cell do not touch the samples, which all its networks share.
+        "fingerprint": fingerprint.environment,
+        "code": digest_code(installed().generator(trail.spec.generator.name).builder),
+        **trail.link.to_json(),
+    }
+    synthetic = _drawn(real, rows, run, key, seed=seed, root=root)
+    return MixedSet(real, synthetic) if mixture.real else synthetic
+
+
+def _drawn(real: PartSet, rows: NDArray[np.int64], run: Path, key: Json, *, seed: int, root: Path | None) -> PartSet:
+    """Return images drawn for the targets and attributes of some rows, from the cache where they are there."""
+    attributes = {name: np.asarray(values[rows]) for name, values in sorted(real.attributes.items())}
+    request = Request(targets=np.asarray(real.targets[rows]), attributes=attributes)
+    conditions = digest_arrays({"targets": request.targets, **attributes})
+    noise = StreamChoice(purpose="generated-noise", axes={"seed": seed})
+
+    def write(folder: Path) -> None:
+        draw_in_process(run, folder, request, real.image_shape, stream=noise)
+
+    key = {**key, "conditions": conditions, "noise": [noise.purpose, noise.axes]}
+    folder = produce("samples", key, write, root=root)
+    with held(folder):
+        return _open_samples(folder, real.task, request, real.image_shape)
+
+
+def _open_samples(folder: Path, task: Task, request: Request, image_shape: tuple[int, int, int]) -> PartSet:
+    n = len(request.targets)
+    try:
+        images = np.memmap(folder / IMAGES_FILE, dtype="<f4", mode="r", shape=(n, *image_shape))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{folder}: these samples are damaged ({error}); remove the folder and run again") from error
+    labelled = LabelledImages(
+        task=task,
+        images=images,
+        targets=request.targets,
+        source_ids=("",) * n,
+        parts=(None,) * n,
+        attributes={name: Attribute(values=values, unit="") for name, values in request.attributes.items()},
+        skipped=(),
+        digest="",
+    )
+    return PartSet(labelled, np.arange(n))

@@ -1,0 +1,130 @@
+"""What a cell's specification resolves to in a worker: its data and their parts, its network, and the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import keras
+
+from benchmarker import backends
+from benchmarker.contracts.images import LabelledImages
+from benchmarker.contracts.settings import Training
+from benchmarker.data.prepared import open_prepared
+from benchmarker.data.splits import Parts, split_sources
+from benchmarker.discovery import Plugins, installed
+from benchmarker.errors import StorageError
+from benchmarker.randomness import Stream
+from benchmarker.registry import validated_options
+from benchmarker.study.fingerprint import Fingerprint, fingerprint
+from benchmarker.study.protocol import CellJob, GeneratorRun
+from benchmarker.study.specs import CellSpec, PluginChoice
+from benchmarker.trail import Trail
+from benchmarker.training.build import build_model
+from benchmarker.training.fit import digest_weights
+from benchmarker.training.sets import AppliedAugmentation, PartSet
+
+
+@dataclass(slots=True, kw_only=True)
+class CellContext:
+    """Everything that training and testing a cell works with.
+
+    Parameters
+    ----------
+    spec : CellSpec
+        Specification of the cell.
+    data : LabelledImages
+        All prepared images.
+    parts : Parts
+        Which of them are in which part.
+    applied : list of AppliedAugmentation
+        Augmentations of the arm with their options.
+    model : keras.Model
+        Network, with the weights that it was built with.
+    digests : dict of str to str
+        SHA-256 of data, split, weights and predictions by name, as the manifest holds them.
+    fingerprint : Fingerprint
+        What of the environment may change bits.
+    generator : GeneratorRun or None
+        Generator whose images the network is trained on, where there is one.
+    trail : Trail
+        Links so far.
+    """
+
+    spec: CellSpec
+    data: LabelledImages
+    parts: Parts
+    applied: list[AppliedAugmentation]
+    model: keras.Model
+    digests: dict[str, str]
+    fingerprint: Fingerprint
+    generator: GeneratorRun | None = None
+    trail: Trail = field(default_factory=Trail)
+
+    @property
+    def training(self) -> Training:
+        """Settings that all networks of the registry share."""
+        return self.spec.training
+
+    @property
+    def seed(self) -> int:
+        """Seed of every stream of the cell."""
+        return self.spec.seed
+
+    def part(self, name: str) -> PartSet:
+        """Return the real images of a part."""
+        return PartSet(self.data, getattr(self.parts, name))
+
+
+def set_up(job: CellJob) -> CellContext:
+    """Configure the backend, open the data and build the network of a job.
+
+    Raises
+    ------
+    StorageError
+        If the prepared data are not those of the plan.
+    """
+    spec = job.cell.spec
+    backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
+    data = open_prepared(job.prepared)
+    if data.digest != spec.dataset.digest:
+        raise StorageError(f"{job.prepared}: holds other data than the plan; remove the folder and run again")
+    plugins = installed()
+    parts = split_sources(data, spec.split, spec.seed)
+    model = _build(spec, plugins, data)
+    return CellContext(
+        spec=spec,
+        data=data,
+        parts=parts,
+        applied=[_applied(choice, plugins) for choice in spec.arm.augmentations],
+        model=model,
+        digests={"data": data.digest, "split": parts.digest, "initial_weights": digest_weights(model)},
+        fingerprint=fingerprint(
+            spec.backend, spec.threads, spec.training.precision, _distributions(spec, plugins, job.generator)
+        ),
+        generator=job.generator,
+    )
+
+
+def _build(spec: CellSpec, plugins: Plugins, data: LabelledImages) -> keras.Model:
+    architecture = plugins.architecture(spec.model.architecture)
+    height, width, channels = data.images.shape[1:]
+    return build_model(
+        architecture,
+        validated_options(architecture, spec.model.options),
+        (height, width, channels),
+        data.task,
+        seed=spec.seed,
+        precision=spec.training.precision,
+    )
+
+
+def _applied(choice: PluginChoice, plugins: Plugins) -> AppliedAugmentation:
+    augmentation = plugins.augmentation(choice.name)
+    return AppliedAugmentation(augmentation=augmentation, options=validated_options(augmentation, choice.options))
+
+
+def _distributions(spec: CellSpec, plugins: Plugins, generator: GeneratorRun | None) -> dict[str, str]:
+    names = [("architecture", spec.model.architecture), ("dataset", spec.dataset.name)]
+    names += [("augmentation", choice.name) for choice in spec.arm.augmentations]
+    names += [("generator", generator.spec.generator.name)] if generator else []
+    return {f"{kind} {name}": plugins.distribution(kind, name) for kind, name in names}

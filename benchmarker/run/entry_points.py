@@ -1,0 +1,178 @@
+"""Where running begins: a whole study, or only its generators."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarker.data.cache import held
+from benchmarker.discovery import Plugins
+from benchmarker.errors import ConfigurationError
+from benchmarker.files import make_folder
+from benchmarker.registry import LoadedRegistry
+from benchmarker.run.policy import Policy, warnings
+from benchmarker.run.pool import Pool
+from benchmarker.run.prepare import PreparedStudy, prepare_study
+from benchmarker.run.runner import Runner
+from benchmarker.study.layout import RUNS_FOLDER
+from benchmarker.study.locks import joined
+from benchmarker.study.observer import Observer
+from benchmarker.study.plan import PlannedCell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyOutcome:
+    """How the cells of a registry ended.
+
+    Parameters
+    ----------
+    ok, failed, pending : int
+        Numbers of cells that add up to those of the registry.
+    reused : int
+        How many of the ok ones have runs of an earlier call.
+    failed_before : int
+        How many of the failed ones failed in an earlier call and were not run again.
+    generators_failed : int
+        Generators that failed; if the first failure ends the run, their cells are pending.
+    """
+
+    ok: int
+    failed: int
+    pending: int
+    reused: int
+    failed_before: int = 0
+    generators_failed: int = 0
+
+
+def run_study(
+    loaded: LoadedRegistry,
+    results: Path,
+    *,
+    observer: Observer,
+    plugins: Plugins,
+    force: bool = False,
+    offline: bool = False,
+    test_only: bool = False,
+    models_folder: Path | None = None,
+    policy: Policy | None = None,
+) -> StudyOutcome:
+    """Plan a registry's cells, and run those that have not finished.
+
+    Several calls may work on one study at once, in one process or in several. Each cell is run by one of them, and all
+    return when every cell of their registry has ended.
+
+    Parameters
+    ----------
+    loaded : LoadedRegistry
+        Registry to run.
+    results : Path
+        Folder of the study; created if need be.
+    observer : Observer
+        Receives the progress of the run.
+    plugins : Plugins
+        Plugins to look names up in.
+    force : bool
+        Run cells again that have ended.
+    offline : bool
+        Never use the network.
+    test_only : bool
+        Test saved weights instead of training. A finished run is never replaced by such a test: its predictions are
+        compared with the new ones.
+    models_folder : Path, optional
+        Folder that weights are also saved to, or read from with ``test_only``.
+    policy : Policy, optional
+        Jobs, time limit, retries; one job by default.
+
+    Raises
+    ------
+    ConfigurationError, DataError
+        Before anything is trained.
+    StorageError
+        If the results cannot be written; finished cells stay.
+    KeyboardInterrupt
+        On Ctrl-C; finished cells stay, the others are pending and continue from their snapshots.
+    """
+    policy = policy or Policy()
+    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as study:
+        for warning in warnings(policy, study.threads):
+            observer.message(warning)
+        generators = [] if test_only else study.needed_generators
+        runner = Runner(
+            study,
+            [*generators, *study.cells],
+            observer,
+            policy,
+            force=force,
+            test_only=test_only,
+            models_folder=models_folder,
+        )
+        _run_all(runner, policy)
+        return _summary(runner, study.cells)
+
+
+def train_generators(
+    loaded: LoadedRegistry,
+    results: Path,
+    *,
+    observer: Observer,
+    plugins: Plugins,
+    policy: Policy,
+    force: bool = False,
+    offline: bool = False,
+) -> int:
+    """Train the generators that arms of a registry use, and none of its networks; return how many failed.
+
+    Parameters
+    ----------
+    loaded, results, observer, plugins, policy, force, offline
+        As `run_study` takes them.
+
+    Raises
+    ------
+    ConfigurationError
+        If no arm uses a generator.
+    """
+    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as study:
+        if not study.generators:
+            raise ConfigurationError(
+                f"{loaded.path.name}: no arm uses a generator; docs/reference/registry.md says how to add one"
+            )
+        runner = Runner(study, list(study.generators.values()), observer, policy, force=force)
+        _run_all(runner, policy)
+    return sum(outcome.status != "ok" for outcome in runner.outcomes.values())
+
+
+@contextlib.contextmanager
+def _prepared(
+    loaded: LoadedRegistry, results: Path, *, observer: Observer, plugins: Plugins, offline: bool
+) -> Iterator[PreparedStudy]:
+    """Prepare a study, and keep its folder and its data from being merged or removed while it is run."""
+    make_folder(results / RUNS_FOLDER)
+    with joined(results):
+        study = prepare_study(loaded, results, observer=observer, plugins=plugins, offline=offline)
+        with held(study.prepared):
+            yield study
+
+
+def _run_all(runner: Runner, policy: Policy) -> None:
+    """Run everything of a runner that has not ended, as many jobs at once as the policy says."""
+    pool = Pool(runner.begin(), runner.work, runner.report_waiting, runner.workers)
+    runner.on_failure = pool.stop if policy.fail_fast else None
+    pool.run(policy.jobs)
+
+
+def _summary(runner: Runner, cells: Sequence[PlannedCell]) -> StudyOutcome:
+    outcomes = [runner.outcomes[cell.key] for cell in cells if cell.key in runner.outcomes]
+    ok = [outcome for outcome in outcomes if outcome.status == "ok"]
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    failures = sum(outcome.status == "failed" for outcome in runner.outcomes.values())
+    return StudyOutcome(
+        ok=len(ok),
+        failed=len(failed),
+        pending=len(cells) - len(ok) - len(failed),
+        reused=sum(outcome.reused for outcome in ok),
+        failed_before=sum(outcome.reused for outcome in failed),
+        generators_failed=failures - len(failed),
+    )

@@ -1,0 +1,335 @@
+"""The life of a run folder, from the first attempt to the rename that finishes it, and the existing runs of a study."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypedDict
+
+from benchmarker.errors import StorageError
+from benchmarker.files import PARTIAL_SUFFIX, make_folder, storage_error
+from benchmarker.study.layout import (
+    COSTS_FILE,
+    FAILED_SUFFIX,
+    MANIFEST_FILE,
+    METRICS_FILE,
+    REPLACED_SUFFIX,
+    RUNS_FOLDER,
+    TRACEBACK_FILE,
+    RunPaths,
+    replaced_path,
+)
+from benchmarker.study.locks import claim
+from benchmarker.study.observer import CellOutcome, CellView
+from benchmarker.study.plan import Planned, PlannedCell
+from benchmarker.study.protocol import Job
+from benchmarker.study.runs import (
+    CellCosts,
+    CellMetrics,
+    FailedManifest,
+    FinishedManifest,
+    GeneratorCosts,
+    GeneratorMetrics,
+    Manifest,
+    read_manifest,
+)
+
+RESUMABLE = ("crashed", "out-of-memory", "timeout", "interrupted")
+"""Kinds of failure that say nothing about the network: the next attempt continues from the snapshots of such a run."""
+
+_MACHINE_FAILED = ("out-of-memory", "timeout")
+_SNAPSHOTS = "snapshot-*"
+
+_Version = tuple[int, int]
+
+
+class Identity(TypedDict):
+    """What a manifest says about the cell or generator of a run."""
+
+    key: str
+    configuration: str
+    model: str
+    architecture: str
+    arm: str
+    seed: int
+
+
+def identity(planned: Planned) -> Identity:
+    """Return what the manifest says about a cell or generator."""
+    view = CellView.of(planned)
+    return {
+        "key": planned.key,
+        "configuration": planned.configuration,
+        "model": view.model,
+        "architecture": view.architecture,
+        "arm": view.arm,
+        "seed": view.seed,
+    }
+
+
+def now() -> str:
+    """Return the time in ISO 8601, UTC."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def finish(folder: Path, final: Path, manifest: Manifest) -> None:
+    """Write the manifest and give the folder its final name, in place of an older folder of that name.
+
+    Parameters
+    ----------
+    folder, final : Path
+        Paths now and afterwards, in the same folder.
+    manifest : Manifest
+        Written last, so that a folder with a manifest is complete.
+    """
+    manifest.write(folder / MANIFEST_FILE)
+    if isinstance(manifest, FinishedManifest) or manifest.kind not in RESUMABLE:
+        for snapshot in folder.glob(_SNAPSHOTS):
+            snapshot.unlink()
+    for aside in folder.glob(f".*{PARTIAL_SUFFIX}"):  # of writers that were killed
+        aside.unlink()
+    replaced = replaced_path(final)
+    shutil.rmtree(replaced, ignore_errors=True)
+    if final.exists():
+        final.rename(replaced)
+    folder.rename(final)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def record_failure(planned: Planned, paths: RunPaths, kind: str, message: str) -> CellOutcome:
+    """Write down that a run failed without its worker saying so, and return how it ended.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    make_folder(paths.working)
+    _finish_failed(paths.working, planned, paths, kind, message)
+    return read_failure(paths.failed)
+
+
+def _finish_failed(folder: Path, planned: Planned, paths: RunPaths, kind: str, message: str) -> None:
+    manifest = FailedManifest(**identity(planned), kind=kind, message=message, traceback="", finished=now())
+    finish(folder, paths.failed, manifest)
+
+
+def read_failure(folder: Path) -> CellOutcome:
+    """Return how the run in the folder of a failed run ended.
+
+    Raises
+    ------
+    StorageError
+        If its manifest cannot be read.
+    """
+    manifest = read_manifest(folder)
+    if not isinstance(manifest, FailedManifest):
+        raise StorageError(f"{folder / MANIFEST_FILE}: a failed run was expected. Received: status {manifest.status!r}")
+    return CellOutcome(
+        status="failed", kind=manifest.kind, message=manifest.message, retriable=manifest.kind in _MACHINE_FAILED
+    )
+
+
+def read_success(folder: Path, planned: Planned) -> CellOutcome:
+    """Return how a finished run of a cell or generator ended.
+
+    Raises
+    ------
+    StorageError
+        If its metrics cannot be read.
+    """
+    model = CellMetrics if isinstance(planned, PlannedCell) else GeneratorMetrics
+    return CellOutcome(status="ok", metrics=model.read(folder / METRICS_FILE))
+
+
+class WorkFolder:
+    """The folder that a job is worked on in, before, between and after its attempts.
+
+    Parameters
+    ----------
+    job : Job
+        What is run there.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.path = job.folder
+        self._planned = job.planned
+        self._paths = job.paths
+        self._testing = job.folder == job.paths.tested
+
+    def take_up(self, *, fresh: bool) -> CellOutcome | None:
+        """Prepare the folder for an attempt; return how an earlier attempt ended that lacked only its last rename.
+
+        Parameters
+        ----------
+        fresh : bool
+            Begin anew even where there are snapshots.
+        """
+        if self._testing:
+            self._keep_interrupted_training()
+        if fresh or self._testing:
+            shutil.rmtree(self.path, ignore_errors=True)
+        elif (settled := self.settled()) is not None:
+            return settled
+        else:
+            self._keep_interrupted_training()
+        for name in (MANIFEST_FILE, TRACEBACK_FILE):  # of an attempt that failed
+            (self.path / name).unlink(missing_ok=True)
+        make_folder(self.path)
+        # From now on the cell is being worked on, or pending if that is stopped.
+        shutil.rmtree(self._paths.failed, ignore_errors=True)
+        return None
+
+    def settled(self) -> CellOutcome | None:
+        """Finish a run that was killed between its manifest and the rename, and return how it ended."""
+        if not (self.path / MANIFEST_FILE).exists():
+            return None
+        manifest = read_manifest(self.path)
+        if isinstance(manifest, FinishedManifest):
+            finish(self.path, self._paths.finished, manifest)
+            shutil.rmtree(self._paths.failed, ignore_errors=True)
+            return read_success(self._paths.finished, self._planned)
+        if manifest.kind not in RESUMABLE:
+            finish(self.path, self._paths.failed, manifest)
+            return read_failure(self._paths.failed)
+        return None
+
+    def ended(self) -> CellOutcome | None:
+        """Return how the run ended if its worker finished it, or None."""
+        if self.path.exists():
+            return None
+        if self._paths.failed.is_dir():
+            return read_failure(self._paths.failed)
+        return read_success(self._paths.finished, self._planned)
+
+    def put_down(self) -> None:
+        """Keep the folder only if the next attempt can continue from its snapshots."""
+        if not any(self.path.glob(f"{_SNAPSHOTS}.npz")):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def fail(self, kind: str, message: str) -> CellOutcome:
+        """Finish the run as failed, and return how it ended."""
+        _finish_failed(self.path, self._planned, self._paths, kind, message)
+        return read_failure(self._paths.failed)
+
+    def _keep_interrupted_training(self) -> None:
+        """Bring back the folder of a training that crashed, or ran out of memory or time, to be continued."""
+        if self._paths.working.exists():
+            return
+        try:
+            resumable = read_failure(self._paths.failed).kind in RESUMABLE
+        except StorageError:
+            resumable = False
+        if resumable:
+            self._paths.failed.rename(self._paths.working)
+
+
+class ExistingRuns:
+    """Finds how cells and generators of a study ended earlier; used by several threads, never by two for one cell.
+
+    Parameters
+    ----------
+    study : Path
+        Folder of the study.
+    report : callable
+        Called with a message for each damaged run.
+    """
+
+    def __init__(self, study: Path, report: Callable[[str], None]) -> None:
+        self._study = study
+        self._report = report
+        self._reported: set[str] = set()
+        # Existing runs that are to be repeated; other processes may put newer ones in their place meanwhile.
+        self._disregarded: set[tuple[str, _Version]] = set()
+
+    def restore_replaced(self) -> None:
+        """Restore finished runs whose replacement was killed between two renames."""
+        for replaced in sorted((self._study / RUNS_FOLDER).glob(f".*{REPLACED_SUFFIX}")):
+            final = replaced.with_name(replaced.name[1:].removesuffix(REPLACED_SUFFIX))
+            name = final.name.removesuffix(FAILED_SUFFIX)
+            lock = claim(self._study, name)
+            if lock is not None:
+                with lock:
+                    _restore(replaced, final)
+                    if (replaced.parent / name).is_dir():  # what was to replace it is of no use any more
+                        shutil.rmtree(RunPaths.of(self._study, name).working, ignore_errors=True)
+
+    def disregard(self, planned: Iterable[Planned], *, finished: bool, failed: bool) -> None:
+        """Disregard existing runs, so that they are repeated: those that have finished, those that failed, or both."""
+        for each in planned:
+            paths = RunPaths.of(self._study, each.key)
+            for folder, wanted in ((paths.finished, finished), (paths.failed, failed)):
+                if wanted and (version := _version(folder)) is not None:
+                    self._disregarded.add((folder.name, version))
+
+    def outcome(self, planned: Planned) -> CellOutcome | None:
+        """Return how an existing run ended, or None where one is needed."""
+        paths = RunPaths.of(self._study, planned.key)
+        if self._counts(paths.finished) and (found := self._finished(paths.finished, planned)) is not None:
+            return found
+        if self._counts(paths.failed) and not paths.working.exists():
+            try:
+                failure = read_failure(paths.failed)
+            except StorageError as error:
+                self._report_damage(error)
+                return None
+            # For example a full disk: the user was asked to run the same command again.
+            if failure.kind != "interrupted":
+                return CellOutcome(status="failed", kind=failure.kind, message=failure.message, reused=True)
+        return None
+
+    def outcome_at_rest(self, planned: Planned) -> CellOutcome | None:
+        """Return how an existing run ended, but not the failure of one that another process is trying again."""
+        outcome = self.outcome(planned)
+        if outcome is None or outcome.status == "ok":
+            return outcome
+        lock = claim(self._study, planned.run_name)
+        if lock is None:
+            return None
+        with lock:
+            return self.outcome(planned)
+
+    def _counts(self, folder: Path) -> bool:
+        version = _version(folder)
+        return folder.is_dir() and (version is None or (folder.name, version) not in self._disregarded)
+
+    def _finished(self, folder: Path, planned: Planned) -> CellOutcome | None:
+        is_cell = isinstance(planned, PlannedCell)
+        try:
+            manifest = read_manifest(folder)
+            outcome = read_success(folder, planned)
+            (CellCosts if is_cell else GeneratorCosts).read(folder / COSTS_FILE)
+        except StorageError as error:
+            self._report_damage(error)
+            return None
+        # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings. A generator
+        # that another study trained does.
+        trained = isinstance(manifest, FinishedManifest) and (manifest.trained or not is_cell)
+        return CellOutcome(status="ok", metrics=outcome.metrics, reused=True) if trained else None
+
+    def _report_damage(self, error: StorageError) -> None:
+        if str(error) not in self._reported:
+            self._reported.add(str(error))
+            self._report(f"{error}; the cell is run again")
+
+
+def _restore(replaced: Path, final: Path) -> None:
+    """Give a run back its name; its cell must be claimed."""
+    if final.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
+        return
+    try:
+        replaced.rename(final)
+    except OSError as error:
+        raise storage_error(error, final) from error
+
+
+def _version(folder: Path) -> _Version | None:
+    """Return what tells a run from another that takes its place; None where there is none."""
+    try:
+        found = (folder / MANIFEST_FILE).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns

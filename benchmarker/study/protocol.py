@@ -1,0 +1,195 @@
+"""What passes between a worker and its parent: a job on standard input, and events on standard output.
+
+Each is one line of JSON. All events but steps are also kept in the run's ``events.jsonl``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from benchmarker.contracts.settings import Split
+from benchmarker.study.layout import Checkpoint, RunPaths
+from benchmarker.study.plan import PlannedCell, PlannedGenerator
+from benchmarker.study.record import Record, WrittenOut
+from benchmarker.study.space import DiskSpace
+from benchmarker.study.specs import GeneratorSpec
+
+
+class _Job(Record):
+    """What all jobs have in common."""
+
+    prepared: Path
+    """Folder of the prepared data."""
+
+    paths: RunPaths
+    """Absolute paths of the run."""
+
+
+class GeneratorRun(Record):
+    """The finished run of the generator whose images a cell is trained on."""
+
+    spec: GeneratorSpec
+    """Specification of the generator."""
+
+    folder: Path
+    """Folder of its run."""
+
+    samples: Path | None = None
+    """Where its images are kept instead of the cache; an audit draws its own."""
+
+
+class CellJob(_Job):
+    """Train or test the network of a cell."""
+
+    kind: Literal["cell"] = "cell"
+    """Tells the job of a cell from that of a generator."""
+
+    cell: PlannedCell
+    """Cell to run."""
+
+    weights: dict[Checkpoint, Path] | None = None
+    """Files of saved weights to test instead of training."""
+
+    generator: GeneratorRun | None = None
+    """Generator whose images the cell is trained on, where there is one."""
+
+    @property
+    def planned(self) -> PlannedCell:
+        """What is run."""
+        return self.cell
+
+    @property
+    def folder(self) -> Path:
+        """Folder that is written to; a test of saved weights leaves that of an interrupted training alone."""
+        return self.paths.working if self.weights is None else self.paths.tested
+
+
+class GeneratorJob(_Job):
+    """Train a generator."""
+
+    kind: Literal["generator"] = "generator"
+    """Tells the job of a generator from that of a cell."""
+
+    generator: PlannedGenerator
+    """Generator to train."""
+
+    split: WrittenOut[Split]
+    """How the training part is found: a generator's key depends on what is in it, not on how it was drawn."""
+
+    cache: bool
+    """Whether a generator that another study trained will do."""
+
+    @property
+    def planned(self) -> PlannedGenerator:
+        """What is run."""
+        return self.generator
+
+    @property
+    def folder(self) -> Path:
+        """Folder that is written to."""
+        return self.paths.working
+
+
+Job = CellJob | GeneratorJob
+JOB: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])
+
+
+class Built(Record):
+    """The network or generator was built, under its stream."""
+
+    event: Literal["built"] = "built"
+
+    digests: dict[str, str]
+    """SHA-256 of data, split and initial weights by name."""
+
+    space: DiskSpace
+    """Disk that the run needs."""
+
+
+class Resumed(Record):
+    """The training continues from a snapshot."""
+
+    event: Literal["resumed"] = "resumed"
+
+    epoch: int
+    """Epochs that are done."""
+
+    epochs: int
+    """Epochs of the whole training."""
+
+
+class StepDone(Record):
+    """Some gradient steps of an epoch are done; sent a few times each second."""
+
+    event: Literal["step"] = "step"
+
+    epoch: int
+    """Epoch, counted from 1."""
+
+    done: int
+    """Steps that are done."""
+
+    total: int
+    """Steps of the epoch."""
+
+
+class EpochDone(Record):
+    """An epoch is done."""
+
+    event: Literal["epoch"] = "epoch"
+
+    epoch: int
+    """Epoch, counted from 1."""
+
+    epochs: int
+    """Epochs of the whole training."""
+
+    values: dict[str, float]
+    """Row of the history, ``seconds`` and ``images_per_second``."""
+
+
+class Testing(Record):
+    """A checkpoint is being tested."""
+
+    event: Literal["testing"] = "testing"
+
+    checkpoint: Checkpoint
+    """Weights that are tested."""
+
+
+class Note(Record):
+    """Something that the user should know."""
+
+    event: Literal["message"] = "message"
+
+    text: str
+    """One sentence."""
+
+
+class Failed(Record):
+    """The run failed; its manifest says the same."""
+
+    event: Literal["failed"] = "failed"
+
+    kind: str
+    """Kind of the failure."""
+
+    message: str
+    """What went wrong."""
+
+
+class Finished(Record):
+    """The run is complete but for its manifest."""
+
+    event: Literal["finished"] = "finished"
+
+
+Event = Built | Resumed | StepDone | EpochDone | Testing | Note | Failed | Finished
+EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+EventHandler = Callable[[Event], None]
+"""Takes an event: sends it to the parent in a worker, shows it there."""
