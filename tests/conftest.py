@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.registries import tiny, write_registry
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 # Started in the background, or by nohup, tests ignore signals, and so would all processes that they start.
@@ -242,20 +244,7 @@ def registry(tmp_path: Path, fits_folder: Path) -> Callable[..., Path]:
     """Write a registry over the tiny folder; keyword arguments replace its top-level keys."""
 
     def write(name: str = "tiny.yaml", **changes: Any) -> Path:
-        content: dict[str, Any] = {
-            "dataset": {
-                "name": "fits-manifest",
-                "path": str(fits_folder),
-                "preparation": {"clip_sigma": None},
-                "split": {"train": 6, "validation": 3},
-            },
-            "seeds": [8901],
-            "training": {"batch_size": 4, "threads": 1},
-            "models": [{"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 2}],
-        }
-        path = tmp_path / name
-        path.write_text(json.dumps(content | changes))  # JSON is YAML
-        return path
+        return write_registry(tmp_path / name, **tiny(fits_folder, **changes))
 
     return write
 

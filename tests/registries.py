@@ -20,12 +20,24 @@ def model(architecture: str = "mcrgnet", **settings: Any) -> dict[str, Any]:
     return {"architecture": architecture, "learning_rate": 0.001, "epochs": 2} | settings
 
 
+def tiny(images: Path | str, **parts: Any) -> dict[str, Any]:
+    """Return the parts of a registry that trains within seconds on the images of the fixture ``fits_folder``."""
+    dataset = {
+        "name": "fits-manifest",
+        "path": str(images),
+        "preparation": {"clip_sigma": None},
+        "split": {"train": 6, "validation": 3},
+    }
+    training = {"batch_size": 4, "threads": 1}
+    return {"dataset": dataset, "seeds": [8901], "training": training, "models": [model()]} | parts
+
+
 def registry_yaml(**parts: Any) -> str:
     """Return a registry of one network on MNIST as YAML, with parts replaced, added, or left out if they are None.
 
     Each entry of a list has its own line, so that tests know at which line a problem is.
     """
-    content = {"dataset": "mnist", "models": [model()]} | parts
+    content = {"dataset": "mnist"} | parts | {"models": parts.get("models", [model()])}
     return "".join(_part(name, value) for name, value in content.items() if value is not None)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fixture_plugins import install
+from tests.registries import model, tiny, write_registry
 
 # Two networks of somebody else's package. One leaves its layers without seeds and draws from Python's and NumPy's
 # global generators, which the harness seeds; the other draws from the system's entropy, which nobody can.
@@ -62,18 +63,8 @@ def finished(
     """A folder with the images and a study of two networks on them; tests work on copies."""
     folder = tmp_path_factory.mktemp("audited")
     shutil.copytree(fits_folder, folder / "images")
-    registry = {
-        "dataset": {
-            "name": "fits-manifest",
-            "path": "images",
-            "preparation": {"clip_sigma": None},
-            "split": {"train": 6, "validation": 3},
-        },
-        "seeds": [8901],
-        "training": {"batch_size": 4, "threads": 1},
-        "models": [{"architecture": name, "learning_rate": 0.01, "epochs": 2} for name in ("careless", "restless")],
-    }
-    (folder / "tiny.yaml").write_text(json.dumps(registry))
+    models = [model(name, learning_rate=0.01) for name in ("careless", "restless")]
+    write_registry(folder / "tiny.yaml", **tiny("images", models=models))
     done = command_line.run("run", "tiny.yaml", "-p", "study", cwd=folder, env={"PYTHONPATH": str(their_networks)})
     assert done.returncode == 0, done.stderr
     return folder

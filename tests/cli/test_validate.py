@@ -33,7 +33,7 @@ def test_validate_refuses_generated_images_without_a_label(tmp_path: Path, capsy
     )
     assert main(["validate", str(registry)]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith(f"{registry}:5:")
+    assert captured.err.startswith(f"{registry}:3:")
     assert "generated without a class have no label" in captured.err
 
 

@@ -5,9 +5,10 @@ With it comes a network of one layer: what is tested is how the two go together,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.registries import tiny
 
 # It may be told by the environment to die once, to fail, or to draw from the system's entropy.
 SOURCE = """
@@ -126,19 +127,7 @@ def install(folder: Path) -> Path:
     return folder
 
 
-def registry(images: Path, **changes: Any) -> Mapping[str, Any]:
+def registry(images: Path, **changes: Any) -> dict[str, Any]:
     """Return a registry with two generated arms over a folder of images."""
-    return {
-        "dataset": {
-            "name": "fits-manifest",
-            "path": str(images),
-            "preparation": {"clip_sigma": None},
-            "split": {"train": 6, "validation": 3},
-        },
-        "seeds": [8901],
-        "training": {"batch_size": 4, "threads": 1},
-        "generators": GENERATORS,
-        "arms": ["real", PAINTED, ALONE],
-        "models": MODELS,
-        **changes,
-    }
+    parts = {"generators": GENERATORS, "arms": ["real", PAINTED, ALONE], "models": MODELS}
+    return tiny(images, **parts | changes)

@@ -14,6 +14,7 @@ from benchmarker.errors import StorageError
 from benchmarker.registry import load_registry
 from benchmarker.run.planning import make_cells
 from benchmarker.study.plan import PlannedCell, merge_cells, read_plan
+from tests.registries import model
 from tests.study.material import write_plan
 
 
@@ -25,7 +26,7 @@ def cells_of(path: Path, **changes: Any) -> list[PlannedCell]:
     return [cell for cell, _ in make_cells(loaded.registry, plugins, dataset=dataset, **given)]
 
 
-MODEL = {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 2}
+MODEL = model()
 
 
 def test_every_model_arm_and_seed_is_a_cell(registry: Callable[..., Path]) -> None:

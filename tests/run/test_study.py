@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.fixture_plugins import install
+from tests.registries import tiny
 
 MODELS = [
     {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 2},
@@ -32,21 +33,6 @@ random.seed(1); random.random(); numpy.random.seed(1); numpy.random.random()
 def benchmarker_register(registrar):
     registrar.architecture(Architecture(name="noisy", builder="noisy_plugin:nothing", citation="none"))
 """
-
-
-def tiny(images: Path, **changes: Any) -> dict[str, Any]:
-    """Return a registry of a tiny study."""
-    return {
-        "dataset": {
-            "name": "fits-manifest",
-            "path": str(images),
-            "preparation": {"clip_sigma": None},
-            "split": {"train": 6, "validation": 3},
-        },
-        "seeds": [8901],
-        "training": {"batch_size": 4, "threads": 1},
-        **changes,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +230,7 @@ def benchmarker_register(registrar):
     environment = {"PYTHONPATH": str(install(tmp_path / "site", "stubborn_plugin", source))}
     models = [{"architecture": "stubborn", "learning_rate": 1e-9, "epochs": 1}]
     path = registry(models=models)
-    training = json.loads(path.read_text())["training"]
+    training = tiny("images")["training"]
     done = command_line.run("run", path, "-p", "marked", cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "collapsed to one class" in done.stdout
