@@ -2,8 +2,7 @@
 
 Each backend is a module with the functions of `Backend`: ``environment`` returns the environment variables that a
 worker must be started with, ``configure`` switches determinism on and checks that it is, ``describe`` names versions
-and devices, ``peak_device_bytes`` returns the memory that was used, and ``gradient_step`` compiles a training step for
-networks that `keras.Model.fit` cannot train.
+and devices, and ``gradient_step`` compiles a training step for networks that `keras.Model.fit` cannot train.
 """
 
 from __future__ import annotations
@@ -42,9 +41,6 @@ class Backend(Protocol):
 
     def describe(self) -> Mapping[str, object]:
         """Return versions and devices."""
-
-    def peak_device_bytes(self) -> int | None:
-        """Return the peak memory in use on the first GPU in bytes, or None without a GPU."""
 
     def gradient_step(self, loss: Loss, optimiser: Any, trained: Sequence[Any], state: Sequence[Any]) -> Step:
         """Return a compiled training step."""

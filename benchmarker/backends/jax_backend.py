@@ -87,17 +87,6 @@ def describe() -> Mapping[str, object]:
     }
 
 
-def peak_device_bytes() -> int | None:
-    """Return the peak memory in use on the first GPU in bytes, or None without a GPU."""
-    import jax
-
-    device = jax.local_devices()[0]
-    if device.platform == "cpu":
-        return None
-    peak = (device.memory_stats() or {}).get("peak_bytes_in_use")
-    return None if peak is None else int(peak)
-
-
 def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Sequence[Any]) -> Step:
     """Return a compiled step; see `benchmarker.backends.gradient_step`."""
     import jax
