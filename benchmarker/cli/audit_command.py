@@ -1,4 +1,4 @@
-"""``benchmarker audit``: whether the results of a study can be had again."""
+"""``benchmarker audit``: whether the results of a study can be reproduced."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from benchmarker.errors import BenchmarkerError, ConfigurationError
 )
 @study_argument
 @click.option("--cells", metavar="CELL[,CELL...]",
-              help="Audit these: model/arm/seed, model/arm or model. Default: all that have finished.")  # fmt: skip
+              help="Cells (model/arm/seed, model/arm or model) to audit. [default: all finished cells]")  # fmt: skip
 @click.option("--sample", type=click.IntRange(min=1), metavar="N",
-              help="Audit N of them, drawn from a named stream: the same N every time.")  # fmt: skip
-@click.option("--offline", is_flag=True, help="Check the files against the trails; train nothing.")
-@click.option("-d", "--data", type=PATH, metavar="PATH", help="The images, where they are no longer where they were.")
+              help="Audit a random sample of N cells, which is the same every time.")  # fmt: skip
+@click.option("--offline", is_flag=True, help="Train nothing; only check the files against the trails.")
+@click.option("-d", "--data", type=PATH, metavar="PATH", help="Path of the images, if they were moved.")
 @click.option("--format", "name", type=click.Choice(["text", "json", "html", "markdown"]), default="text",
-              show_default=True, help="How to report.")  # fmt: skip
+              show_default=True, help="Format of the report.")  # fmt: skip
 @output_option
-@click.option("--keep", type=PATH, metavar="FOLDER", help="Keep the re-runs in this folder, which must be empty.")
+@click.option("--keep", type=PATH, metavar="FOLDER", help="Keep the new runs in this folder, which must be empty.")
 def audit(
     *,
     study: Path,
@@ -42,12 +42,14 @@ def audit(
     output: Path | None,
     keep: Path | None,
 ) -> int:
-    """Run the cells of a study again in a clean folder, and compare the trails link by link.
+    """Run cells of a study again, and compare the trails link by link.
 
-    The verdict is "bitwise" (exit code 0), "within tolerance" where another environment gives other bits but metrics
-    within their bands (3), or "differs", with the first link that differs and what usually causes it (1). Files that
-    were changed after a run are found first; with --offline nothing else is done, and the verdict is "intact" (0) or
-    "differs" (1). Without a verdict the exit code is 2. The study itself is never changed.
+    First, files that were changed after their run are found. With --offline the audit ends there: the verdict is
+    "intact" (exit code 0) or "differs" (1).
+
+    Then cells are run again in another folder, and the verdict is "bitwise" (0), "within tolerance" (3) if another
+    environment gives other bits but metrics within their bands, or "differs" (1), with the first link that differs and
+    its usual cause. Without a verdict the exit code is 2. The study itself is never changed.
     """
     from benchmarker.audit import audit_study
     from benchmarker.audit.render import render

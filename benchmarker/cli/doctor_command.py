@@ -1,4 +1,4 @@
-"""``benchmarker doctor``: what of this machine decides the bits of results, and what is wrong with it."""
+"""``benchmarker doctor``: the properties of this machine that determine results, and what is broken."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ _WIDTH = 14
 )
 @click.argument("study", required=False, type=PATH)
 @click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=1), default=120.0, show_default=True,
-              help="Longest wait for the backend, and for the plugins.")  # fmt: skip
+              help="Longest time to wait for the backend, and for the plugins.")  # fmt: skip
 @json_option
 def doctor(study: Path | None, timeout: float, as_json: bool) -> int:
-    """Show versions, backend, devices, threads, determinism, cache, disk and plugins, and what is broken.
+    """Check the installation: backend, devices, determinism, disk space and plugins.
 
-    With STUDY: say in words what would keep results computed here from agreeing with it bit for bit, the most important
-    first. The backend is started in a process of its own, exactly as for a run. The exit code is 1 if something is
-    broken or differs.
+    With STUDY, also list what would keep results computed here from agreeing with the study bit for bit, with the most
+    important reason first.
+
+    The backend is started in a separate process, exactly as for a run. The exit code is 1 if anything is broken or
+    differs.
     """
     from benchmarker.maintenance.diagnosis import diagnose
     from benchmarker.results.study import read_study

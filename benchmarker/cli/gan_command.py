@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         "benchmarker gan grid results/gan_vs_real --out grid.png",
     )
 )
+@click.command_panel("Commands", commands=["train", "sample", "grid"])
 def gan() -> None:
     """Train the generators of a registry, and draw images from trained ones."""
 

@@ -1,4 +1,4 @@
-"""``benchmarker gc``: frees what nobody needs any more, and says first what that is."""
+"""``benchmarker gc``: list files that are no longer needed, and remove them on request."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ DEFAULT_DAYS = 30.0
     )
 )
 @click.argument("studies", nargs=-1, metavar="[STUDY]...", type=PATH)
-@click.option(
-    "--cache", is_flag=True, help="Look through prepared data and downloads; without STUDY, through these alone."
-)
+@click.option("--cache", is_flag=True, help="Also remove prepared data and downloads; without STUDY, only these.")
 @click.option("--older-than", metavar="DAYS", type=click.FloatRange(min=0), default=DEFAULT_DAYS, show_default=True,
-              help="For what might still be wanted: unused for so long.")  # fmt: skip
-@click.option("--dry-run/--yes", default=True, help="Only show what would be freed (the default), or free it.")
+              help="Age at which files that may still be useful are removed.")  # fmt: skip
+@click.option("--dry-run/--yes", default=True, help="Only list the files (default), or remove them.")
 @json_option
 def gc(studies: tuple[Path, ...], cache: bool, older_than: float, dry_run: bool, as_json: bool) -> int:
-    """Free disk space: what would go, with reason and size, and with --yes its removal.
+    """List files that are no longer needed, with reason and size, and remove them with --yes.
 
-    At any age go remains of commands that were ended, and unfinished or failed runs of cells that have finished since.
-    After --older-than days go snapshots of runs that could go on, failed runs with their tracebacks (their cells are
-    pending then), and runs that no cell of the plan has; with --cache prepared data and downloads. Finished runs of the
-    plan stay, and so does everything of a study that a run works on. Without STUDY: all studies in results/.
+    Removed at any age: temporary files of commands that were killed, and unfinished or failed runs of cells that have
+    finished since.
+
+    Removed after --older-than days: snapshots of interrupted runs, failed runs (their cells become pending), and runs
+    that do not belong to the plan; with --cache also prepared data and downloads.
+
+    Finished runs of the plan are never removed, and nothing is removed from a study that is being run. Without STUDY,
+    all studies in results/ are searched.
     """
     from benchmarker.data.cache import cache_folder
     from benchmarker.maintenance.gc import free, look_through, studies_below

@@ -23,14 +23,16 @@ CONFLICTS = 1
 )
 @click.argument("studies", nargs=-1, required=True, metavar="STUDY...", type=PATH)
 @click.option("--into", required=True, metavar="FOLDER", type=PATH,
-              help="A new folder, or a study that the others are added to.")  # fmt: skip
+              help="A new folder, or a study to which the others are added.")  # fmt: skip
 @json_option
 def merge(studies: tuple[Path, ...], into: Path, as_json: bool) -> int:
-    """Join studies of the same data: the union of their plans, each finished run once.
+    """Join studies of the same data, for example from several machines.
 
-    The studies stay as they are, and no result is ever overwritten. Where two hold different runs of one cell, the
-    first is kept, and the first link of their trails that differs is named. Failed cells are taken where no study has a
-    result; a run at work stays where it is. The exit code is 1 if any run was not taken.
+    The new study has all cells of the others and each finished run once; a failed run is copied only if no study has a
+    result for its cell. The studies themselves stay as they are, and no result is ever overwritten.
+
+    If two studies have different runs of a cell, the first is kept, and the first link of their trails that differs is
+    shown. Runs that are still in progress are not copied. The exit code is 1 if any run was not copied.
     """
     from benchmarker.maintenance.merge import merge_studies
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @study_argument
 @click.argument("cell", required=False)
 def show(study: Path, cell: str | None) -> None:
-    """Show a study's plan and what became of each cell, or one run in full.
+    """Show the cells of a study with their results, or all details of one cell.
 
-    CELL is a model, model/arm, model/arm/seed or the beginning of a key.
+    CELL is model/arm/seed, model/arm or model, as far as that is unique, or the beginning of a key.
     """
     from benchmarker.cli import show_views
     from benchmarker.results.study import read_study
