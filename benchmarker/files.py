@@ -145,7 +145,7 @@ def read_json(path: Path) -> Any:
 
 
 def remove_half_line(path: Path) -> None:
-    """Cut off an incomplete last line, left by a writer that was killed; a missing file is left alone."""
+    """Cut off an incomplete last line, left by a writer that was killed; a missing file is ignored."""
     if path.exists():
         with path.open("r+b") as stream:
             stream.truncate(stream.read().rfind(b"\n") + 1)

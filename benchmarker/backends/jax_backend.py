@@ -115,7 +115,9 @@ def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Seq
     def step(*arrays: Any) -> Tensors:
         shape = tuple(tuple(array.shape) for array in arrays)
         if shape not in shapes:
-            jax.eval_shape(valued, _values(trained), _values(state), _values(read), arrays)  # finds what is read
+            jax.eval_shape(
+                valued, _values(trained), _values(state), _values(read), arrays
+            )  # finds the variables that are read
             shapes.add(shape)
         values = [_values(trained), _values(state), _values(read)]
         measured, updated, moments, changed = compute(values, _values(optimiser.variables), arrays)

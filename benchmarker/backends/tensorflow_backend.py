@@ -100,7 +100,7 @@ def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Seq
     @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
     def step(*arrays: Any) -> Tensors:
         watched = [variable.value for variable in trained]
-        # What is not trained, such as the other network of a GAN, need not be recorded.
+        # Variables that are not trained, such as those of the other network of a GAN, need not be recorded.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(watched)
             scalar, measured = loss(*arrays)

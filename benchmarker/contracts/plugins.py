@@ -156,7 +156,7 @@ class Augmentation:
         Name in registries, in lower case.
     kind : {"expansion", "transform"}
         An *expansion* makes a fixed, larger set once: ``expand(training_set, options, stream) -> TrainingSet``. A
-        *transform* changes each image anew in every epoch: ``transform(images, draws, options) -> images`` with
+        *transform* changes each image in every epoch: ``transform(images, draws, options) -> images`` with
         ``images`` of shape (n, height, width, channels), float32, and ``draws`` of shape (n, `draws_per_image`),
         float64, uniform in [0, 1); image k may depend on row k only.
     builder : str

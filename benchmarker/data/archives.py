@@ -273,7 +273,7 @@ def _read_tarred(guard: _Guard, archive: tarfile.TarFile, entry: tarfile.TarInfo
 
 
 def _compressed_tar_members(guard: _Guard, kind: str) -> Iterator[Member]:
-    """Read a compressed tar once from start to end; seeking in it would unpack it anew for every member."""
+    """Read a compressed tar once from start to end; seeking in it would unpack it again for every member."""
     held: dict[str, bytes] = {}
     total = 0
     with (

@@ -29,7 +29,7 @@ class Member:
     name : str
         Name relative to the folder or archive, with forward slashes.
     read : callable returning bytes
-        Reads the file, anew in each call.
+        Reads the file again in each call.
     """
 
     name: str

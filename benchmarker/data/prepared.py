@@ -121,7 +121,7 @@ class _Description(_Contents):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
-    """What is known of one prepared image beside its pixels."""
+    """Facts about one prepared image, without its pixels."""
 
     shape: tuple[int, ...]
     target: int | list[float]
@@ -221,7 +221,7 @@ def _records(dataset: Dataset, contents: DatasetContents) -> Iterator[ImageRecor
 
 
 def _problem(record: Any) -> str:
-    """Return what is wrong with a record that its image cannot be blamed for, or an empty text."""
+    """Return why a record breaks the contract of loaders, or an empty text."""
     if not isinstance(record.source_id, str) or not record.source_id:
         return f"a source_id that is not a text. Received: {record.source_id!r:.100}"
     if not isinstance(record.image, np.ndarray):
@@ -263,7 +263,7 @@ def _write(
 def _prepare_images(
     folder: Path, dataset: Dataset, contents: DatasetContents, preparation: Preparation, progress: Progress
 ) -> tuple[list[_Row], list[SkippedImage]]:
-    """Prepare one image after the other into one file; return what is known of them, and those that were skipped."""
+    """Prepare one image after the other into one file; return their facts, and the images that were skipped."""
     rows: list[_Row] = []
     skipped: list[SkippedImage] = []
     with (folder / _IMAGES_FILE).open("wb") as stream:
@@ -284,7 +284,7 @@ def _prepare_images(
 
 
 def _append(record: ImageRecord, task: Task, preparation: Preparation, stream: IO[bytes]) -> _Row:
-    """Prepare an image and write its pixels; return what is known of it."""
+    """Prepare an image and write its pixels; return its facts."""
     image = prepare_image(record.image, preparation)
     target = _checked_target(record, task)
     stream.write(np.ascontiguousarray(image, dtype="<f4").data)

@@ -84,11 +84,11 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     A source whose images have different labels counts for the first of these classes. Fractions of each class keep the
     frequencies of the classes; equal *numbers* do not, so the test part may be less balanced than the training part.
 
-    A source that a published split uses twice is removed from the less strict part: what is tested on is not used for
-    training or validation, and what is used for validation is not trained on.
+    A source that a published split uses twice is removed from the less strict part: sources of the test part are not
+    used for training or validation, and sources of the validation part are not used for training.
 
-    ``bagging`` then draws a fraction of the training sources of each class without replacement ("subagging"), anew for
-    each seed.
+    ``bagging`` then draws a fraction of the training sources of each class without replacement ("subagging"),
+    another one for each seed.
 
     Scores of seeds that draw their own test part also vary with the test part, and the test parts overlap; the
     statistics take that into account.
@@ -158,7 +158,7 @@ def _published_parts(data: LabelledImages, split: Split, seed: int) -> tuple[Ind
 
 
 def _carve_validation(data: LabelledImages, train: Indices, split: Split, seed: int) -> tuple[Indices, Indices]:
-    """Draw a validation part from a published training part, and return what is left of that, too."""
+    """Draw a validation part from a published training part; return the remaining training part and the new part."""
     drawn: list[str] = []
     problems: list[str] = []
     for label, sources in _by_class(data, {data.source_ids[k] for k in train}).items():

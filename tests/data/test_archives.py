@@ -90,7 +90,7 @@ def test_archive_refuses_names_that_lead_out_of_it(kind: str, name: str, tmp_pat
         seen.extend(member.name for member in read_members(path))
     assert str(path) in str(caught.value)
     assert "evil.png" in str(caught.value)
-    assert seen == [], "nothing is handed out of an archive that is refused"
+    assert seen == [], "a refused archive yields no member"
 
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz"])

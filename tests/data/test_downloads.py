@@ -26,13 +26,13 @@ def checksum(data: bytes, algorithm: str = "sha256") -> str:
 
 
 class Mirror(ThreadingHTTPServer):
-    """Serves CONTENT under /good and misbehaves elsewhere; remembers what was asked."""
+    """Serves CONTENT under /good and misbehaves elsewhere; remembers the requests."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[tuple[str, str | None]] = []
+        self.requests: list[tuple[str, str | None]] = []
         self.lock = threading.Lock()
 
     def url(self, path: str) -> str:
@@ -48,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         with self.server.lock:
-            self.server.asked.append((self.path, wanted))
+            self.server.requests.append((self.path, wanted))
         path = self.path.partition("?")[0]
         if path == "/missing":
             self.send_error(404, "Not Found")
@@ -96,14 +96,14 @@ def test_fetch_downloads_once_and_verifies(algorithm: str, mirror: Mirror, tmp_p
     assert path == folder / NAME
     assert path.read_bytes() == CONTENT
     assert fetch(download, folder) == path
-    assert len(mirror.asked) == 1
+    assert len(mirror.requests) == 1
     assert visible(folder) == [NAME]
 
 
 def test_fetch_tries_the_next_mirror_after_a_wrong_checksum(mirror: Mirror, tmp_path: Path) -> None:
     path = fetch(published(mirror, "other", "missing", "good"), tmp_path)
     assert path.read_bytes() == CONTENT
-    assert [asked for asked, _ in mirror.asked] == ["/other", "/missing", "/good"]
+    assert [path for path, _ in mirror.requests] == ["/other", "/missing", "/good"]
     assert visible(tmp_path) == [NAME]
 
 
@@ -125,7 +125,7 @@ def test_download_error_names_every_address_with_its_reason_and_advice(mirror: M
 
 def test_fetch_resumes_a_broken_connection(mirror: Mirror, tmp_path: Path) -> None:
     assert fetch(published(mirror, "cut"), tmp_path).read_bytes() == CONTENT
-    (first, no_range), (second, goes_on) = mirror.asked
+    (first, no_range), (second, goes_on) = mirror.requests
     assert (first, no_range, second) == ("/cut", None, "/cut")
     start = int(re.findall(r"bytes=(\d+)-", goes_on or "")[0])
     assert 0.4 * len(CONTENT) < start <= 0.5 * len(CONTENT), "almost nothing is fetched twice"
@@ -138,9 +138,9 @@ def test_fetch_resumes_an_earlier_download(mirror: Mirror, tmp_path: Path) -> No
     (part,) = [path for path in tmp_path.iterdir() if path.suffix == ".part"]
     part.write_bytes(CONTENT[:1_000])
     assert not (tmp_path / NAME).exists(), "a beginning never has the final name"
-    mirror.asked.clear()
+    mirror.requests.clear()
     assert fetch(published(mirror, "good"), tmp_path).read_bytes() == CONTENT
-    assert mirror.asked == [("/good", "bytes=1000-")]
+    assert mirror.requests == [("/good", "bytes=1000-")]
 
 
 @pytest.mark.parametrize("beginning", [b"something else", CONTENT, CONTENT + b"more"], ids=["other", "all", "more"])
@@ -154,7 +154,7 @@ def test_fetch_discards_a_wrong_partial_download(beginning: bytes, path: str, mi
 
 def test_fetch_gives_up_a_mirror_that_sends_nothing(mirror: Mirror, tmp_path: Path) -> None:
     assert fetch(published(mirror, "stuck", "good"), tmp_path).read_bytes() == CONTENT
-    assert [asked for asked, _ in mirror.asked] == ["/stuck", "/good"]
+    assert [path for path, _ in mirror.requests] == ["/stuck", "/good"]
 
 
 def test_fetch_offline_uses_the_cached_file_only(mirror: Mirror, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_fetch_offline_uses_the_cached_file_only(mirror: Mirror, tmp_path: Path)
         fetch(download, tmp_path, offline=True)
     (tmp_path / NAME).write_bytes(CONTENT)
     assert fetch(download, tmp_path, offline=True) == tmp_path / NAME
-    assert mirror.asked == []
+    assert mirror.requests == []
 
 
 def test_fetch_replaces_a_damaged_file(mirror: Mirror, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_fetch_downloads_once_for_several_threads(mirror: Mirror, tmp_path: Path
     with ThreadPoolExecutor(4) as pool:
         paths = list(pool.map(lambda _: fetch(download, tmp_path), range(4)))
     assert {path.read_bytes() for path in paths} == {CONTENT}
-    assert len(mirror.asked) == 1
+    assert len(mirror.requests) == 1
 
 
 def test_fetch_downloads_once_for_two_processes(mirror: Mirror, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_fetch_downloads_once_for_two_processes(mirror: Mirror, tmp_path: Path) 
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert outputs == [b"", b""], "neither progress nor logs where standard error is no terminal"
     assert (tmp_path / NAME).read_bytes() == CONTENT
-    assert len(mirror.asked) == 2
+    assert len(mirror.requests) == 2
     assert visible(tmp_path) == [NAME]
 
 
@@ -249,4 +249,4 @@ def test_user_file_replaces_a_download(mirror: Mirror, tmp_path: Path, caplog: p
     assert f"{tmp_path / NAME} is not the published file" in caplog.text
     with pytest.raises(DataError, match="no such file or folder"):
         user_file(download, tmp_path / "nowhere")
-    assert mirror.asked == []
+    assert mirror.requests == []

@@ -161,9 +161,9 @@ def _streams(applied: list[AppliedAugmentation], seed: int = 1, part: str = "tra
 
 
 def test_stream_of_an_expansion_does_not_depend_on_the_rest_of_the_arm() -> None:
-    (alone,) = _streams([_expansion("gan")])
-    assert _streams([_expansion("rotations"), _expansion("gan")])[1] == alone
-    assert _streams([_transform("flips"), _expansion("gan"), _expansion("rotations")])[0] == alone
+    (single,) = _streams([_expansion("gan")])
+    assert _streams([_expansion("rotations"), _expansion("gan")])[1] == single
+    assert _streams([_transform("flips"), _expansion("gan"), _expansion("rotations")])[0] == single
 
 
 def test_streams_differ_by_name_seed_part_and_repetition() -> None:
@@ -176,11 +176,11 @@ def test_streams_differ_by_name_seed_part_and_repetition() -> None:
 
 
 def test_stream_of_a_transform_does_not_depend_on_the_rest_of_the_arm() -> None:
-    (alone,) = transforms([_transform("flips")], 1)
+    (single,) = transforms([_transform("flips")], 1)
     both = transforms([_transform("shifts"), _expansion("gan"), _transform("flips")], 1)
     assert [transform.name for transform in both] == ["shifts", "flips"]
-    assert both[1].stream.key() == alone.stream.key() != both[0].stream.key()
-    assert transforms([_transform("flips")], 2)[0].stream.key() != alone.stream.key()
+    assert both[1].stream.key() == single.stream.key() != both[0].stream.key()
+    assert transforms([_transform("flips")], 2)[0].stream.key() != single.stream.key()
 
 
 def test_draws_are_uniform_and_differ_by_epoch() -> None:
