@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite."""
+"""Fixtures for the whole suite."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from tests.registries import tiny, write_registry
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-# Started in the background, or by nohup, tests ignore signals, and so would all processes that they start.
+# A suite started in the background or by nohup ignores these signals, and so would the processes that it starts.
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, _handler)
 
 
-# Files that take more than ten seconds, the longest first: of two processes that take one file after the other, neither
-# is to wait for the other at the end.
+# Files that take more than ten seconds, the longest first, so that two processes that share the files finish together.
 LONG = (
     "run/test_study.py",
     "run/test_kill.py",
@@ -43,14 +42,14 @@ LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long."""
-    places = {CHECKOUT / "tests" / name: number for number, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+    """Begin with the files that take longest."""
+    order = {CHECKOUT / "tests" / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep tests, and the processes that they start, away from the user's cache."""
+    """Give the suite, and the processes that it starts, a cache that is not the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCHMARKER_CACHE", str(tmp_path_factory.mktemp("benchmarker-cache")))
         yield
@@ -73,11 +72,11 @@ def checkout() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder with real images, which are not part of the project."""
+    """The folder of real images, which are not part of the project."""
     named = os.environ.get("BENCHMARKER_TEST_DATA")
     folder = Path(named) if named else CHECKOUT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip(f"needs real images: {folder} is not there; set BENCHMARKER_TEST_DATA to their folder")
+        pytest.skip(f"needs real images: {folder} does not exist; set BENCHMARKER_TEST_DATA to their folder")
     return folder
 
 
@@ -85,7 +84,7 @@ CLASSES = ["COMP", "FRI", "FRII", "BENT"]
 
 
 class StudyFiles:
-    """Writes the files of a study by hand, so that what reads them is tested without training."""
+    """Writes the files of a study, so that code that reads studies is tested without training."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -214,7 +213,7 @@ PER_CLASS = 12
 
 @pytest.fixture(scope="session")
 def fits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of twelve sources: one blob, or two."""
+    """A folder of FITS images of two classes with twelve sources each: one blob, or two."""
     import numpy as np
     from astropy.io import fits
 
@@ -241,7 +240,7 @@ def fits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def registry(tmp_path: Path, fits_folder: Path) -> Callable[..., Path]:
-    """Write a registry over the tiny folder; keyword arguments replace its top-level keys."""
+    """A function that writes a registry of the images in `fits_folder`; keywords replace its parts."""
 
     def write(name: str = "tiny.yaml", **changes: Any) -> Path:
         return write_registry(tmp_path / name, **tiny(fits_folder, **changes))
@@ -250,7 +249,7 @@ def registry(tmp_path: Path, fits_folder: Path) -> Callable[..., Path]:
 
 
 class CommandLine:
-    """The ``benchmarker`` command in a process of its own, as a user starts it."""
+    """The ``benchmarker`` command in a separate process, as a user starts it."""
 
     def start(
         self, *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None, **options: Any
@@ -269,14 +268,14 @@ class CommandLine:
     def run(
         self, *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Run a command and wait for its end."""
         process = self.start(*arguments, cwd=cwd, env=env, **options)
         out, err = process.communicate(timeout=240)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     @staticmethod
     def manifests(study: Path) -> dict[tuple[str, str, int], dict[str, Any]]:
-        """Return the manifests of a study's runs by model, arm and seed."""
+        """Return the manifests of the runs of a study by model, arm and seed."""
         found = [json.loads(path.read_text()) for path in sorted(study.glob("runs/*/manifest.json"))]
         return {(each["model"], each["arm"], each["seed"]): each for each in found}
 
