@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any, get_args
+from typing import IO, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator
 
 from benchmarker.contracts.images import (
     Attribute,
@@ -31,7 +30,7 @@ from benchmarker.contracts.images import (
 )
 from benchmarker.contracts.plugins import Dataset, Download
 from benchmarker.contracts.settings import Options, Preparation
-from benchmarker.contracts.tasks import Classification, Task, task_from_json
+from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.cache import cache_folder, produce
 from benchmarker.data.downloads import fetch, user_file
 from benchmarker.data.preparation import prepare_image
@@ -39,6 +38,7 @@ from benchmarker.digests import canonical_json, digest_arrays, digest_json
 from benchmarker.discovery import resolve
 from benchmarker.disk import require_free
 from benchmarker.errors import BenchmarkerError, DataError, PluginError, StorageError, UnreadableImageError
+from benchmarker.record import Record, TaskRecord
 
 VERSION = 1
 """Part of the name of every prepared folder; raised when the same input would be prepared into other numbers."""
@@ -84,39 +84,27 @@ class Context:
         return produce(name, key, write)
 
 
-_TaskRecord = Annotated[
-    Task,
-    PlainValidator(lambda value: task_from_json(value) if isinstance(value, dict) else value),
-    PlainSerializer(lambda task: task.to_json()),
-]
-
-
-class _Column(BaseModel):
+class _Column(Record):
     """Values of one attribute; null where they are unknown, since JSON has no NaN."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     unit: str
     values: list[float | None]
 
 
-class _Contents(BaseModel):
-    """What the digest of a dataset covers beside pixels and targets."""
+class _Description(Record):
+    """``prepared.json``. The digest comes first, so that it can be found without reading the names of all sources."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    task: _TaskRecord
+    digest: str
+    task: TaskRecord
     source_ids: list[str]
     parts: list[Part | None]
     attributes: dict[str, _Column]
-
-
-class _Description(_Contents):
-    """``prepared.json``."""
-
-    digest: str
     shape: tuple[int, int, int]
     skipped: list[tuple[str, str]]
+
+
+_DIGESTED = ("task", "source_ids", "parts", "attributes")
+"""Parts of a description that the digest of a dataset covers, beside pixels and targets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,17 +234,10 @@ def _write(
     targets = np.array([row.target for row in rows], dtype=_target_type(contents.task))
     np.save(folder / _TARGETS_FILE, targets)
     images: NDArray[Any] = _map_images(folder, len(rows), rows[0].shape)
-    described = _contents(contents, rows)
-    facts = described.model_dump(mode="json")
-    height, width, channels = rows[0].shape
-    description = _Description(
-        **dict(described),
-        digest=digest_json([digest_arrays({"images": images, "targets": targets}), facts]),
-        shape=(height, width, channels),
-        skipped=[(image.name, image.reason) for image in skipped],
-    )
-    # The digest comes first, so that reports find prepared data without reading the names of all sources.
-    content = {"digest": description.digest, **description.model_dump(mode="json")}
+    description = _describe(contents, rows, skipped)
+    facts = {name: value for name, value in description.to_json().items() if name in _DIGESTED}
+    digest = digest_json([digest_arrays({"images": images, "targets": targets}), facts])
+    content = {**description.to_json(), "digest": digest}
     (folder / _DESCRIPTION_FILE).write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -339,9 +320,12 @@ def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _contents(contents: DatasetContents, rows: Sequence[_Row]) -> _Contents:
+def _describe(contents: DatasetContents, rows: Sequence[_Row], skipped: Sequence[SkippedImage]) -> _Description:
+    """Return the description of prepared images, still without their digest."""
     names = sorted({name for row in rows for name in row.attributes})
-    return _Contents(
+    height, width, channels = rows[0].shape
+    return _Description(
+        digest="",
         task=contents.task,
         source_ids=[row.source_id for row in rows],
         parts=[row.part for row in rows],
@@ -351,6 +335,8 @@ def _contents(contents: DatasetContents, rows: Sequence[_Row]) -> _Contents:
             )
             for name in names
         },
+        shape=(height, width, channels),
+        skipped=[(image.name, image.reason) for image in skipped],
     )
 
 

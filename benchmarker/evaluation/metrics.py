@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker.contracts.tasks import Classification, Regression, Task
+from benchmarker.record import Record
 from benchmarker.study.plan import PrimaryMetricRecord
-from benchmarker.study.record import Record
 from benchmarker.study.runs import ClassScores, TargetScores
 
 _SMALLEST_PROBABILITY = 1e-7  # that of Keras, so that losses can be compared

@@ -28,7 +28,7 @@ from benchmarker.errors import BenchmarkerError, PluginError, StorageError
 from benchmarker.files import storage_error
 from benchmarker.generation.run_files import GeneratorTrail, epoch_weights_file
 from benchmarker.randomness import Stream
-from benchmarker.study.record import Record
+from benchmarker.record import Record
 
 IMAGES_FILE = "images.f32"
 REQUEST_FILE = "request.npz"

@@ -19,9 +19,9 @@ from benchmarker.digests import digest_json
 from benchmarker.errors import DataError, StorageError
 from benchmarker.files import copy_file
 from benchmarker.locks import lock
+from benchmarker.record import explain
 from benchmarker.study.layout import HISTORY_FILE
 from benchmarker.study.links import CellLink, ConditionsLink, DigestLink, GeneratorLink, read_trail
-from benchmarker.study.record import explain
 from benchmarker.study.specs import GeneratorSpec
 from benchmarker.trail import TRAIL_FILE
 

@@ -23,9 +23,9 @@ from benchmarker.generation.conditions import bootstrap, class_sizes, shares
 from benchmarker.generation.drawing import IMAGES_FILE, Request, StreamChoice, draw_in_process
 from benchmarker.generation.run_files import GeneratorTrail
 from benchmarker.randomness import Stream
+from benchmarker.record import Json
 from benchmarker.registry.generated import NOT_BALANCED, unlabelled
 from benchmarker.study.fingerprint import Fingerprint, digest_code
-from benchmarker.study.record import Json
 from benchmarker.study.specs import GeneratedSpec
 from benchmarker.training.sets import PartSet
 

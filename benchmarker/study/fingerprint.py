@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 from benchmarker import backends
 from benchmarker._version import __version__
 from benchmarker.digests import digest_file, digest_json
-from benchmarker.study.record import Json, Record
+from benchmarker.record import Json, Record
 
 _PACKAGES = ("keras", "numpy", "scipy", "scikit-learn", "astropy", "pillow")
 # The other backend, which may be installed too, changes no result.

@@ -7,7 +7,7 @@ from typing import Literal
 
 from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.errors import StorageError
-from benchmarker.study.record import Record
+from benchmarker.record import Record
 from benchmarker.study.specs import Spec
 from benchmarker.trail import TRAIL_FILE, Link, Trail
 

@@ -12,8 +12,8 @@ from pydantic import Field, ValidationError
 from benchmarker.contracts.images import SkippedImage
 from benchmarker.contracts.settings import Preparation
 from benchmarker.errors import StorageError
+from benchmarker.record import Json, Record, TaskRecord, WrittenOut, explain
 from benchmarker.study.layout import FORMAT, PLAN_FILE, run_name
-from benchmarker.study.record import Json, Record, TaskRecord, WrittenOut, explain
 from benchmarker.study.specs import CellSpec, GeneratorSpec
 
 if TYPE_CHECKING:

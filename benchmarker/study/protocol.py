@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from benchmarker.contracts.settings import Split
+from benchmarker.record import Record, WrittenOut
 from benchmarker.study.layout import Checkpoint, RunPaths
 from benchmarker.study.plan import PlannedCell, PlannedGenerator
-from benchmarker.study.record import Record, WrittenOut
 from benchmarker.study.space import DiskSpace
 from benchmarker.study.specs import GeneratorSpec
 

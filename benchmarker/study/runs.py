@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
+from benchmarker.record import Record, read_as
 from benchmarker.study.fingerprint import Fingerprint
 from benchmarker.study.layout import MANIFEST_FILE, Checkpoint
 from benchmarker.study.plan import PartSizes, PrimaryMetricRecord
-from benchmarker.study.record import Record, read_as
 
 
 class _Manifest(Record):

@@ -15,9 +15,9 @@ from typing import Any
 
 from benchmarker.disk import format_size, require_free
 from benchmarker.errors import StorageError
+from benchmarker.record import Record
 from benchmarker.study.layout import COSTS_FILE, RunPaths
 from benchmarker.study.plan import Planned, PlannedCell, PlannedGenerator
-from benchmarker.study.record import Record
 from benchmarker.study.runs import CellCosts
 
 WEIGHTS_OVERHEAD_BYTES = 1 << 19

@@ -12,8 +12,8 @@ from pydantic import Discriminator, Field, Tag
 
 from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Split, Training
 from benchmarker.digests import digest_json
+from benchmarker.record import Json, Record, TaskRecord, WrittenOut
 from benchmarker.registry.models import GeneratedEntry
-from benchmarker.study.record import Json, Record, TaskRecord, WrittenOut
 
 
 class PluginChoice(Record):

@@ -1,4 +1,4 @@
-"""The base of everything that a study writes as JSON and reads back through the same model."""
+"""The base of everything that is written as JSON and read back through the same model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args, g
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
-from benchmarker.contracts.tasks import Classification, Regression, Task, task_from_json
+from benchmarker.contracts.tasks import Task, task_from_json
 from benchmarker.errors import StorageError
 from benchmarker.files import write_json
 
@@ -112,14 +112,7 @@ Settings that are read from a file stay as they are, with nothing added.
 
 
 def _read_task(value: Any) -> Task:
-    match value:
-        case Classification() | Regression():
-            return value
-        case _:
-            try:
-                return task_from_json(value)
-            except (KeyError, TypeError) as error:
-                raise ValueError(f"not a task: {error!r}") from error
+    return value if isinstance(value, Task) else task_from_json(value)
 
 
 def _write_task(task: Task) -> Json:
