@@ -1,4 +1,4 @@
-"""Train a registry of networks and print the leaderboard: a thin front of ``benchmarker run``.
+"""Train a registry of networks and print the leaderboard, as ``benchmarker run`` does.
 
 python quickstart.py -a registries/quickstart.yaml -s 8901
 """
@@ -9,9 +9,9 @@ import sys
 
 
 def main() -> int:
-    """Run the command, or say how to install it."""
+    """Run the command, or explain how to install it."""
     try:
-        from benchmarker.cli import quickstart  # noqa: PLC0415 - it may be missing
+        from benchmarker.cli import quickstart  # noqa: PLC0415 - it may not be installed
     except ImportError as error:
         sys.stderr.write(f"{error}: run `make install`, then use .venv/bin/python\n")
         return 1

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -115,35 +112,3 @@ def test_file_of_the_user_wins_over_a_shipped_registry(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     Path("quickstart.yaml").write_text("dataset: mnist\n")
     assert find_registry(Path("quickstart.yaml")) == Path("quickstart.yaml")
-
-
-def test_wheel_contains_the_registries_inside_the_package(tmp_path: Path) -> None:
-    pytest.importorskip("hatchling")
-    if not (ROOT / "pyproject.toml").exists():
-        pytest.skip("only a checkout can build a wheel")
-    code = (
-        "import sys; from hatchling.builders.wheel import WheelBuilder;"
-        "print(*WheelBuilder(sys.argv[1]).build(directory=sys.argv[2], versions=['standard']))"
-    )
-    built = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT), str(tmp_path)], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    with zipfile.ZipFile(built.stdout.strip()) as wheel:
-        names = wheel.namelist()
-        wheel.extractall(tmp_path / "site")
-    assert [f"benchmarker/registries/{name}.yaml" in names for name in NAMES] == [True] * len(NAMES)
-    assert {name.split("/")[0].split("-")[0] for name in names if not name.startswith("benchmarker")} == {
-        "galaxy_benchmarker"
-    }
-    where = "from benchmarker import paths, registry; print(paths.shipped_folder(), *registry.shipped_names())"
-    found = subprocess.run(
-        [sys.executable, "-c", where],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path / "site")},
-    )
-    folder, *shipped_there = found.stdout.split()
-    assert Path(folder) == tmp_path / "site" / "benchmarker" / "registries"
-    assert set(NAMES) <= set(shipped_there)
