@@ -193,7 +193,7 @@ def _open_streams() -> None:
 
 
 def _unexpected(error: Exception) -> str:
-    """Return the message for an error that nobody foresaw, or for a full disk under the output."""
+    """Return the message for an unexpected error, or for a full disk under the output."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         # Commands report files that they cannot write, so this is the output itself, as in `>> log.txt`.
         return f"error: {error.filename or 'the output'}: the disk is full; free some space"

@@ -106,7 +106,7 @@ offline_option = click.option("--offline", is_flag=True, help="Download nothing.
 output_option = click.option("--output", type=PATH, metavar="FILE", help="Write to this file instead of the terminal.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-# Help lists these options under headings of their own.
+# Help lists these options under separate headings.
 _data_option = functools.partial(click.option, panel="Instead of the registry's settings")
 _cells_option = functools.partial(click.option, panel="How cells are run")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rich_click as click
 
 from benchmarker.cli import main, quickstart
 from benchmarker.cli.entry import cli
@@ -32,6 +35,26 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert all(f"\n  {name} " in out for name in COMMANDS)
     assert tuple(cli.commands_from) == COMMANDS
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Yield every command with its name, including those of groups and of plugins."""
+    context = click.Context(cli, info_name="benchmarker")
+    for name in cli.list_commands(context):
+        command = cli.load(context, name)
+        assert command is not None
+        yield name, command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {each}", inner) for each, inner in command.commands.items())
+
+
+def test_every_option_has_a_description_that_is_a_sentence() -> None:
+    for name, command in commands():
+        for option in command.params:
+            if isinstance(option, click.Option):
+                text = option.help or ""
+                assert re.match(r"[A-Z]", text), f"{name} {option.opts}: {text!r}"
+                assert re.search(r"[.\])]$", text), f"{name} {option.opts}: {text!r}"
 
 
 def test_quickstart_keeps_the_options_of_the_radio_framework(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +101,7 @@ def test_misuse_is_one_message_and_exit_code_2(
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told"),
+    ("error", "code", "message"),
     [
         (ConfigurationError("cannot be done"), 2, "error: cannot be done\n"),
         (StorageError("disk full"), 1, "error: disk full\n"),
@@ -87,14 +110,14 @@ def test_misuse_is_one_message_and_exit_code_2(
     ],
 )
 def test_error_becomes_one_message_and_an_exit_code(
-    error: BaseException, code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: BaseException, code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> None:
         raise error
 
     monkeypatch.setattr("benchmarker.discovery.installed", fail)
     assert main(["list"]) == code
-    assert capsys.readouterr().err.lstrip("\n") == told
+    assert capsys.readouterr().err.lstrip("\n") == message
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

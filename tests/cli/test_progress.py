@@ -103,7 +103,7 @@ def test_live_observer_shows_a_bar_for_each_running_cell() -> None:
     watching.cell_step(CELLS[1], 2, 4, 8)
     watching.cell_finished(CELLS[0], CellOutcome(status="ok"))
     watching.cell_started(CELLS[2])
-    watching.cell_step(CELLS[0], 2, 4, 8)  # told late: its bar is gone
+    watching.cell_step(CELLS[0], 2, 4, 8)  # this event comes late: the bar of the cell is gone
     with console.capture() as capture:
         console.print(watching)
     lines = capture.get().splitlines()

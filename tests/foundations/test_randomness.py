@@ -18,7 +18,7 @@ def test_stream_key_is_the_sha256_of_the_canonical_name() -> None:
 
 
 def test_stream_gives_known_numbers() -> None:
-    """Change these and every published result changes: nobody may do so by mistake."""
+    """If these numbers change, every published result changes, so it must not happen by mistake."""
     stream = Stream("order", seed=8901, epoch=3)
     assert stream.key() == "c0f911b311ecc5e37cdb3163200bc75235a198598fa7f6cb6095e8092a17a50a"
     assert stream.seed() == 1090064819
