@@ -1,7 +1,7 @@
-"""Kills a study a hundred times, lets it finish, and audits it; made for `make soak`.
+"""Kill a study a hundred times, let it finish, and audit it; run by `make soak`.
 
-``python -m tests.soak [--kills N] [--seed S]`` in the checkout. The study gets another seed, and so more cells, until
-all kills are done. What it leaves is in build/soak; the exit code is the audit's.
+Run ``python -m tests.soak [--kills N] [--seed S]`` in the checkout. Seeds, and thus cells, are added to the study until
+all kills are done. The study stays in build/soak, and the exit code is that of the audit.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ SECONDS_OF_A_KILL = 60
 
 
 class Soak:
-    """A study that is killed until enough is enough.
+    """A study that is killed again and again.
 
     Parameters
     ----------
     folder : Path
-        Made anew.
+        Folder of the study; an existing one is replaced.
     kills : int
-        How many.
+        Number of kills.
     seed : int
-        Of all that is drawn.
+        Seed of all random choices.
     console : Console
-        Told how it goes.
+        Console that shows each kill.
     """
 
     def __init__(self, folder: Path, kills: int, seed: int, console: Console) -> None:
@@ -56,7 +56,7 @@ class Soak:
         self.study = KilledStudy(self.folder, command, self.environment, self._stage, seed=seed, tell=self._tell)
 
     def run(self) -> None:
-        """Kill and finish it."""
+        """Kill the study, and then let it finish."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         seeds = [self._seed]
@@ -80,7 +80,7 @@ class Soak:
         return str(draws.choice(STAGES))
 
     def _tell(self, kill: Kill) -> None:
-        hit = "" if kill.inside else " (over by then)"
+        hit = "" if kill.inside else " (too late)"
         self._console.print(
             f"{len(self.study.kills):4} {kill.stage:12} {kill.victim:13} {kill.run:17} after {kill.sign}{hit}",
             highlight=False,
@@ -88,9 +88,9 @@ class Soak:
 
 
 def summary(soak: Soak, seconds: float) -> Table:
-    """Return what was done to the study."""
+    """Return a table of the kills."""
     table = Table(title="Kills")
-    for name in ("stage", "kills", "in the middle of it", "worker", "parent", "both"):
+    for name in ("stage", "kills", "during the stage", "worker", "parent", "both"):
         table.add_column(name, justify="left" if name == "stage" else "right")
     kills = soak.study.kills
     for stage in dict.fromkeys(kill.stage for kill in kills):
@@ -110,10 +110,10 @@ def summary(soak: Soak, seconds: float) -> Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Soak, audit, and return the exit code."""
+    """Kill and audit a study, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100, help="how many; default: %(default)s")
-    parser.add_argument("--seed", type=int, default=8901, help="of all that is drawn; default: %(default)s")
+    parser.add_argument("--kills", type=int, default=100, help="number of kills; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=8901, help="seed of all random choices; default: %(default)s")
     given = parser.parse_args(arguments)
     console = Console(soft_wrap=True)
     soak = Soak(FOLDER, given.kills, given.seed, console)
