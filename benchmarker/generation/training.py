@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from benchmarker.generation.watch import GRIDS, SAVED_WEIGHTS, Losses, animate, 
 from benchmarker.randomness import Stream
 from benchmarker.study.links import DigestLink, GeneratorEpochLink
 from benchmarker.study.protocol import EpochDone, EventHandler, Resumed, StepDone
-from benchmarker.trail import Trail
+from benchmarker.trail import Link, Trail
 from benchmarker.training.snapshots import SnapshotFiles, to_array
 
 # Reading a loss waits for its step; reading many at once keeps a GPU busy.
@@ -46,14 +46,14 @@ class GeneratorProgress:
         One row for each epoch.
     seconds : list of float
         Time of the steps of each epoch, in seconds.
-    trail : list of dict
-        Links recorded so far, as JSON.
+    trail : list of Link
+        Links recorded so far.
     """
 
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    trail: list[dict[str, Any]] = field(default_factory=list)
+    trail: list[Link] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,12 +110,12 @@ class Trainer:
         DivergedError
             If a loss or a pixel is not a finite number, or the generator collapsed.
         """
-        snapshots = SnapshotFiles(self.folder, self.fingerprint)
+        snapshots = SnapshotFiles(self.folder, self.fingerprint, GeneratorProgress)
         if (found := snapshots.newest("model")) is not None:
             for variable, array in zip(self.model.variables, found[0]["model"], strict=True):
                 variable.assign(array)
-            self.progress = GeneratorProgress(**found[1])
-            self.trail = Trail.from_json(self.progress.trail)
+            self.progress = found[1]
+            self.trail = Trail(self.progress.trail)
             self.send(Resumed(epoch=self.progress.epoch, epochs=self.epochs))
         progress = self.progress
         losses = Losses(self.folder, progress.epoch)
@@ -123,9 +123,9 @@ class Trainer:
         samples = _EpochSamples(self, encoded)
         for epoch in range(progress.epoch + 1, self.epochs + 1):
             self._epoch(epoch, encoded, losses, samples)
-            progress.epoch, progress.trail = epoch, self.trail.to_json()
+            progress.epoch, progress.trail = epoch, list(self.trail.links)
             groups = {"model": [to_array(variable) for variable in self.model.variables]}
-            snapshots.write(epoch, groups, asdict(progress))
+            snapshots.write(epoch, groups, progress)
         animate(self.folder)
         self.trail.add("final weights", DigestLink(digest=digest_variables(self.model.sampling_variables)).to_json())
 

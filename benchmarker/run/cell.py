@@ -98,7 +98,7 @@ def _fit(context: CellContext, train: TrainingSet, validation: TrainingSet, fold
     if resumed is None:
         _begin_trail(context, train)
     else:
-        context.trail = Trail.from_json(resumed[1].trail)
+        context.trail = Trail(resumed[1].trail)
         send(Resumed(epoch=resumed[1].epoch, epochs=epochs))
 
     def on_epoch(epoch: int, values: Mapping[str, float]) -> None:

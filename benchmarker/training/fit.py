@@ -215,7 +215,7 @@ class _Writer(keras.callbacks.Callback):  # type: ignore[misc]
         progress.epoch = epoch + 1
         progress.stopped = bool(self.model.stop_training)
         progress.callbacks = self._state.read()
-        progress.trail = record.trail.to_json()
+        progress.trail = list(record.trail.links)
         self._snapshots.save(self.model, record.best, progress)
 
 

@@ -11,15 +11,17 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from benchmarker.files import PARTIAL_SUFFIX, atomic_write
+from benchmarker.trail import Link
 
 KEPT = 2
 """Number of snapshots that are kept."""
@@ -27,6 +29,8 @@ KEPT = 2
 _FILE = re.compile(r"snapshot-(\d{6})\.npz")
 
 Weights = list[NDArray[Any]]
+CallbackStates = dict[str, dict[str, int | float]]
+_Progress = TypeVar("_Progress")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,8 +51,8 @@ class Progress:
         Duration of each epoch without validation, in seconds.
     callbacks : dict of str to dict of str to number
         State of the callbacks, by the names of their classes.
-    trail : list of dict
-        Links recorded so far, as JSON.
+    trail : list of Link
+        Links recorded so far.
     """
 
     epoch: int = 0
@@ -56,12 +60,12 @@ class Progress:
     stopped: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    callbacks: dict[str, dict[str, float]] = field(default_factory=dict)
-    trail: list[dict[str, Any]] = field(default_factory=list)
+    callbacks: CallbackStates = field(default_factory=dict)
+    trail: list[Link] = field(default_factory=list)
 
 
-class SnapshotFiles:
-    """Numbered snapshots in a folder: named groups of arrays, and the progress of a training as JSON.
+class SnapshotFiles(Generic[_Progress]):
+    """Numbered snapshots in a folder: named groups of arrays, and the progress of a training.
 
     Parameters
     ----------
@@ -70,25 +74,29 @@ class SnapshotFiles:
     fingerprint : str
         Digest of the environment. Snapshots of another environment are not used, since the training would continue
         with other bits.
+    progress : type
+        Dataclass of the progress, written as JSON.
     """
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path, fingerprint: str, progress: type[_Progress]) -> None:
         self._folder = folder
         self._fingerprint = fingerprint
+        self._progress = TypeAdapter(progress)
 
-    def write(self, number: int, groups: Mapping[str, Sequence[NDArray[Any]]], progress: Mapping[str, Any]) -> None:
+    def write(self, number: int, groups: Mapping[str, Sequence[NDArray[Any]]], progress: _Progress) -> None:
         """Write a snapshot atomically, and remove all but the newest ones."""
         for left in self._folder.glob(f".snapshot-*{PARTIAL_SUFFIX}"):  # of a process that was killed
             left.unlink()
         arrays = {f"{group}/{k:05d}": array for group, some in groups.items() for k, array in enumerate(some)}
-        about = json.dumps({"fingerprint": self._fingerprint, "progress": progress}).encode()
+        described = self._progress.dump_python(progress, mode="json")
+        about = json.dumps({"fingerprint": self._fingerprint, "progress": described}).encode()
         arrays["about"] = np.frombuffer(about, dtype=np.uint8)
         with atomic_write(self._folder / f"snapshot-{number:06d}.npz") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
         for old in self._paths()[KEPT:]:
             old.unlink()
 
-    def newest(self, *groups: str) -> tuple[dict[str, Weights], dict[str, Any]] | None:
+    def newest(self, *groups: str) -> tuple[dict[str, Weights], _Progress] | None:
         """Return the named groups and the progress of the newest snapshot; None if this environment has none."""
         for path in self._paths():
             try:
@@ -100,8 +108,8 @@ class SnapshotFiles:
                         group: [file[name] for name in sorted(file.files) if name.startswith(f"{group}/")]
                         for group in groups
                     }
-                    return found, about["progress"]
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # the disk lost its newest bytes
+                    return found, self._progress.validate_python(about["progress"])
+            except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):  # the disk lost its newest bytes
                 continue
         return None
 
@@ -117,12 +125,21 @@ class SnapshotFiles:
         return sorted(found, reverse=True)
 
 
-class Snapshots(SnapshotFiles):
-    """The snapshots of the training of one compiled model."""
+class Snapshots(SnapshotFiles[Progress]):
+    """The snapshots of the training of one compiled model.
+
+    Parameters
+    ----------
+    folder, fingerprint
+        As for `SnapshotFiles`.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        super().__init__(folder, fingerprint, Progress)
 
     def save(self, model: keras.Model, best: Weights, progress: Progress) -> None:
         """Write a snapshot, and remove all but the newest ones."""
-        self.write(progress.epoch, {**_state(model), "best": best}, asdict(progress))
+        self.write(progress.epoch, {**_state(model), "best": best}, progress)
 
     def restore(self, model: keras.Model) -> tuple[Weights, Progress] | None:
         """Set all variables of a compiled model to the newest snapshot; return the best weights and the progress.
@@ -135,7 +152,7 @@ class Snapshots(SnapshotFiles):
         groups, progress = found
         for variable, array in zip(_variables(model), [*groups["model"], *groups["optimiser"]], strict=True):
             variable.assign(array)
-        return groups["best"], Progress(**progress)
+        return groups["best"], progress
 
 
 def _variables(model: keras.Model) -> list[Any]:
@@ -169,9 +186,7 @@ class CallbackState(keras.callbacks.Callback):  # type: ignore[misc]
 
     _ATTRIBUTES = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")
 
-    def __init__(
-        self, callbacks: Sequence[keras.callbacks.Callback], restored: dict[str, dict[str, float]] | None = None
-    ) -> None:
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], restored: CallbackStates | None = None) -> None:
         super().__init__()
         self._callbacks = callbacks
         self._restored = restored or {}
@@ -182,7 +197,7 @@ class CallbackState(keras.callbacks.Callback):  # type: ignore[misc]
             for name, value in self._restored.get(type(callback).__name__, {}).items():
                 setattr(callback, name, value)
 
-    def read(self) -> dict[str, dict[str, float]]:
+    def read(self) -> CallbackStates:
         """Return the state of all callbacks, without infinite values: callbacks start with them, and JSON has none."""
         return {
             type(callback).__name__: {

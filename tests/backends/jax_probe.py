@@ -78,7 +78,7 @@ def _fit(folder: Path, epochs: int) -> dict[str, Any]:
     jitter = Augmentation(name="jitter", kind="transform", builder="determinism_probe:jitter", draws_per_image=1)
     snapshots = Snapshots(folder, "here")
     resumed = snapshots.restore(model)
-    trail = Trail.from_json(resumed[1].trail if resumed else [])
+    trail = Trail(resumed[1].trail if resumed else ())
     train = OrderedBatches(
         PartSet(data, np.arange(32)),
         batch_size=16,
