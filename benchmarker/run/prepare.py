@@ -117,48 +117,26 @@ def prepare_study(
     unusable = check_registry(loaded, plugins, too_small="fail")
     loaded = canonical(loaded, plugins)
     registry = loaded.registry
-    backend = backends.chosen()
     dataset = plugins.dataset(registry.dataset.name)
     data, prepared = _prepare(loaded, dataset, observer, offline=offline)
     unusable = (*unusable, *_too_small(registry, plugins, data, unusable))
     _report_unusable(observer, registry, unusable)
     split = registry.dataset.split or dataset.split
     splits = [split_sources(data, split, seed) for seed in registry.seeds]
-    parts = splits[0]  # its sizes stand for all; the others were drawn to find out now whether they can be
+    parts = splits[0]  # its sizes are reported; the others are drawn to find out now whether they can be
     _report_data(observer, dataset, data, parts)
     for note in check_generated(loaded, data, splits, unusable):
         observer.message(note)
-    generators = make_generators(loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable)
-    planned = make_cells(
-        registry,
-        plugins,
-        dataset=dataset,
-        data_digest=data.digest,
-        backend=backend,
-        lines=loaded.lines,
-        unusable=unusable,
-        generators=generators,
-    )
-    plan = Plan(
-        title=registry.title,
-        registry=RegistryRecord(name=loaded.path.name, sha256=loaded.digest),
-        dataset=_dataset_record(dataset, data, parts),
-        backend=backend,
-        primary=primary_metric(data.task),
-        source=_source_record(study, loaded, dataset),
-        cells=tuple(cell for cell, _ in planned),
-        generators=tuple(generators.values()),
-    )
-    superseded = _write(study, plan, loaded)
-    _report_superseded(observer, study, superseded)
+    plan, problems = _make_plan(loaded, plugins, study, dataset=dataset, data=data, splits=splits, unusable=unusable)
+    _report_superseded(observer, study, _write(study, plan, loaded))
     return PreparedStudy(
         folder=study,
         prepared=prepared,
         cells=plan.cells,
-        problems={cell.key: problem for cell, problem in planned if problem is not None},
+        problems=problems,
         n_outputs=data.task.n_outputs,
         n_test=len(parts.test),
-        generators={generator.key: generator for generator in generators.values()},
+        generators={generator.key: generator for generator in plan.generators},
         split=split or Split(),
     )
 
@@ -189,8 +167,8 @@ def _own_path(loaded: LoadedRegistry) -> Path | None:
 def _refuse_one_class(dataset: Dataset, task: Task) -> None:
     if isinstance(task, Classification) and len(task.classes) < 2:
         raise DataError(
-            f"{dataset.name} holds images of one class only ({', '.join(task.classes)}): there is nothing to tell "
-            "apart; add images of another class"
+            f"{dataset.name} holds images of one class only ({', '.join(task.classes)}): a network has nothing to "
+            "distinguish; add images of another class"
         )
 
 
@@ -209,6 +187,42 @@ def _too_small(
         except ConfigurationError as error:
             found.append(CellProblem(part="model", index=index, kind="configuration", message=str(error)))
     return found
+
+
+def _make_plan(
+    loaded: LoadedRegistry,
+    plugins: Plugins,
+    study: Path,
+    *,
+    dataset: Dataset,
+    data: LabelledImages,
+    splits: Sequence[Parts],
+    unusable: Sequence[CellProblem],
+) -> tuple[Plan, dict[str, CellProblem]]:
+    """Return the plan of a registry, and why some of its cells cannot run, by their keys."""
+    backend = backends.chosen()
+    generators = make_generators(loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable)
+    cells = make_cells(
+        loaded.registry,
+        plugins,
+        dataset=dataset,
+        data_digest=data.digest,
+        backend=backend,
+        lines=loaded.lines,
+        unusable=unusable,
+        generators=generators,
+    )
+    plan = Plan(
+        title=loaded.registry.title,
+        registry=RegistryRecord(name=loaded.path.name, sha256=loaded.digest),
+        dataset=_dataset_record(dataset, data, splits[0]),
+        backend=backend,
+        primary=primary_metric(data.task),
+        source=_source_record(study, loaded, dataset),
+        cells=tuple(cell for cell, _ in cells),
+        generators=tuple(generators.values()),
+    )
+    return plan, {cell.key: problem for cell, problem in cells if problem is not None}
 
 
 def _dataset_record(dataset: Dataset, data: LabelledImages, parts: Parts) -> DatasetRecord:

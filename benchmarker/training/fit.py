@@ -13,6 +13,7 @@ from benchmarker.contracts.settings import Training
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.digests import digest_arrays
 from benchmarker.errors import DivergedError
+from benchmarker.study.links import EpochLink
 from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches
 from benchmarker.training.snapshots import CallbackState, Progress, Snapshots, Weights, to_array
@@ -207,8 +208,9 @@ class _Writer(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         record = self._record
-        content = {**record.train.digests(epoch), **digest_state(self.model), "metrics": record.progress.history[-1]}
-        record.trail.add(f"epoch {epoch + 1}", content)
+        digests = {**record.train.digests(epoch), **digest_state(self.model)}
+        link = EpochLink(**digests, metrics=record.progress.history[-1])
+        record.trail.add(f"epoch {epoch + 1}", link.to_json())
         if self._snapshots is None:
             return
         progress = record.progress
