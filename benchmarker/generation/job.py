@@ -30,7 +30,7 @@ from benchmarker.randomness import Stream
 from benchmarker.study.fingerprint import Fingerprint, digest_code, fingerprint
 from benchmarker.study.layout import COSTS_FILE, HISTORY_FILE, METRICS_FILE
 from benchmarker.study.links import CellLink, ConditionsLink, DigestLink, TrainingSetLink, read_trail, write_trail
-from benchmarker.study.protocol import Built, EventHandler, GeneratorJob, Testing
+from benchmarker.study.protocol import Built, EventHandler, GeneratorJob, Scoring
 from benchmarker.study.runs import (
     GeneratorCosts,
     GeneratorMetrics,
@@ -116,7 +116,7 @@ def train_generator(job: GeneratorJob, send: EventHandler) -> GeneratorOutcome:
     load_weights(context.model, folder / epoch_weights_file(epochs))
     context.digests["weights"] = digest_variables(context.model.sampling_variables)
     record = GeneratorTrainingRecord.read(folder / TRAINING_FILE)
-    send(Testing(checkpoint="final"))
+    send(Scoring(checkpoint="final"))
     quality = _quality(context)
     metrics = GeneratorMetrics(primary=None, epochs=epochs, final=record.final, quality=quality)
     metrics.write(folder / METRICS_FILE)

@@ -19,7 +19,7 @@ from benchmarker.files import write_csv
 from benchmarker.run.cell_context import CellContext
 from benchmarker.study.layout import COSTS_FILE, METRICS_FILE, Checkpoint, predictions_file
 from benchmarker.study.plan import PartSizes
-from benchmarker.study.protocol import EventHandler, Testing
+from benchmarker.study.protocol import EventHandler, Scoring
 from benchmarker.study.runs import CellCosts, CellMetrics, CheckpointMetrics
 from benchmarker.training.batches import FixedBatches, decode_outputs
 from benchmarker.training.sets import PartSet
@@ -57,7 +57,7 @@ def test_checkpoints(
     """
     found: dict[str, CheckpointMetrics] = {}
     for checkpoint, epoch in epochs.items():
-        send(Testing(checkpoint=checkpoint))
+        send(Scoring(checkpoint=checkpoint))
         load(checkpoint)
         found[checkpoint] = _test(context, folder, checkpoint, epoch)
     CellMetrics(

@@ -152,7 +152,7 @@ class EpochDone(Record):
     """Row of the history, ``seconds`` and ``images_per_second``."""
 
 
-class Testing(Record):
+class Scoring(Record):
     """A checkpoint is being tested."""
 
     event: Literal["testing"] = "testing"
@@ -188,7 +188,7 @@ class Finished(Record):
     event: Literal["finished"] = "finished"
 
 
-Event = Built | Resumed | StepDone | EpochDone | Testing | Note | Failed | Finished
+Event = Built | Resumed | StepDone | EpochDone | Scoring | Note | Failed | Finished
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 EventHandler = Callable[[Event], None]

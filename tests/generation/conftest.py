@@ -44,7 +44,7 @@ def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Iterator[None]:
-    """Find the plugin, in this process and in those it starts; use a cache of its own; leave threads as they are."""
+    """Find the plugin in this process and in those it starts, use a separate cache, and leave threads as they are."""
     from benchmarker import backends, discovery
 
     with pytest.MonkeyPatch.context() as patch:
@@ -60,7 +60,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) 
 
 @pytest.fixture
 def edited(plugin_folder: Path) -> Edited:
-    """While this lasts, the example's code is another."""
+    """A context in which the code of the example is different."""
 
     @contextmanager
     def edit() -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""A collapse is told from a start that is uniform too, from noise, and from classes that differ."""
+"""A collapse is distinguished from a uniform start, from noise, and from classes that differ."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_diversity_is_the_spread_within_classes() -> None:
 
 
 def test_noise_of_single_pixels_counts_for_little() -> None:
-    """A generator rightly leaves it out; in large images it would outweigh the sources."""
+    """A generator rightly leaves it out, and in large images it would outweigh the sources."""
     noise = RNG.normal(0, 0.1, (64, 64, 64, 1)).astype(np.float32)
     groups = np.zeros(64, dtype=np.int64)
     assert diversity([noise], groups) == pytest.approx(0.1 / 4, rel=0.1)
@@ -52,7 +52,7 @@ LOW, HIGH = THRESHOLD / 2, 0.8
         ([LOW, HIGH] * 20, True, False),
     ],
 )
-def test_a_collapse_lasts_or_is_the_end(ratios: list[float], last: bool, collapsed: bool) -> None:
+def test_collapse_lasts_or_is_at_the_end(ratios: list[float], last: bool, collapsed: bool) -> None:
     assert (STEPS, STEPS_AT_END) == (2000, 500)
     if not collapsed:
         check_collapse(ratios, 100, last=last)

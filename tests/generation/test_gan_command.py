@@ -1,4 +1,4 @@
-"""``benchmarker gan``: sample and grid, as a user types them; `train` has its tests among those of whole studies."""
+"""``benchmarker gan``: sample and grid, as a user types them; `train` is tested with whole studies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.generation.conftest import MakeJob
 
 @pytest.fixture(scope="module")
 def run(job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of a generator that knows class and flux, with the weights of each of two epochs; nobody changes it."""
+    """The run of a generator with the conditions class and flux, and the weights of two epochs; read only."""
     folder = tmp_path_factory.mktemp("run")
     train_generator(job(folder, epochs=2), lambda _event: None)
     return folder
@@ -27,7 +27,7 @@ def run(job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What is asked of the process that draws; the images hold their numbers."""
+    """Requests to the drawing process, whose images hold their numbers."""
     asked: list[dict[str, Any]] = []
 
     def draw(run: Path, folder: Path, request: Request, shape: tuple[int, ...], **named: Any) -> None:
@@ -44,9 +44,7 @@ def arguments(*words: str | Path) -> list[str]:
     return ["gan", *map(str, words)]
 
 
-def test_fits_files_say_what_they_show_and_where_they_are_from(
-    run: Path, tmp_path: Path, drawn: list[dict[str, Any]]
-) -> None:
+def test_fits_headers_hold_conditions_and_origin(run: Path, tmp_path: Path, drawn: list[dict[str, Any]]) -> None:
     from astropy.io import fits
 
     out = tmp_path / "out"
@@ -90,7 +88,7 @@ def test_png_files_come_with_a_table(run: Path, tmp_path: Path, drawn: list[dict
     assert np.array_equal(drawn[1]["request"].targets, request.targets)
 
 
-def test_a_grid_shows_what_the_generator_draws(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grid_shows_drawn_images(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawn here, as another process takes seconds to start."""
     from PIL import Image
 
@@ -107,7 +105,9 @@ def test_a_grid_shows_what_the_generator_draws(run: Path, tmp_path: Path, monkey
 
 
 @pytest.mark.usefixtures("drawn")
-def test_nothing_is_overwritten_unasked(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_files_are_overwritten_only_with_force(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
@@ -130,7 +130,7 @@ def test_nothing_is_overwritten_unasked(run: Path, tmp_path: Path, capsys: pytes
         (["--epoch", "7"], "the weights of epoch 7 were not kept; there are those of: 1, 2"),
     ],
 )
-def test_what_cannot_be_asked_for_is_told(
+def test_impossible_request_is_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert main(arguments("grid", run, "--out", tmp_path / "grid.png", *words)) == 2
@@ -138,12 +138,12 @@ def test_what_cannot_be_asked_for_is_told(
     assert not (tmp_path / "grid.png").exists()
 
 
-def test_a_folder_without_a_generator_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_without_a_generator_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments("grid", tmp_path, "--out", tmp_path / "grid.png")) == 1
     assert "trail.json: there is no trail" in capsys.readouterr().err
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gan", "sample", str(tmp_path / "nowhere"), "4", "--out", str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
     assert "nowhere: there is no such folder; give a study" in told

@@ -1,4 +1,4 @@
-"""On JAX, too, a GAN trains to equal bits in every process, also where one was killed on its way."""
+"""A GAN trains to equal bits on JAX in every process, also if one is killed on the way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarker.backends import worker_environment
 
 
 def probe(*folders: Path) -> dict[str, Any]:
-    """Train into folders, in a process of its own."""
+    """Train into folders, in a separate process."""
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("jax_probe.py")), *map(str, folders)],
         # XLA takes longer to optimise the steps than to compile them.
@@ -31,8 +31,8 @@ def probe(*folders: Path) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
-def test_cgan_trains_to_equal_bits_in_processes_of_their_own(tmp_path: Path) -> None:
-    """In one go, and gone on with from what a process leaves that was ended after the second step, before its snapshot.
+def test_cgan_trains_to_equal_bits_in_separate_processes(tmp_path: Path) -> None:
+    """Without interruption, and resumed after a process ended after the second step, before its snapshot.
 
     Both are two steps of the default preset.
     """

@@ -192,7 +192,7 @@ def test_balancing_nothing_leaves_the_real_images(run: Path, real: PartSet) -> N
     assert len(real) == 36
 
 
-def test_images_without_a_label_are_no_training_images(run: Path, real: PartSet) -> None:
+def test_images_without_a_label_are_refused(run: Path, real: PartSet) -> None:
     trail = json.loads((run / "trail.json").read_text())
     next(link["content"] for link in trail["links"] if link["name"] == "cell")["spec"]["conditions"] = ["flux"]
     (run / "trail.json").write_text(json.dumps(trail))

@@ -1,4 +1,4 @@
-"""What the tests of killed runs share: the study's registry, and the comparison with a study that was left alone."""
+"""What the tests of killed runs share: the study's registry, and the comparison with an undisturbed study."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHANGES = {
 
 
 def surroundings(folder: Path) -> dict[str, str]:
-    """Install the small network, and return what makes processes find it, and use a cache of their own."""
+    """Install the small network, and return the variables that make processes find it and use a separate cache."""
     site = install(folder / "site", "small_network", SMALL_NETWORK)
     return {"PYTHONPATH": str(site), "BENCHMARKER_CACHE": str(folder / "cache")}
 

@@ -1,4 +1,4 @@
-"""A study that is over in a moment: real processes that train nothing."""
+"""A study that takes a moment: real processes that train nothing."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class QuickStudy:
             time.sleep(0.02)
 
     def let(self, word: str) -> None:
-        """Let workers go on that wait for a word."""
+        """Let workers continue that wait for a word."""
         (self._place / word).touch()
 
     @staticmethod
@@ -99,5 +99,5 @@ class QuickStudy:
 
 @pytest.fixture
 def quick(tmp_path: Path, registry: Callable[..., Path]) -> QuickStudy:
-    """A study that is over in a moment."""
+    """A study that takes a moment."""
     return QuickStudy(tmp_path, registry)

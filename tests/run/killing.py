@@ -246,7 +246,7 @@ class KilledStudy:
                 self._signs[name] = Sign(stage, self._working(name), self._stream(name, times))
 
     def _strike(self, parent: subprocess.Popen[bytes], name: str) -> bool:
-        """Kill; return whether the run goes on."""
+        """Kill a process; return whether the run is still running."""
         sign = self._signs.pop(name)
         worker = self._workers.get(name)
         if worker is None or not _is_alive(worker):
@@ -284,7 +284,7 @@ class KilledStudy:
 
 
 def leftovers(study: Path) -> list[str]:
-    """Return what a finished study must not hold: snapshots, and whatever was written aside or put aside."""
+    """Return what a finished study must not hold: snapshots, partial files and replaced runs."""
     pattern = re.compile(r"\.?snapshot-.*|.*\.(partial|replaced|failed)|\.space")
     return sorted(str(path.relative_to(study)) for path in study.rglob("*") if pattern.fullmatch(path.name))
 
@@ -304,7 +304,7 @@ def _run_of(pid: int) -> str:
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    """Tell whether a process runs; who waits for the bodies of its children's children is none of our business."""
+    """Whether a process runs; zombies that some other process has to reap do not count."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

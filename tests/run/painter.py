@@ -1,4 +1,4 @@
-"""A generator of somebody else's package: the mean image of each class, learnt in milliseconds, with noise on it.
+"""A generator of a third-party package: the mean image of each class, learnt in milliseconds, plus noise.
 
 With it comes a network of one layer: what is tested is how the two go together, and processes start slowly enough.
 """

@@ -1,4 +1,4 @@
-"""Signs to kill at, in the folder that a run works in."""
+"""Moments at which a run is killed, seen in its folder."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Sign:
 
     @property
     def is_near(self) -> bool:
-        """Whether it may come, or what follows it be due, at any moment, so that somebody should look often."""
+        """Whether it, or what follows it, may come at any moment, so that polling should be frequent."""
         return self._due is not None or (self._awake and self.stage != "training")
 
     def is_due(self) -> bool:
@@ -130,7 +130,7 @@ def _signature(state: os.stat_result) -> Signature:
 
 
 def signatures(folder: Path) -> dict[str, Signature]:
-    """Return what tells each file of a folder from an earlier state of it."""
+    """Return what distinguishes each file of a folder from an earlier state of it."""
     found: dict[str, Signature] = {}
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:

@@ -1,4 +1,4 @@
-"""Bad input on the real command line: one message, an exit code, and nothing of an earlier study is touched.
+"""Bad input on the real command line: one message, an exit code, and an unchanged study.
 
 Ctrl-C in the second epoch and a disk that fills while training are in ``test_study.py``.
 """
@@ -74,7 +74,7 @@ def refused(results: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
     return run
 
 
-def test_a_good_registry_reaches_the_study(
+def test_good_registry_reaches_the_study(
     registry: Registry, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # What the other tests compare would stay equal too if nothing ever wrote into the folder.
@@ -93,26 +93,26 @@ def test_a_good_registry_reaches_the_study(
     }
 
 
-def test_a_misspelt_key(refused: Refused, registry: Registry) -> None:
+def test_misspelt_key_is_refused(refused: Refused, registry: Registry) -> None:
     said = refused(registry(models=[{"architecture": "mcrgnet", "learning_rat": 0.001, "epochs": 2}]))
     assert "tiny.yaml:5:" in said
     assert "unknown key 'learning_rat'; did you mean 'learning_rate'?" in said
 
 
-def test_an_unknown_network(refused: Refused, registry: Registry) -> None:
+def test_unknown_network_is_refused(refused: Refused, registry: Registry) -> None:
     said = refused(registry(models=[{**MODEL, "architecture": "mcrgnett"}]))
     assert "tiny.yaml:5:" in said
     assert "no architecture is called 'mcrgnett': did you mean 'mcrgnet'?" in said
 
 
-def test_everything_at_once(refused: Refused, registry: Registry) -> None:
+def test_problems_of_a_registry_are_reported_together(refused: Refused, registry: Registry) -> None:
     said = refused(registry(models=[{**MODEL, "epochs": 0}, {**MODEL, "learning_rate": -1}], seed=[1]))
     assert "'epochs' should be greater than 0. Received: 0" in said
     assert "'learning_rate' should be greater than 0. Received: -1" in said
     assert "unknown key 'seed'; did you mean 'seeds'?" in said
 
 
-def test_a_missing_folder(refused: Refused, registry: Registry, tmp_path: Path) -> None:
+def test_missing_folder_is_refused(refused: Refused, registry: Registry, tmp_path: Path) -> None:
     entry = {"name": "fits-manifest", "path": "no/such/folder"}
     said = refused(registry(dataset=entry))
     assert "tiny.yaml:1:" in said
@@ -120,16 +120,16 @@ def test_a_missing_folder(refused: Refused, registry: Registry, tmp_path: Path) 
     assert "-d/--data: no such file or folder: nowhere" in refused(registry(), "-d", "nowhere")
 
 
-def test_a_missing_registry(refused: Refused) -> None:
+def test_missing_registry_is_refused(refused: Refused) -> None:
     assert "no such registry; did you mean 'quickstart'?" in refused(Path("quickstrat.yaml"))
 
 
-def test_a_missing_manifest(refused: Refused, registry: Registry, fits_folder: Path) -> None:
+def test_missing_manifest_is_refused(refused: Refused, registry: Registry, fits_folder: Path) -> None:
     said = refused(registry(), "-f", "other.csv")
     assert f"there is no manifest {fits_folder}/other.csv: correct `-f`" in said
 
 
-def test_everything_wrong_is_told_at_once(refused: Refused, registry: Registry) -> None:
+def test_problems_of_options_are_reported_together(refused: Refused, registry: Registry) -> None:
     models = [
         {"architecture": "convxpres", "learning_rat": 0.001, "epochs": 0},
         {"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 1, "options": {"dropuot": 0.1}},
@@ -139,7 +139,7 @@ def test_everything_wrong_is_told_at_once(refused: Refused, registry: Registry) 
         assert words in said
 
 
-def test_a_manifest_row_without_a_file(
+def test_manifest_row_without_a_file_is_skipped(
     registry: Registry,
     fits_folder: Path,
     tmp_path: Path,
@@ -162,34 +162,34 @@ def test_a_manifest_row_without_a_file(
     assert json.loads((tmp_path / "new" / "plan.json").read_text())["dataset"]["skipped"][0]["name"] == "lost"
 
 
-def test_a_manifest_without_any_file(refused: Refused, registry: Registry, tmp_path: Path) -> None:
+def test_manifest_without_any_file_is_refused(refused: Refused, registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "images" / "FRI").mkdir(parents=True)
     (tmp_path / "images" / "manifest.csv").write_text("Name,Type\nlost,2\ngone,2\n")
     said = refused(registry(), "-d", tmp_path / "images", code=1)
     assert "none of the 2 sources in manifest.csv has a file there; expected for example FRI/gone.fits" in said
 
 
-def test_a_class_with_too_few_images(refused: Refused, registry: Registry) -> None:
+def test_class_with_too_few_images_is_refused(refused: Refused, registry: Registry) -> None:
     said = refused(registry(), "-t", "10", "-v", "2", code=1)
     assert "lower split.train and split.validation (-t and -v)" in said
     assert "FRI has 12 source(s): 10 for training and 2 for validation leave 0 for testing" in said
     assert "FRII has 12 source(s)" in said
 
 
-def test_a_single_class(refused: Refused, registry: Registry, fits_folder: Path, tmp_path: Path) -> None:
+def test_single_class_is_refused(refused: Refused, registry: Registry, fits_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(fits_folder / "FRI", tmp_path / "images" / "FRI")
     said = refused(registry(), "-d", tmp_path / "images", code=1)
     assert "fits-manifest holds images of one class only (FRI)" in said
     assert "add images of another class" in said
 
 
-def test_images_too_small_for_every_network(refused: Refused, registry: Registry) -> None:
+def test_images_too_small_for_every_network_are_refused(refused: Refused, registry: Registry) -> None:
     said = refused(registry(models=[{**MODEL, "architecture": "alexnet"}]))
     assert "no network of the registry can be trained on these images:\n" in said
     assert "alexnet needs images of at least 195 x 195 pixels. Received: 32 x 32" in said
 
 
-def test_images_too_small_for_a_network_are_told_before_training(
+def test_images_too_small_for_one_network_are_reported_before_training(
     registry: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = registry(
@@ -202,28 +202,28 @@ def test_images_too_small_for_a_network_are_told_before_training(
     assert "alexnet needs images of at least 195 pixels, but the preparation makes them 64" in said
 
 
-def test_seeds_twice(refused: Refused, registry: Registry) -> None:
+def test_repeated_seed_is_refused(refused: Refused, registry: Registry) -> None:
     assert "-s/--seed: the seed 1 is repeated" in refused(registry(), "-s", "1", "-s", "1")
     said = refused(registry(seeds=[8901, 1826, 8901]))
     assert "tiny.yaml:2:" in said
     assert "8901" in said
 
 
-def test_a_negative_rate(refused: Refused, registry: Registry, tmp_path: Path) -> None:
+def test_negative_learning_rate_is_refused(refused: Refused, registry: Registry, tmp_path: Path) -> None:
     said = refused(registry(models=[{**MODEL, "learning_rate": -0.001}]))
     assert "'learning_rate' should be greater than 0. Received: -0.001" in said
     (tmp_path / "list.txt").write_text("# the paper's\nconvXpress,-1e-4,16\n")
     assert "list.txt:2:12: 'learning_rate' should be" in refused(tmp_path / "list.txt")
 
 
-def test_no_epochs(refused: Refused, registry: Registry, tmp_path: Path) -> None:
+def test_zero_epochs_are_refused(refused: Refused, registry: Registry, tmp_path: Path) -> None:
     said = refused(registry(models=[{**MODEL, "epochs": 0}]))
     assert "'epochs' should be greater than 0. Received: 0" in said
     (tmp_path / "list.txt").write_text("convXpress,1e-4,0\n")
     assert "list.txt:1:17: 'epochs' should be" in refused(tmp_path / "list.txt")
 
 
-def test_a_zip_that_leaves_its_folder(refused: Refused, registry: Registry, tmp_path: Path) -> None:
+def test_zip_that_leaves_its_folder_is_refused(refused: Refused, registry: Registry, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
         archive.writestr("train/1.0_2.0_FRI_x.png", b"no matter")
         archive.writestr("../evil.png", b"no matter")
@@ -243,7 +243,9 @@ class _Calls:
 
 
 @pytest.mark.parametrize("name", ["fr-deep", "mirabest"])
-def test_a_pickle_that_calls(refused: Refused, registry: Registry, tmp_path: Path, name: str) -> None:
+def test_pickle_that_calls_functions_is_refused(
+    refused: Refused, registry: Registry, tmp_path: Path, name: str
+) -> None:
     batches = tmp_path / "batches"
     batches.mkdir()
     images = np.zeros((1, 16), dtype=np.uint8)
@@ -257,7 +259,7 @@ def test_a_pickle_that_calls(refused: Refused, registry: Registry, tmp_path: Pat
     assert not (tmp_path / "called").exists()
 
 
-def test_a_yaml_bomb(refused: Refused, tmp_path: Path) -> None:
+def test_yaml_bomb_is_refused(refused: Refused, tmp_path: Path) -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
     for before, name in zip("abcdefgh", "bcdefghi", strict=True):
         lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]")
@@ -267,14 +269,14 @@ def test_a_yaml_bomb(refused: Refused, tmp_path: Path) -> None:
     assert "100,000" in said
 
 
-def test_yaml_that_calls(refused: Refused, tmp_path: Path) -> None:
+def test_yaml_that_calls_functions_is_refused(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "calls.yaml").write_text(f"dataset: !!python/object/apply:os.system ['touch {tmp_path}/called']\n")
     assert "calls.yaml:1:10" in refused(tmp_path / "calls.yaml")
     assert not (tmp_path / "called").exists()
 
 
 @pytest.mark.parametrize("name", ["/proc/study", "file", "file/study"])
-def test_results_that_cannot_be_written(
+def test_results_folder_that_cannot_be_written_is_refused(
     registry: Registry, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("kept")
@@ -287,7 +289,7 @@ def test_results_that_cannot_be_written(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
-def test_a_read_only_study(refused: Refused, registry: Registry, results: Path) -> None:
+def test_read_only_study_is_refused(refused: Refused, registry: Registry, results: Path) -> None:
     (results / "runs").chmod(0o500)
     results.chmod(0o500)
     try:
@@ -297,12 +299,14 @@ def test_a_read_only_study(refused: Refused, registry: Registry, results: Path) 
         (results / "runs").chmod(0o700)
 
 
-def test_a_cache_that_cannot_be_written(refused: Refused, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_that_cannot_be_written_is_refused(
+    refused: Refused, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BENCHMARKER_CACHE", "/proc/cache")
     assert "/proc/cache" in refused(registry(), code=1)
 
 
-def test_the_disk_is_full_while_preparing(
+def test_full_disk_is_reported_while_preparing(
     registry: Registry, results: Path, isolated_cache: Path, tmp_path: Path, command_line: Any
 ) -> None:
     def small_files() -> None:
@@ -318,7 +322,7 @@ def test_the_disk_is_full_while_preparing(
     assert not [path for path in isolated_cache.rglob("*") if path.suffix == ".partial" or path.name == "images.f32"]
 
 
-def test_a_study_of_other_galaxies(refused: Refused, registry: Registry) -> None:
+def test_study_of_another_dataset_is_refused(refused: Refused, registry: Registry) -> None:
     small = {"size": 64, "images_per_class": 4}
     split = {"train": 2, "validation": 1}
     said = refused(registry(dataset={"name": "synthetic-radio", "options": small, "split": split}))
@@ -334,25 +338,27 @@ def test_a_study_of_other_galaxies(refused: Refused, registry: Registry) -> None
         ("[1, 2]", "plan.json: not a plan of this program"),
     ],
 )
-def test_a_plan_that_is_not_ours(refused: Refused, registry: Registry, results: Path, text: str, words: str) -> None:
+def test_plan_of_another_program_is_refused(
+    refused: Refused, registry: Registry, results: Path, text: str, words: str
+) -> None:
     (results / "plan.json").write_text(text)
     said = refused(registry(), code=1)
     assert words in said
     assert "choose another results folder" in said
 
 
-def test_another_backend(refused: Refused, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_backend_is_refused(refused: Refused, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     assert "KERAS_BACKEND must be one of tensorflow, jax. Received: 'torch'" in refused(registry())
 
 
 @pytest.mark.parametrize("content", [b"\x00\x01\x02\xff\xfe", b"", b"- a\n- b\n", b"a: 1\na: 2\n", b"{" * 5000])
-def test_files_that_are_no_registry(refused: Refused, tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_a_registry_is_refused(refused: Refused, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "no.yaml").write_bytes(content)
     assert "no.yaml:1:" in refused(tmp_path / "no.yaml") or content.startswith(b"a: 1")
 
 
-def test_an_archive_that_is_none(refused: Refused, registry: Registry, tmp_path: Path) -> None:
+def test_file_that_is_not_an_archive_is_refused(refused: Refused, registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "mine.zip").write_bytes(b"PK\x03\x04 and then nothing")
     said = refused(registry(dataset={"name": "first-radio-galaxies", "path": "mine.zip"}), code=1)
     assert f"{tmp_path}/mine.zip" in said

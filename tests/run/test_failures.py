@@ -1,4 +1,4 @@
-"""What becomes of cells that fail: kinds, retries, time limits; processes are real, training is not."""
+"""Failing cells: kinds, retries, time limits; the processes are real, the training is not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.run.conftest import QuickStudy
 
 
-def test_the_machine_s_failures_are_tried_again(quick: QuickStudy) -> None:
+def test_failures_of_the_machine_are_tried_again(quick: QuickStudy) -> None:
     quick.script(killed=["epoch=1 killed", "ok"], fine=["ok"])
     done = quick.run()
     assert done.returncode == 0, done.stdout
@@ -20,7 +20,7 @@ def test_the_machine_s_failures_are_tried_again(quick: QuickStudy) -> None:
     assert quick.leftovers == []
 
 
-def test_others_are_not(quick: QuickStudy) -> None:
+def test_other_failures_are_not_tried_again(quick: QuickStudy) -> None:
     quick.script(
         plugin=["failed=plugin"],
         diverged=["failed=diverged"],
@@ -44,7 +44,7 @@ def test_others_are_not(quick: QuickStudy) -> None:
     assert "0 of 7 cells finished, 7 failed" in done.stdout
 
 
-def test_failed_cells_are_run_again_when_asked(quick: QuickStudy) -> None:
+def test_failed_cells_are_run_again_on_request(quick: QuickStudy) -> None:
     quick.script(diverged=["failed=diverged", "ok"], fine=["ok"])
     assert quick.run().returncode == 1
     again = quick.run()
@@ -57,7 +57,7 @@ def test_failed_cells_are_run_again_when_asked(quick: QuickStudy) -> None:
     assert quick.endings == {"diverged": "ok", "fine": "ok"}
 
 
-def test_what_a_full_disk_ended_is_run_again_by_the_same_command(quick: QuickStudy) -> None:
+def test_cell_that_a_full_disk_ended_is_run_again_by_the_same_command(quick: QuickStudy) -> None:
     quick.script(unlucky=["failed=interrupted", "ok"])
     assert quick.run().returncode == 1
     assert quick.endings == {"unlucky": "interrupted"}
@@ -77,7 +77,7 @@ def test_fail_fast_leaves_the_rest_pending(quick: QuickStudy) -> None:
     assert working.endswith(".partial")
 
 
-def test_a_cell_that_takes_too_long(quick: QuickStudy) -> None:
+def test_cell_that_takes_too_long_times_out(quick: QuickStudy) -> None:
     quick.script(slow=["stubborn epoch=1 child sleep=600", "ok"])
     done = quick.run("--timeout", "3", "--retries", "0")
     assert done.returncode == 1
@@ -89,13 +89,13 @@ def test_a_cell_that_takes_too_long(quick: QuickStudy) -> None:
     assert quick.endings == {"slow": "ok"}
 
 
-def test_a_killed_worker_whose_children_live_is_no_hang(quick: QuickStudy) -> None:
+def test_killed_worker_with_living_children_does_not_hang(quick: QuickStudy) -> None:
     quick.script(mother=["child killed"])
     assert quick.run("--retries", "0").returncode == 1  # the child would live for ten minutes
     assert quick.endings == {"mother": "crashed"}
 
 
 @pytest.mark.parametrize("value", ["-1", "0"])
-def test_a_time_limit_must_be_positive(quick: QuickStudy, value: str) -> None:
+def test_time_limit_must_be_positive(quick: QuickStudy, value: str) -> None:
     quick.script(fine=["ok"])
     assert quick.run("--timeout", value).returncode == 2

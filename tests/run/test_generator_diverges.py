@@ -22,7 +22,7 @@ GENERATORS = [
 ARMS = ["real", *({"name": f"by {name}", "generated": name} for name in ("fast", "bright"))]
 
 
-def test_cells_of_generators_that_diverge_fail_and_are_averaged_into_nothing(
+def test_cells_of_diverging_generators_fail_and_are_not_averaged(
     tmp_path: Path, fits_folder: Path, command_line: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "tiny.yaml").write_text(json.dumps(registry(fits_folder, generators=GENERATORS, arms=ARMS)))

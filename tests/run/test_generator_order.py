@@ -57,7 +57,7 @@ def painted(quick: QuickStudy, registry: Callable[..., Path]) -> Painted:
     return Painted(quick, registry)
 
 
-def test_free_cells_go_on_while_a_generator_is_trained(painted: Painted) -> None:
+def test_other_cells_run_while_a_generator_is_trained(painted: Painted) -> None:
     painted.script("until=enough ok")
     process = painted.quick.start("--jobs", "2")
     painted.quick.await_attempts(3)
@@ -72,8 +72,8 @@ def test_free_cells_go_on_while_a_generator_is_trained(painted: Painted) -> None
     assert painted.quick.leftovers == []
 
 
-def test_cells_fail_as_their_generator_did_and_are_tried_again_with_it(painted: Painted) -> None:
-    """At once with --fail-fast, which leaves them pending; they are told by the next run, which repeats nothing."""
+def test_cells_fail_and_are_retried_with_their_generator(painted: Painted) -> None:
+    """With --fail-fast they stay pending; the next run reports their failure and repeats nothing."""
     painted.script("failed=diverged", "ok")
     first = painted.quick.run("--fail-fast")
     assert first.returncode == 1
@@ -93,7 +93,7 @@ def test_cells_fail_as_their_generator_did_and_are_tried_again_with_it(painted: 
     assert set(painted.statuses.values()) == {"ok"}
 
 
-def test_a_generator_that_was_killed_is_tried_again_before_its_cells(painted: Painted) -> None:
+def test_killed_generator_is_tried_again_before_its_cells(painted: Painted) -> None:
     painted.script("killed", "ok")
     done = painted.quick.run()
     assert done.returncode == 0, done.stderr
@@ -101,7 +101,7 @@ def test_a_generator_that_was_killed_is_tried_again_before_its_cells(painted: Pa
     assert painted.started == ["dcgan", "dcgan", "one", "two", "one", "two"]
 
 
-def test_two_runs_train_a_generator_once_and_say_who_waits_for_whom(painted: Painted) -> None:
+def test_two_runs_train_a_generator_once_and_report_waiting(painted: Painted) -> None:
     painted.script("until=enough ok")
     first = painted.quick.start()
     painted.quick.await_attempts(1)

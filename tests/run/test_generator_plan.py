@@ -107,7 +107,7 @@ def test_only_generators_that_arms_use_are_trained_once_for_each_seed(tmp_path: 
     assert len({cell.configuration for cell in cells}) == 3  # seeds of an arm are averaged
 
 
-def test_a_key_depends_on_the_training_part_and_on_no_other_image(tmp_path: Path) -> None:
+def test_key_depends_on_the_training_part_and_on_no_other_image(tmp_path: Path) -> None:
     registry = loaded(tmp_path, HEAD + GENERATED)
     generators, _, splits = planned(registry, images(redshift=np.arange(N) / N))
     for part, same in (("validation", True), ("test", True), ("train", False)):
@@ -129,7 +129,7 @@ def test_a_key_depends_on_the_training_part_and_on_no_other_image(tmp_path: Path
         ("dataset:", "training: {precision: mixed_bfloat16}\ndataset:"),
     ],
 )
-def test_a_key_depends_on_what_changes_the_training(old: str, new: str, tmp_path: Path) -> None:
+def test_key_depends_on_what_changes_the_training(old: str, new: str, tmp_path: Path) -> None:
     data = images(redshift=np.arange(N) / N)
     before = keys(planned(loaded(tmp_path, HEAD + GENERATED), data)[0])
     after = keys(planned(loaded(tmp_path, (HEAD + GENERATED).replace(old, new, 1)), data)[0])
@@ -163,7 +163,7 @@ def parts_of(data: LabelledImages) -> list[Parts]:
 
 
 def unknown_somewhere() -> LabelledImages:
-    """Images whose redshift is not known of one that is trained on under the second seed alone."""
+    """Images with one unknown redshift, of an image that is in the training part under the second seed only."""
     data = images(redshift=np.arange(N) / N)
     first, second = (set(parts.train.tolist()) for parts in parts_of(data))
     data.attributes["redshift"].values[min(second - first)] = np.nan
@@ -178,7 +178,7 @@ def unknown_somewhere() -> LabelledImages:
         ("[class, redshift]", "4:56: the condition 'redshift' is unknown for some images of the training part"),
     ],
 )
-def test_conditions_that_images_cannot_be_made_for_are_refused(conditions: str, complaint: str, tmp_path: Path) -> None:
+def test_conditions_that_images_lack_are_refused(conditions: str, complaint: str, tmp_path: Path) -> None:
     text = (HEAD + GENERATED).replace("dcgan, epochs: 2", f"dcgan, epochs: 2, conditions: {conditions}")
     data = unknown_somewhere()
     with pytest.raises(RegistryError) as caught:
@@ -187,7 +187,7 @@ def test_conditions_that_images_cannot_be_made_for_are_refused(conditions: str, 
     assert f"mine.yaml:{complaint}" in problem
 
 
-def test_an_arm_without_a_generated_image_is_told_of_before_its_generator_is_trained(tmp_path: Path) -> None:
+def test_arm_without_a_generated_image_is_reported_before_training(tmp_path: Path) -> None:
     """The classes of the training part are equally large; a twentieth of twelve images is one, a fiftieth is none."""
     data = images()
     (told,) = check_generated(loaded(tmp_path, HEAD + GENERATED), data, parts_of(data))
@@ -203,7 +203,7 @@ def test_an_arm_without_a_generated_image_is_told_of_before_its_generator_is_tra
         check_generated(loaded(tmp_path, some.replace("ratio: 0.5", "ratio: 0.02, real: false")), data, parts_of(data))
 
 
-def test_all_arms_without_any_image_are_told_of_at_once(tmp_path: Path) -> None:
+def test_arms_without_any_image_are_reported_together(tmp_path: Path) -> None:
     text = HEAD + GENERATED
     for amount, ratio in (("ratio: 0.5", 0.02), ("balance: true", 0.01)):
         text = text.replace(amount, f"ratio: {ratio}, real: false")
@@ -214,7 +214,7 @@ def test_all_arms_without_any_image_are_told_of_at_once(tmp_path: Path) -> None:
     assert all("raise its ratio" in problem for problem in caught.value.problems)
 
 
-def test_a_regression_is_generated_for_all_of_its_targets_and_not_balanced(tmp_path: Path) -> None:
+def test_regression_is_generated_for_all_targets_and_never_balanced(tmp_path: Path) -> None:
     targets = tuple(RegressionTarget(name=name, unit="", minimum=0, maximum=1) for name in ("z", "mass"))
     data = images()
     numbers = LabelledImages(

@@ -1,4 +1,4 @@
-"""Studies with generators: trained once, before the cells that need their images, on the training part alone.
+"""Studies with generators: trained once, before the cells that need their images, on the training part only.
 
 Every process that starts a backend costs seconds, so that one study serves all tests here, audits among them.
 """
@@ -30,7 +30,7 @@ GENERATED = ("painted", "synthetic-only")
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """Where the foreign package is installed, and a cache: for this process and those that it starts."""
+    """Variables that make this process and its children find the third-party package and a separate cache."""
     site = install(tmp_path_factory.mktemp("painter-site"))
     variables = {"PYTHONPATH": str(site), "BENCHMARKER_CACHE": str(tmp_path_factory.mktemp("painter-cache"))}
     with pytest.MonkeyPatch.context() as patch:
@@ -100,7 +100,7 @@ def test_one_training_serves_all_cells(painted: Path, place: Mapping[str, str], 
     assert metrics["quality"] == {"n_samples": 12, "n_held_out": 12, "n_train": 12, "rows": []}
 
 
-def test_a_generator_that_is_killed_goes_on_before_its_cells(painted: Path) -> None:
+def test_killed_generator_resumes_before_its_cells(painted: Path) -> None:
     out = (painted / "out.txt").read_text()
     assert f"{NAME}: crashed" in out
     assert f"{NAME}: resumes after epoch 1 of 3" in out
@@ -119,7 +119,7 @@ def test_arms_share_initial_weights_split_and_test_sources(painted: Path, comman
         assert names == predicted[0]
 
 
-def test_a_study_shows_its_generators_apart_from_its_cells(painted: Path, command_line: Any) -> None:
+def test_study_shows_its_generators_apart_from_its_cells(painted: Path, command_line: Any) -> None:
     shown = command_line.run("show", "study", cwd=painted).stdout
     assert "3 of 3 cells finished" in shown
     assert "painter" in shown
@@ -142,7 +142,7 @@ def test_the_same_command_repeats_nothing(painted: Path, place: Mapping[str, str
     assert {path: path.stat().st_mtime_ns for path in (painted / "study" / "runs").rglob("*")} == before
 
 
-def test_generators_are_trained_and_asked_without_networks(
+def test_generators_are_trained_and_sampled_without_networks(
     painted: Path, place: Mapping[str, str], tmp_path: Path, command_line: Any
 ) -> None:
     """Another study, whose held-out images differ, takes the generator from the cache: its training would fail."""
@@ -176,7 +176,7 @@ def test_generators_are_trained_and_asked_without_networks(
 def audited(
     painted: Path, place: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[AuditReport, CellAudit]]:
-    """Audit the cell of the arm ``painted``; its own weights are taken to be those of its trail."""
+    """Audit the cell of the arm ``painted``, assuming that its weights are those of its trail."""
 
     def digests(_plan: object, cells: list[CellRecord]) -> dict[str, dict[str, str]]:
         found = {}
@@ -199,10 +199,10 @@ def audited(
 Audit = Callable[..., tuple[AuditReport, CellAudit]]
 
 
-def test_a_generated_arm_is_had_again_bit_for_bit_with_a_generator_trained_anew(
+def test_audit_repeats_a_generated_arm_bit_for_bit_with_a_new_generator(
     painted: Path, tmp_path: Path, audited: Audit
 ) -> None:
-    """That it was killed on its way changed no bit of it."""
+    """The generator was killed on its way, which changed no bit."""
     report, cell = audited(keep=tmp_path / "again")
     assert (report.exit_code, cell.verdict) == (0, "bitwise"), cell.summary
     one = manifest(generator_run(painted / "study"))
@@ -212,10 +212,10 @@ def test_a_generated_arm_is_had_again_bit_for_bit_with_a_generator_trained_anew(
         assert again[name] == one[name]
 
 
-def test_a_generator_that_is_not_deterministic_is_the_first_link_that_differs(
+def test_generator_that_is_not_deterministic_is_the_first_difference(
     painted: Path, audited: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The generator is trained anew; its cell goes the recorded way, with the link that the new one gives."""
+    """The generator is trained anew; its cell repeats the recorded trail with the link of the new generator."""
 
     def follow(job: CellJob, **_others: Any) -> CellOutcome:
         assert job.generator is not None
@@ -238,9 +238,7 @@ def test_a_generator_that_is_not_deterministic_is_the_first_link_that_differs(
     assert any("another number of threads" in cause for cause in cell.difference.causes)
 
 
-def test_a_generator_that_fails_again_gives_no_other_verdict_than_it_deserves(
-    audited: Audit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_generator_that_fails_in_an_audit_fails_its_cells(audited: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: Any, **_named: Any) -> CellOutcome:
         return CellOutcome(status="failed", kind="diverged", message="g_loss is nan")
 

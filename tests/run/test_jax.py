@@ -1,4 +1,4 @@
-"""Studies on JAX: a run that is killed goes on to the bits of one that never was, and TensorFlow's cells stay apart.
+"""Studies on JAX: a killed run resumes to the bits of an undisturbed one, and TensorFlow's cells stay separate.
 
 Every start on JAX compiles for longer than it trains, so that the network is small, and one study serves all tests.
 """
@@ -31,7 +31,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], command_line: Any) -> Path:
-    """The folder of a study that was run once and left alone."""
+    """The folder of a study that was run once without kills."""
     folder = lay_out(tmp_path_factory.mktemp("jax") / "undisturbed", **CHANGES)
     done = command_line.run(*COMMAND, cwd=folder, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Runs that are killed with SIGKILL again and again, and go on to the bits of runs that never were.
+"""Runs that are killed with SIGKILL again and again, and resume to the bits of undisturbed runs.
 
 With those of ``test_jax.py`` there are more than twenty kills.
 """
@@ -35,7 +35,7 @@ def stage(run: str, times: int) -> str | None:
 
 @pytest.fixture(scope="module")
 def never(tmp_path_factory: pytest.TempPathFactory, command_line: Any) -> Path:
-    """The study, run once and left alone."""
+    """The study, run once without kills."""
     folder = lay_out(tmp_path_factory.mktemp("never") / "stopped")
     done = command_line.run(*COMMAND, "--jobs", "2", cwd=folder, env=surroundings(folder))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -89,27 +89,27 @@ def windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Windows:
     return Windows(tmp_path / "study", monkeypatch)
 
 
-def test_after_the_rename_the_work_is_done(windows: Windows) -> None:
+def test_worker_killed_after_the_rename_is_done(windows: Windows) -> None:
     assert windows.launch("ok rename kill").status == "ok"
     assert windows.paths.finished.is_dir()
     assert not windows.paths.working.exists()
 
 
 @pytest.mark.parametrize("again", [True, False])
-def test_after_the_manifest_only_the_rename_is_missing(windows: Windows, again: bool) -> None:
+def test_worker_killed_after_the_manifest_lacks_only_the_rename(windows: Windows, again: bool) -> None:
     assert windows.launch("ok kill", again=again).status == "ok"
     assert len(windows.found) == 1
     assert {path.name for path in windows.paths.finished.iterdir()} == {"log.txt", "manifest.json", "metrics.json"}
     assert not windows.paths.working.exists()
 
 
-def test_a_failure_of_the_network_is_no_crash(windows: Windows) -> None:
+def test_failure_of_the_network_is_not_a_crash(windows: Windows) -> None:
     outcome = windows.launch("failed kill", again=True)
     assert (outcome.kind, outcome.retriable) == ("plugin", False)
     assert windows.paths.failed.is_dir()
 
 
-def test_between_two_attempts_the_cell_is_pending(windows: Windows) -> None:
+def test_cell_is_pending_between_two_attempts(windows: Windows) -> None:
     outcome = windows.launch("kill", again=True)
     assert (outcome.kind, outcome.retriable) == ("crashed", True)
     # Whoever is killed now leaves the cell to the next run.
@@ -121,7 +121,7 @@ def test_between_two_attempts_the_cell_is_pending(windows: Windows) -> None:
 
 
 @pytest.mark.parametrize("moved", [True, False])
-def test_taking_a_crashed_cell_up_again_can_be_killed_too(windows: Windows, moved: bool) -> None:
+def test_resuming_a_crashed_cell_survives_a_kill(windows: Windows, moved: bool) -> None:
     assert windows.launch("kill").kind == "crashed"
     if moved:  # and killed before the old manifest was removed
         windows.paths.failed.rename(windows.paths.working)
@@ -131,7 +131,7 @@ def test_taking_a_crashed_cell_up_again_can_be_killed_too(windows: Windows, move
     assert not windows.paths.failed.exists()
 
 
-def test_a_run_sees_nothing_of_it(quick: QuickStudy) -> None:
+def test_run_does_not_notice_a_kill_after_the_manifest(quick: QuickStudy) -> None:
     quick.script(one=["ok killed"])
     done = quick.run("--retries", "0")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -141,7 +141,7 @@ def test_a_run_sees_nothing_of_it(quick: QuickStudy) -> None:
 
 @pytest.mark.parametrize("again", [True, False], ids=["interrupted", "crashed"])
 @pytest.mark.parametrize("words", ["ok rename", "ok kill", "failed kill", "kill"])
-def test_a_test_of_saved_weights_leaves_a_training_to_go_on_with(windows: Windows, words: str, again: bool) -> None:
+def test_test_of_saved_weights_keeps_an_interrupted_training(windows: Windows, words: str, again: bool) -> None:
     windows.launch("kill", again=again)
     assert windows.paths.failed.exists() is not again
     windows.launch(words, weights={"best": Path("somebody's")})

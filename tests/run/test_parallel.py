@@ -59,7 +59,7 @@ def test_two_runs_share_the_work(quick: QuickStudy) -> None:
     assert quick.leftovers == []
 
 
-def test_a_run_takes_over_from_one_that_was_killed(quick: QuickStudy) -> None:
+def test_run_takes_over_from_a_killed_one(quick: QuickStudy) -> None:
     quick.script(one=["epoch=1 until=never", "ok"], two=["until=go ok"], three=["ok"], four=["ok"])
     first = quick.start()
     quick.await_attempts(1)
@@ -76,7 +76,7 @@ def test_a_run_takes_over_from_one_that_was_killed(quick: QuickStudy) -> None:
     assert {name: tried.count(name) for name in FOUR} == {"one": 2, "two": 1, "three": 1, "four": 1}
 
 
-def test_a_run_waits_for_the_cells_of_another(quick: QuickStudy) -> None:
+def test_run_waits_for_the_cells_of_another(quick: QuickStudy) -> None:
     quick.script(one=["until=go ok"])
     first = quick.start()
     quick.await_attempts(1)

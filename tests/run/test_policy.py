@@ -1,4 +1,4 @@
-"""How devices are found and shared, and what is told of a policy; and locks."""
+"""How devices are found and shared, and which warnings a policy gives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_without_gpus_nothing_changes() -> None:
     assert warnings(Policy(jobs=1), threads=2) == []
 
 
-def test_a_cell_sees_one_gpu_whatever_the_jobs(tmp_path: Path) -> None:
+def test_cell_sees_one_gpu_with_any_number_of_jobs(tmp_path: Path) -> None:
     nvidia_smi(tmp_path, "echo 0; echo 1")
     assert slot_devices(Policy(jobs=1)) == ["0"]
     assert slot_devices(Policy(jobs=3)) == ["0", "1", "0"]
@@ -36,7 +36,7 @@ def test_a_cell_sees_one_gpu_whatever_the_jobs(tmp_path: Path) -> None:
     assert slot_devices(Policy(jobs=2, gpus=("7",))) == ["7", "7"]
 
 
-def test_a_driver_that_does_not_answer_is_none(tmp_path: Path) -> None:
+def test_driver_that_does_not_answer_counts_as_none(tmp_path: Path) -> None:
     nvidia_smi(tmp_path, "echo 'NVIDIA-SMI has failed'; exit 9")
     assert found_gpus() == ()
 
@@ -57,6 +57,6 @@ def test_gpus_on_the_command_line() -> None:
             parse_gpus(text)
 
 
-def test_more_threads_than_cores_are_told() -> None:
+def test_more_threads_than_cores_give_a_warning() -> None:
     (told,) = warnings(Policy(jobs=cores() + 1), threads=1)
     assert "slow each other down" in told

@@ -47,7 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, comman
     return folder
 
 
-def test_a_run_folder_holds_everything(finished: Path, command_line: Any) -> None:
+def test_run_folder_is_complete(finished: Path, command_line: Any) -> None:
     manifests = command_line.manifests(finished / "study")
     assert set(manifests) == {(m, a, 8901) for m in ("mcrgnet", "simple_net") for a in ("real", "turned")}
     assert {each["status"] for each in manifests.values()} == {"ok"}
@@ -156,7 +156,7 @@ def benchmarker_register(registrar):
 
 
 class Failing:
-    """A study of which one cell alone can be trained, after it was run."""
+    """A study of which only one cell can be trained, after it was run."""
 
     def __init__(self, folder: Path, output: str, manifests: dict[tuple[str, str, int], dict[str, Any]]) -> None:
         self.folder = folder
@@ -167,7 +167,7 @@ class Failing:
 
 @pytest.fixture(scope="module")
 def failing(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, command_line: Any) -> Failing:
-    """Every way for a cell to fail in one study, so that each is seen to leave the others alone."""
+    """Every way for a cell to fail in one study, so that each is seen not to affect the others."""
     folder = tmp_path_factory.mktemp("failing")
     site = install(folder / "site", "mistaken_plugin", BROKEN_PLUGIN)
     install(folder / "site", "thief", THIEF)
@@ -183,11 +183,11 @@ def failing(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, command
     return Failing(folder, done.stdout + done.stderr, command_line.manifests(folder / "study"))
 
 
-def test_cells_that_fail_leave_the_others_alone(failing: Failing) -> None:
+def test_failed_cells_do_not_affect_the_others(failing: Failing) -> None:
     assert failing.statuses == {"mistaken": "failed", "mcrgnet": "failed", "wild": "failed", "simple_net": "ok"}
 
 
-def test_a_broken_plugin_fails_its_own_cells_only(failing: Failing) -> None:
+def test_broken_plugin_fails_only_its_cells(failing: Failing) -> None:
     failed = failing.cells["mistaken"]
     assert failed["kind"] == "plugin"
     assert "my own mistake" in failed["message"]
@@ -198,20 +198,20 @@ def test_a_broken_plugin_fails_its_own_cells_only(failing: Failing) -> None:
     assert '{"event": "epoch"}' in log.read_text()
 
 
-def test_a_name_of_two_owners_fails_its_own_cells_only(failing: Failing) -> None:
+def test_name_of_two_owners_fails_only_its_cells(failing: Failing) -> None:
     failed = failing.cells["mcrgnet"]
     assert failed["kind"] == "plugin"
     assert "thief 1.0" in failed["message"]
     assert "galaxy-benchmarker" in failed["message"]
 
 
-def test_a_diverging_network_is_a_failed_cell(failing: Failing) -> None:
+def test_diverging_network_is_a_failed_cell(failing: Failing) -> None:
     failed = failing.cells["wild"]
     assert failed["kind"] == "diverged"
     assert "smaller learning rate" in failed["message"]
 
 
-def test_a_collapsed_network_is_marked_and_fails_on_request(
+def test_collapsed_network_is_marked_and_fails_on_request(
     registry: Callable[..., Path], tmp_path: Path, command_line: Any
 ) -> None:
     source = """
@@ -271,7 +271,7 @@ def disturbed(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, comma
     return Disturbed(folder, command_line.start(*words, cwd=folder))
 
 
-def test_ctrl_c_keeps_what_is_finished(disturbed: Disturbed, command_line: Any) -> None:
+def test_ctrl_c_keeps_finished_cells(disturbed: Disturbed, command_line: Any) -> None:
     assert disturbed.seconds < 2
     assert disturbed.code == 130
     assert "interrupted" in disturbed.errors
@@ -286,7 +286,7 @@ def test_ctrl_c_keeps_what_is_finished(disturbed: Disturbed, command_line: Any) 
     assert "pending" in command_line.run("show", "study", cwd=disturbed.folder).stdout
 
 
-def test_a_killed_worker_is_a_failed_cell(disturbed: Disturbed, command_line: Any) -> None:
+def test_killed_worker_is_a_failed_cell(disturbed: Disturbed, command_line: Any) -> None:
     manifests = command_line.manifests(disturbed.folder / "study")
     failed = manifests["lost", "real", 8901]
     assert failed["kind"] in {"crashed", "out-of-memory"}
@@ -294,7 +294,7 @@ def test_a_killed_worker_is_a_failed_cell(disturbed: Disturbed, command_line: An
     assert manifests["simple_net", "real", 8901]["status"] == "ok"
 
 
-def test_a_full_disk_is_told_and_loses_nothing(finished: Path, tmp_path: Path, command_line: Any) -> None:
+def test_full_disk_is_reported_and_loses_nothing(finished: Path, tmp_path: Path, command_line: Any) -> None:
     def small_files() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

@@ -1,4 +1,4 @@
-"""Which kind of failure an exception stands for."""
+"""The kind of failure of each exception."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class ResourceExhaustedError(Exception):
         (DataError("no images"), "data"),
     ],
 )
-def test_kinds(error: Exception, kind: str) -> None:
+def test_failure_kind_of_exceptions(error: Exception, kind: str) -> None:
     assert failure_kind(error) == kind
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
-def test_jax_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_kind_of_jax_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     import jax
 

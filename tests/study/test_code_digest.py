@@ -1,4 +1,4 @@
-"""The digest of a generator's code: what it notices, and what it does not depend on."""
+"""The digest of a generator's code: what it covers and what it ignores."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def digests() -> list[str]:
         ("sky_gan/README.md", [False, False, False]),
     ],
 )
-def test_the_code_around_the_builder_counts(file: str, changed: list[bool], site: Path) -> None:
+def test_code_digest_covers_the_package_of_the_builder(file: str, changed: list[bool], site: Path) -> None:
     before = digests()
     assert len(set(before)) == len(BUILDERS)
     (site / file).parent.mkdir(exist_ok=True)
@@ -62,7 +62,7 @@ def test_the_code_around_the_builder_counts(file: str, changed: list[bool], site
     assert [old != new for old, new in zip(before, digests(), strict=True)] == changed
 
 
-def test_neither_place_nor_time_counts(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_digest_ignores_place_and_time(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = digests()
     elsewhere = Path(shutil.move(site, tmp_path / "elsewhere"))
     for path in elsewhere.rglob("*.py"):
@@ -71,7 +71,7 @@ def test_neither_place_nor_time_counts(site: Path, tmp_path: Path, monkeypatch: 
     assert digests() == before
 
 
-def test_a_file_that_is_called_otherwise_is_other_code(site: Path) -> None:
+def test_code_digest_covers_names_of_files(site: Path) -> None:
     before = digests()
     (site / "sky_gan/losses.py").rename(site / "sky_gan/loss.py")
     assert digests() != before
