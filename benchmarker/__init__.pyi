@@ -77,6 +77,7 @@ from .statistics.comparison import ComparisonTable as ComparisonTable
 from .statistics.comparison import Side as Side
 from .statistics.comparison import compare_pair as compare_pair
 from .statistics.comparison import corrected_table as corrected_table
+from .statistics.comparison import pooled_variance as pooled_variance
 from .statistics.intervals import Interval as Interval
 from .statistics.intervals import bca_interval as bca_interval
 from .statistics.intervals import hierarchical_bootstrap as hierarchical_bootstrap
@@ -88,12 +89,15 @@ from .statistics.network_results import SeedResult as SeedResult
 from .statistics.network_results import read_network_results as read_network_results
 from .statistics.paired import MeanDifference as MeanDifference
 from .statistics.paired import VarianceComponents as VarianceComponents
+from .statistics.paired import agreement_variance as agreement_variance
 from .statistics.paired import jackknife_covariance as jackknife_covariance
 from .statistics.paired import overlapping_splits_t as overlapping_splits_t
 from .statistics.paired import paired_t as paired_t
 from .statistics.paired import seeds_and_sources as seeds_and_sources
 from .statistics.pareto import PARETO_COSTS as PARETO_COSTS
 from .statistics.pareto import pareto_front as pareto_front
+from .statistics.pooling import PooledVariance as PooledVariance
+from .statistics.pooling import SeedVariance as SeedVariance
 from .statistics.power import SeedPlan as SeedPlan
 from .statistics.power import detection_power as detection_power
 from .statistics.power import plan_seeds as plan_seeds

@@ -11,18 +11,32 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarker.digests import canonical_json
 from benchmarker.statistics import caveats
 from benchmarker.statistics.intervals import mean, standard_deviation
-from benchmarker.statistics.network_results import NetworkResults
-from benchmarker.statistics.paired import MeanDifference, overlapping_splits_t, paired_t, seeds_and_sources
+from benchmarker.statistics.network_results import NetworkResults, percentage_scale
+from benchmarker.statistics.paired import (
+    MeanDifference,
+    agreement_variance,
+    overlapping_splits_t,
+    paired_t,
+    seeds_and_sources,
+)
+from benchmarker.statistics.pooling import PooledVariance
 from benchmarker.statistics.power import expected, smallest_detectable
 from benchmarker.statistics.verdicts import SIGNS, PooledMcNemar, Verdict, equivalence_p, holm, pooled_mcnemar, verdict
 
 OVERALL = "overall"
 TableName = Literal["arms", "arms_per_class", "networks"]
-Method = Literal["seeds and sources", "seeds, overlapping splits", "seeds alone"]
+Method = Literal[
+    "pooled seeds and sources",
+    "pooled seeds, overlapping splits",
+    "seeds and sources",
+    "seeds, overlapping splits",
+    "seeds alone",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +130,10 @@ class Comparison:
         Confidence level of the interval, usually 0.95.
     verdict : {"better", "worse", "equivalent", "undecided"}
         Verdict on the first side, after correction for all rows of the table.
-    method : {"seeds and sources", "seeds, overlapping splits", "seeds alone"}
-        How the interval was computed.
+    method : str
+        How the interval was computed: ``"pooled seeds and sources"`` with the variance over seeds pooled over the
+        table, ``"seeds and sources"`` with that of the two sides alone; ``"... overlapping splits"`` where every seed
+        has its own split; ``"seeds alone"`` where predictions are unknown.
     standard_error, degrees_of_freedom, low, high : float or None
         Standard error of the mean difference, and its interval before any correction; None for fewer than two seeds.
     p, p_adjusted : float or None
@@ -228,6 +244,8 @@ class PairedDifference:
         How the interval was computed; as in `Comparison`.
     caveats : tuple of str
         What limits the estimate.
+    agreement : float
+        Least variance from test sources that equivalence must reckon with, however well the two agree on them.
     """
 
     seeds: tuple[int, ...]
@@ -235,10 +253,40 @@ class PairedDifference:
     estimate: MeanDifference | None = None
     method: Method = "seeds alone"
     caveats: tuple[str, ...] = ()
+    agreement: float = 0.0
+
+
+def pooled_variance(
+    rows: Sequence[NetworkResults], settings: ComparisonSettings, index: int | None = None
+) -> PooledVariance | None:
+    """Return the variance over seeds that the rows of a table share, or None where there are too few rows.
+
+    Parameters
+    ----------
+    rows : sequence of NetworkResults
+        Rows of the table.
+    settings : ComparisonSettings
+        Metric.
+    index : int, optional
+        Number of a class or target; the overall metric by default.
+    """
+    metric = settings.metric if index is None else settings.scope_metric
+    values = {
+        row.label: {seed: value for seed in row.seeds if (value := row.value(seed, metric, index)) is not None}
+        for row in rows
+    }
+    tested = {sums.sources for row in rows for seed in row.seeds if (sums := row.sums(seed)) is not None}
+    pool = PooledVariance({name: row for name, row in values.items() if row}, paired=len(tested) > 1)
+    return pool if pool.usable else None
 
 
 def compare_pair(
-    first: NetworkResults, second: NetworkResults, settings: ComparisonSettings, index: int | None = None
+    first: NetworkResults,
+    second: NetworkResults,
+    settings: ComparisonSettings,
+    index: int | None = None,
+    *,
+    pool: PooledVariance | None = None,
 ) -> Comparison:
     """Compare two networks or arms before correction; the verdict is left undecided until `corrected_table`.
 
@@ -250,9 +298,12 @@ def compare_pair(
         Metric, level and margin.
     index : int, optional
         Number of a class or target; the overall metric by default.
+    pool : PooledVariance, optional
+        Variance over seeds that the rows of the table share, as `pooled_variance` returns it; that of the two sides
+        alone by default.
     """
     metric = settings.metric if index is None else settings.scope_metric
-    paired = paired_difference(first, second, settings, index)
+    paired = paired_difference(first, second, settings, index, pool=pool)
     seeds, estimate = paired.seeds, paired.estimate
     margin = settings.scope_margin(index)
     return Comparison(
@@ -270,12 +321,12 @@ def compare_pair(
         verdict="undecided",
         method=paired.method,
         standard_error=estimate.components.standard_error if estimate else None,
-        degrees_of_freedom=len(seeds) - 1 if estimate else None,
+        degrees_of_freedom=estimate.components.seeds_degrees_of_freedom if estimate else None,
         low=estimate.low if estimate else None,
         high=estimate.high if estimate else None,
         p=estimate.p if estimate else None,
         margin=margin,
-        p_equivalence=equivalence_p(estimate, margin) if estimate and margin is not None else None,
+        p_equivalence=_equivalence(estimate, margin, paired.agreement) if estimate and margin is not None else None,
         smallest_detectable=smallest_detectable(expected(estimate.components), level=settings.level)
         if estimate
         else None,
@@ -315,13 +366,18 @@ def corrected_table(
 
 
 def paired_difference(
-    first: NetworkResults, second: NetworkResults, settings: ComparisonSettings, index: int | None = None
+    first: NetworkResults,
+    second: NetworkResults,
+    settings: ComparisonSettings,
+    index: int | None = None,
+    *,
+    pool: PooledVariance | None = None,
 ) -> PairedDifference:
     """Return the mean difference of two sides, with the interval that their splits and predictions allow.
 
     Parameters
     ----------
-    first, second, settings, index
+    first, second, settings, index, pool
         As in `compare_pair`.
     """
     metric = settings.metric if index is None else settings.scope_metric
@@ -331,7 +387,9 @@ def paired_difference(
     }
     known = {seed: one - other for seed, (one, other) in pairs.items() if one is not None and other is not None}
     paired = PairedDifference(seeds=tuple(known), differences=tuple(known.values()))
-    return paired if len(known) < 2 else _with_estimate(paired, first, second, settings, index)
+    if len(known) < 2:
+        return paired
+    return _with_estimate(paired, first, second, settings, index, pool=pool)
 
 
 def _with_estimate(
@@ -340,6 +398,8 @@ def _with_estimate(
     second: NetworkResults,
     settings: ComparisonSettings,
     index: int | None,
+    *,
+    pool: PooledVariance | None,
 ) -> PairedDifference:
     """Add the interval: over seeds and sources where all seeds share a test part, over seeds alone otherwise."""
     metric = settings.metric if index is None else settings.scope_metric
@@ -354,15 +414,56 @@ def _with_estimate(
     if tested != [sums.sources for sums in theirs if sums is not None]:
         caveat = "the two were tested on different sources, so only their seeds are paired"
         return _over_seeds(paired, paired_t(differences, level), "seeds alone", caveat)
+    shared = None if pool is None or {first.label, second.label} - set(pool.names) else pool
     if len(set(tested)) > 1:
-        estimate = overlapping_splits_t(differences, n_test=len(tested[0]), n_train=first.n_train or 1, level=level)
-        return _over_seeds(paired, estimate, "seeds, overlapping splits")
-    table = np.array(left_out)
+        n_test = len(first.seeds[seeds[0]].image_sources)  # images, as the training part is counted
+        estimate = overlapping_splits_t(differences, n_test=n_test, n_train=first.n_train or 1, level=level)
+        return _pooled(_over_seeds(paired, estimate, "seeds, overlapping splits"), first, second, shared, level)
+    table, strata = np.array(left_out), ours[0].strata if ours[0] is not None else np.zeros(0, np.int64)
     if not np.any(table) and not _right_on_the_same(first, second, seeds):
         return replace(paired, method="seeds and sources", caveats=(caveats.right_on_the_same(len(seeds)),))
-    strata = ours[0].strata if ours[0] is not None else None
+    scale = percentage_scale(metric)
+    if scale is not None and (lonely := _lonely_classes(strata, settings, index)):
+        return replace(paired, method="seeds and sources", caveats=(caveats.single_source(lonely),))
     estimate = seeds_and_sources(differences, table, strata=strata, level=level)
-    return replace(paired, method="seeds and sources", estimate=estimate)
+    exact = scale is None or _same_cells(first, second, seeds)
+    agreement = 0.0 if exact or scale is None else agreement_variance(strata, scale, index)
+    found = replace(paired, method="seeds and sources", estimate=estimate, agreement=agreement)
+    return _pooled(found, first, second, shared, level)
+
+
+def _pooled(
+    paired: PairedDifference,
+    first: NetworkResults,
+    second: NetworkResults,
+    pool: PooledVariance | None,
+    level: float,
+) -> PairedDifference:
+    """Replace the variance over seeds of the two sides by that of the table, where there is one."""
+    if pool is None or paired.estimate is None:
+        return paired
+    found = pool.pair(first.label, second.label)
+    components = replace(
+        paired.estimate.components, seeds=found.value, pooled_degrees_of_freedom=found.degrees_of_freedom
+    )
+    method: Method = "pooled seeds, overlapping splits" if components.overlap else "pooled seeds and sources"
+    estimate = MeanDifference.of(paired.estimate.value, components, level)
+    notes = tuple(caveats.stands_out(name) for name in found.own)
+    return replace(paired, method=method, estimate=estimate, caveats=(*paired.caveats, *notes))
+
+
+def _lonely_classes(strata: NDArray[np.int64], settings: ComparisonSettings, index: int | None) -> tuple[str, ...]:
+    """Return the classes with a single test source, of which no variance can be measured."""
+    counts = np.bincount(strata, minlength=len(settings.scopes))
+    chosen = range(len(settings.scopes)) if index is None else (index,)
+    return tuple(settings.scopes[k] for k in chosen if counts[k] == 1)
+
+
+def _equivalence(estimate: MeanDifference, margin: float, agreement: float) -> float:
+    """Return the p of equivalence; two networks that agree on few sources may not agree on others."""
+    components = estimate.components
+    cautious = replace(components, sources=components.sources + agreement)
+    return equivalence_p(replace(estimate, components=cautious), margin)
 
 
 def _over_seeds(
@@ -379,6 +480,12 @@ def _right_on_the_same(first: NetworkResults, second: NetworkResults, seeds: Seq
     """Return whether two sides are right on the same test images of all classes, as a study and its copy are."""
     pairs = [(first.seeds[seed].correct, second.seeds[seed].correct) for seed in seeds]
     return all(one is not None and other is not None and np.array_equal(one, other) for one, other in pairs)
+
+
+def _same_cells(first: NetworkResults, second: NetworkResults, seeds: Sequence[int]) -> bool:
+    """Return whether two sides are runs of the same cells, as a study and its copy are: they cannot differ anywhere."""
+    pairs = [(first.seeds[seed].spec, second.seeds[seed].spec) for seed in seeds]
+    return all(one is not None and one == other for one, other in pairs)
 
 
 def _side(row: NetworkResults, seeds: Sequence[int], metric: str, index: int | None) -> Side:

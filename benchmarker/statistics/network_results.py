@@ -385,3 +385,10 @@ _REGRESSION: dict[str, _Function] = {
     "mean_absolute_error": _mean_error,
     "root_mean_squared_error": _root_mean_square,
 }
+
+
+def percentage_scale(metric: str) -> float | None:
+    """Return the value of a metric that is a mean over classes where everything is right: 100 or 1; None for others."""
+    if metric in {"mean_per_class_accuracy", "recall"}:
+        return 100.0
+    return 1.0 if metric in {"macro_precision", "macro_recall", "macro_f1"} else None

@@ -58,6 +58,8 @@ class VarianceComponents:
         Degrees of freedom of `floor` and `sources`.
     overlap : float
         Added to 1 / n in front of `seeds` where every seed has its own split, because these splits overlap.
+    pooled_degrees_of_freedom : float or None
+        Degrees of freedom of `seeds` where it is pooled over the rows of a table; n - 1 where it is None.
 
     Examples
     --------
@@ -72,6 +74,12 @@ class VarianceComponents:
     sources: float = 0.0
     sources_degrees_of_freedom: float = math.inf
     overlap: float = 0.0
+    pooled_degrees_of_freedom: float | None = None
+
+    @property
+    def seeds_degrees_of_freedom(self) -> float:
+        """Degrees of freedom of the variance over seeds."""
+        return self.n - 1 if self.pooled_degrees_of_freedom is None else self.pooled_degrees_of_freedom
 
     @property
     def standard_error(self) -> float:
@@ -80,7 +88,7 @@ class VarianceComponents:
 
     def half_width(self, p: float) -> float:
         """Return half the width of the interval with confidence level 1 - p."""
-        few = -float(special.stdtrit(self.n - 1, p / 2))
+        few = -float(special.stdtrit(self.seeds_degrees_of_freedom, p / 2))
         many = -self.sources_quantile(p / 2)
         from_seeds = max(few**2 * self.seeds, many**2 * self.floor) * (1 / self.n + self.overlap)
         return math.sqrt(from_seeds + many**2 * self.sources)
@@ -347,3 +355,46 @@ def jackknife_covariance(left_out: ArrayLike, strata: ArrayLike | None = None) -
         pull = values - values.mean(axis=1, keepdims=True)
         covariance += (values.shape[1] - 1) / values.shape[1] * (pull @ pull.T)
     return covariance, max(1, table.shape[1] - len(names))
+
+
+def agreement_variance(strata: ArrayLike, scale: float, index: int | None = None) -> float:
+    r"""Return the variance from test sources that two networks may have although they agree on all sources tested.
+
+    Parameters
+    ----------
+    strata : array_like of shape (n_sources,), int
+        Class of each test source.
+    scale : float
+        Value of the metric where every source is classified correctly: 100 for a percentage, 1 for a fraction.
+    index : int, optional
+        Class whose recall is compared; the mean over classes by default.
+
+    Returns
+    -------
+    float
+        In the squared unit of the metric.
+
+    Notes
+    -----
+    In the manner of Agresti and Coull (1998), each class gets two imagined sources that the networks disagree on, one
+    in favour of each. With K classes of :math:`N_k` sources,
+
+    .. math:: c_0 = \sum_k \left(\frac{\mathrm{scale}}{K}\right)^2 \frac{2}{(N_k + 2) N_k}
+
+    Equivalence adds it to the measured variance: ten sources without a disagreement do not show that there is none
+    among a thousand. Verdicts of a difference do not use it.
+
+    References
+    ----------
+    Agresti and Coull 1998, Am. Stat. 52, 119, doi:10.1080/00031305.1998.10480550.
+
+    Examples
+    --------
+    >>> round(agreement_variance([0] * 50 + [1] * 50, 100.0), 3)
+    3.846
+    """
+    counts = np.bincount(np.asarray(strata, dtype=np.int64)).astype(np.float64)
+    counts = counts[counts > 0] if index is None else counts[index : index + 1]
+    if not counts.size or not counts.all():
+        return 0.0
+    return float(((scale / counts.size) ** 2 * 2 / ((counts + 2) * counts)).sum())

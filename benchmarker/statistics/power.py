@@ -167,7 +167,7 @@ def seeds_needed(
     """
 
     def enough(n: int) -> bool:
-        return detection_power(delta, replace(components, n=n), level) >= target
+        return detection_power(delta, with_seeds(components, n), level) >= target
 
     if not enough(MOST_SEEDS):
         return None
@@ -237,10 +237,18 @@ def expected(components: VarianceComponents) -> VarianceComponents:
     return replace(components, seeds=max(components.seeds, components.floor))
 
 
+def with_seeds(components: VarianceComponents, n: int) -> VarianceComponents:
+    """Return the components of a study with n seeds: pooled degrees of freedom grow as the seeds of each row do."""
+    pooled = components.pooled_degrees_of_freedom
+    if pooled is not None and components.n > 1:
+        pooled = pooled * (n - 1) / (components.n - 1)
+    return replace(components, n=n, pooled_degrees_of_freedom=pooled)
+
+
 def _half_widths(components: VarianceComponents, level: float) -> NDArray[np.float64]:
     """Return the half widths of the interval, shape (400,), at equally likely values of the variance over seeds."""
     shares = (np.arange(_NODES) + 0.5) / _NODES
-    freedom = components.n - 1
+    freedom = components.seeds_degrees_of_freedom
     ratios = special.chdtri(freedom, 1 - shares) / freedom
     few = float(special.stdtrit(freedom, (1 + level) / 2))
     many = components.sources_quantile((1 + level) / 2)
@@ -259,7 +267,8 @@ def _share(delta: float, half_widths: NDArray[np.float64], error: float) -> floa
 def _pessimistic(components: VarianceComponents) -> VarianceComponents:
     if components.n < 2:
         return components
-    upper = components.seeds * (components.n - 1) / float(special.chdtri(components.n - 1, 0.8))
+    freedom = components.seeds_degrees_of_freedom
+    upper = components.seeds * freedom / float(special.chdtri(freedom, 0.8))
     return replace(components, seeds=max(upper, components.floor))
 
 

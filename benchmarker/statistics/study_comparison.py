@@ -19,6 +19,7 @@ from benchmarker.statistics.comparison import (
     TableName,
     compare_pair,
     corrected_table,
+    pooled_variance,
 )
 from benchmarker.statistics.network_results import NetworkResults, read_network_results
 from benchmarker.statistics.ratios import RatioResponse, ratio_responses
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     from benchmarker.results.study_results import StudyResults
 
 METHOD = (
-    "Differences are paired: same seed, same split, same test sources. Intervals treat seeds and test sources as "
-    "random draws: Var = s²/S + c, with the variance s² over S seeds and the covariance c that shared test sources "
-    "cause (Obuchowski and Rockette 1995, doi:10.1080/03610919508813243; jackknife over sources: Efron and Stein 1981, "
-    "doi:10.1214/aos/1176345462), each part with its own t quantile, added in quadrature (Howe 1974, "
-    "doi:10.1080/01621459.1974.10480206). Where every seed has its own split, the variance is multiplied by "
-    "1/S + n_test/n_train instead (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366). p is corrected by Holm (1979) "
+    "Differences are taken under the same seed and split, on the same test sources. Intervals treat seeds and test "
+    "sources as random draws: Var = v/S + c, with the variance v of a difference over S seeds and the covariance c "
+    "that shared test sources cause (Obuchowski and Rockette 1995, doi:10.1080/03610919508813243; jackknife over "
+    "sources: Efron and Stein 1981, doi:10.1214/aos/1176345462), each part with its own t quantile, added in "
+    "quadrature (Howe 1974, doi:10.1080/01621459.1974.10480206). In a table of three or more rows, v is pooled over "
+    "the rows; it is never below what the two rows show themselves, and a row that varies much more than the others "
+    "is judged by its own variance. Where every seed has its own split, the variance is multiplied by 1/S + "
+    "n_test/n_train instead (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366). p is corrected by Holm (1979) "
     "over all rows of a table; equivalent means inside the margin by two one-sided tests (Schuirmann 1987, "
     "doi:10.1007/BF01068419)."
 )
@@ -203,11 +206,12 @@ def comparison_settings(
 
 def _arms(rows: Sequence[NetworkResults], settings: ComparisonSettings, reference: str) -> ComparisonTable:
     label = metric_label(settings.metric).long
+    pool = pooled_variance(rows, settings)
     return corrected_table(
         "arms",
         f"Arms against {reference}",
         f"Difference in {label}: arm minus {reference}, paired by seed and test source.",
-        (compare_pair(row, base, settings) for row, base in arm_pairs(rows, reference)),
+        (compare_pair(row, base, settings, pool=pool) for row, base in arm_pairs(rows, reference)),
         settings.level,
     )
 
@@ -215,12 +219,13 @@ def _arms(rows: Sequence[NetworkResults], settings: ComparisonSettings, referenc
 def _arms_per_class(rows: Sequence[NetworkResults], settings: ComparisonSettings, reference: str) -> ComparisonTable:
     what = "Classes" if settings.scope_metric == "recall" else "Targets"
     measure = "recall in percent" if settings.scope_metric == "recall" else metric_label(settings.metric).long
+    pools = {index: pooled_variance(rows, settings, index) for index in range(len(settings.scopes))}
     return corrected_table(
         "arms_per_class",
         f"{what}: arms against {reference}",
         f"Difference in {measure}: arm minus {reference}, paired by seed and test source.",
         (
-            compare_pair(row, base, settings, index)
+            compare_pair(row, base, settings, index, pool=pools[index])
             for row, base in arm_pairs(rows, reference)
             for index in range(len(settings.scopes))
             if any(row.score(seed, settings.scope_metric, index) for seed in row.seeds)
@@ -231,12 +236,13 @@ def _arms_per_class(rows: Sequence[NetworkResults], settings: ComparisonSettings
 
 def _networks(rows: Sequence[NetworkResults], settings: ComparisonSettings, arms: Sequence[str]) -> ComparisonTable:
     label = metric_label(settings.metric).long
+    pool = pooled_variance(rows, settings)
     return corrected_table(
         "networks",
         "Networks within an arm",
         f"Difference in {label}: first network minus second, in the same arm, paired by seed and test source.",
         (
-            compare_pair(first, second, settings)
+            compare_pair(first, second, settings, pool=pool)
             for arm in arms
             for first, second in combinations([row for row in rows if row.arm == arm], 2)
         ),
@@ -256,9 +262,11 @@ def _table_caveats(tables: Sequence[ComparisonTable], level: float) -> list[str]
         counts = [row.n for row in table.rows if row.n and row.scope == OVERALL]
         if not counts:
             continue
+        known = [row.degrees_of_freedom for row in table.rows if row.degrees_of_freedom is not None]
+        freedom = float(np.median(known)) if known else float(np.median(counts)) - 1
         for caveat in (
-            caveats.few_seeds(min(counts), level),
-            caveats.too_few_for_correction(int(np.median(counts)), table.tests, level),
+            caveats.one_seed(min(counts)),
+            caveats.too_few_for_correction(int(np.median(counts)), freedom, table.tests, level),
         ):
             if caveat:
                 found[caveat] = None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from benchmarker.statistics.comparison import ComparisonSettings, paired_difference
+from benchmarker.statistics.comparison import ComparisonSettings, paired_difference, pooled_variance
 from benchmarker.statistics.network_results import NetworkResults, read_network_results
+from benchmarker.statistics.pooling import PooledVariance
 from benchmarker.statistics.power import SeedPlan, expected, plan_seeds, smallest_detectable
 from benchmarker.statistics.study_comparison import arm_pairs
 
@@ -101,8 +102,9 @@ def study_power(
     """
     rows = read_network_results(results, settings.metric, checkpoint)
     found, left_out = [], 0
+    pool = pooled_variance(rows, settings)
     for first, second in _pairs(rows, reference):
-        one = _pair_power(first, second, settings, delta, target)
+        one = _pair_power(first, second, settings, delta, target=target, pool=pool)
         if one is None:
             left_out += 1
         else:
@@ -122,9 +124,15 @@ def _pairs(rows: Sequence[NetworkResults], reference: str) -> Iterator[tuple[Net
 
 
 def _pair_power(
-    first: NetworkResults, second: NetworkResults, settings: ComparisonSettings, delta: float, target: float
+    first: NetworkResults,
+    second: NetworkResults,
+    settings: ComparisonSettings,
+    delta: float,
+    *,
+    target: float,
+    pool: PooledVariance | None,
 ) -> PairPower | None:
-    paired = paired_difference(first, second, settings)
+    paired = paired_difference(first, second, settings, pool=pool)
     if paired.estimate is None:
         return None
     components = expected(paired.estimate.components)

@@ -34,7 +34,9 @@ def test_arms_and_networks_are_compared_with_verdicts(study: StudyFiles) -> None
     ]
     assert [row.verdict for row in networks.rows] == ["better", "better"]
     row = arms.rows[0]
-    assert (row.n, row.n_sources, row.method, row.unit) == (4, SOURCES, "seeds and sources", "pp")
+    assert (row.n, row.n_sources, row.method, row.unit) == (4, SOURCES, "pooled seeds and sources", "pp")
+    assert row.degrees_of_freedom is not None
+    assert 3 < row.degrees_of_freedom <= 12  # of four rows with four seeds
     assert number(row.low) < number(row.difference) < number(row.high)
     assert number(row.p_adjusted) >= number(row.p)
     assert [line.scope for line in classes.rows] == CLASSES * 2
@@ -103,7 +105,7 @@ def test_caveats_name_missing_seeds_and_other_environments(study: StudyFiles) ->
     assert row.n == 2
     assert row.caveats == ("2 of 3 seeds finished", "fingerprints differ: 2 environments")
     assert any("fingerprints differ: 2 environments (" in caveat for caveat in found.caveats)
-    assert any("2 seeds" in caveat and "p = 0.5" in caveat for caveat in found.caveats)
+    assert any("2 seeds and 1 comparisons" in caveat for caveat in found.caveats)
 
 
 def test_a_missing_reference_arm_is_replaced_by_the_first_arm(study: StudyFiles) -> None:

@@ -1,0 +1,177 @@
+"""The variance over seeds that the rows of a table share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarker import PooledVariance, Stream, agreement_variance, open_results
+from benchmarker.statistics.study_comparison import compare_study
+from tests.statistics.characteristics import Table, false_equivalence, false_tables, power
+from tests.statistics.material import CLASSES, SEEDS, finish
+
+if TYPE_CHECKING:
+    from tests.conftest import StudyFiles
+
+STUDIES = 1000
+TOLERATED = 0.06
+"""Share of tables with a false verdict that is accepted at a nominal 5 %."""
+
+
+def table(spreads: list[float], seeds: int = 3) -> dict[str, dict[int, float]]:
+    """Return rows whose sample variances are the squares of the spreads."""
+    found = {}
+    for k, spread in enumerate(spreads):
+        draws = Stream("rows", k=k).generator().standard_normal(seeds)
+        draws = (draws - draws.mean()) / draws.std(ddof=1)
+        found[f"row {k}"] = {seed: 70.0 + spread * float(value) for seed, value in enumerate(draws)}
+    return found
+
+
+def test_equal_variances_are_pooled_with_all_degrees_of_freedom() -> None:
+    found = PooledVariance(table([2.0] * 5)).pair("row 0", "row 3")
+    assert found.value == pytest.approx(8.0)
+    assert found.degrees_of_freedom == pytest.approx(10.0)
+
+
+def test_pooled_variance_is_that_of_a_one_way_analysis_of_variance() -> None:
+    rows = table([1.0, 1.5, 2.0, 1.2], seeds=4)
+    groups = [list(row.values()) for row in rows.values()]
+    between = sum(4 * (np.mean(group) - np.mean(groups)) ** 2 for group in groups) / 3
+    f = stats.f_oneway(*groups).statistic
+    within = np.mean([np.var(group, ddof=1) for group in groups])
+    assert between / within == pytest.approx(f)
+    # rows 0 and 3 show less than the pool
+    assert PooledVariance(rows).pair("row 0", "row 3").value == pytest.approx(2 * within)
+
+
+def test_a_pair_is_never_judged_by_less_than_it_shows() -> None:
+    pool = PooledVariance(table([0.5, 0.5, 0.5, 2.5, 2.5]))
+    assert pool.pair("row 3", "row 4").value == pytest.approx(12.5)
+    assert pool.pair("row 3", "row 4").degrees_of_freedom < 10
+    assert pool.outstanding == ()
+
+
+def test_a_row_that_stands_out_is_judged_by_its_own_variance() -> None:
+    pool = PooledVariance(table([1.0] * 6 + [12.0]))
+    assert pool.outstanding == ("row 6",)
+    found = pool.pair("row 0", "row 6")
+    assert found.own == ("row 6",)
+    assert found.value >= 144
+    assert found.degrees_of_freedom < 3
+    assert pool.pair("row 0", "row 1").own == ()
+
+
+def test_seed_means_are_taken_out_where_seeds_share_their_split() -> None:
+    rows = table([1.0] * 4, seeds=5)
+    shifted = {name: {seed: value + 10 * seed for seed, value in row.items()} for name, row in rows.items()}
+    plain, paired = PooledVariance(rows, paired=True), PooledVariance(shifted, paired=True)
+    assert paired.pair("row 0", "row 1").value == pytest.approx(plain.pair("row 0", "row 1").value)
+    residual = np.array([list(row.values()) for row in rows.values()])
+    residual = residual - residual.mean(axis=1, keepdims=True) - residual.mean(axis=0) + residual.mean()
+    assert sum(plain._variance.values()) * plain._freedom["row 0"] == pytest.approx((residual**2).sum())
+    assert sum(plain._freedom.values()) == pytest.approx((4 - 1) * (5 - 1))
+
+
+def test_two_rows_are_not_pooled(study: StudyFiles) -> None:
+    for seed in SEEDS:
+        finish(study, study.cell("a", seed), 0.8)
+        finish(study, study.cell("b", seed), 0.6)
+    (row,) = compare_study(open_results(study.folder)).tables[0].rows
+    assert (row.method, row.degrees_of_freedom) == ("seeds and sources", 3)
+
+
+def test_three_seeds_tell_networks_apart_in_a_table_where_a_pair_alone_does_not(study: StudyFiles) -> None:
+    skills = {"a": 0.62, "b": 0.72, "c": 0.64, "d": 0.66, "e": 0.68}
+    for model, skill in skills.items():
+        for seed in SEEDS[:3]:
+            finish(study, study.cell(model, seed), skill)
+    networks = compare_study(open_results(study.folder)).table("networks")
+    assert networks is not None
+    row = next(row for row in networks.rows if (row.first.network, row.second.network) == ("a", "b"))
+    assert row.verdict == "worse"
+    assert row.degrees_of_freedom is not None
+    assert row.degrees_of_freedom > 4
+
+
+def test_a_class_with_one_test_source_gives_no_verdict(study: StudyFiles) -> None:
+    sources = [f"source {k:03d}" for k in range(60) if k % 4 != 2] + ["source 002"]
+    for model, skill in (("a", 0.9), ("b", 0.5), ("c", 0.7)):
+        for seed in SEEDS:
+            finish(study, study.cell(model, seed), skill, sources=sources)
+    networks = compare_study(open_results(study.folder)).table("networks")
+    assert networks is not None
+    assert {row.verdict for row in networks.rows} == {"undecided"}
+    assert all(CLASSES[2] in row.caveats[0] for row in networks.rows)
+
+
+def test_agreement_on_few_sources_is_no_equivalence() -> None:
+    assert agreement_variance([0] * 10 + [1] * 10, 100.0) > 4  # a standard error above two points
+    assert agreement_variance([0] * 400 + [1] * 400, 100.0) < 0.1
+    assert agreement_variance([0, 0, 1], 100.0, index=1) == pytest.approx(1e4 * 2 / 3)
+
+
+def test_tables_of_equal_networks_are_rarely_judged_falsely() -> None:
+    assert false_tables(Table((0.1,) * 5), 100, "quick")[0] <= 0.11
+
+
+WORLDS = {
+    "equal spreads, 3 seeds": Table((0.1,) * 5),
+    "equal spreads, 5 seeds": Table((0.1,) * 5, seeds=5),
+    "equal spreads, 10 seeds": Table((0.1,) * 5, seeds=10),
+    "large luck": Table((0.6,) * 5),
+    "20 sources": Table((0.1,) * 5, classes=(5,) * 4),
+    "40 sources": Table((0.1,) * 5, classes=(10,) * 4),
+    "400 sources": Table((0.1,) * 5, classes=(100,) * 4),
+    "150, 40, 7 and 3 sources of a class": Table((0.1,) * 5, classes=(150, 40, 7, 3)),
+    "heavy-tailed luck": Table((0.2,) * 5, heavy=True),
+    "luck shared by seed": Table((0.1,) * 5, shared=0.3),
+    "one of five spreads fourfold": Table((0.1,) * 4 + (0.4,)),
+    "one of five spreads fourfold, 5 seeds": Table((0.1,) * 4 + (0.4,), seeds=5),
+    "three of five spread fourfold": Table((0.1, 0.1, 0.4, 0.4, 0.4)),
+    "one of three spreads fourfold": Table((0.1, 0.1, 0.4)),
+    "spreads from one to fourfold": Table((0.1, 0.15, 0.2, 0.3, 0.4)),
+    "large quirks": Table((0.1,) * 5, quirk=0.6),
+    "fifteen networks": Table((0.1,) * 15),
+    "two of fifteen spread fourfold": Table((0.1,) * 13 + (0.4,) * 2),
+    "seven of fifteen spread fourfold": Table((0.1,) * 8 + (0.4,) * 7),
+}
+
+
+@pytest.mark.statistics
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", WORLDS)
+def test_false_verdicts_of_tables(name: str) -> None:
+    tables, pairs = false_tables(WORLDS[name], STUDIES)
+    slack = 2 * np.sqrt(TOLERATED * (1 - TOLERATED) / STUDIES)  # the error of a simulated rate
+    assert tables <= TOLERATED + slack
+    assert pairs <= TOLERATED
+
+
+FIVE = Table((0.1,) * 5, gain=(0.0, 0.15, 0.3, 0.55, 0.75))
+FIFTEEN = Table((0.1,) * 15, gain=tuple(0.075 * k for k in range(15)))
+
+
+@pytest.mark.statistics
+@pytest.mark.timeout(1800)
+def test_power_of_tables() -> None:
+    assert power(FIVE, 9, 12, STUDIES) >= 0.60
+    assert power(FIFTEEN, 12, 16, 300) >= 0.85
+
+
+EQUIVALENCE = {
+    "right on the same sources, 40": Table((0.02, 0.02), gain=(0.1, 0.0), quirk=0.0, noise=0.0, classes=(10,) * 4),
+    "right on the same sources, 200": Table((0.02, 0.02), gain=(0.1, 0.0), quirk=0.0, noise=0.0),
+    "right on the same sources, 1000": Table((0.02, 0.02), gain=(0.1, 0.0), quirk=0.0, noise=0.0, classes=(250,) * 4),
+    "small quirks, 200": Table((0.02, 0.02), gain=(0.1, 0.0), quirk=0.2, noise=0.2),
+}
+
+
+@pytest.mark.statistics
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", EQUIVALENCE)
+def test_false_equivalence_at_the_margin(name: str) -> None:
+    assert false_equivalence(EQUIVALENCE[name], STUDIES) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / STUDIES)
