@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarker.results.index import INDEX_FILE
 from benchmarks.finished_runs import ARMS, NETWORKS, SEEDS, write_study
 from benchmarks.measure import Figure, print_figures
 
@@ -72,7 +73,7 @@ def _best(*arguments: str | Path) -> tuple[float, int]:
 def _cold(study: Path, *arguments: str | Path) -> tuple[float, int]:
     runs = []
     for _ in range(REPEATS):
-        (study / ".index").unlink(missing_ok=True)
+        (study / INDEX_FILE).unlink(missing_ok=True)
         runs.append(_timed(*arguments))
     return min(seconds for seconds, _ in runs), max(memory for _, memory in runs)
 
