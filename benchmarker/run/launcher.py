@@ -169,7 +169,7 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
             raise
         finally:
             conditions.workers.ended(worker)
-            # Not before it has ended: a worker whose standard input closes takes it that this process died.
+            # Not before it has ended: a worker takes the end of its standard input as the death of this process.
             if worker.stdin is not None:
                 with contextlib.suppress(BrokenPipeError):
                     worker.stdin.close()

@@ -327,7 +327,7 @@ def _restore(replaced: Path, final: Path) -> None:
 
 
 def _version(folder: Path) -> _Version | None:
-    """Return what tells a run from another that takes its place; None where there is none."""
+    """Return what distinguishes a run from another that takes its place; None if there is no run."""
     try:
         found = (folder / MANIFEST_FILE).stat()
     except OSError:

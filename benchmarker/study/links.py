@@ -58,17 +58,17 @@ class CellLink(Record):
 
 
 class DigestLink(Record):
-    """Links of one digest: ``data``, ``split``, ``training part``, ``initial weights``, ``metrics``."""
+    """Links of one digest: ``data``, ``split``, ``initial weights``, ``metrics``; of generators ``final weights``."""
 
     digest: str
     """SHA-256 of what the link is named after."""
 
 
 class TrainingSetLink(Record):
-    """Link ``training set``."""
+    """Links ``training set`` of a cell and ``training part`` of a generator."""
 
     digest: str
-    """SHA-256 of all images with their targets, after generated images and expansions."""
+    """SHA-256 of all images with their targets; of a cell after generated images and expansions."""
 
     images: int
     """Number of images."""
