@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from benchmarker import StudyResults, compare_study, open_results
 from benchmarker_reports.published.comparison import PublishedComparison, compare_with_published
-from benchmarker_reports.published.table import PublishedResult, published_results
+from benchmarker_reports.published.table import PublishedResult, published_files, published_results
 from tests.conftest import StudyFiles
 from tests.statistics.material import SEEDS, finish
 
@@ -39,6 +39,12 @@ def test_results_are_found_by_dataset_classes_or_targets(study: StudyFiles) -> N
     study.plan["dataset"] = {**study.plan["dataset"], "name": "fits-manifest"}
     study.write_plan()
     assert published_results(open_results(study.folder)) == published_results(results)
+
+
+def test_shipped_results_are_valid() -> None:
+    found = [published for file in published_files() for published in file.published]
+    assert all(published.band or published.finding for published in found)
+    assert {file.name for file in published_files()} >= {"first.yaml", "galaxy10.yaml", "inclinations.yaml"}
 
 
 def test_our_mean_is_compared_with_the_published_band(study: StudyFiles) -> None:

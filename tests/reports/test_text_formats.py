@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -85,6 +87,19 @@ def test_terminal_keeps_the_denominator_on_narrow_ones(results: StudyResults) ->
     lines = on_terminal(results, 60)
     assert max(map(len, lines)) <= 60
     assert any("1/3*" in line for line in lines)
+
+
+def test_terminal_of_one_line_needs_no_heavy_library(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 1), 90)
+    show = f"""
+import sys
+from benchmarker.cli import main
+assert main(["leaderboard", {str(study.folder)!r}]) == 0
+loaded = {{"scipy", "sklearn", "pandas", "matplotlib", "jinja2", "keras", "tensorflow"}} & set(sys.modules)
+assert not loaded, loaded
+"""
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_one_arm_needs_no_column(study: StudyFiles) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from benchmarker import CellRecord, Interval, Leaderboard, LeaderboardRow, StudyResults, Summary, metric_label
+from benchmarker import CellRecord, Leaderboard, LeaderboardRow, StudyResults, Summary, metric_label
 from benchmarker_reports.content.values import (
     CHECKPOINTS,
     Estimate,
@@ -19,6 +20,9 @@ from benchmarker_reports.content.values import (
     summary_value,
     t_estimate,
 )
+
+if TYPE_CHECKING:
+    from benchmarker import Interval
 
 _COSTS = {"parameters": 3, "inference_images_per_second": 4, "flops": 5}
 """Costs that tables show, and how early each leaves a narrow one."""

@@ -217,9 +217,11 @@ class StudyContent:
     @cached_property
     def quality(self) -> tuple[Quality, ...]:
         """Quality of generators' samples, averaged over seeds."""
+        if not self.results.generators:
+            return ()
         from benchmarker_reports.content.generators import quality
 
-        return quality(self.results.generators) if self.results.generators else ()
+        return quality(self.results.generators)
 
     @cached_property
     def trainings(self) -> tuple[GeneratorTraining, ...]:

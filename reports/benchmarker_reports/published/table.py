@@ -6,14 +6,16 @@ numbers with source and protocol.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from benchmarker import BenchmarkerError, StudyResults, wilson_interval
+from benchmarker import BenchmarkerError, StudyResults
+
+T = TypeVar("T")
 
 BEST_RATIO = "best_ratio"
 """In place of a metric: the ratio of generated to real images that does best."""
@@ -60,6 +62,8 @@ class PublishedResult(_Entry):
     @classmethod
     def _fill_band(cls, entry: Any) -> Any:
         if isinstance(entry, Mapping) and {"value", "test_sources"} <= set(entry) and "band" not in entry:
+            from benchmarker import wilson_interval
+
             interval = wilson_interval(float(entry["value"]), int(entry["test_sources"]))
             return {**entry, "band": (interval.low, interval.high)}
         return entry
@@ -91,22 +95,32 @@ class _Match(_Entry):
 
 
 class _File(_Entry):
+    name: str
     match: tuple[_Match, ...]
-    results: tuple[PublishedResult, ...]
+    results: list[Any]
+
+    @cached_property
+    def published(self) -> tuple[PublishedResult, ...]:
+        """The results; read only for studies that they apply to, as intervals need a statistics library."""
+        return _checked(self.name, _RESULTS.validate_python, self.results)
+
+
+_RESULTS = TypeAdapter(tuple[PublishedResult, ...])
 
 
 def published_results(results: StudyResults) -> tuple[PublishedResult, ...]:
     """Return the published results for the dataset or the targets of a study, in the order of the files."""
     return tuple(
         published
-        for file in _files()
+        for file in published_files()
         if any(match.applies(results) for match in file.match)
-        for published in file.results
+        for published in file.published
     )
 
 
 @lru_cache(maxsize=1)
-def _files() -> tuple[_File, ...]:
+def published_files() -> tuple[_File, ...]:
+    """Return all files, sorted by name."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
@@ -114,8 +128,12 @@ def _files() -> tuple[_File, ...]:
     for resource in sorted(files(__package__).iterdir(), key=lambda entry: entry.name):
         if resource.name.endswith(".yaml"):
             content = yaml.load(resource.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe one
-            try:
-                found.append(_File.model_validate(content))
-            except ValidationError as error:
-                raise BenchmarkerError(f"{resource.name}: {error}") from error
+            found.append(_checked(resource.name, _File.model_validate, {"name": resource.name, **content}))
     return tuple(found)
+
+
+def _checked(name: str, validate: Callable[[Any], T], content: Any) -> T:
+    try:
+        return validate(content)
+    except ValidationError as error:
+        raise BenchmarkerError(f"{name}: {error}") from error
