@@ -195,7 +195,7 @@ def test_what_cannot_be_audited_is_misuse(
 def checker(checkout: Path, tmp_path: Path) -> Path:
     """The program of ``docs/reference/trail.md`` as a file of its own."""
     text = (checkout / "docs" / "reference" / "trail.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    program = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-1]
     path = tmp_path / "check_trail.py"
     path.write_text(program, encoding="utf-8")
     return path
