@@ -62,6 +62,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def _write_pages(app: Sphinx, _config: Config) -> None:
     folder = Path(app.srcdir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
+    public = {f"benchmarker.{name}" for _, name in _public_names()}
+    for page in folder.glob("api/*.rst"):  # left by an earlier build; Sphinx only ever adds to them
+        if page.stem not in public:
+            page.unlink()
     pages: Mapping[str, Callable[[], Iterable[str]]] = {
         "facade.rst": facade_page,
         "registry_schema.md": schema_page,
