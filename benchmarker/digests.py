@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CHUNK_BYTES = 1 << 22
+_CODE_SUFFIXES = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -114,3 +117,31 @@ def _update(state: hashlib._Hash, name: str, array: NDArray[Any]) -> None:
     step = max(1, _CHUNK_BYTES // max(1, rows[:1].nbytes))
     for start in range(0, len(rows), step):
         state.update(np.ascontiguousarray(rows[start : start + step], dtype=little).data.cast("B"))
+
+
+def digest_code(reference: str) -> str:
+    """Return the SHA-256 of the code that a builder is part of: of its package, or of its module alone.
+
+    The same files give the same digest wherever and whenever they were installed. Code that the package imports from
+    elsewhere is not part of it.
+
+    Parameters
+    ----------
+    reference : str
+        Builder as ``"package.module:function"``, which can be imported.
+    """
+    names = reference.partition(":")[0].split(".")
+    files: dict[str, Path] = {}
+    for length in range(1, len(names) + 1):
+        try:
+            spec = find_spec(".".join(names[:length]))
+        except ValueError:  # a module that was made in memory has no files
+            continue
+        if spec is None or spec.origin is None:  # a namespace, which packages of others share
+            continue
+        for folder in map(Path, spec.submodule_search_locations or ()):
+            found = (path for path in folder.rglob("*") if path.name.endswith(_CODE_SUFFIXES) and path.is_file())
+            files |= {path.relative_to(folder).as_posix(): path for path in found}
+        files = files or {Path(spec.origin).name: Path(spec.origin)}
+        break
+    return digest_json({name: digest_file(path) for name, path in files.items() if path.is_file()})

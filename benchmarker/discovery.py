@@ -27,6 +27,7 @@ from benchmarker.contracts.plugins import (
     Plugin,
     Report,
 )
+from benchmarker.digests import digest_code
 from benchmarker.errors import PluginError, UnknownPluginError
 from benchmarker.hooks import PROJECT, Hooks, Registrar
 
@@ -73,6 +74,22 @@ def spelling(name: str) -> str:
     True
     """
     return name.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginCode:
+    """What a plugin that is used is made of.
+
+    Parameters
+    ----------
+    distribution : str
+        Distribution that registers it, with its version.
+    digest : str
+        SHA-256 of the code of its package.
+    """
+
+    distribution: str
+    digest: str
 
 
 class Plugins:
@@ -148,6 +165,21 @@ class Plugins:
     def distribution(self, kind: str, name: str) -> str:
         """Return the distribution (with its version) that registers a name."""
         return self._registered[kind][name][0].distribution
+
+    def code(self, used: Iterable[tuple[str, str]]) -> dict[str, PluginCode]:
+        """Return distribution and code of plugins, by kind and name: ``"architecture mcrgnet"``.
+
+        Parameters
+        ----------
+        used : iterable of (str, str)
+            Kind and name of each plugin.
+        """
+        return {
+            f"{kind} {name}": PluginCode(
+                distribution=self.distribution(kind, name), digest=digest_code(_reference(self._find(kind, name)))
+            )
+            for kind, name in used
+        }
 
     def _find(self, kind: str, name: str) -> Plugin:
         candidates = self._registered[kind]
@@ -270,6 +302,14 @@ def _register(entry: EntryPoint) -> list[tuple[str, Plugin]]:
     registrar = Registrar()
     manager.hook.benchmarker_register(registrar=registrar)
     return registrar.registered
+
+
+def _reference(plugin: Plugin) -> str:
+    """Return the function that a plugin is made of, as ``"package.module:function"``."""
+    for field in ("builder", "loader", "renderer", "command"):
+        if hasattr(plugin, field):
+            return str(getattr(plugin, field))
+    raise PluginError(f"{plugin!r} names no function")
 
 
 def resolve(reference: str) -> Any:

@@ -1,8 +1,8 @@
 """Prepare a dataset once, and open it memory-mapped from then on.
 
 A prepared folder holds ``images.f32`` (little-endian float32, C order), ``targets.npy`` and ``prepared.json``. Its name
-is the digest of the dataset, its options, the preparation and the loader's signature. Cells are keyed by the digest of
-its *contents*, so moving or touching a file changes no cell.
+is the digest of the dataset, the code of its plugin, its options, the preparation and the loader's signature. Cells are
+keyed by the digest of its *contents*, so moving or touching a file changes no cell.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.cache import cache_folder, produce
 from benchmarker.data.downloads import fetch, user_file
 from benchmarker.data.preparation import prepare_image
-from benchmarker.digests import canonical_json, digest_arrays, digest_json
+from benchmarker.digests import canonical_json, digest_arrays, digest_code, digest_json
 from benchmarker.discovery import resolve
 from benchmarker.disk import require_free
 from benchmarker.errors import BenchmarkerError, DataError, PluginError, StorageError, UnreadableImageError
@@ -155,6 +155,7 @@ def prepare(
     key = {
         "version": VERSION,
         "dataset": dataset.name,
+        "code": digest_code(dataset.loader),
         "options": options.model_dump(mode="json") if options else None,
         "preparation": preparation.model_dump(mode="json"),
         "signature": contents.signature,

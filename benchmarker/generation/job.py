@@ -15,7 +15,7 @@ from benchmarker.contracts.generation import ConditionSpace, GenerativeModel, Qu
 from benchmarker.contracts.plugins import Generator
 from benchmarker.data.prepared import open_prepared
 from benchmarker.data.splits import split_sources
-from benchmarker.digests import digest_json
+from benchmarker.digests import digest_code, digest_json
 from benchmarker.discovery import installed, resolve
 from benchmarker.errors import BenchmarkerError, PluginError, StorageError
 from benchmarker.evaluation.costs import peak_memory_bytes
@@ -27,7 +27,7 @@ from benchmarker.generation.run_files import CONDITIONS_FILE, TRAINING_FILE, epo
 from benchmarker.generation.training import Trainer
 from benchmarker.generation.watch import GRID_SIDE, GRIDS, SAVED_WEIGHTS
 from benchmarker.randomness import Stream
-from benchmarker.study.fingerprint import Fingerprint, digest_code, fingerprint
+from benchmarker.study.fingerprint import Fingerprint, fingerprint
 from benchmarker.study.layout import COSTS_FILE, HISTORY_FILE, METRICS_FILE
 from benchmarker.study.links import CellLink, ConditionsLink, DigestLink, TrainingSetLink, read_trail, write_trail
 from benchmarker.study.protocol import Built, EventHandler, GeneratorJob, Scoring
@@ -144,7 +144,7 @@ def _set_up(job: GeneratorJob) -> _GeneratorContext:
     conditions = fit_conditions(spec.conditions, train, units)
     model = build_generator(plugins, spec, conditions, train.image_shape)
     plugin = plugins.generator(spec.generator.name)
-    distributions = {f"generator {plugin.name}": plugins.distribution("generator", plugin.name)}
+    used = plugins.code([("generator", plugin.name)])
     return _GeneratorContext(
         key=job.generator.key,
         spec=spec,
@@ -154,7 +154,7 @@ def _set_up(job: GeneratorJob) -> _GeneratorContext:
         conditions=conditions,
         model=model,
         digests={"training_part": digest, "initial_weights": digest_variables(model.variables)},
-        fingerprint=fingerprint(spec.backend, spec.threads, spec.training.precision, distributions),
+        fingerprint=fingerprint(spec.backend, spec.threads, spec.training.precision, used),
         code=digest_code(plugin.builder),
     )
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarker.contracts.images import Attribute, LabelledImages, TrainingSet
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.cache import held, produce
-from benchmarker.digests import digest_arrays
+from benchmarker.digests import digest_arrays, digest_code
 from benchmarker.discovery import installed
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.generation.conditions import bootstrap, class_sizes, shares
@@ -25,7 +25,7 @@ from benchmarker.generation.run_files import GeneratorTrail
 from benchmarker.randomness import Stream
 from benchmarker.record import Json
 from benchmarker.registry.generated import NOT_BALANCED, unlabelled
-from benchmarker.study.fingerprint import Fingerprint, digest_code
+from benchmarker.study.fingerprint import Fingerprint
 from benchmarker.study.specs import GeneratedSpec
 from benchmarker.training.sets import PartSet
 

@@ -24,9 +24,9 @@ from benchmarker.generation.run_files import REAL_GRID, SAMPLES_FOLDER, epoch_we
 from benchmarker.generation.watch import GRIDS, SAVED_WEIGHTS, Losses, animate, due, grid_rows, save_grid
 from benchmarker.randomness import Stream
 from benchmarker.study.links import DigestLink, GeneratorEpochLink
-from benchmarker.study.protocol import EpochDone, EventHandler, Resumed, StepDone
+from benchmarker.study.protocol import EpochDone, EventHandler, Note, Resumed, StepDone
 from benchmarker.trail import Link, Trail
-from benchmarker.training.snapshots import SnapshotFiles, to_array
+from benchmarker.training.snapshots import DISCARDED, SnapshotFiles, to_array
 
 # Reading a loss waits for its step; reading many at once keeps a GPU busy.
 _READ_STEPS = 50
@@ -117,6 +117,8 @@ class Trainer:
             self.progress = found[1]
             self.trail = Trail(self.progress.trail)
             self.send(Resumed(epoch=self.progress.epoch, epochs=self.epochs))
+        elif snapshots.discarded:
+            self.send(Note(text=f"the generator, seed {self.seed}: {DISCARDED}"))
         progress = self.progress
         losses = Losses(self.folder, progress.epoch)
         encoded = encode(self.conditions, self.images)

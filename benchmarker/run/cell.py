@@ -20,13 +20,13 @@ from benchmarker.run.cell_context import CellContext
 from benchmarker.run.scoring import test_checkpoints, write_costs
 from benchmarker.study.layout import CHECKPOINTS, HISTORY_FILE, METRICS_FILE, Checkpoint, weights_file
 from benchmarker.study.links import CellLink, DigestLink, PredictionsLink, TrainingSetLink, WeightsLink, write_trail
-from benchmarker.study.protocol import EpochDone, EventHandler, Resumed, StepDone
+from benchmarker.study.protocol import EpochDone, EventHandler, Note, Resumed, StepDone
 from benchmarker.study.space import WEIGHTS_OVERHEAD_BYTES
 from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights
 from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
 from benchmarker.training.sets import digest_set, expand, transforms
-from benchmarker.training.snapshots import Progress, Snapshots
+from benchmarker.training.snapshots import DISCARDED, Progress, Snapshots
 
 _STEP_INTERVAL_SECONDS = 0.25
 
@@ -96,6 +96,8 @@ def _fit(context: CellContext, train: TrainingSet, validation: TrainingSet, fold
     snapshots = Snapshots(folder, context.fingerprint.digest)
     resumed = snapshots.restore(context.model)
     if resumed is None:
+        if snapshots.discarded:
+            send(Note(text=f"{context.spec.model.architecture}, seed {context.seed}: {DISCARDED}"))
         _begin_trail(context, train)
     else:
         context.trail = Trail(resumed[1].trail)

@@ -99,7 +99,7 @@ def set_up(job: CellJob) -> CellContext:
         model=model,
         digests={"data": data.digest, "split": parts.digest, "initial_weights": digest_weights(model)},
         fingerprint=fingerprint(
-            spec.backend, spec.threads, spec.training.precision, _distributions(spec, plugins, job.generator)
+            spec.backend, spec.threads, spec.training.precision, plugins.code(_used(spec, job.generator))
         ),
         generator=job.generator,
     )
@@ -123,8 +123,6 @@ def _applied(choice: PluginChoice, plugins: Plugins) -> AppliedAugmentation:
     return AppliedAugmentation(augmentation=augmentation, options=validated_options(augmentation, choice.options))
 
 
-def _distributions(spec: CellSpec, plugins: Plugins, generator: GeneratorRun | None) -> dict[str, str]:
-    names = [("architecture", spec.model.architecture), ("dataset", spec.dataset.name)]
-    names += [("augmentation", choice.name) for choice in spec.arm.augmentations]
-    names += [("generator", generator.spec.generator.name)] if generator else []
-    return {f"{kind} {name}": plugins.distribution(kind, name) for kind, name in names}
+def _used(spec: CellSpec, generator: GeneratorRun | None) -> list[tuple[str, str]]:
+    """Return kind and name of each plugin that a cell uses."""
+    return [*spec.plugins, *(generator.spec.plugins if generator else ())]

@@ -68,6 +68,8 @@ class PreparedStudy:
         Generators that arms of the registry use, by key.
     split : Split
         How sources are divided.
+    plugins : Plugins or None
+        Plugins that cells are planned with.
     """
 
     folder: Path
@@ -78,6 +80,7 @@ class PreparedStudy:
     n_test: int = 0
     generators: Mapping[str, PlannedGenerator] = field(default_factory=dict)
     split: Split = field(default_factory=Split)
+    plugins: Plugins | None = None
 
     @property
     def threads(self) -> int:
@@ -130,6 +133,7 @@ def prepare_study(
     plan, problems = _make_plan(loaded, plugins, study, dataset=dataset, data=data, splits=splits, unusable=unusable)
     _report_superseded(observer, study, _write(study, plan, loaded))
     return PreparedStudy(
+        plugins=plugins,
         folder=study,
         prepared=prepared,
         cells=plan.cells,

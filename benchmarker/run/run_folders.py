@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypedDict
 
-from benchmarker.errors import StorageError
+from benchmarker.discovery import Plugins
+from benchmarker.errors import PluginError, StorageError
 from benchmarker.files import PARTIAL_SUFFIX, make_folder, storage_error
 from benchmarker.study.layout import (
     COSTS_FILE,
@@ -234,12 +235,15 @@ class ExistingRuns:
     study : Path
         Folder of the study.
     report : callable
-        Called with a message for each damaged run.
+        Called with a message for each damaged run, and for each run of other code.
+    plugins : Plugins, optional
+        Plugins whose code the runs are compared with.
     """
 
-    def __init__(self, study: Path, report: Callable[[str], None]) -> None:
+    def __init__(self, study: Path, report: Callable[[str], None], plugins: Plugins | None = None) -> None:
         self._study = study
         self._report = report
+        self._plugins = plugins
         self._reported: set[str] = set()
         # Existing runs that are to be repeated; other processes may put newer ones in their place meanwhile.
         self._disregarded: set[tuple[str, _Version]] = set()
@@ -306,8 +310,27 @@ class ExistingRuns:
             return None
         # A test of somebody's saved weights (-o) proves nothing about training under this cell's settings. A generator
         # that another study trained does.
-        trained = isinstance(manifest, FinishedManifest) and (manifest.trained or not is_cell)
-        return CellOutcome(status="ok", metrics=outcome.metrics, reused=True) if trained else None
+        if not isinstance(manifest, FinishedManifest) or not (manifest.trained or not is_cell):
+            return None
+        self._compare_code(planned, manifest)
+        return CellOutcome(status="ok", metrics=outcome.metrics, reused=True)
+
+    def _compare_code(self, planned: Planned, manifest: FinishedManifest) -> None:
+        """Report a run whose plugins have other code now; it stays, and newer runs get rows of their own."""
+        if self._plugins is None or not manifest.fingerprint.code:
+            return
+        try:
+            now = self._plugins.code(planned.spec.plugins)
+        except PluginError:  # a plugin that is not installed is reported elsewhere
+            return
+        changed = [
+            name for name, code in now.items() if manifest.fingerprint.code.get(name, code.digest) != code.digest
+        ]
+        if changed:
+            self._report(
+                f"{CellView.of(planned).name}: found finished, but the code of {' and '.join(changed)} has changed "
+                "since; the run is kept, and runs of the new code are not averaged with it (--force trains it again)"
+            )
 
     def _report_damage(self, error: StorageError) -> None:
         if str(error) not in self._reported:

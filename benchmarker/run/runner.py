@@ -79,7 +79,7 @@ class Runner:
         self._test_only = test_only
         self._models_folder = models_folder
         self._weights: dict[str, SavedWeights | ConfigurationError] = {}
-        self._existing = ExistingRuns(study.folder, self._report)
+        self._existing = ExistingRuns(study.folder, self._report, study.plugins)
         self._forecast = Forecast(study.folder, ())
         self._lock = threading.RLock()
         self._claimed_elsewhere: set[str] = set()  # at the last attempt to claim it

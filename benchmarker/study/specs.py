@@ -157,6 +157,12 @@ class CellSpec(_Specification):
         """Threads that one operation may use."""
         return self.training.threads
 
+    @property
+    def plugins(self) -> list[tuple[str, str]]:
+        """Kind and name of each plugin that the cell uses, its generator aside."""
+        augmentations = [("augmentation", choice.name) for choice in self.arm.augmentations]
+        return [("architecture", self.model.architecture), ("dataset", self.dataset.name), *augmentations]
+
     def shared_settings(self) -> Json:
         """Return what cells that may be averaged have in common: all but the seed and the generator of that seed."""
         shared = self.to_json()
@@ -230,6 +236,11 @@ class GeneratorSpec(_Specification):
     def threads(self) -> int:
         """Threads that one operation may use."""
         return self.training.threads
+
+    @property
+    def plugins(self) -> list[tuple[str, str]]:
+        """Kind and name of the plugin that is trained."""
+        return [("generator", self.generator.name)]
 
     def shared_settings(self) -> Json:
         """Return what the generators of all seeds have in common; the training part is drawn under the seed."""

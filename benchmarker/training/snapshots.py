@@ -23,6 +23,12 @@ from pydantic import TypeAdapter
 from benchmarker.files import PARTIAL_SUFFIX, atomic_write
 from benchmarker.trail import Link
 
+DISCARDED = (
+    "its snapshots come from another environment, or the code of its plugins has changed since, so it is trained from "
+    "the start"
+)
+"""Sentence about snapshots that are not used."""
+
 KEPT = 2
 """Number of snapshots that are kept."""
 
@@ -76,12 +82,18 @@ class SnapshotFiles(Generic[_Progress]):
         with other bits.
     progress : type
         Dataclass of the progress, written as JSON.
+
+    Attributes
+    ----------
+    discarded : bool
+        Whether `newest` passed over a snapshot of another environment or of other code.
     """
 
     def __init__(self, folder: Path, fingerprint: str, progress: type[_Progress]) -> None:
         self._folder = folder
         self._fingerprint = fingerprint
         self._progress = TypeAdapter(progress)
+        self.discarded = False
 
     def write(self, number: int, groups: Mapping[str, Sequence[NDArray[Any]]], progress: _Progress) -> None:
         """Write a snapshot atomically, and remove all but the newest ones."""
@@ -98,11 +110,13 @@ class SnapshotFiles(Generic[_Progress]):
 
     def newest(self, *groups: str) -> tuple[dict[str, Weights], _Progress] | None:
         """Return the named groups and the progress of the newest snapshot; None if this environment has none."""
+        self.discarded = False
         for path in self._paths():
             try:
                 with np.load(path, allow_pickle=False) as file:
                     about = json.loads(file["about"].tobytes())
                     if about["fingerprint"] != self._fingerprint:
+                        self.discarded = True
                         continue
                     found = {
                         group: [file[name] for name in sorted(file.files) if name.startswith(f"{group}/")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sys
 import types
@@ -149,6 +150,29 @@ def test_prepare_reads_again_when_anything_that_matters_changes(change: str, sky
     else:
         prepare(replace(SKY, name="sea"), SkyOptions(), Preparation(), Context(dataset="sea"))
     assert sky.asked == 2
+
+
+def test_edited_loader_prepares_its_images_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "edited_sky.py"
+    source = """
+import numpy as np
+from benchmarker import Classification, DatasetContents, ImageRecord
+
+def load(options, context):
+    records = [ImageRecord(image=np.eye(16) * BRIGHT + k, target=k % 2, source_id=f"J{k}") for k in range(4)]
+    task = Classification(classes=("compact", "FRI"))
+    return DatasetContents(task=task, records=lambda: records, signature="unchanged")
+"""
+    monkeypatch.syspath_prepend(tmp_path)
+    dataset = replace(SKY, loader="edited_sky:load")
+    found = []
+    for bright in ("1.0", "2.0"):
+        module.write_text(source.replace("BRIGHT", bright))
+        monkeypatch.delitem(sys.modules, "edited_sky", raising=False)
+        importlib.invalidate_caches()
+        plain = Preparation(normalise=False)
+        found.append(prepare(dataset, None, plain, Context(dataset="sky"))[0].images[0, 0, 0, 0])
+    assert found == [1.0, 2.0]
 
 
 def test_loader_receives_options_and_context(sky: Sky) -> None:

@@ -61,6 +61,10 @@ def test_snapshot_of_another_environment_is_not_used(tmp_path: Path) -> None:
     write(tmp_path, 2, fingerprint="elsewhere")
     assert newest_epoch(tmp_path) == 1
     assert newest_epoch(tmp_path, "nowhere") is None
+    elsewhere = files(tmp_path, "nowhere")
+    assert not elsewhere.discarded
+    elsewhere.newest("model")
+    assert elsewhere.discarded
 
 
 @pytest.mark.parametrize("left", [0, 10, 300])

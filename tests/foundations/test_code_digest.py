@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarker.study.fingerprint import digest_code
+from benchmarker.digests import digest_code
 
 FILES = {
     "sky_gan/__init__.py": "",
