@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
+from benchmarker.containment import describe
 from benchmarker.contracts.plugins import (
     KINDS,
     ROLES,
@@ -258,14 +259,16 @@ def discover() -> Plugins:
     for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, _distribution(e), e.value)):
         try:
             found = _register(entry)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin must not affect the others
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a broken plugin must not affect the others
             import traceback
 
             broken.append(
                 BrokenPlugin(
                     name=entry.name,
                     distribution=_distribution(entry),
-                    error=f"{type(error).__name__}: {error}",
+                    error=describe(error),
                     traceback=traceback.format_exc(),
                 )
             )
@@ -328,8 +331,10 @@ def resolve(reference: str) -> Any:
     module_name, _, name = reference.partition(":")
     try:
         return getattr(importlib.import_module(module_name), name)
-    except (Exception, SystemExit) as error:  # importing runs the code of a plugin
-        raise PluginError(f"{reference!r} cannot be imported: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # importing runs the code of a plugin
+        raise PluginError(f"{reference!r} cannot be imported: {describe(error)}") from error
 
 
 def options_model(plugin: Architecture | Dataset | Augmentation | Generator) -> type[Options] | None:

@@ -83,7 +83,7 @@ def main() -> int:
     for job in about["jobs"]:
         try:
             _digest(about, job, answer)
-        except Exception as error:  # noqa: BLE001 - whatever a builder or HDF5 raises ends this cell, not the audit
+        except BaseException as error:  # noqa: BLE001 - whatever a builder or HDF5 raises ends this cell, not the audit
             said = " ".join(str(error).split()) or type(error).__name__
             for checkpoint in CHECKPOINTS:
                 answer(job["key"], checkpoint, f"error: {said}")

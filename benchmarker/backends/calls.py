@@ -124,7 +124,7 @@ def main() -> int:
         from benchmarker.discovery import resolve
 
         result = resolve(job["reference"])(job["argument"], lambda value: answer({"value": value}))
-    except Exception as error:  # noqa: BLE001 - whatever the function raises is the answer
+    except BaseException as error:  # noqa: BLE001 - whatever the function raises is the answer
         import traceback
 
         traceback.print_exc()

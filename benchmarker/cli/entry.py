@@ -14,6 +14,7 @@ import rich_click as click
 
 from benchmarker.cli.interrupts import ended_by_signals, exit_code
 from benchmarker.cli.options import command_settings
+from benchmarker.containment import describe
 from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
 
 if TYPE_CHECKING:
@@ -85,6 +86,26 @@ class LazyGroup(click.RichGroup):
         close = difflib.get_close_matches(args[0], names, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"the commands are: {', '.join(names)}."
         raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
+
+    def invoke(self, ctx: Context) -> Any:
+        """Run a sub-command; whatever a plugin's raises is the failure of that plugin, `SystemExit` too.
+
+        Raises
+        ------
+        PluginError
+            If the command of a plugin raises something that click does not handle.
+        """
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BenchmarkerError, OSError, EOFError):
+            raise
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            name = ctx.invoked_subcommand or ""
+            if name in self.commands_from or name not in self._of_plugins():
+                raise
+            raise PluginError(f"the command {name!r} of a plugin failed: {describe(error)}") from error
 
     def _of_plugins(self) -> dict[str, Any]:
         """Return the commands of plugins by name; a broken plugin has none."""
@@ -175,6 +196,9 @@ def _run(command: Command, name: str, arguments: list[str]) -> int:
         if debug:
             raise
         return _fail(f"error: {error}", MISUSED if isinstance(error, ConfigurationError) else FAILED)
+    except SystemExit as error:
+        # click ends like this when the reader of the output has gone.
+        return FAILED if isinstance(error.__context__, OSError) else _fail(_unexpected(error), FAILED)
     except Exception as error:
         if debug:
             raise
@@ -192,12 +216,12 @@ def _open_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: BaseException) -> str:
     """Return the message for an unexpected error, or for a full disk under the output."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         # Commands report files that they cannot write, so this is the output itself, as in `>> log.txt`.
         return f"error: {error.filename or 'the output'}: the disk is full; free some space"
-    return f"internal error: {type(error).__name__}: {error}\nPlease report it with the output of --debug."
+    return f"internal error: {describe(error)}\nPlease report it with the output of --debug."
 
 
 def _misused(error: click.ClickException) -> int:

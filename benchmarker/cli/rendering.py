@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from benchmarker.cli.output import plain_text
-from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
+from benchmarker.containment import PluginErrors
+from benchmarker.errors import ConfigurationError, PluginError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,14 +43,8 @@ def render(results: StudyResults, name: str, options: ReportOptions | None = Non
 
     report = find_format(name)
     renderer = resolve(report.renderer)
-    try:
+    with PluginErrors(f"the report {report.name!r} ({report.renderer})", passing=(OSError,)):
         return renderer(results, options or ReportOptions())
-    except (BenchmarkerError, OSError):
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"the report {report.name!r} ({report.renderer}) failed: {type(error).__name__}: {error}"
-        ) from error
 
 
 def as_one(rendered: Any, name: str) -> RenderableType:

@@ -11,7 +11,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, get_args
@@ -19,6 +18,7 @@ from typing import IO, Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarker.containment import PluginErrors
 from benchmarker.contracts.images import (
     Attribute,
     DatasetContents,
@@ -37,7 +37,7 @@ from benchmarker.data.preparation import prepare_image
 from benchmarker.digests import canonical_json, digest_arrays, digest_code, digest_json
 from benchmarker.discovery import resolve
 from benchmarker.disk import require_free
-from benchmarker.errors import BenchmarkerError, DataError, PluginError, StorageError, UnreadableImageError
+from benchmarker.errors import DataError, PluginError, StorageError, UnreadableImageError
 from benchmarker.record import Record, TaskRecord
 
 VERSION = 1
@@ -168,17 +168,9 @@ def prepare(
     return open_prepared(folder), folder
 
 
-@contextmanager
-def _plugin_errors(dataset: Dataset) -> Iterator[None]:
-    """Turn unforeseen errors of a loader into a `PluginError` that names the dataset."""
-    try:
-        yield
-    except (BenchmarkerError, OSError):  # a full disk is not the plugin's fault
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"reading the dataset {dataset.name!r} ({dataset.loader}) failed: {type(error).__name__}: {error}"
-        ) from error
+def _plugin_errors(dataset: Dataset) -> PluginErrors:
+    # A full disk is not the plugin's fault.
+    return PluginErrors(f"reading the dataset {dataset.name!r} ({dataset.loader})", passing=(OSError,))
 
 
 def _load(dataset: Dataset, options: Options | None, context: DatasetContext) -> DatasetContents:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from benchmarker import backends, errors
+from benchmarker.containment import describe
 from benchmarker.discovery import installed
 from benchmarker.disk import require_free
 from benchmarker.errors import BenchmarkerError, PluginError, StorageError
@@ -174,7 +175,10 @@ def main() -> int:
     os.dup2(2, 1)  # what libraries print must not end up in what the parent reads
     job = DrawingJob.model_validate_json(sys.stdin.buffer.read())
     try:
-        draw(job)
+        try:
+            draw(job)
+        except (SystemExit, GeneratorExit) as error:  # of a plugin, which must not end this process as if it were done
+            raise PluginError(f"drawing samples failed: {describe(error)}") from error
     except (BenchmarkerError, OSError) as error:
         known = storage_error(error, job.folder) if isinstance(error, OSError) else error
         with pipe:

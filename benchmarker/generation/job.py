@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from benchmarker import backends
+from benchmarker.containment import PluginErrors
 from benchmarker.contracts.generation import ConditionSpace, GenerativeModel, QualityRequest
 from benchmarker.contracts.plugins import Generator
 from benchmarker.data.prepared import open_prepared
 from benchmarker.data.splits import split_sources
 from benchmarker.digests import digest_code, digest_json
 from benchmarker.discovery import installed, resolve
-from benchmarker.errors import BenchmarkerError, PluginError, StorageError
+from benchmarker.errors import StorageError
 from benchmarker.evaluation.costs import peak_memory_bytes
 from benchmarker.files import atomic_write, write_csv
 from benchmarker.generation.conditions import fit_conditions
@@ -232,11 +233,7 @@ def _quality(context: _GeneratorContext) -> dict[str, Any] | None:
         stream=Stream("generator-quality", seed=context.spec.seed),
         batch_size=SAMPLE_BATCH,
     )
-    try:
+    with PluginErrors(measure):
         measured: dict[str, Any] = dict(resolve(measure)(request))
         json.dumps(measured, allow_nan=False)
-    except BenchmarkerError:
-        raise
-    except Exception as error:
-        raise PluginError(f"{measure} failed: {type(error).__name__}: {error}") from error
     return measured

@@ -11,10 +11,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarker.containment import PluginErrors
 from benchmarker.contracts.generation import ConditionSpace, GenerativeModel
 from benchmarker.digests import digest_arrays
 from benchmarker.discovery import Plugins, resolve
-from benchmarker.errors import BenchmarkerError, DivergedError, PluginError, StorageError
+from benchmarker.errors import DivergedError, PluginError, StorageError
 from benchmarker.files import atomic_write
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
@@ -57,15 +58,9 @@ def build_generator(
     keras.utils.set_random_seed(seed)
     build = resolve(generator.builder)
     arguments = (image_shape, conditions, seed, *(() if generator.options is None else (options,)))
-    try:
+    with PluginErrors(f"building {generator.name!r} for images of {image_shape}"):
         model = build(*arguments)
         missing = [name for name in _OFFERED if not hasattr(model, name)]
-    except BenchmarkerError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"building {generator.name!r} for images of {image_shape} failed: {type(error).__name__}: {error}"
-        ) from error
     if missing:
         raise PluginError(
             f"{generator.builder} must return a GenerativeModel. Received: {type(model).__name__} without "

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 from typing import IO
 
+from benchmarker.containment import describe
 from benchmarker.errors import BenchmarkerError
 from benchmarker.files import remove_half_line, storage_error, write_text
 from benchmarker.run.run_folders import finish, identity, now
@@ -53,7 +54,7 @@ class _Reporter:
                 stream.flush()
 
 
-def failure_kind(error: Exception) -> str:
+def failure_kind(error: BaseException) -> str:
     """Return the kind of failure of an exception."""
     if isinstance(error, BenchmarkerError):
         return error.kind
@@ -61,7 +62,8 @@ def failure_kind(error: Exception) -> str:
     exhausted = type(error).__name__ == "ResourceExhaustedError" or str(error).startswith("RESOURCE_EXHAUSTED")
     if isinstance(error, MemoryError) or exhausted:
         return "out-of-memory"
-    return "crashed"
+    # Only code that is not ours raises `SystemExit` and its like in a worker, which no Ctrl-C reaches.
+    return "crashed" if isinstance(error, Exception) else "plugin"
 
 
 def main() -> int:
@@ -85,14 +87,14 @@ def _do(job: Job, send: EventHandler) -> int:
                 manifest = _train_generator(job, started, send)
             case CellJob():
                 manifest = _run_cell(job, started, send)
-    except Exception as error:  # noqa: BLE001 - whatever a network or plugin raises ends this cell, not the study
+    except BaseException as error:  # noqa: BLE001 - whatever a network or plugin raises ends this cell, not the study
         if isinstance(error, OSError):
             error = storage_error(error, job.folder)
         failed = FailedManifest(
             **identity(job.planned),
             started=started,
             kind=failure_kind(error),
-            message=str(error) or repr(error),
+            message=(str(error) or repr(error)) if isinstance(error, Exception) else describe(error),
             traceback=traceback.format_exc(),
             finished=now(),
         )

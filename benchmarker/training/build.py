@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarker.containment import PluginErrors
 from benchmarker.contracts.plugins import Architecture
 from benchmarker.contracts.settings import Options
 from benchmarker.contracts.tasks import Task
 from benchmarker.discovery import resolve
-from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
+from benchmarker.errors import ConfigurationError, PluginError
 from benchmarker.randomness import Stream
 
 if TYPE_CHECKING:
@@ -78,14 +79,8 @@ def build_model(
     keras.utils.set_random_seed(derived)
     build = resolve(architecture.builder)
     arguments = (input_shape, task, derived) if architecture.options is None else (input_shape, task, derived, options)
-    try:
+    with PluginErrors(f"building {architecture.name!r} for images of {input_shape}"):
         model = build(*arguments)
-    except BenchmarkerError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"building {architecture.name!r} for images of {input_shape} failed: {type(error).__name__}: {error}"
-        ) from error
     # A subclassed network that was never called has no shape, and could neither be measured nor saved.
     shape = getattr(model, "output_shape", None) if isinstance(model, keras.Model) else None
     if shape != (None, task.n_outputs):
