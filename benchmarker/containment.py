@@ -32,7 +32,7 @@ class PluginErrors:
 
     def __init__(self, what: str, *, passing: tuple[type[BaseException], ...] = ()) -> None:
         self._what = what
-        self._passing = (BenchmarkerError, KeyboardInterrupt, GeneratorExit, *passing)
+        self._passing: tuple[type[BaseException], ...] = (BenchmarkerError, KeyboardInterrupt, GeneratorExit, *passing)
 
     def __enter__(self) -> None:
         return

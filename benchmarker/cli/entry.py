@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import rich_click as click
+from click.exceptions import Exit
 
 from benchmarker.cli.interrupts import ended_by_signals, exit_code
 from benchmarker.cli.options import command_settings
@@ -97,7 +98,7 @@ class LazyGroup(click.RichGroup):
         """
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, BenchmarkerError, OSError, EOFError):
+        except (click.ClickException, click.Abort, Exit, BenchmarkerError, OSError, EOFError):
             raise
         except KeyboardInterrupt:
             raise
