@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker import command_settings
-from benchmarker_reports.commands.writing import signed, table, written_p
+from benchmarker import command_settings, flatten
+from benchmarker_reports.commands.writing import table
+from benchmarker_reports.content.values import signed_as, written_p
 
 if TYPE_CHECKING:
     from benchmarker import Comparison, ComparisonTable, NetworkResults, SeedResult
@@ -98,19 +99,6 @@ def described(first: Selection, second: Selection) -> str:
     return "\n".join([*lines, *_results(found, first, second)])
 
 
-def flattened(value: Any, prefix: str = "") -> dict[str, str]:
-    """Return nested JSON as one text for each entry: ``{"model.epochs": "16"}``."""
-    if isinstance(value, Mapping):
-        found: dict[str, str] = {}
-        for name, entry in value.items():
-            found.update(flattened(entry, f"{prefix}.{name}" if prefix else str(name)))
-        return found
-    if isinstance(value, list):
-        text = ", ".join(str(next(iter(flattened(entry).values()), entry)) for entry in value) or "none"
-        return {prefix: text}
-    return {prefix: str(value)}
-
-
 def _seeds(paired: Sequence[tuple[NetworkResults, NetworkResults]]) -> list[list[SeedResult]]:
     return [[seed for rows in paired for seed in rows[side].seeds.values()] for side in (0, 1)]
 
@@ -139,7 +127,7 @@ def _used_once(name: str, entries: Sequence[Mapping[str, Any]]) -> bool:
 def _values(side: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
     for each in side:
-        for name, value in flattened(each).items():
+        for name, value in flatten(each).items():
             found.setdefault(name, set()).add(value)
     return {name: sorted(values) for name, values in found.items()}
 
@@ -174,13 +162,13 @@ def _shown(row: NetworkResults, rows: Sequence[Comparison]) -> bool:
 def _line(row: Comparison, metric: str) -> tuple[str, ...]:
     same = row.first.label == row.second.label
     interval = (
-        "-" if row.low is None or row.high is None else f"{signed(metric, row.low)} .. {signed(metric, row.high)}"
+        "-" if row.low is None or row.high is None else f"{signed_as(metric, row.low)} .. {signed_as(metric, row.high)}"
     )
     return (
         row.first.label if same else f"{row.first.label} - {row.second.label}",
-        *("-" if side.mean is None else signed(metric, side.mean).lstrip("+") for side in (row.first, row.second)),
+        *("-" if side.mean is None else signed_as(metric, side.mean).lstrip("+") for side in (row.first, row.second)),
         str(row.n),
-        "-" if row.difference is None else signed(metric, row.difference),
+        "-" if row.difference is None else signed_as(metric, row.difference),
         interval,
         written_p(row.p_adjusted),
         row.verdict,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from benchmarker import command_settings
-from benchmarker_reports.commands.writing import signed, table, written_time
+from benchmarker_reports.commands.writing import table, written_time
+from benchmarker_reports.content.values import signed_as
 
 if TYPE_CHECKING:
     from benchmarker import ComparisonSettings, PairPower, StudyPower
@@ -65,8 +66,8 @@ def _line(each: PairPower, metric: str) -> tuple[str, ...]:
     needed = "more sources" if made.needed is None else f"{made.needed} ({upper})"
     return (
         f"{each.first} - {each.second}",
-        signed(metric, each.difference),
-        signed(metric, each.smallest_detectable).lstrip("+"),
+        signed_as(metric, each.difference),
+        signed_as(metric, each.smallest_detectable).lstrip("+"),
         str(made.now),
         needed,
         "-" if made.more is None else str(made.more),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarker import ConfigurationError
-from benchmarker_reports.commands.writing import signed, table
+from benchmarker_reports.commands.writing import table
+from benchmarker_reports.content.values import signed_as
 
 if TYPE_CHECKING:
     from benchmarker import RankDiagram
@@ -99,7 +100,7 @@ def described(found: Ranked, level: float) -> str:
     head = ("network", "mean rank", *diagram.datasets)
     lines = []
     for name, rank in zip(diagram.networks, diagram.mean_ranks, strict=True):
-        cells = [signed(found.metric, found.values[dataset][name]).lstrip("+") for dataset in diagram.datasets]
+        cells = [signed_as(found.metric, found.values[dataset][name]).lstrip("+") for dataset in diagram.datasets]
         lines.append((name, f"{rank:.2f}", *cells))
     p = "< 0.001" if diagram.p < 0.001 else f"= {diagram.p:.3f}"
     counted = f"{len(diagram.networks)} networks on {len(diagram.datasets)} datasets"

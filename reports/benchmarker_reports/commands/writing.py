@@ -1,10 +1,8 @@
-"""Numbers, times and tables as plain text."""
+"""Times and tables as plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from benchmarker import metric_label
 
 
 def written_time(seconds: float) -> str:
@@ -14,19 +12,6 @@ def written_time(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def written_p(p: float | None) -> str:
-    """Return a p-value with three decimal places, or ``"< 0.001"``."""
-    if p is None:
-        return "-"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def signed(metric: str, value: float) -> str:
-    """Return a difference of a metric with its sign and the digits of that metric."""
-    digits = max(1, metric_label(metric).digits)
-    return f"{value:+.{digits}f}"
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]], *, left: int = 1) -> str:

@@ -111,11 +111,6 @@ class RatioChart:
     words: str
 
 
-def estimate_of(row: Comparison) -> Estimate | None:
-    """Return the difference with its interval, or None without a shared seed."""
-    return None if row.difference is None else Estimate(mean=row.difference, low=row.low, high=row.high)
-
-
 def comparison_section(table: ComparisonTable) -> ComparisonSection:
     """Return a table of comparisons as documents show it."""
     by_class = any(row.scope != "overall" for row in table.rows)
@@ -179,7 +174,7 @@ def _line(row: Comparison, *, arms: bool) -> ComparisonLine:
         ),
         interval="-" if row.low is None or row.high is None else f"{signed(row.low)} to {signed(row.high)}",
         p=Value(text=written_p(row.p_adjusted), sort=row.p_adjusted),
-        estimate=estimate_of(row),
+        estimate=Estimate.of_difference(row),
     )
 
 

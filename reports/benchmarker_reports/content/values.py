@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from benchmarker import Summary, metric_label, write_summary
+
+if TYPE_CHECKING:
+    from benchmarker import Comparison
 
 MINUS = "\N{MINUS SIGN}"
 CHECKPOINTS = {"best": "weights of the lowest validation loss", "final": "weights of the last epoch"}
@@ -43,6 +47,11 @@ class Estimate:
     mean: float
     low: float | None = None
     high: float | None = None
+
+    @classmethod
+    def of_difference(cls, row: Comparison) -> Estimate | None:
+        """Return the difference of a comparison with its interval, or None without a shared seed."""
+        return None if row.difference is None else cls(mean=row.difference, low=row.low, high=row.high)
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -119,7 +128,7 @@ def signed(value: float) -> str:
 
 def signed_as(metric: str, value: float) -> str:
     """Return a difference with its sign and as many digits as tables give the metric."""
-    return f"{'+' if value >= 0 else ''}{metric_label(metric).write(value)}"
+    return f"{'-' if value < 0 else '+'}{metric_label(metric).write(abs(value))}"
 
 
 def written_p(p: float | None) -> str:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 MOST_PAIRS = 40
 """Pairs of networks that are all shown; of more, only those of the leader."""
 
-PARETO_COSTS = ("parameters", "flops", "inference_images_per_second")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextTable:
@@ -74,6 +72,8 @@ def text_tables(content: StudyContent, *, brief: bool = False) -> Iterator[TextT
 
 def pareto_table(content: StudyContent) -> TextTable:
     """Return the lines that no other one beats in the metric and a cost, marked where they are on a front."""
+    from benchmarker import PARETO_COSTS
+
     board = content.board
     arms = len({row.arm for row in board.rows}) > 1
     rows = []
@@ -105,7 +105,7 @@ def _arms_table(table: ComparisonTable, found: Comparisons) -> TextTable:
         head=("model", "arm", _difference_title(found), "interval", "n", "verdict"),
         numeric=(False, False, True, True, True, False),
         rows=tuple((row.first.network, row.first.arm, *_cells(row)) for row in table.rows),
-        estimates=tuple(_estimate(row) for row in table.rows),
+        estimates=tuple(Estimate.of_difference(row) for row in table.rows),
         notes=(table.caption, *found.caveats, *caveats),
     )
 
@@ -133,7 +133,7 @@ def _networks_table(
         rows=tuple(
             (row.first.network, row.second.network, *((row.first.arm,) if arms else ()), *_cells(row)) for row in rows
         ),
-        estimates=tuple(_estimate(row) for row in rows),
+        estimates=tuple(Estimate.of_difference(row) for row in rows),
         notes=(*notes, *(found.caveats if alone else ()), *caveats),
     )
 
@@ -168,7 +168,9 @@ def _ratio_table(response: RatioResponse, found: Comparisons) -> TextTable:
         head=("ratio", "arm", metric_label(metric).short, "difference", "interval", "n", "verdict"),
         numeric=(True, False, True, True, True, True, False),
         rows=tuple(rows),
-        estimates=tuple(None if point.comparison is None else _estimate(point.comparison) for point in response.points),
+        estimates=tuple(
+            None if point.comparison is None else Estimate.of_difference(point.comparison) for point in response.points
+        ),
         notes=notes,
     )
 
@@ -245,7 +247,3 @@ def _cells(row: Comparison) -> tuple[str, str, str, str]:
     if row.low is not None and row.high is not None:
         interval = f"[{signed_as(row.metric, row.low)}, {signed_as(row.metric, row.high)}]"
     return difference, interval, str(row.n), f"{row.sign} {row.verdict}"
-
-
-def _estimate(row: Comparison) -> Estimate | None:
-    return None if row.difference is None else Estimate(mean=row.difference, low=row.low, high=row.high)
