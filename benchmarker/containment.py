@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from benchmarker.errors import BenchmarkerError, PluginError
+from benchmarker.errors import BenchmarkerError, PluginError, shorten
 
 
 class PluginErrors:
@@ -45,11 +45,12 @@ class PluginErrors:
 
 
 def describe(error: BaseException) -> str:
-    """Return the type and the message of an exception.
+    """Return the type and the message of an exception, which may be any text of foreign code, shortened.
 
     Examples
     --------
     >>> describe(ValueError("no")), describe(KeyError())
     ('ValueError: no', 'KeyError')
     """
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = str(error)
+    return shorten(f"{type(error).__name__}: {message}") if message else type(error).__name__

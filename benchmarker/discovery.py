@@ -8,7 +8,8 @@ fail.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
@@ -262,8 +263,6 @@ def discover() -> Plugins:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a broken plugin must not affect the others
-            import traceback
-
             broken.append(
                 BrokenPlugin(
                     name=entry.name,
@@ -335,6 +334,32 @@ def resolve(reference: str) -> Any:
         raise
     except BaseException as error:  # importing runs the code of a plugin
         raise PluginError(f"{reference!r} cannot be imported: {describe(error)}") from error
+
+
+def blamed(error: BaseException) -> str | None:
+    """Return the distribution of the plugin whose code an exception came through, or None if there was none.
+
+    Parameters
+    ----------
+    error : BaseException
+        Exception that was caught. Those that it was raised from count, too.
+
+    Returns
+    -------
+    str or None
+        Distribution with its version; that of the innermost frame, where the code of several plugins was called.
+    """
+    owners = {entry.module.partition(".")[0]: _distribution(entry) for entry in entry_points(group=GROUP)}
+    packages = [package for package in _packages(error) if package in owners]
+    return owners[packages[-1]] if packages else None
+
+
+def _packages(error: BaseException) -> Iterator[str]:
+    """Yield the top-level package of each frame of an exception and of those it was raised from, innermost last."""
+    if (earlier := error.__cause__ or error.__context__) is not None:
+        yield from _packages(earlier)
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        yield str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def options_model(plugin: Architecture | Dataset | Augmentation | Generator) -> type[Options] | None:

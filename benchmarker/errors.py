@@ -25,6 +25,25 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+MESSAGE_LENGTH = 500
+"""Characters of a message of foreign code that are shown; tracebacks hold all of it."""
+
+
+def shorten(text: str) -> str:
+    """Return a text of at most `MESSAGE_LENGTH` characters, with a mark where the rest was cut off.
+
+    Examples
+    --------
+    >>> shorten("too small")
+    'too small'
+    >>> shorten("x" * 600).endswith("x... (600 characters)")
+    True
+    """
+    if len(text) <= MESSAGE_LENGTH:
+        return text
+    mark = f"... ({len(text)} characters)"
+    return text[: MESSAGE_LENGTH - len(mark)] + mark
+
 
 class BenchmarkerError(Exception):
     """Base of all errors that are raised on purpose.

@@ -16,6 +16,7 @@ from click.exceptions import Exit
 from benchmarker.cli.interrupts import ended_by_signals, exit_code
 from benchmarker.cli.options import command_settings
 from benchmarker.containment import describe
+from benchmarker.discovery import blamed
 from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
 
 if TYPE_CHECKING:
@@ -222,6 +223,8 @@ def _unexpected(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         # Commands report files that they cannot write, so this is the output itself, as in `>> log.txt`.
         return f"error: {error.filename or 'the output'}: the disk is full; free some space"
+    if (plugin := blamed(error)) is not None:
+        return f"error: a plugin of {plugin} failed: {describe(error)}\n--debug shows where."
     return f"internal error: {describe(error)}\nPlease report it with the output of --debug."
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, get_args
@@ -30,7 +31,7 @@ from benchmarker.contracts.images import (
 )
 from benchmarker.contracts.plugins import Dataset, Download
 from benchmarker.contracts.settings import Options, Preparation
-from benchmarker.contracts.tasks import Classification, Task
+from benchmarker.contracts.tasks import Classification, Regression, Task
 from benchmarker.data.cache import cache_folder, produce
 from benchmarker.data.downloads import fetch, user_file
 from benchmarker.data.preparation import prepare_image
@@ -178,15 +179,25 @@ def _load(dataset: Dataset, options: Options | None, context: DatasetContext) ->
         contents = resolve(dataset.loader)(options, context)
     if not isinstance(contents, DatasetContents):
         raise PluginError(f"{dataset.loader} must return DatasetContents. Received: {type(contents).__name__}")
-    if not all(isinstance(unit, str) for unit in contents.attribute_units.values()):
-        raise PluginError(
-            f"{dataset.loader}: attribute_units must be texts. Received: {dict(contents.attribute_units)!r:.200}"
-        )
+    if problem := _contents_problem(contents):
+        raise PluginError(f"{dataset.loader}: {problem}")
     try:
         canonical_json(contents.signature)
     except (TypeError, ValueError) as error:
         raise PluginError(f"{dataset.loader}: its signature cannot be written as JSON: {error}") from error
     return contents
+
+
+def _contents_problem(contents: Any) -> str:
+    """Return why facts about a dataset break the contract of loaders, or an empty text."""
+    if not isinstance(contents.task, Classification | Regression):
+        return f"its task must be a Classification or a Regression. Received: {contents.task!r:.100}"
+    if contents.count is not None and (not isinstance(contents.count, int) or contents.count < 0):
+        return f"its count must be a whole number or None. Received: {contents.count!r:.100}"
+    units = contents.attribute_units
+    if not isinstance(units, Mapping) or not all(isinstance(text, str) for pair in units.items() for text in pair):
+        return f"attribute_units must be texts. Received: {units!r:.200}"
+    return ""
 
 
 def _records(dataset: Dataset, contents: DatasetContents) -> Iterator[ImageRecord | SkippedImage]:
@@ -196,23 +207,49 @@ def _records(dataset: Dataset, contents: DatasetContents) -> Iterator[ImageRecor
                 raise PluginError(
                     f"the records of {dataset.loader} must be ImageRecord or SkippedImage. Received: {record!r:.100}"
                 )
-            if isinstance(record, ImageRecord) and (problem := _problem(record)):
+            if problem := _problem(record) if isinstance(record, ImageRecord) else _skipped_problem(record):
                 raise PluginError(f"{dataset.loader}: a record has {problem}")
             yield record
 
 
+def _skipped_problem(record: Any) -> str:
+    if not _is_text(record.name) or not _is_text(record.reason):
+        return f"a name and a reason that are not both texts. Received: {record!r:.200}"
+    return ""
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a value is a text that can be written as UTF-8, which lone surrogates cannot."""
+    try:
+        return isinstance(value, str) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def _problem(record: Any) -> str:
     """Return why a record breaks the contract of loaders, or an empty text."""
-    if not isinstance(record.source_id, str) or not record.source_id:
+    if not _is_text(record.source_id):
         return f"a source_id that is not a text. Received: {record.source_id!r:.100}"
+    if isinstance(record.image, np.ma.MaskedArray):
+        return f"a masked image ({record.source_id!r}): fill it with NaN where there is no value"
     if not isinstance(record.image, np.ndarray):
         return f"an image that is not a numpy array ({record.source_id!r}). Received: {type(record.image).__name__}"
     if record.part not in (None, *get_args(Part)):
         parts = ", ".join(map(repr, get_args(Part)))
         return f"a part that is not one of {parts} or None ({record.source_id!r}). Received: {record.part!r:.100}"
+    return _attributes_problem(record)
+
+
+def _attributes_problem(record: Any) -> str:
+    if not isinstance(record.attributes, Mapping):
+        return f"attributes that are not a mapping ({record.source_id!r}). Received: {record.attributes!r:.100}"
     for name, value in record.attributes.items():
+        if not _is_text(name):
+            return f"an attribute whose name is not a text ({record.source_id!r}). Received: {name!r:.100}"
         if not isinstance(value, int | float | np.integer | np.floating):
             return f"an attribute {name!r} that is not a number ({record.source_id!r}). Received: {value!r:.100}"
+        if isinstance(value, int) and abs(value) > sys.float_info.max:
+            return f"an attribute {name!r} that is too large ({record.source_id!r})"
     return ""
 
 
@@ -277,10 +314,15 @@ def _checked_target(record: ImageRecord, task: Task) -> int | list[float]:
         if not isinstance(record.target, int | np.integer) or not 0 <= record.target < task.n_outputs:
             raise PluginError(
                 f"the target of {record.source_id!r} must be a class index from 0 to {task.n_outputs - 1}. "
-                f"Received: {record.target!r}"
+                f"Received: {record.target!r:.100}"
             )
         return int(record.target)
-    values = [float(value) for value in np.atleast_1d(np.asarray(record.target, dtype=np.float64))]
+    try:
+        values = np.asarray(record.target, dtype=np.float64).reshape(-1).tolist()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PluginError(
+            f"the target of {record.source_id!r} must be {task.n_outputs} number(s). Received: {record.target!r:.100}"
+        ) from error
     if len(values) != task.n_outputs or not np.isfinite(values).all():
         raise UnreadableImageError(f"its target is {values}, not {task.n_outputs} finite number(s)")
     return values

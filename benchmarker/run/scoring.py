@@ -21,7 +21,7 @@ from benchmarker.study.layout import COSTS_FILE, METRICS_FILE, Checkpoint, predi
 from benchmarker.study.plan import PartSizes
 from benchmarker.study.protocol import EventHandler, Scoring
 from benchmarker.study.runs import CellCosts, CellMetrics, CheckpointMetrics
-from benchmarker.training.batches import FixedBatches, decode_outputs
+from benchmarker.training.batches import FixedBatches, decode_outputs, failures_of
 from benchmarker.training.sets import PartSet
 
 TIMED_IMAGES = 256
@@ -112,7 +112,8 @@ def predict(model: keras.Model, images: TrainingSet, batch_size: int) -> NDArray
         If one of them is not a finite number.
     """
     batches = FixedBatches(images, batch_size=batch_size, targets=False)
-    outputs = np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
+    with failures_of(batches):
+        outputs = np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
     if not np.isfinite(outputs).all():
         raise DivergedError("the network predicts NaN or infinity; try a smaller learning rate")
     return decode_outputs(images.task, outputs)

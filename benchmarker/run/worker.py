@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO
 
 from benchmarker.containment import describe
-from benchmarker.errors import BenchmarkerError
+from benchmarker.discovery import blamed
+from benchmarker.errors import BenchmarkerError, shorten
 from benchmarker.files import remove_half_line, storage_error, write_text
 from benchmarker.run.run_folders import finish, identity, now
 from benchmarker.study.layout import EVENTS_FILE, TRACEBACK_FILE
@@ -36,6 +37,9 @@ from benchmarker.study.protocol import (
     StepDone,
 )
 from benchmarker.study.runs import FailedManifest, FinishedManifest, read_manifest
+
+_TRACEBACK_LENGTH = 20_000
+"""Characters of a traceback in the manifest and the log; the file of the traceback holds all of it."""
 
 
 class _Reporter:
@@ -63,7 +67,23 @@ def failure_kind(error: BaseException) -> str:
     if isinstance(error, MemoryError) or exhausted:
         return "out-of-memory"
     # Only code that is not ours raises `SystemExit` and its like in a worker, which no Ctrl-C reaches.
-    return "crashed" if isinstance(error, Exception) else "plugin"
+    return "crashed" if isinstance(error, Exception) and not blamed(error) else "plugin"
+
+
+def failure_message(error: BaseException) -> str:
+    """Return the message of a failure, of at most 500 characters; ``traceback.txt`` holds all of it."""
+    if blamed(error) and failure_kind(error) == "plugin" and not isinstance(error, BenchmarkerError):
+        return shorten(f"a plugin of {blamed(error)} failed: {type(error).__name__}: {error}")
+    return shorten(str(error) or repr(error)) if isinstance(error, Exception) else describe(error)
+
+
+def shown_traceback(error: BaseException) -> str:
+    """Return the traceback of an exception, without the causes and the rest of its message where they are long."""
+    everything = "".join(traceback.format_exception(error))
+    if len(everything) <= _TRACEBACK_LENGTH:
+        return everything
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"{frames[-_TRACEBACK_LENGTH:]}{describe(error)}\n({TRACEBACK_FILE} holds all of it)\n"
 
 
 def main() -> int:
@@ -94,13 +114,13 @@ def _do(job: Job, send: EventHandler) -> int:
             **identity(job.planned),
             started=started,
             kind=failure_kind(error),
-            message=(str(error) or repr(error)) if isinstance(error, Exception) else describe(error),
-            traceback=traceback.format_exc(),
+            message=failure_message(error),
+            traceback=shown_traceback(error),
             finished=now(),
         )
         send(Failed(kind=failed.kind, message=failed.message))
-        traceback.print_exc()
-        write_text(job.folder / TRACEBACK_FILE, failed.traceback)
+        sys.stderr.write(failed.traceback)
+        write_text(job.folder / TRACEBACK_FILE, traceback.format_exc())
         finish(job.folder, job.paths.failed, failed)
         return 1
     send(Finished())

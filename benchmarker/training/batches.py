@@ -7,7 +7,8 @@ ahead, even across the end of an epoch, and still trains each epoch in the right
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -124,7 +125,39 @@ def balanced_weights(targets: NDArray[np.int64], n_classes: int) -> NDArray[np.f
     return (len(targets) / (present * counts[targets])).astype(np.float32)
 
 
-class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches by index, which keep the exception that making one ended with.
+
+    TensorFlow fetches them in its own thread, and turns every exception there into one of its own.
+    """
+
+    failure: Exception | None = None
+
+    def __getitem__(self, index: int) -> Batch:
+        try:
+            return self.make(index)
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def make(self, index: int) -> Batch:
+        """Return a batch."""
+        raise NotImplementedError
+
+
+@contextmanager
+def failures_of(*batches: _Batches) -> Iterator[None]:
+    """Raise the exception that making a batch ended with, instead of what the backend made of it."""
+    try:
+        yield
+    except Exception as error:
+        for each in batches:
+            if each.failure is not None and each.failure is not error:
+                raise each.failure from None
+        raise
+
+
+class OrderedBatches(_Batches):
     """The batches of all epochs, with another order for each epoch.
 
     Parameters
@@ -177,7 +210,8 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return self.steps_per_epoch * (self._epochs - self.first_epoch)
 
-    def __getitem__(self, index: int) -> Batch:
+    def make(self, index: int) -> Batch:
+        """Return batch ``index`` of all epochs."""
         epoch, step = divmod(index, self.steps_per_epoch)
         epoch += self.first_epoch
         order, draws = self._epoch(epoch)
@@ -205,7 +239,7 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return current[1], current[2]
 
 
-class FixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+class FixedBatches(_Batches):
     """Images in their original order, with or without targets, for validation and prediction.
 
     Parameters
@@ -227,7 +261,8 @@ class FixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return math.ceil(len(self._images) / self._batch_size)
 
-    def __getitem__(self, index: int) -> Batch:
+    def make(self, index: int) -> Batch:
+        """Return batch ``index``."""
         start = index * self._batch_size
         chosen = np.arange(start, min(start + self._batch_size, len(self._images)))
         images = self._images.batch(chosen)

@@ -15,7 +15,7 @@ from benchmarker.digests import digest_arrays
 from benchmarker.errors import DivergedError
 from benchmarker.study.links import EpochLink
 from benchmarker.trail import Trail
-from benchmarker.training.batches import FixedBatches, OrderedBatches
+from benchmarker.training.batches import FixedBatches, OrderedBatches, failures_of
 from benchmarker.training.snapshots import CallbackState, Progress, Snapshots, Weights, to_array
 
 _OPTIMISERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
@@ -111,16 +111,17 @@ def fit(
     keeper = _Keeper(_Record(train=train, best=best, progress=progress, trail=trail or Trail()), on_epoch)
     writer = _Writer(keeper.record, state, snapshots)
     if progress.epoch < epochs and not progress.stopped:
-        model.fit(
-            train,
-            initial_epoch=progress.epoch,
-            epochs=epochs,
-            steps_per_epoch=train.steps_per_epoch,
-            shuffle=False,
-            validation_data=validation,
-            callbacks=[*schedule, state, keeper, writer],
-            verbose=0,
-        )
+        with failures_of(train, validation):
+            model.fit(
+                train,
+                initial_epoch=progress.epoch,
+                epochs=epochs,
+                steps_per_epoch=train.steps_per_epoch,
+                shuffle=False,
+                validation_data=validation,
+                callbacks=[*schedule, state, keeper, writer],
+                verbose=0,
+            )
     return Fitted(best=keeper.record.best, final=model.get_weights(), progress=progress)
 
 

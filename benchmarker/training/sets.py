@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarker.containment import PluginErrors
 from benchmarker.contracts.images import LabelledImages, TrainingSet
 from benchmarker.contracts.plugins import Augmentation
 from benchmarker.contracts.settings import Options
@@ -99,15 +100,95 @@ class Transform:
         return self.stream.child("epoch", epoch=epoch).generator().random((n, self.draws_per_image))
 
     def apply(self, images: NDArray[np.float32], draws: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the transformed images; refuse a transform that changes their shape or type."""
-        changed = self.function(images, draws, self.options)
-        is_array = isinstance(changed, np.ndarray)
-        received = f"{changed.dtype} of shape {changed.shape}" if is_array else type(changed).__name__
-        if received != f"float32 of shape {images.shape}":
-            raise PluginError(
-                f"the transform {self.name!r} must return float32 images of shape {images.shape}. Received: {received}"
-            )
-        return changed
+        """Return the transformed images.
+
+        Raises
+        ------
+        PluginError
+            If the transform fails, or returns something else than finite images of the same shape.
+        """
+        with _failures_of(owner := f"the transform {self.name!r}"):
+            changed = self.function(images, draws, self.options)
+        return _checked_images(owner, changed, images.shape)
+
+
+def _failures_of(owner: str) -> PluginErrors:
+    return PluginErrors(owner, passing=(OSError, MemoryError))  # a full disk or memory is not the plugin's fault
+
+
+def _checked_images(owner: str, images: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return what an augmentation made, if it is finite float32 images of a shape."""
+    is_array = isinstance(images, np.ndarray)
+    received = f"{images.dtype} of shape {images.shape}" if is_array else type(images).__name__
+    if received != f"float32 of shape {shape}":
+        raise PluginError(f"{owner} must return float32 images of shape {shape}. Received: {received}")
+    if not np.isfinite(images).all():
+        raise PluginError(f"{owner} must return finite pixels. Received: NaN or infinity")
+    checked: NDArray[np.float32] = images
+    return checked
+
+
+class ExpandedSet:
+    """What an expansion returned, checked where it enters: its size, its targets, and every batch.
+
+    Parameters
+    ----------
+    made : TrainingSet
+        Set that the expansion returned.
+    base : TrainingSet
+        Set that it was given.
+    name : str
+        Name of the augmentation.
+
+    Raises
+    ------
+    PluginError
+        If the set is smaller than the one that was expanded, or has another task, shape of images or kind of targets.
+    """
+
+    def __init__(self, made: TrainingSet, base: TrainingSet, name: str) -> None:
+        self._owner = f"the expansion {name!r}"
+        self.made = made
+        with _failures_of(self._owner):
+            self._length = len(made)
+            self.task: Task = made.task
+            self.targets: NDArray[Any] = np.asarray(made.targets)
+            self.image_shape: tuple[int, int, int] = made.image_shape
+            problem = self._problem(base)
+        if problem:
+            raise PluginError(f"{self._owner} must return a larger training set: {problem}")
+
+    def __len__(self) -> int:
+        return self._length
+
+    def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the images at ``indices``, ndarray of shape (len(indices), height, width, channels)."""
+        with _failures_of(self._owner):
+            images = self.made.batch(indices)
+        return _checked_images(self._owner, images, (len(indices), *self.image_shape))
+
+    def _problem(self, base: TrainingSet) -> str:
+        """Return why the set breaks the contract of expansions, or an empty text."""
+        if len(self) < len(base):
+            return f"at least {len(base)} images were expected. Received: {len(self)}"
+        if self.task != base.task:
+            return f"the task {base.task} was expected. Received: {self.task!r:.200}"
+        if self.image_shape != base.image_shape:
+            return f"images of shape {base.image_shape} were expected. Received: {self.image_shape!r:.100}"
+        expected = (len(self), *base.targets.shape[1:])
+        if self.targets.shape != expected or self.targets.dtype != base.targets.dtype:
+            received = f"{self.targets.dtype} of shape {self.targets.shape}"
+            return f"targets of {base.targets.dtype} and shape {expected} were expected. Received: {received}"
+        return self._value_problem()
+
+    def _value_problem(self) -> str:
+        """Return why targets have no meaning in the task, or an empty text."""
+        if not isinstance(self.task, Classification):
+            return "" if np.isfinite(self.targets).all() else "targets must be finite. Received: NaN or infinity"
+        if self.targets.min() < 0 or self.targets.max() >= self.task.n_outputs:
+            received = f"{self.targets.min()} to {self.targets.max()}"
+            return f"class indices from 0 to {self.task.n_outputs - 1} were expected. Received: {received}"
+        return ""
 
 
 def expand(base: TrainingSet, applied: Sequence[AppliedAugmentation], seed: int, part: str) -> TrainingSet:
@@ -123,11 +204,20 @@ def expand(base: TrainingSet, applied: Sequence[AppliedAugmentation], seed: int,
         Seed of the cell.
     part : str
         ``"train"`` or ``"validation"``.
+
+    Raises
+    ------
+    PluginError
+        If an expansion fails, or returns something else than a larger set of the same kind; see `ExpandedSet`.
     """
     expanded = base
     for stream, entry in _streams(applied, seed, part):
+        name = entry.augmentation.name
         if entry.augmentation.kind == "expansion":
-            expanded = resolve(entry.augmentation.builder)(expanded, entry.options, stream)
+            build = resolve(entry.augmentation.builder)
+            with _failures_of(f"the expansion {name!r}"):
+                made = build(expanded, entry.options, stream)
+            expanded = ExpandedSet(made, expanded, name)
     return expanded
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import rich_click as click
 from benchmarker.cli import main, quickstart
 from benchmarker.cli.entry import cli
 from benchmarker.errors import ConfigurationError, StorageError
+from tests.fixture_plugins import install
 
 COMMANDS = (
     "run", "list", "validate", "leaderboard", "report", "show", "audit", "schema", "doctor", "merge", "gc", "gan",
@@ -118,6 +120,19 @@ def test_error_becomes_one_message_and_an_exit_code(
     monkeypatch.setattr("benchmarker.discovery.installed", fail)
     assert main(["list"]) == code
     assert capsys.readouterr().err.lstrip("\n") == message
+
+
+def test_error_from_the_code_of_a_plugin_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(install(tmp_path, "culprit", "def call():\n    raise KeyError('x' * 1000)\n"))
+    module = importlib.import_module("culprit")
+    monkeypatch.setattr("benchmarker.discovery.installed", module.call)
+    assert main(["list"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: a plugin of culprit 1.0 failed: KeyError")
+    assert "report it" not in told
+    assert len(told) < 700
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

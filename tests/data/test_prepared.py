@@ -380,12 +380,38 @@ def test_records_of_another_type_are_a_plugin_error(sky: Sky) -> None:
         ({"source_id": 3}, r"a source_id that is not a text\. Received: 3"),
         ({"source_id": ""}, r"a source_id that is not a text\. Received: ''"),
         ({"image": [[0.0, 1.0]]}, r"an image that is not a numpy array .*Received: list"),
+        ({"source_id": "\ud800"}, r"a source_id that is not a text"),
+        ({"image": np.ma.masked_less(_image(1), 0.5)}, r"a masked image"),
+        ({"attributes": None}, r"attributes that are not a mapping .*Received: None"),
+        ({"attributes": {3: 1.0}}, r"an attribute whose name is not a text"),
+        ({"attributes": {"redshift": 10**400}}, r"an attribute 'redshift' that is too large"),
         ({"attributes": {"redshift": "high"}}, r"an attribute 'redshift' that is not a number .*Received: 'high'"),
     ],
 )
 def test_record_with_a_wrong_value_is_a_plugin_error(sky: Sky, change: dict[str, Any], problem: str) -> None:
     sky.records[1] = _record(1, **change)
     with pytest.raises(PluginError, match=f"fake_sky:load: a record has {problem}"):
+        _prepare()
+
+
+def test_skipped_image_without_a_text_is_a_plugin_error(sky: Sky) -> None:
+    sky.records[1] = SkippedImage(name=3, reason="broken")  # type: ignore[arg-type]
+    with pytest.raises(PluginError, match="a name and a reason that are not both texts"):
+        _prepare()
+
+
+@pytest.mark.parametrize("target", ["steep", [[1.0], [2.0, 3.0]], 1j])
+def test_target_of_a_regression_that_is_no_number_is_a_plugin_error(sky: Sky, target: Any) -> None:
+    sky.task = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=2),))
+    sky.records = [_record(0, target=[0.5]), _record(1, target=target)]
+    with pytest.raises(PluginError, match=r"the target of 'J0001' must be 1 number"):
+        _prepare()
+
+
+@pytest.mark.parametrize(("fact", "complaint"), [("task", "its task must be"), ("units", "attribute_units")])
+def test_facts_of_a_dataset_are_checked(sky: Sky, fact: str, complaint: str) -> None:
+    setattr(sky, fact, None)
+    with pytest.raises(PluginError, match=f"fake_sky:load: {complaint}"):
         _prepare()
 
 

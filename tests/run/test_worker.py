@@ -1,13 +1,18 @@
-"""The kind of failure of each exception."""
+"""The kind and the message of failure of each exception."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
+import sys
+import types
+from pathlib import Path
 
 import pytest
 
 from benchmarker import DataError
-from benchmarker.run.worker import failure_kind
+from benchmarker.run.worker import failure_kind, failure_message, shown_traceback
+from tests.fixture_plugins import install
 
 
 class ResourceExhaustedError(Exception):
@@ -36,3 +41,38 @@ def test_failure_kind_of_jax_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(jax.errors.JaxRuntimeError) as caught:
         jax.numpy.zeros((2**44,), dtype="float32").block_until_ready()
     assert failure_kind(caught.value) == "out-of-memory"
+
+
+def _raised_by_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> Exception:
+    """Return an exception that came through the code of an installed plugin."""
+    source = f"def call():\n    {statement}\n"
+    monkeypatch.syspath_prepend(install(folder, "blameworthy", source))
+    monkeypatch.delitem(sys.modules, "blameworthy", raising=False)
+    module: types.ModuleType = importlib.import_module("blameworthy")
+    try:
+        module.call()
+    except (ValueError, MemoryError) as error:
+        return error
+    raise AssertionError("the plugin did not fail")
+
+
+def test_error_from_the_code_of_a_plugin_is_that_plugins_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = _raised_by_plugin(tmp_path, monkeypatch, "int('three')")
+    assert failure_kind(error) == "plugin"
+    assert failure_message(error).startswith("a plugin of blameworthy 1.0 failed: ValueError: ")
+
+
+def test_memory_that_a_plugin_asked_for_is_still_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert failure_kind(_raised_by_plugin(tmp_path, monkeypatch, "raise MemoryError")) == "out-of-memory"
+
+
+def test_long_message_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = _raised_by_plugin(tmp_path, monkeypatch, "raise ValueError('x' * 5_000_000)")
+    assert len(failure_message(error)) <= 500
+    assert re.search(r"\(50000\d\d characters\)$", failure_message(error))
+    shown = shown_traceback(error)
+    assert len(shown) < 20_000
+    assert "blameworthy.py" in shown
+    assert "traceback.txt holds all of it" in shown

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from benchmarker import Classification, LabelledImages, Regression, RegressionTarget, Stream, Training
 from benchmarker.contracts.settings import EarlyStopping, Plateau
-from benchmarker.errors import DivergedError
+from benchmarker.errors import DivergedError, PluginError
 from benchmarker.training.batches import FixedBatches, OrderedBatches
 from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
-from benchmarker.training.sets import PartSet
+from benchmarker.training.sets import PartSet, Transform
 
 TASK = Classification(classes=("compact", "FRI"))
 INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
@@ -225,3 +225,20 @@ def test_mixed_precision_keeps_weights_in_float32() -> None:
     assert hidden.compute_dtype == "bfloat16"
     assert {weight.dtype for weight in found.fitted.final} == {np.dtype("float32")}
     assert found.column("loss")[-1] < found.column("loss")[0]
+
+
+def _failing_transform() -> Transform:
+    def blank(images: Any, _draws: Any, _options: Any) -> Any:
+        return images * np.float32(np.nan)
+
+    return Transform(name="blank", function=blank, options=None, draws_per_image=0, stream=Stream("test"))
+
+
+def test_failure_of_a_transform_is_not_hidden_by_the_backend() -> None:
+    model, training = _network(), Training(batch_size=8, optimiser="sgd", plateau=None)
+    compile_model(model, TASK, training, 0.1)
+    train = OrderedBatches(
+        _part(), batch_size=8, epochs=1, order=Stream("order", seed=1), transforms=[_failing_transform()]
+    )
+    with pytest.raises(PluginError, match="the transform 'blank' must return finite pixels"):
+        fit(model, training, epochs=1, train=train, validation=FixedBatches(_part(), batch_size=8, targets=True))

@@ -23,7 +23,7 @@ from benchmarker import (
     Task,
     TrainingSet,
 )
-from benchmarker.training.sets import AppliedAugmentation, PartSet, Transform, expand, transforms
+from benchmarker.training.sets import AppliedAugmentation, ExpandedSet, PartSet, Transform, expand, transforms
 
 TASK = Classification(classes=("compact", "FRI"))
 INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
@@ -150,13 +150,83 @@ def test_expansions_are_chained_in_order() -> None:
     assert expanded.targets.tolist() == [0, 1, 0] * 4
 
 
+class _Fixed:
+    """A training set of given facts, as an expansion might return."""
+
+    task: Any = TASK
+    image_shape: Any = (4, 4, 1)
+
+    def __init__(self, n: int = 6, **facts: Any) -> None:
+        self.n = n
+        self.targets: Any = np.arange(n) % 2
+        self.images: Any = _numbered(n)
+        vars(self).update(facts)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def batch(self, indices: NDArray[np.int64]) -> Any:
+        return self.images[indices]
+
+
+@pytest.mark.parametrize(
+    ("made", "complaint"),
+    [
+        (_Fixed(3), "at least 4 images were expected. Received: 3"),
+        (_Fixed(task=INCLINATION), "the task Classification"),
+        (_Fixed(image_shape=(4, 4, 3)), "images of shape (4, 4, 1) were expected"),
+        (_Fixed(targets=np.zeros(5, np.int64)), "Received: int64 of shape (5,)"),
+        (_Fixed(targets=np.zeros(6)), "Received: float64 of shape (6,)"),
+        (_Fixed(targets=np.full(6, 2)), "class indices from 0 to 1 were expected. Received: 2 to 2"),
+        (None, "failed: TypeError"),
+    ],
+    ids=["smaller", "task", "shape", "targets", "type", "class", "nothing"],
+)
+def test_expansion_that_returns_something_else_is_a_plugin_error(
+    made: Any, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fake_augmentations.double", lambda _base, _options, _stream: made)
+    with pytest.raises(PluginError) as caught:
+        expand(PartSet(_labelled(_numbered(4)), np.arange(4)), [_expansion("mine")], 1, "train")
+    assert str(caught.value).startswith("the expansion 'mine'")
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("images", "received"),
+    [
+        (_numbered(6, size=5), "float32 of shape (2, 5, 5, 1)"),
+        (_numbered(6).astype(np.float64), "float64 of shape (2, 4, 4, 1)"),
+        (np.full((6, 4, 4, 1), np.nan, np.float32), "NaN or infinity"),
+        (_numbered(1), "IndexError"),
+    ],
+)
+def test_batch_of_an_expansion_is_checked(images: Any, received: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fake_augmentations.double", lambda _base, _options, _stream: _Fixed(images=images))
+    expanded = expand(PartSet(_labelled(_numbered(4)), np.arange(4)), [_expansion("mine")], 1, "train")
+    with pytest.raises(PluginError, match="the expansion 'mine'") as caught:
+        expanded.batch(np.array([5, 2]))
+    assert received in str(caught.value)
+
+
+def test_failure_of_an_expansion_names_it_and_cuts_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("x" * 5_000_000)
+
+    monkeypatch.setattr("fake_augmentations.double", fail)
+    with pytest.raises(PluginError, match="the expansion 'mine' failed: ValueError: xxx") as caught:
+        expand(PartSet(_labelled(_numbered(4)), np.arange(4)), [_expansion("mine")], 1, "train")
+    assert len(str(caught.value)) < 600
+
+
 def _streams(applied: list[AppliedAugmentation], seed: int = 1, part: str = "train") -> list[str]:
     """Return the keys of the streams that expansions were given, outermost last."""
     expanded: Any = expand(PartSet(_labelled(_numbered(2)), np.arange(2)), applied, seed, part)
     keys: list[str] = []
-    while isinstance(expanded, Doubled):
-        keys.insert(0, expanded.stream.key())
-        expanded = expanded.base
+    while isinstance(expanded, ExpandedSet):
+        made: Any = expanded.made
+        keys.insert(0, made.stream.key())
+        expanded = made.base
     return keys
 
 
@@ -220,6 +290,17 @@ def test_transform_that_returns_something_else_is_a_plugin_error(function: Any, 
         _made(function).apply(_numbered(2), np.zeros((2, 1)))
     assert str(caught.value).startswith("the transform 'mine' must return float32 images of shape (2, 4, 4, 1)")
     assert str(caught.value).endswith(f"Received: {received}")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_transform_that_makes_no_numbers_is_a_plugin_error(value: float) -> None:
+    with pytest.raises(PluginError, match="the transform 'mine' must return finite pixels"):
+        _made(lambda images, _draws, _options: images + np.float32(value)).apply(_numbered(2), np.zeros((2, 1)))
+
+
+def test_failure_of_a_transform_names_it() -> None:
+    with pytest.raises(PluginError, match="the transform 'mine' failed: ZeroDivisionError"):
+        _made(lambda _images, _draws, _options: 1 / 0).apply(_numbered(2), np.zeros((2, 1)))
 
 
 def resident_file_bytes() -> int:
