@@ -28,6 +28,7 @@ extensions = [
 exclude_patterns = ["_extensions", "_templates"]
 templates_path = ["_templates"]
 default_role = "py:obj"
+smartquotes = False  # bibcodes have several dots in a row
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,21 +37,21 @@ _SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Other names", ("",)),
 )
 
-# Where a registry's settings are defined, in the order in which a reader needs them.
-_DEFINITIONS = (
-    "Registry",
-    "DatasetEntry",
-    "Preparation",
-    "Split",
-    "ArmEntry",
-    "AugmentationEntry",
-    "GeneratedEntry",
-    "GeneratorEntry",
-    "Training",
-    "Plateau",
-    "EarlyStopping",
-    "ModelEntry",
-)
+# Where a registry's settings are defined, in the order in which a reader needs them, and where they are in a registry.
+_DEFINITIONS = {
+    "Registry": "The registry",
+    "DatasetEntry": "`dataset`",
+    "Preparation": "`dataset.preparation`",
+    "Split": "`dataset.split`",
+    "GeneratorEntry": "`generators`",
+    "ArmEntry": "`arms`",
+    "AugmentationEntry": "`arms.augmentations`",
+    "GeneratedEntry": "`arms.generated`",
+    "Training": "`training`",
+    "Plateau": "`training.plateau`",
+    "EarlyStopping": "`training.early_stopping`",
+    "ModelEntry": "`models`",
+}
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def schema_page() -> Iterator[str]:
     for name in names:
         properties = definitions.get(name, {}).get("properties")
         if properties:
-            yield from ("", f"({_anchor(name)})=", f"## {name}", "")
+            yield from ("", f"({_anchor(name)})=", f"## {_DEFINITIONS.get(name, name)}", "")
             yield from _paragraph(definitions[name].get("description", ""))
             yield from _table(properties, definitions[name].get("required", ()))
 
@@ -141,16 +142,19 @@ def _table(properties: Mapping[str, Any], required: Iterable[str] = ()) -> Itera
     yield from ("| key | value | default | meaning |", "|---|---|---|---|")
     for name, each in properties.items():
         key = f"**`{name}`**" if name in required else f"`{name}`"
-        default = f"`{json.dumps(each['default'])}`" if "default" in each else ""
+        default = each.get("default")
+        nested = isinstance(default, dict) or (isinstance(default, list) and isinstance(next(iter(default), 0), dict))
+        plain = "default" in each and not nested  # nested ones have a table of their own
+        shown = f"`{json.dumps(default)}`" if plain else ""
         meaning = " ".join(str(each.get("description", "")).split()).replace("|", "\\|")
-        yield f"| {key} | {_type(each)} | {default} | {meaning} |"
+        yield f"| {key} | {_type(each)} | {shown} | {meaning} |"
 
 
 def _type(schema: Mapping[str, Any]) -> str:
     """Describe the values that a schema admits in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
-        return f"[{name}](#{_anchor(name)})"
+        return f"[{_DEFINITIONS.get(name, name)}](#{_anchor(name)})"
     for combined in ("anyOf", "oneOf", "allOf"):
         if combined in schema:
             return " or ".join(dict.fromkeys(_type(each) for each in schema[combined]))
@@ -175,7 +179,7 @@ def _plain_type(schema: Mapping[str, Any]) -> str:
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     signs = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
-    bounds = [f"{sign} {schema[name]:g}" for name, sign in signs.items() if name in schema]
+    bounds = [f"{sign} {schema[name]:,}" for name, sign in signs.items() if name in schema]
     return f" {' and '.join(bounds)}" if bounds else ""
 
 
@@ -203,7 +207,14 @@ def _overview(plugins: Iterable[Any]) -> Iterator[str]:
     yield "|" + "---|" * (2 + len(columns))
     for plugin in plugins:
         cells = (f"`{plugin.name}`", plugin.summary, *(str(getattr(plugin, name)) for name in columns))
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield "| " + " | ".join(_linked(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _linked(text: str) -> str:
+    """Turn bibcodes, DOIs and arXiv numbers into links."""
+    text = re.sub(r"\b\d{4}[A-Za-z&]{2,6}[\w.]+\d[A-Z]\b", r"[\g<0>](https://ui.adsabs.harvard.edu/abs/\g<0>)", text)
+    text = re.sub(r"doi:(10\.[^\s;,]+)", r"[\g<0>](https://doi.org/\1)", text)
+    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[\g<0>](https://arxiv.org/abs/\1)", text)
 
 
 def _options(plugins: Iterable[Any]) -> Iterator[str]:
@@ -217,5 +228,8 @@ def _options(plugins: Iterable[Any]) -> Iterator[str]:
             names.append(plugin.name)
     for names, each in shared.values():
         if each.get("properties"):
-            yield from ("", f"### Options of {', '.join(f'`{name}`' for name in names)}", "")
+            more = f" and {len(names) - 1} more" if len(names) > 2 else "".join(f", `{name}`" for name in names[1:])
+            yield from ("", f"### Options of `{names[0]}`{more}", "")
+            if len(names) > 2:
+                yield from (f"These {len(names)}: {', '.join(f'`{name}`' for name in names)}.", "")
             yield from _table(each["properties"], each.get("required", ()))

@@ -1,4 +1,4 @@
-"""Draws the gallery from a study: every format, as small pictures and excerpts.
+"""Draws the gallery from a study: every report format, as small pictures and excerpts.
 
     python docs/gallery/make.py results/quickstart
 
@@ -30,7 +30,7 @@ PAGE = HERE.parent / "reference" / "gallery.md"
 WIDEST = 1000
 _COLOURS = 128
 _VIEWS = (
-    ("page_light", 1280, 900, "light", ""),
+    ("page_light", 1180, 1150, "light", ""),
     ("page_dark", 1280, 900, "dark", "#classes"),
     ("page_phone", 360, 720, "light", ""),
 )
@@ -134,7 +134,7 @@ def _text(results: StudyResults, options: ReportOptions) -> str:
     numbers = _rendered("latex", results, options)["numbers.tex"].splitlines()[:6]
     return f"""# Gallery
 
-Every format, drawn by `make gallery`, here from the study "{results.title}".
+Every report format, drawn by `make gallery` from the study "{results.title}".
 `benchmarker report STUDY --format NAME` writes one of them; [Report formats](report_formats.md) says what they contain.
 
 ## html
