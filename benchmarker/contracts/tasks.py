@@ -56,7 +56,8 @@ class RegressionTarget:
     unit : str
         Unit in the notation of `astropy.units`; empty for a pure number.
     minimum, maximum : float
-        Range of the target in ``unit``. Networks are trained on this range mapped to [-1, 1].
+        Range of the target in ``unit``, which holds every value of the dataset; ``minimum`` is smaller than
+        ``maximum``. Networks are trained on this range mapped to [-1, 1].
     """
 
     name: str
@@ -98,6 +99,17 @@ class Regression:
     def output_activation(self) -> str:
         """Activation of a network's last layer, unless its paper says otherwise."""
         return "linear"
+
+    @property
+    def error_scales(self) -> tuple[float, ...]:
+        """What the error of each target is divided by before errors are averaged over targets.
+
+        1 where all targets share a unit. Otherwise the width of each target's range, since degrees and solar masses
+        have no sum: the target with the largest numbers would decide every ranking.
+        """
+        if len({target.unit for target in self.targets}) == 1:
+            return (1.0,) * len(self.targets)
+        return tuple(float(target.maximum - target.minimum) for target in self.targets)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that `task_from_json` reads."""

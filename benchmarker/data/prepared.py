@@ -192,6 +192,12 @@ def _contents_problem(contents: Any) -> str:
     """Return why facts about a dataset break the contract of loaders, or an empty text."""
     if not isinstance(contents.task, Classification | Regression):
         return f"its task must be a Classification or a Regression. Received: {contents.task!r:.100}"
+    for target in contents.task.targets if isinstance(contents.task, Regression) else ():
+        if not -math.inf < target.minimum < target.maximum < math.inf:
+            return (
+                f"the range of the target {target.name!r} must have a width: minimum < maximum, both finite. Received: "
+                f"{target.minimum!r} to {target.maximum!r}"
+            )
     if contents.count is not None and (not isinstance(contents.count, int) or contents.count < 0):
         return f"its count must be a whole number or None. Received: {contents.count!r:.100}"
     units = contents.attribute_units
@@ -325,6 +331,13 @@ def _checked_target(record: ImageRecord, task: Task) -> int | list[float]:
         ) from error
     if len(values) != task.n_outputs or not np.isfinite(values).all():
         raise UnreadableImageError(f"its target is {values}, not {task.n_outputs} finite number(s)")
+    for value, target in zip(values, task.targets, strict=True):
+        if not target.minimum <= value <= target.maximum:
+            raise DataError(
+                f"the {target.name} of {record.source_id!r} must lie in its range, {target.minimum:g} to "
+                f"{target.maximum:g} {target.unit}".rstrip()
+                + f". Received: {value:g}; correct it, or widen the range"
+            )
     return values
 
 

@@ -52,6 +52,9 @@ def primary_metric(task: Task) -> PrimaryMetricRecord:
 def scores(task: Task, targets: NDArray[Any], predictions: NDArray[np.float64]) -> dict[str, float]:
     """Return the metrics of a part: those of `classification_scores` or of `regression_scores`.
 
+    Targets of a regression that differ in their units are divided by the widths of their ranges first; see
+    `benchmarker.Regression.error_scales`.
+
     Parameters
     ----------
     task : Task
@@ -63,7 +66,8 @@ def scores(task: Task, targets: NDArray[Any], predictions: NDArray[np.float64]) 
     """
     if isinstance(task, Classification):
         return classification_scores(targets, predictions)
-    return regression_scores(targets, predictions)
+    scales = np.array(task.error_scales)
+    return regression_scores(targets / scales, predictions / scales)
 
 
 def details(task: Task, targets: NDArray[Any], predictions: NDArray[np.float64]) -> Details:
@@ -230,8 +234,9 @@ def regression_scores(targets: NDArray[np.float64], predictions: NDArray[np.floa
 
     Notes
     -----
-    With several targets each value is the mean over targets, which has a meaning only if they share a unit; `details`
-    holds the errors of each target.
+    With several targets each value is the mean over targets, which has a meaning only if they share a unit. `scores`
+    therefore divides targets of several units by the widths of their ranges, so that errors are fractions of a range;
+    `details` holds the errors of each target in its unit.
 
     Single failures dominate the root mean squared error and hardly change the median; the two together show outliers. A
     positive bias means that predictions are too large. ``loss`` is in the units of the task, while networks are

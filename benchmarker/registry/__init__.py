@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarker.registry.checks import CellProblem, canonical, check_registry
+from benchmarker.registry.checks import CellProblem, canonical, check_registry, weights_problem
 from benchmarker.registry.loading import LoadedRegistry, find_registry, load_registry, shipped_names
 from benchmarker.registry.models import (
     ArmEntry,
@@ -38,4 +38,5 @@ __all__ = [
     "registry_schema",
     "shipped_names",
     "validated_options",
+    "weights_problem",
 ]

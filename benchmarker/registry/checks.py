@@ -8,13 +8,14 @@ from typing import Any, Literal, TypeVar
 
 from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
 from benchmarker.contracts.settings import Split
-from benchmarker.contracts.tasks import Task
+from benchmarker.contracts.tasks import Regression, Task
 from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins, spelling
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
 from benchmarker.paths import reading_problem
 from benchmarker.registry.generated import generated_problems
 from benchmarker.registry.loading import LoadedRegistry
+from benchmarker.registry.models import Registry
 from benchmarker.registry.options import check_options, merged_preparation
 from benchmarker.registry.positions import KeyPath, Problem
 from benchmarker.registry.validation import suggestion
@@ -132,6 +133,13 @@ class _Use:
         return (*self.path, self.key)
 
 
+def weights_problem(task: Task | None, registry: Registry) -> str | None:
+    """Return why a registry asks for weights of classes that there are not, or None."""
+    if isinstance(task, Regression) and registry.training.class_weights != "none":
+        return "a regression has no classes to weight; leave 'class_weights' out"
+    return None
+
+
 class _Check:
     """Collects the problems of a registry."""
 
@@ -159,6 +167,8 @@ class _Check:
             return
         self._add_below(("dataset", "options"), problems)
         self._split(entry.split)
+        if (problem := weights_problem(self.task, self.registry)) is not None:
+            self._add(("training", "class_weights"), problem, "'class_weights'")
         path = self.loaded.data_path
         if path is not None and (problem := reading_problem(path)):
             self._add(("dataset", "path"), problem)

@@ -28,6 +28,7 @@ from benchmarker.registry import (
     merged_preparation,
     plain_options,
     validated_options,
+    weights_problem,
 )
 from benchmarker.run.planning import check_generated, make_cells, make_generators
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
@@ -158,6 +159,8 @@ def _prepare(
         observer.data_progress,
     )
     _refuse_one_class(dataset, data.task)
+    if (problem := weights_problem(data.task, loaded.registry)) is not None:
+        raise ConfigurationError(f"training.class_weights: {problem}")
     return data, prepared
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarker.contracts.tasks import Regression, task_from_json
 from benchmarker.errors import BenchmarkerError
 from benchmarker.statistics import caveats
 
@@ -57,12 +58,15 @@ class SourceSums:
         a regression, shape (n_sources, n_targets, 3): number of images, sum of absolute errors and of squared errors.
     classes : int
         Number of classes; 0 for a regression.
+    scales : tuple of float
+        What errors of each target are divided by before they are averaged over targets; empty for 1.
     """
 
     sources: tuple[str, ...]
     strata: NDArray[np.int64]
     values: Array
     classes: int
+    scales: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,10 +258,19 @@ def _with_predictions(results: StudyResults, cell: CellRecord, checkpoint: str, 
     if table is None or not table.source_ids:
         return found
     if not table.classes:
-        sums = regression_sums(table.source_ids, table.truth, table.values)
+        sums = regression_sums(table.source_ids, table.truth, table.values, _error_scales(results))
         return replace(found, sums=sums, image_sources=table.source_ids)
     sums = classification_sums(table.source_ids, table.truth, table.predicted, len(table.classes))
     return replace(found, sums=sums, correct=table.correct, image_sources=table.source_ids)
+
+
+def _error_scales(results: StudyResults) -> tuple[float, ...]:
+    """Return what errors of each target of a study are divided by before they are averaged."""
+    try:
+        task = task_from_json(results.task)
+    except ValueError:  # a plan of another version, or edited by hand
+        return ()
+    return task.error_scales if isinstance(task, Regression) else ()
 
 
 def classification_sums(
@@ -281,7 +294,9 @@ def classification_sums(
     return SourceSums(sources=tuple(names.tolist()), strata=strata, values=values, classes=classes)
 
 
-def regression_sums(source_ids: Sequence[str], truth: Array, predicted: Array) -> SourceSums:
+def regression_sums(
+    source_ids: Sequence[str], truth: Array, predicted: Array, scales: tuple[float, ...] = ()
+) -> SourceSums:
     """Add up errors by source and target.
 
     Parameters
@@ -290,13 +305,15 @@ def regression_sums(source_ids: Sequence[str], truth: Array, predicted: Array) -
         Source of each of the n images.
     truth, predicted : ndarray of shape (n, n_targets), float64
         Targets in the units of the task.
+    scales : tuple of float
+        What errors of each target are divided by before they are averaged over targets; empty for 1.
     """
     names, position = np.unique(np.asarray(source_ids), return_inverse=True)
     errors = predicted - truth
     values = np.zeros((names.size, errors.shape[1], 3))
     np.add.at(values, position, np.stack([np.ones_like(errors), np.abs(errors), errors**2], axis=2))
     strata = np.zeros(names.size, dtype=np.int64)
-    return SourceSums(sources=tuple(names.tolist()), strata=strata, values=values, classes=0)
+    return SourceSums(sources=tuple(names.tolist()), strata=strata, values=values, classes=0, scales=scales)
 
 
 def score(sums: SourceSums, metric: str, index: int | None = None) -> Score | None:
@@ -309,7 +326,7 @@ def score(sums: SourceSums, metric: str, index: int | None = None) -> Score | No
     metric : str
         ``"mean_per_class_accuracy"`` (percent), ``"accuracy"``, ``"macro_precision"``, ``"macro_recall"``,
         ``"macro_f1"``, ``"recall"`` (percent, of class `index`); ``"mean_absolute_error"`` or
-        ``"root_mean_squared_error"``, averaged over targets or of target `index`.
+        ``"root_mean_squared_error"``, averaged over targets (after a division by their `scales`) or of target `index`.
     index : int, optional
         Number of a class or target.
 
@@ -323,7 +340,11 @@ def score(sums: SourceSums, metric: str, index: int | None = None) -> Score | No
     functions = _CLASSIFICATION if sums.classes else _REGRESSION
     if metric not in functions:
         return None
-    total = sums.values.sum(axis=0)
+    values = sums.values
+    if sums.scales and index is None:
+        scales = np.array(sums.scales)
+        values = values / np.stack([np.ones_like(scales), scales, scales**2], axis=1)
+    total = values.sum(axis=0)
     present = total.sum(axis=1) > 0 if sums.classes else np.ones(len(total), dtype=bool)
     if index is not None:
         present = present & (np.arange(len(total)) == index)
@@ -331,7 +352,7 @@ def score(sums: SourceSums, metric: str, index: int | None = None) -> Score | No
         return None
     function = functions[metric]
     value = float(function(total[None], present)[0])
-    left_out = function(total[None] - sums.values, present)
+    left_out = function(total[None] - values, present)
     # Without its only image a metric is undefined; that source then contributes nothing to the variance.
     return Score(value=value, left_out=np.where(np.isfinite(left_out), left_out, value))
 

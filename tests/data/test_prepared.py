@@ -232,10 +232,15 @@ def test_numpy_integers_are_class_indices(sky: Sky) -> None:
 
 def test_regression_targets_keep_their_values(sky: Sky) -> None:
     sky.task = INCLINATION
-    sky.records = [_record(0, target=[50.5]), _record(1, target=(np.nan,)), _record(2, target=[61, 2]), _record(3)]
+    sky.records = [
+        _record(0, target=[50.5]),
+        _record(1, target=(np.nan,)),
+        _record(2, target=[61, 2]),
+        _record(3, target=70),
+    ]
     data = _prepare()
     assert data.targets.dtype == np.float64
-    assert data.targets.tolist() == [[50.5], [1.0]]
+    assert data.targets.tolist() == [[50.5], [70.0]]
     assert [skipped.name for skipped in data.skipped] == ["J0001", "J0002"]
     assert data.skipped[1].reason == "its target is [61.0, 2.0], not 1 finite number(s)"
 
@@ -405,6 +410,22 @@ def test_target_of_a_regression_that_is_no_number_is_a_plugin_error(sky: Sky, ta
     sky.task = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=2),))
     sky.records = [_record(0, target=[0.5]), _record(1, target=target)]
     with pytest.raises(PluginError, match=r"the target of 'J0001' must be 1 number"):
+        _prepare()
+
+
+@pytest.mark.parametrize("value", [-0.1, 2.5])
+def test_target_outside_its_range_is_refused(sky: Sky, value: float) -> None:
+    sky.task = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=2),))
+    sky.records = [_record(0, target=[0.5]), _record(1, target=[value])]
+    with pytest.raises(DataError, match=rf"redshift of 'J0001' must lie in its range, 0 to 2\. Received: {value}"):
+        _prepare()
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0), (0.0, float("inf")), (float("nan"), 1.0)])
+def test_range_of_a_target_needs_a_width(sky: Sky, low: float, high: float) -> None:
+    sky.task = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=low, maximum=high),))
+    sky.records = [_record(k, target=[1.0]) for k in range(2)]
+    with pytest.raises(PluginError, match="the range of the target 'redshift' must have a width"):
         _prepare()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -137,14 +138,31 @@ def test_regression_scores_match_hand_calculation() -> None:
     scores = metrics.scores(ORBIT, ORBIT_TRUE, ORBIT_PREDICTED)
     assert scores == pytest.approx(
         {
-            "mean_absolute_error": (12 / 3 + 0.5 / 3) / 2,
-            "root_mean_squared_error": (math.sqrt(74 / 3) + math.sqrt(0.09 / 3)) / 2,
-            "median_absolute_error": (3 + 0.2) / 2,
-            "bias": (6 + 0.3) / 6,
-            "loss": (74 + 0.09) / 6,
+            # Fractions of the ranges, 45 degrees and 1, since degrees and redshifts have no sum.
+            "mean_absolute_error": (12 / 3 / 45 + 0.5 / 3) / 2,
+            "root_mean_squared_error": (math.sqrt(74 / 3) / 45 + math.sqrt(0.09 / 3)) / 2,
+            "median_absolute_error": (3 / 45 + 0.2) / 2,
+            "bias": (6 / 45 + 0.3) / 6,
+            "loss": (74 / 45**2 + 0.09) / 6,
         }
     )
     assert all(type(value) is float for value in scores.values())
+
+
+def test_targets_of_one_unit_keep_it() -> None:
+    both = Regression(targets=tuple(replace(ORBIT.targets[0], name=name) for name in ("first", "second")))
+    scores = metrics.scores(both, ORBIT_TRUE, ORBIT_PREDICTED)
+    assert scores["mean_absolute_error"] == pytest.approx((12 / 3 + 0.5 / 3) / 2)
+
+
+def test_unit_of_a_target_does_not_change_the_ranking() -> None:
+    """One network errs by half the range of the inclination, the other by a tenth of both ranges."""
+    metres = RegressionTarget(name="distance", unit="m", minimum=0, maximum=1e20)
+    task = Regression(targets=(ORBIT.targets[0], metres))
+    true = np.array([[50.0, 5e19], [60.0, 4e19]])
+    careless, careful = true + np.array([22.5, 0.0]), true + np.array([4.5, 1e19])
+    errors = [metrics.scores(task, true, predicted)["mean_absolute_error"] for predicted in (careless, careful)]
+    assert errors == pytest.approx([0.25, 0.1])
 
 
 def test_details_have_the_errors_and_unit_of_each_target() -> None:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarker import Architecture, Augmentation, ConfigurationError, Dataset, PluginError
+from benchmarker import (
+    Architecture,
+    Augmentation,
+    ConfigurationError,
+    Dataset,
+    PluginError,
+    Regression,
+    RegressionTarget,
+)
 from benchmarker.contracts.plugins import Plugin
 from benchmarker.discovery import BrokenPlugin, Plugins
 from benchmarker.registry import CellProblem, canonical, check_registry, validated_options
@@ -81,6 +89,15 @@ def model(name: str = "convxpress", more: str = "") -> str:
 def test_registry_that_fits_has_no_problem() -> None:
     head = "dataset: my-images\narms: [real, flips]\n"
     assert check(model(more=", options: {dropout: 0, widths: [4]}"), head=head) == ()
+
+
+def test_class_weights_on_a_regression_are_refused() -> None:
+    target = RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90)
+    sky = Dataset(name="sky", loader="x:y", licence="l", citation="c", task=Regression(targets=(target,)))
+    head = "dataset: sky\ntraining: {class_weights: balanced}\n"
+    (problem,) = problems(model(), head=head, plugins=installed(sky))
+    assert says(problem, "mine.yaml:2:27", "class_weights", "regression")
+    assert check(model(), head="dataset: sky\n", plugins=installed(sky)) == ()
 
 
 def test_unknown_names_are_reported_together_with_suggestions() -> None:

@@ -52,6 +52,22 @@ def test_errors_without_a_source_are_those_of_scikit_learn(metric: str) -> None:
         assert found.left_out[k] == pytest.approx(function(truth[kept], predicted[kept]))
 
 
+@pytest.mark.parametrize("metric", ["mean_absolute_error", "root_mean_squared_error"])
+def test_errors_of_several_units_are_fractions_of_their_ranges(metric: str) -> None:
+    sources, truth, predicted = errors()
+    scales = np.array([45.0, 1e3])
+    scaled = score(regression_sums(sources, truth / scales, predicted / scales), metric)
+    found = score(regression_sums(sources, truth, predicted, tuple(scales)), metric)
+    assert found is not None
+    assert scaled is not None
+    assert found.value == pytest.approx(scaled.value)
+    assert found.left_out == pytest.approx(scaled.left_out)
+    (plain, single) = (score(regression_sums(sources, truth, predicted, s), metric, 1) for s in ((), tuple(scales)))
+    assert plain is not None
+    assert single is not None
+    assert single.value == plain.value
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "macro_precision", "macro_recall"])
 def test_scores_without_a_source_are_those_of_scikit_learn(metric: str) -> None:
     from sklearn import metrics
