@@ -21,23 +21,26 @@ REPEATS = 5
 """Number of times that predicting all images is timed."""
 
 
-class _UnknownShapeError(Exception):
-    """Keras does not know the shapes between the layers."""
+class _UncountableError(Exception):
+    """The operations cannot be counted: a shape between layers, or what a layer does, is unknown."""
 
 
 def parameters(model: keras.Model) -> NetworkParameters:
-    """Return the numbers of parameters: all, trainable ones, and those of convolutional and of dense layers."""
-    import keras
+    """Return the numbers of parameters: all, trainable ones, and those of convolutional and of dense layers.
+
+    Layers inside wrappers, attention and custom layers count in their group. Weights that a custom layer makes itself,
+    and those of recurrent layers, count in the totals only.
+    """
 
     def count(weights: list[Any]) -> int:
         return sum(math.prod(weight.shape) for weight in weights)
 
-    layers = list(_leaves(model))
+    layers = list(model._flatten_layers(include_self=False))  # also those inside wrappers and custom layers
     return NetworkParameters(
         total=count(model.weights),
         trainable=count(model.trainable_weights),
         convolutional=sum(count(layer.weights) for layer in layers if isinstance(layer, _convolutions())),
-        dense=sum(count(layer.weights) for layer in layers if isinstance(layer, keras.layers.Dense)),
+        dense=sum(count(layer.weights) for layer in layers if isinstance(layer, _dense())),
     )
 
 
@@ -47,7 +50,7 @@ def flops(model: keras.Model) -> int | None:
     A convolution with a kernel of :math:`k_h \times k_w` pixels, :math:`C_i` input and :math:`C_o` output channels in
     :math:`g` groups needs :math:`2 H W k_h k_w C_i C_o / g` operations for an output of :math:`H \times W` pixels, a
     transposed convolution the same for its *input* of :math:`H \times W` pixels, and a dense layer :math:`2 C_i C_o`. A
-    bias adds one operation for each output.
+    bias adds one operation for each output. A layer in `TimeDistributed` counts for each of its steps.
 
     Parameters
     ----------
@@ -57,7 +60,8 @@ def flops(model: keras.Model) -> int | None:
     Returns
     -------
     int or None
-        Number of operations; None if Keras does not know the shapes between layers, as in a subclassed model.
+        Number of operations; None where they cannot be counted: if Keras does not know the shapes between layers, as in
+        a subclassed model, or if a layer multiplies in another way, as attention, recurrent and custom layers do.
 
     Notes
     -----
@@ -71,8 +75,15 @@ def flops(model: keras.Model) -> int | None:
     """
     try:
         return _flops_of_graph(model)
-    except _UnknownShapeError:
+    except _UncountableError:
         return None
+
+
+@cache
+def _transposed() -> tuple[type[Any], ...]:
+    from keras import layers
+
+    return (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 
 
 @cache
@@ -83,10 +94,19 @@ def _convolutions() -> tuple[type[Any], ...]:
         layers.Conv1D,
         layers.Conv2D,
         layers.Conv3D,
-        layers.Conv2DTranspose,
+        *_transposed(),
+        layers.DepthwiseConv1D,
         layers.DepthwiseConv2D,
+        layers.SeparableConv1D,
         layers.SeparableConv2D,
     )
+
+
+@cache
+def _dense() -> tuple[type[Any], ...]:
+    from keras import layers
+
+    return (layers.Dense, layers.EinsumDense)  # attention is made of the latter
 
 
 @cache
@@ -96,21 +116,35 @@ def _counted() -> tuple[type[Any], ...]:
     return (*_convolutions(), layers.Dense)
 
 
-def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    import keras
+@cache
+def _transparent() -> tuple[type[Any], ...]:
+    from keras import layers
 
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
-        else:
-            yield layer
+    return (layers.TimeDistributed, layers.SpectralNormalization)
+
+
+_FREE_PACKAGES = ("activations", "merging", "normalization", "pooling", "preprocessing", "regularization", "reshaping")
+_FREE_CORE = ("identity", "input_layer", "masking")
+_MULTIPLYING = ("attention", "conv", "correlate", "dot", "einsum", "inner", "matmul", "outer")
+
+
+def _is_free(operation: Any) -> bool:
+    """Return whether an operation of a graph is known to need no matrix product or convolution.
+
+    A custom layer may do anything in its ``call``, so only those of Keras are known.
+    """
+    module, name = type(operation).__module__, type(operation).__name__.lower()
+    if any(word in name for word in _MULTIPLYING):
+        return False
+    free = [f"keras.src.layers.{package}." for package in _FREE_PACKAGES]
+    return module.startswith((*free, "keras.src.ops.")) or module in {
+        f"keras.src.layers.core.{each}" for each in _FREE_CORE
+    }
 
 
 def _flops_of_graph(model: keras.Model) -> int:
     if getattr(model, "outputs", None) is None:
-        if any(isinstance(layer, _counted()) for layer in _leaves(model)):
-            raise _UnknownShapeError
-        return 0
+        raise _UncountableError
     return sum(_flops_of_call(call) for call in _calls(model))
 
 
@@ -137,13 +171,19 @@ def _flops_of_call(call: Any) -> int:
     import keras
 
     layer = call.operation
+    while isinstance(layer, _transparent()):  # applies its layer to each step, or to the same inputs
+        layer = layer.layer
     if isinstance(layer, keras.Model):
+        if layer is not call.operation:
+            raise _UncountableError
         return _flops_of_graph(layer)
     if not isinstance(layer, _counted()):
-        return 0
+        if _is_free(layer):
+            return 0
+        raise _UncountableError
     output = _pixels(call.output_tensors[0])
     # A transposed convolution multiplies each input pixel with the whole kernel.
-    moved = _pixels(call.input_tensors[0]) if isinstance(layer, keras.layers.Conv2DTranspose) else output
+    moved = _pixels(call.input_tensors[0]) if isinstance(layer, _transposed()) else output
     kernels = sum(math.prod(weight.shape) for weight in layer.weights if "kernel" in weight.name)
     biases = math.prod(output) if getattr(layer, "use_bias", False) else 0
     return int(2 * math.prod(moved[:-1]) * kernels + biases)
@@ -153,7 +193,7 @@ def _pixels(tensor: Any) -> tuple[int, ...]:
     """Return the shape of one image at a point of the network."""
     shape = tuple(tensor.shape[1:])
     if None in shape:
-        raise _UnknownShapeError
+        raise _UncountableError
     return shape
 
 

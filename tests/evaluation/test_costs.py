@@ -39,6 +39,20 @@ ARITHMETIC: dict[str, tuple[Callable[[], Any], int]] = {
         lambda: _chain((4, 5, 3), layers.Conv2DTranspose(2, 3, 2, "same")),
         4 * 5 * (2 * 9 * 3 * 2) + 8 * 10 * 2,
     ),
+    "transposed, one axis": (
+        lambda: _chain((4, 3), layers.Conv1DTranspose(2, 3, 2, "same")),
+        4 * (2 * 3 * 3 * 2) + 8 * 2,
+    ),
+    "depthwise, one axis": (lambda: _chain((8, 3), layers.DepthwiseConv1D(3)), 6 * 3 * (2 * 3 + 1)),
+    "separable, one axis": (
+        lambda: _chain((8, 3), layers.SeparableConv1D(5, 3)),
+        6 * 3 * 2 * 3 + 6 * 5 * (2 * 3 + 1),
+    ),
+    "each of four images": (
+        lambda: _chain((4, 8, 6, 3), layers.TimeDistributed(layers.Conv2D(5, 3))),
+        4 * 6 * 4 * 5 * (2 * 9 * 3 + 1),
+    ),
+    "spectral normalisation": (lambda: _chain((10,), layers.SpectralNormalization(layers.Dense(4))), 2 * 10 * 4 + 4),
     "depthwise": (lambda: _chain((8, 6, 3), layers.DepthwiseConv2D(3)), 6 * 4 * 3 * (2 * 9 + 1)),
     "depthwise with multiplier": (
         lambda: _chain((8, 6, 3), layers.DepthwiseConv2D(3, depth_multiplier=2)),
@@ -156,6 +170,57 @@ def test_flops_are_unknown_for_a_subclassed_model() -> None:
     assert costs.flops(model) is None
     assert costs.parameters(model).dense == 22
     assert costs.flops(_chain((10,), model)) is None
+
+
+class Custom(layers.Layer):  # type: ignore[misc, name-defined]
+    """A layer with a convolution inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = layers.Conv2D(2, 3)
+
+    def call(self, images: Any) -> Any:
+        return self.inner(images)
+
+
+def _attended() -> keras.Model:
+    tokens = keras.Input((6, 4))
+    return keras.Model(tokens, layers.MultiHeadAttention(2, 3)(tokens, tokens))
+
+
+def _multiplied() -> keras.Model:
+    tokens = keras.Input((4, 4))
+    return keras.Model(tokens, keras.ops.matmul(tokens, tokens))
+
+
+UNCOUNTABLE: dict[str, Callable[[], Any]] = {
+    "attention": _attended,
+    "attention without weights": lambda: keras.Model(t := keras.Input((6, 4)), layers.Attention()([t, t])),
+    "custom": lambda: _chain((8, 6, 3), Custom()),
+    "recurrent": lambda: _chain((6, 4), layers.LSTM(3)),
+    "both directions": lambda: _chain((6, 4), layers.Bidirectional(layers.GRU(3))),
+    "einsum": lambda: _chain((6, 4), layers.EinsumDense("abc,cd->abd", (None, 5))),
+    "dot": lambda: keras.Model(t := keras.Input((6, 4)), layers.Dot(axes=(1, 1))([t, t])),
+    "function": lambda: _chain((6, 4), layers.Lambda(lambda tokens: tokens * 2)),
+    "matrix product": _multiplied,
+    "model on each of four": lambda: _chain((4, 10), layers.TimeDistributed(_chain((10,), layers.Dense(2)))),
+}
+
+
+@pytest.mark.parametrize("name", UNCOUNTABLE)
+def test_flops_are_unknown_where_a_layer_multiplies_in_its_own_way(name: str) -> None:
+    assert costs.flops(UNCOUNTABLE[name]()) is None
+
+
+def test_parameters_descend_into_wrappers_and_custom_layers() -> None:
+    convolution = 9 * 3 * 2 + 2
+    assert costs.parameters(_chain((8, 6, 3), Custom())).convolutional == convolution
+    assert (
+        costs.parameters(_chain((4, 8, 6, 3), layers.TimeDistributed(layers.Conv2D(2, 3)))).convolutional == convolution
+    )
+    assert costs.parameters(_chain((8, 3), layers.SeparableConv1D(5, 3))).convolutional == 3 * 3 + 3 * 5 + 5
+    attended = costs.parameters(_attended())
+    assert attended.dense == attended.total == 3 * (4 * 6 + 6) + 6 * 4 + 4
 
 
 def test_parameters_match_hand_calculation() -> None:
