@@ -271,10 +271,34 @@ def _write(
     np.save(folder / _TARGETS_FILE, targets)
     images: NDArray[Any] = _map_images(folder, len(rows), rows[0].shape)
     description = _describe(contents, rows, skipped)
-    facts = {name: value for name, value in description.to_json().items() if name in _DIGESTED}
-    digest = digest_json([digest_arrays({"images": images, "targets": targets}), facts])
+    digest = _digest(description, images, targets)
     content = {**description.to_json(), "digest": digest}
     (folder / _DESCRIPTION_FILE).write_text(json.dumps(content), encoding="utf-8")
+
+
+def _digest(description: _Description, images: NDArray[Any], targets: NDArray[Any]) -> str:
+    """Return the SHA-256 of prepared contents."""
+    facts = {name: value for name, value in description.to_json().items() if name in _DIGESTED}
+    return digest_json([digest_arrays({"images": images, "targets": targets}), facts])
+
+
+def measured_digest(folder: Path) -> str:
+    """Return the SHA-256 of the images, targets and facts that a prepared folder holds now.
+
+    `open_prepared` takes the digest from the folder's own description; this one reads every pixel, so it notices a
+    cache that was changed or damaged after it was written.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be read.
+    """
+    try:
+        described = _Description.model_validate_json((folder / _DESCRIPTION_FILE).read_bytes())
+        targets = np.load(folder / _TARGETS_FILE, mmap_mode="r")
+        return _digest(described, _map_images(folder, len(targets), described.shape), targets)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(folder, error) from error
 
 
 def _prepare_images(
@@ -410,9 +434,13 @@ def open_prepared(folder: Path) -> LabelledImages:
     try:
         return _open(folder)
     except (OSError, ValueError, EOFError) as error:
-        raise StorageError(
-            f"{folder}: these prepared images are damaged ({error}); remove the folder and run the same command again"
-        ) from error
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> StorageError:
+    return StorageError(
+        f"{folder}: these prepared images are damaged ({error}); remove the folder and run the same command again"
+    )
 
 
 def _open(folder: Path) -> LabelledImages:

@@ -99,7 +99,7 @@ def compare(
         names.add(backend)
         reasons = _reasons(cell, here.get(backend), registered)
         # Runs of the same environment differ in the plugins that they use.
-        key = canonical_json([comparable({**cell.fingerprint, "plugins": {}}), reasons])
+        key = canonical_json([comparable({**cell.fingerprint, "plugins": {}, "code": {}}), reasons])
         groups.setdefault(key, ([], reasons))[0].append(cell.name)
     found.environments = [
         Environment(runs=runs, reasons=reasons)
@@ -107,7 +107,16 @@ def compare(
     ]
     for name in sorted(names - {chosen, ""}):
         found.notes.append(f"a run started here would use {chosen or 'no backend'}: set KERAS_BACKEND={name} to go on")
-    if len({canonical_json(comparable({**c.fingerprint, "plugins": {}})) for c in study.cells if c.status == "ok"}) > 1:
+    if (
+        len(
+            {
+                canonical_json(comparable({**c.fingerprint, "plugins": {}, "code": {}}))
+                for c in study.cells
+                if c.status == "ok"
+            }
+        )
+        > 1
+    ):
         found.notes.append("its own runs come from different environments; the leaderboard keeps them apart")
     return found
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarker.digests import canonical_json
 from benchmarker.results.study import CellRecord
+from benchmarker.study.fingerprint import OF_PLUGINS
 
 UNKNOWN = "unknown environment"
 MISSING = "-"
@@ -103,7 +104,7 @@ def environments(cells: Iterable[CellRecord]) -> tuple[Environment, ...]:
     for cell in cells:
         if cell.status == "ok" and (fingerprint := cell.fingerprint):
             if id(fingerprint) not in written:
-                common = {name: value for name, value in fingerprint.items() if name != "plugins"}
+                common = {name: value for name, value in fingerprint.items() if name not in OF_PLUGINS}
                 written[id(fingerprint)] = canonical_json(comparable(common))
             found.setdefault(written[id(fingerprint)], []).append(cell)
     groups = [found[key] for key in sorted(found, key=lambda key: (-len(found[key]), key))]
@@ -199,7 +200,7 @@ def _word(difference: Difference, entries: Mapping[str, str], known: Sequence[Ma
     kind, _, subject = name.partition(".")
     if name == "isa":
         return _isa_word(value, [comparable(one).get("isa", "[]") for one in known])
-    if name in {"backend.name", "backend.devices", "precision", "machine", "system"} or kind == "plugins":
+    if name in {"backend.name", "backend.devices", "precision", "machine", "system"} or kind in OF_PLUGINS:
         return _readable(name, value)
     if name == "threads":
         return f"{value} thread{'' if value == '1' else 's'}"
@@ -227,7 +228,7 @@ def _readable(name: str, value: str) -> str:
         return ", ".join(_items(value)) or "none"
     if name in {"backend.onednn", "backend.op_determinism", "backend.tensor_float_32"}:
         return _SWITCHES.get(value, value)
-    return value
+    return value[:12] if name.startswith("code.") else value
 
 
 def _items(value: str) -> list[str]:

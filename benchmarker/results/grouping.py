@@ -9,6 +9,7 @@ from typing import Any
 from benchmarker.digests import canonical_json
 from benchmarker.results.environments import comparable, environment_labels, flatten
 from benchmarker.results.study import CellRecord, Study
+from benchmarker.study.fingerprint import OF_PLUGINS
 from benchmarker.study.settings import shared_settings
 
 
@@ -88,7 +89,7 @@ class Fingerprints:
         """Return what equal environments have in common; without ``plugins``, those of one machine."""
         known = self._known.get((id(fingerprint), plugins))
         if known is None:
-            compared = {name: value for name, value in fingerprint.items() if plugins or name != "plugins"}
+            compared = {name: value for name, value in fingerprint.items() if plugins or name not in OF_PLUGINS}
             # The fingerprint is kept so that no other one takes its place in memory.
             known = self._known[id(fingerprint), plugins] = (fingerprint, canonical_json(comparable(compared)))
         return known[1]

@@ -14,6 +14,7 @@ from benchmarker.results.grouping import Fingerprints, Group, planned_groups, sp
 from benchmarker.results.index import Numbers
 from benchmarker.results.metrics import Summary, higher_is_better
 from benchmarker.results.study import Study
+from benchmarker.study.fingerprint import OF_PLUGINS
 from benchmarker.study.layout import CHECKPOINTS
 
 _PRIMARY = {"classification": "mean_per_class_accuracy", "regression": "mean_absolute_error"}
@@ -438,7 +439,7 @@ def _note_between_rows(planned: Iterable[Group], known: Fingerprints) -> list[st
             found.setdefault(known.key(part[0].fingerprint, plugins=False), part[0].fingerprint)
     if len(found) < 2:
         return []
-    common = [{name: value for name, value in found[key].items() if name != "plugins"} for key in sorted(found)]
+    common = [{name: value for name, value in found[key].items() if name not in OF_PLUGINS} for key in sorted(found)]
     what = _differing(common)
     return [f"rows come from {len(found)} environments, so their times and rates cannot be compared: {what}"]
 

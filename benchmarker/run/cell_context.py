@@ -9,7 +9,7 @@ import keras
 from benchmarker import backends
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.settings import Training
-from benchmarker.data.prepared import open_prepared
+from benchmarker.data.prepared import measured_digest, open_prepared
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins, installed
 from benchmarker.errors import StorageError
@@ -86,8 +86,12 @@ def set_up(job: CellJob) -> CellContext:
     spec = job.cell.spec
     backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
     data = open_prepared(job.prepared)
-    if data.digest != spec.dataset.digest:
-        raise StorageError(f"{job.prepared}: holds other data than the plan; remove the folder and run again")
+    measured = measured_digest(job.prepared)
+    if measured != spec.dataset.digest:
+        raise StorageError(
+            f"{job.prepared}: holds other images or labels than the plan says; they were changed after they were "
+            "prepared. Remove the folder and run the same command again"
+        )
     plugins = installed()
     parts = split_sources(data, spec.split, spec.seed)
     model = _build(spec, plugins, data)
@@ -97,7 +101,7 @@ def set_up(job: CellJob) -> CellContext:
         parts=parts,
         applied=[_applied(choice, plugins) for choice in spec.arm.augmentations],
         model=model,
-        digests={"data": data.digest, "split": parts.digest, "initial_weights": digest_weights(model)},
+        digests={"data": measured, "split": parts.digest, "initial_weights": digest_weights(model)},
         fingerprint=fingerprint(
             spec.backend, spec.threads, spec.training.precision, plugins.code(_used(spec, job.generator))
         ),

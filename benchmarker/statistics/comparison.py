@@ -27,6 +27,7 @@ from benchmarker.statistics.paired import (
 from benchmarker.statistics.pooling import PooledVariance
 from benchmarker.statistics.power import expected, smallest_detectable
 from benchmarker.statistics.verdicts import SIGNS, PooledMcNemar, Verdict, equivalence_p, holm, pooled_mcnemar, verdict
+from benchmarker.study.fingerprint import OF_PLUGINS
 
 OVERALL = "overall"
 TableName = Literal["arms", "arms_per_class", "networks"]
@@ -523,7 +524,7 @@ def _row_caveats(first: NetworkResults, second: NetworkResults, seeds: Sequence[
     if caveat := caveats.unfinished(len(seeds), max(first.planned, second.planned)):
         found.append(caveat)
     environments = {
-        canonical_json({name: value for name, value in fingerprint.items() if name != "plugins"})
+        canonical_json({name: value for name, value in fingerprint.items() if name not in OF_PLUGINS})
         for row in (first, second)
         for seed in seeds
         if (fingerprint := row.seeds[seed].fingerprint) is not None

@@ -22,6 +22,10 @@ _BACKEND_PACKAGES = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib")}
 _ISA = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
 
 
+OF_PLUGINS = ("plugins", "code")
+"""Entries of a fingerprint that describe the plugins of one run and not the machine."""
+
+
 class BackendRecord(Record):
     """The backend of Keras with its switches, which each backend has its own of."""
 

@@ -32,7 +32,7 @@ from benchmarker import (
     Stream,
     Task,
 )
-from benchmarker.data.prepared import Context, open_prepared, prepare
+from benchmarker.data.prepared import Context, measured_digest, open_prepared, prepare
 from benchmarker.disk import MARGIN_BYTES
 from benchmarker.errors import StorageError
 
@@ -460,3 +460,18 @@ def test_dataset_that_does_not_fit_on_the_disk_fails_at_the_first_image(
         prepare(SKY, None, Preparation(), Context(dataset="sky"), lambda _description, done, _total: seen.append(done))
     assert seen == [0]
     assert not list(isolated_cache.rglob("*.partial"))
+
+
+@pytest.mark.usefixtures("sky")
+def test_measured_digest_notices_pixels_and_facts_changed_in_the_cache() -> None:
+    data, folder = prepare(SKY, None, Preparation(), Context(dataset="sky"))
+    assert measured_digest(folder) == data.digest
+    images = np.memmap(folder / "images.f32", dtype="<f4", mode="r+")
+    images[7] += np.float32(0.001)
+    images.flush()
+    assert measured_digest(folder) != data.digest
+    assert open_prepared(folder).digest == data.digest  # the folder's own word
+    images[7] -= np.float32(0.001)
+    description = folder / "prepared.json"
+    description.write_text(description.read_text().replace("J0003", "J9999"))
+    assert measured_digest(folder) != data.digest
