@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
 from types import TracebackType
 
 from benchmarker.errors import BenchmarkerError, PluginError, shorten
@@ -54,3 +59,52 @@ def describe(error: BaseException) -> str:
     """
     message = str(error)
     return shorten(f"{type(error).__name__}: {message}") if message else type(error).__name__
+
+
+_importing = threading.RLock()
+
+
+@contextlib.contextmanager
+def quiet_import() -> Iterator[None]:
+    """Import code of a plugin: what it prints goes to standard error, and the working directory is restored.
+
+    Standard output belongs to the command, whose JSON or table somebody may read with a program.
+    """
+    with _importing, _working_directory(), _output_on_stderr():
+        yield
+
+
+@contextlib.contextmanager
+def _working_directory() -> Iterator[None]:
+    try:
+        descriptor = os.open(".", os.O_RDONLY)
+    except OSError:  # it was removed, or cannot be read
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.fchdir(descriptor)
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _output_on_stderr() -> Iterator[None]:
+    """Send what Python code, compiled code and child processes print to standard error."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none
+        sys.stdout.flush()
+    try:
+        saved = os.dup(1)
+    except OSError:  # it is closed
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            os.dup2(2, 1)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)

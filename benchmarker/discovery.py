@@ -8,16 +8,17 @@ fail.
 from __future__ import annotations
 
 import importlib
+import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
-from benchmarker.containment import describe
+from benchmarker.containment import describe, quiet_import
 from benchmarker.contracts.plugins import (
     KINDS,
     ROLES,
@@ -30,13 +31,12 @@ from benchmarker.contracts.plugins import (
     Report,
 )
 from benchmarker.digests import digest_code
+from benchmarker.entry_points import find, switched_off
 from benchmarker.errors import PluginError, UnknownPluginError
-from benchmarker.hooks import PROJECT, Hooks, Registrar
+from benchmarker.hooks import PROJECT, Hooks, Registrar, spelling
 
 if TYPE_CHECKING:
     from benchmarker.contracts.settings import Options
-
-GROUP = "benchmarker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +65,6 @@ class Registered:
 
     plugin: Plugin
     distribution: str
-
-
-def spelling(name: str) -> str:
-    """Return a name in the form in which names are compared: without case, hyphens, underscores and spaces.
-
-    Examples
-    --------
-    >>> spelling("Conv-Xpress") == spelling("conv_xpress")
-    True
-    """
-    return name.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,10 +198,12 @@ class Plugins:
         return f"no {kind} is called {name!r}: {hint}{self._broken_hint()}"
 
     def _broken_hint(self) -> str:
+        disabled = switched_off()
+        hint = f" BENCHMARKER_DISABLE switches off: {', '.join(disabled)}." if disabled else ""
         if not self.broken:
-            return ""
+            return hint
         count = "1 plugin is" if len(self.broken) == 1 else f"{len(self.broken)} plugins are"
-        return f" {count} broken; `benchmarker list` shows why."
+        return f" {count} broken; `benchmarker list` shows why.{hint}"
 
     def _owners(self, kind: str, role: str) -> list[Registered]:
         everything = [owner for _, owners in sorted(self._registered[kind].items()) for owner in owners]
@@ -257,23 +248,24 @@ def discover() -> Plugins:
     """Load every installed plugin, sorted by the names of entry points and distributions."""
     registered: dict[str, dict[str, list[Registered]]] = {kind: {} for kind in KINDS}
     broken: list[BrokenPlugin] = []
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, _distribution(e), e.value)):
+    for point in find():
         try:
-            found = _register(entry)
+            with quiet_import():
+                found = _register(point.entry)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a broken plugin must not affect the others
             broken.append(
                 BrokenPlugin(
-                    name=entry.name,
-                    distribution=_distribution(entry),
+                    name=point.entry.name,
+                    distribution=point.distribution,
                     error=describe(error),
                     traceback=traceback.format_exc(),
                 )
             )
             continue
         for kind, plugin in found:
-            owner = Registered(plugin=plugin, distribution=_distribution(entry))
+            owner = Registered(plugin=plugin, distribution=point.distribution)
             registered[kind].setdefault(plugin.name, []).append(owner)
     return Plugins(registered, broken)
 
@@ -282,17 +274,6 @@ def discover() -> Plugins:
 def installed() -> Plugins:
     """Return the installed plugins, which are loaded once in each process."""
     return discover()
-
-
-def _distribution(entry: EntryPoint) -> str:
-    return _described(entry.dist) if entry.dist else "unknown distribution"
-
-
-# importlib.metadata parses all metadata of a distribution each time that they are read.
-@lru_cache(maxsize=32)
-def _described(distribution: Distribution) -> str:
-    metadata = distribution.metadata
-    return f"{metadata['Name']} {metadata['Version']}"
 
 
 def _register(entry: EntryPoint) -> list[tuple[str, Plugin]]:
@@ -329,7 +310,10 @@ def resolve(reference: str) -> Any:
     """
     module_name, _, name = reference.partition(":")
     try:
-        return getattr(importlib.import_module(module_name), name)
+        if (module := sys.modules.get(module_name)) is None:
+            with quiet_import():
+                module = importlib.import_module(module_name)
+        return getattr(module, name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # importing runs the code of a plugin
@@ -349,7 +333,7 @@ def blamed(error: BaseException) -> str | None:
     str or None
         Distribution with its version; that of the innermost frame, where the code of several plugins was called.
     """
-    owners = {entry.module.partition(".")[0]: _distribution(entry) for entry in entry_points(group=GROUP)}
+    owners = {point.entry.module.partition(".")[0]: point.distribution for point in find()}
     packages = [package for package in _packages(error) if package in owners]
     return owners[packages[-1]] if packages else None
 

@@ -36,6 +36,12 @@ from benchmarker.errors import PluginError
 
 PROJECT = "benchmarker"
 
+COMMANDS = (
+    *("run", "list", "validate", "leaderboard", "report", "show"),
+    *("audit", "schema", "doctor", "merge", "gc", "gan"),
+)
+"""Names of the program's own commands, which no plugin can take."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -45,7 +51,21 @@ _REFERENCES = ("builder", "loader", "renderer", "command", "options", "quality")
 _NO_REFERENCE = {"options": None, "quality": ""}
 _TEXTS = ("citation", "licence", "homepage", "summary", "suffix")
 _NUMBERS = {"minimum_size": 1, "draws_per_image": 0}
+_SPLIT = ("published", "train", "validation", "bagging")
+_SEPARATORS = ("/", "\\", ",", ":")
+_LONGEST_NAME = 80
 _COMMAND_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def spelling(name: str) -> str:
+    """Return a name in the form in which names are compared: without case, hyphens, underscores and spaces.
+
+    Examples
+    --------
+    >>> spelling("Conv-Xpress") == spelling("conv_xpress")
+    True
+    """
+    return name.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
 class Registrar:
@@ -83,6 +103,11 @@ class Registrar:
             raise PluginError(f"registrar.{kind}() expects an instance of {expected.__name__}. Received: {plugin!r}")
         if not isinstance(plugin.name, str) or not plugin.name.strip():
             raise PluginError(f"the name of the {kind} must be text that is not empty. Received: {plugin.name!r}")
+        for name in (plugin.name, *_aliases(plugin)):
+            if problem := _name_problem(name):
+                raise PluginError(f"the name {name!r} of the {kind} {problem}")
+        if kind == "command" and plugin.name in COMMANDS:
+            raise PluginError(f"benchmarker has a command {plugin.name!r} itself: choose another name")
         if kind == "command" and not _COMMAND_NAME.fullmatch(plugin.name):
             raise PluginError(
                 f"the name of a command must be lower-case letters, digits and hyphens. Received: {plugin.name!r}"
@@ -90,7 +115,19 @@ class Registrar:
         _check_fields(kind, plugin)
         if any(kind == other and plugin.name == registered.name for other, registered in self.registered):
             raise PluginError(f"the plugin registers the {kind} {plugin.name!r} twice")
+        self._check_spellings(kind, plugin)
         self.registered.append((kind, plugin))
+
+    def _check_spellings(self, kind: str, plugin: Plugin) -> None:
+        """Refuse names and aliases that could mean two plugins: case and hyphens do not count."""
+        own = {spelling(name): name for name in (plugin.name, *_aliases(plugin))}
+        for other, registered in self.registered:
+            for name in (registered.name, *_aliases(registered)) if other == kind else ():
+                if (clash := own.get(spelling(name))) is not None:
+                    raise PluginError(
+                        f"the plugin registers {kind}s whose names cannot be told apart: {clash!r} of {plugin.name!r} "
+                        f"and {name!r} of {registered.name!r}"
+                    )
 
 
 class Hooks:
@@ -107,12 +144,49 @@ class Hooks:
         """
 
 
+def _aliases(plugin: Plugin) -> tuple[str, ...]:
+    """Return the aliases of a plugin; none if they are not a tuple of texts, which `_check_fields` reports."""
+    aliases = getattr(plugin, "aliases", ())
+    right = isinstance(aliases, tuple) and all(isinstance(alias, str) for alias in aliases)
+    return aliases if right else ()
+
+
+def _name_problem(name: str) -> str:
+    """Return why a name could not be written in a registry, on the command line or as part of a path; or nothing."""
+    if not name.isprintable() or name != name.strip():
+        return "contains characters that cannot be seen"
+    if forbidden := [character for character in _SEPARATORS if character in name]:
+        return f"contains {_either(tuple(forbidden))}, which separates names"
+    if not spelling(name).strip("."):
+        return "contains neither a letter nor a digit"
+    return "" if len(name) <= _LONGEST_NAME else f"is longer than {_LONGEST_NAME} characters"
+
+
+def _expected_split(name: str, value: object) -> str:
+    """Return what a default split should be, or an empty string if it is right."""
+    # Not by the model of splits: importing pydantic would make `benchmarker list` slow.
+    if name != "default_split" or value is None:
+        return ""
+    if not isinstance(value, Mapping) or set(value) - set(_SPLIT):
+        return "a mapping with the keys published, train, validation or bagging"
+    wrong = [key for key, part in value.items() if part is not None and not _is_part(key, part)]
+    return f"a mapping whose {_either(tuple(wrong))} is a number above 0, or a fraction below 1" if wrong else ""
+
+
+def _is_part(key: str, part: object) -> bool:
+    if key == "published" or isinstance(part, bool):
+        return key == "published" and isinstance(part, bool)
+    if isinstance(part, int):
+        return key != "bagging" and part > 0
+    return isinstance(part, float) and 0 < part < 1
+
+
 def _check_fields(kind: str, plugin: Plugin) -> None:
     fields = {name: getattr(plugin, name) for name in plugin.__slots__ if name != "name"}
     wrong = [
         f"{name} must be {expected}. Received: {value!r}"
         for name, value in fields.items()
-        if (expected := _expected(name, value) or _expected_role(kind, name, value))
+        if (expected := _expected(name, value) or _expected_role(kind, name, value) or _expected_split(name, value))
     ]
     if wrong:
         raise PluginError(f"the {kind} {plugin.name!r} cannot be registered: {'; '.join(wrong)}")

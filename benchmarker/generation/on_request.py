@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from benchmarker._version import __version__
 from benchmarker.backends import worker_environment
 from benchmarker.contracts.generation import ConditionSpace
-from benchmarker.discovery import spelling
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import atomic_write, write_csv
 from benchmarker.generation.drawing import IMAGES_FILE, Request, StreamChoice, draw_in_process
 from benchmarker.generation.run_files import CONDITIONS_FILE, GeneratorTrail, saved_epochs
+from benchmarker.hooks import spelling
 from benchmarker.randomness import Stream
 from benchmarker.registry.generated import CLASS
 from benchmarker.study.layout import RunPaths

@@ -42,19 +42,18 @@ def backend(question: Mapping[str, Any]) -> dict[str, Any]:
 
 def plugins() -> dict[str, Any]:
     """Return every entry point with its distribution and path, what is broken, and who registers what."""
-    from importlib.metadata import entry_points
-
     from benchmarker.contracts.plugins import KINDS
-    from benchmarker.discovery import GROUP, discover
+    from benchmarker.discovery import discover
+    from benchmarker.entry_points import find
 
     found = discover()
     entries = [
         {
-            "name": entry.name,
-            "distribution": f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown distribution",
-            "path": _path(entry.module),
+            "name": point.entry.name,
+            "distribution": point.distribution,
+            "path": _path(point.entry.module),
         }
-        for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+        for point in find()
     ]
     broken = [
         {name: getattr(plugin, name) for name in ("name", "distribution", "error", "traceback")}

@@ -10,8 +10,9 @@ from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, G
 from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Regression, Task
 from benchmarker.digests import digest_json
-from benchmarker.discovery import Plugins, spelling
+from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
+from benchmarker.hooks import spelling
 from benchmarker.paths import reading_problem
 from benchmarker.registry.generated import generated_problems
 from benchmarker.registry.loading import LoadedRegistry

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from benchmarker.contracts.tasks import Classification, Task
-from benchmarker.discovery import spelling
+from benchmarker.hooks import spelling
 from benchmarker.registry.models import GeneratorEntry, Registry
 from benchmarker.registry.positions import Problem
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
-from benchmarker.discovery import Plugins, spelling
+from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, UnknownPluginError
+from benchmarker.hooks import spelling
 from benchmarker.registry.options import check_options
 from benchmarker.registry.positions import KeyPath, Problem, SourcePositions
 from benchmarker.registry.validation import suggestion

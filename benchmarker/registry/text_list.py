@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from benchmarker.contracts.plugins import Augmentation
-from benchmarker.discovery import Plugins, spelling
+from benchmarker.discovery import Plugins
+from benchmarker.hooks import spelling
 from benchmarker.registry.positions import START, Position, Problem
 from benchmarker.registry.yaml_loader import Document, MalformedYamlError, scalar
 

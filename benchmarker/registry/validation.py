@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from benchmarker.discovery import spelling
+from benchmarker.hooks import spelling
 from benchmarker.registry.positions import KeyPath, Problem
 from benchmarker.registry.yaml_loader import scalar
 

@@ -8,10 +8,11 @@ from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Split
 from benchmarker.data.splits import Parts
-from benchmarker.discovery import Plugins, spelling
+from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError, RegistryError
 from benchmarker.generation.conditions import fit_conditions
 from benchmarker.generation.synthetic import Mixture
+from benchmarker.hooks import spelling
 from benchmarker.registry import (
     ArmEntry,
     CellProblem,

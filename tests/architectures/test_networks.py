@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from benchmarker import Architecture, Classification, Regression, RegressionTarget
-from benchmarker.discovery import installed, options_model, resolve, spelling
+from benchmarker.discovery import installed, options_model, resolve
+from benchmarker.hooks import spelling
 from benchmarker.testing import check_architecture
 
 CLASSES = Classification(classes=("COMP", "FRI", "FRII", "BENT"))

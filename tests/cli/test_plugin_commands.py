@@ -7,8 +7,9 @@ import rich_click as click
 
 from benchmarker import Command
 from benchmarker.cli import main
-from benchmarker.cli.entry import LazyGroup
+from benchmarker.cli.entry import LazyGroup, cli
 from benchmarker.discovery import BrokenPlugin, Plugins
+from benchmarker.hooks import COMMANDS
 from tests.registries import plugins_of
 
 
@@ -85,3 +86,8 @@ def test_nested_group_has_no_plugin_commands() -> None:
     assert group.load(context, "stack") is None
     with pytest.raises(click.UsageError, match="the commands are: show"):
         group.resolve_command(context, ["stack"])
+
+
+def test_names_that_no_plugin_can_take_are_those_of_the_commands() -> None:
+    assert isinstance(cli, LazyGroup)
+    assert tuple(cli.commands_from) == COMMANDS

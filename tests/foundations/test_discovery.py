@@ -150,6 +150,51 @@ BROKEN = {
         "PluginError",
         "simulated must be True or False. Received: 'yes'",
     ),
+    "name-with-a-slash": (
+        plugin_source(f"architecture({_network('sky/net')})"),
+        "PluginError",
+        "contains '/', which separates names",
+    ),
+    "alias-with-a-comma": (
+        plugin_source(f"architecture({_network('sky-net', aliases=('a,b',))})"),
+        "PluginError",
+        "the name 'a,b' of the architecture contains ','",
+    ),
+    "name-with-a-line-break": (
+        plugin_source(f"dataset({_dataset('sky' + chr(10) + 'net')})"),
+        "PluginError",
+        "characters that cannot be seen",
+    ),
+    "name-of-hyphens": (plugin_source(f"dataset({_dataset('--')})"), "PluginError", "neither a letter nor a digit"),
+    "long-name": (plugin_source(f"dataset({_dataset('s' * 81)})"), "PluginError", "longer than 80 characters"),
+    "one-spelling": (
+        plugin_source(f"architecture({_network('sky-net')})", f"architecture({_network('Sky_Net')})"),
+        "PluginError",
+        "'Sky_Net' of 'Sky_Net' and 'sky-net' of 'sky-net'",
+    ),
+    "one-alias-of-two": (
+        plugin_source(
+            f"architecture({_network('sky-one', aliases=('sky',))})",
+            f"architecture({_network('sky-two', aliases=('SKY',))})",
+        ),
+        "PluginError",
+        "'SKY' of 'sky-two' and 'sky' of 'sky-one'",
+    ),
+    "no-split": (
+        plugin_source(f"dataset({_dataset('sky', default_split={'training': 3})})"),
+        "PluginError",
+        "default_split must be a mapping with the keys published, train, validation or bagging",
+    ),
+    "no-part": (
+        plugin_source(f"dataset({_dataset('sky', default_split={'train': -3, 'validation': 0.5})})"),
+        "PluginError",
+        "a mapping whose 'train' is a number above 0",
+    ),
+    "own-command": (
+        plugin_source("command(Command(name='list', command='x:y'))"),
+        "PluginError",
+        "benchmarker has a command 'list' itself",
+    ),
     "name-a-list": (
         plugin_source("architecture(Architecture(name=['a'], builder='x:y', citation='none'))"),
         "PluginError",
@@ -219,6 +264,62 @@ def test_name_of_two_kinds_is_not_a_conflict(site: Site) -> None:
     plugins = discover()
     assert plugins.architecture("sky-both")
     assert plugins.dataset("sky-both")
+
+
+def test_leftover_of_pip_is_not_a_conflict(site: Site) -> None:
+    site.install("galaxy-sky", {"sky": plugin_source(f"architecture({_network('sky-net')})")})
+    leftover = site.folder / "~alaxy_sky-0.9.dist-info"
+    leftover.mkdir()
+    (leftover / "METADATA").write_text("Metadata-Version: 2.1\nName: galaxy-sky\nVersion: 0.9\n")
+    (leftover / "entry_points.txt").write_text("[benchmarker]\nsky = sky_galaxy_sky_0\n")
+    plugins = discover()
+    assert plugins.distribution("architecture", "sky-net") == "galaxy-sky 1.0"
+    assert not [broken for broken in plugins.broken if "sky" in broken.name]
+
+
+def test_doubled_entry_point_of_a_distribution_is_one_plugin(site: Site) -> None:
+    site.install("sky-twin", {"twin": plugin_source(f"architecture({_network('sky-net')})")})
+    (entries,) = site.folder.glob("*.dist-info/entry_points.txt")
+    entries.write_text("[benchmarker]\ntwin = sky_sky_twin_0\ntwin = sky_sky_twin_0\nother = sky_sky_twin_0\n")
+    plugins = discover()
+    assert plugins.architecture("sky-net")
+    assert not [broken for broken in plugins.broken if broken.name == "sky-net"]
+
+
+@pytest.mark.parametrize("metadata", [b"", b"Metadata-Version: 2.1\n", b"\xff\xfe", None])
+def test_distribution_with_broken_metadata_is_named_by_its_folder(metadata: bytes | None, site: Site) -> None:
+    site.install("sky-lost", {"lost": plugin_source(f"architecture({_network('sky-net')})")})
+    (file,) = site.folder.glob("*.dist-info/METADATA")
+    file.unlink() if metadata is None else file.write_bytes(metadata)
+    assert discover().distribution("architecture", "sky-net") == (
+        "sky_lost of unknown version (broken metadata in sky_lost-1.0.dist-info)"
+    )
+
+
+def test_plugin_is_switched_off_by_name(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two", "three"):
+        site.install(f"sky-{name}", {name: plugin_source(f"architecture({_network(f'sky-{name}')})")})
+    monkeypatch.setenv("BENCHMARKER_DISABLE", "one, two")
+    plugins = discover()
+    assert plugins.architecture("sky-three")
+    with pytest.raises(UnknownPluginError, match="BENCHMARKER_DISABLE switches off: one, two"):
+        plugins.architecture("sky-one")
+    assert not [name for name in sys.modules if name.startswith(("sky_sky_one", "sky_sky_two"))]
+
+
+def test_import_of_a_plugin_neither_prints_on_standard_output_nor_moves(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    noise = "import os\nprint('from Python')\nos.system('echo from a child')\nos.chdir('/')\n"
+    site.install("sky-loud", {"loud": noise + plugin_source(f"architecture({_network('sky-loud')})")})
+    (site.folder / "sky_lazy.py").write_text(noise + "build = 1\n")
+    before = Path.cwd()
+    assert discover().architecture("sky-loud")
+    assert resolve("sky_lazy:build") == 1
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("from a child") == 2
+    assert Path.cwd() == before
 
 
 def _made(*architectures: Architecture, broken: tuple[BrokenPlugin, ...] = ()) -> Plugins:
