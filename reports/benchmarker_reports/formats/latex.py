@@ -127,7 +127,7 @@ def _tables(content: StudyContent) -> dict[str, Table]:
     """Return the tables that the study has something for, by the names of their files."""
     found = {"leaderboard": _leaderboard_table(content)}
     if content.class_scores:
-        found["per_class"] = _class_table(content.class_scores[:MOST_CLASS_LINES], len(content.lines))
+        found["per_class"] = _class_table(content.class_scores[:MOST_CLASS_LINES], len(content.finished))
     for section in content.comparison_sections:
         found[f"comparisons_{section.name}"] = _comparison_table(section, content)
     if content.pareto:
