@@ -1,4 +1,4 @@
-"""Exports to TensorBoard and MLflow, read back by these programs' own libraries."""
+"""Exports to TensorBoard and MLflow, read back with the libraries of these programs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_tensorboard_reads_its_logs(filled: StudyFiles, tmp_path: Path, capsys: 
     logs = tmp_path / "logs"
     assert "3 run(s) written" in export(filled, "tensorboard", logs, capsys)
     files = {path: path.read_bytes() for path in sorted(logs.rglob("*")) if path.is_file()}
-    assert len(files) == 3  # all inside the folder, whatever networks are called
+    assert len(files) == 3  # all inside the folder, whatever the names of networks
     (folder,) = logs.glob("convxpress/real/8901-*")
     events = EventAccumulator(str(folder))
     events.Reload()
@@ -50,7 +50,7 @@ def test_tensorboard_reads_its_logs(filled: StudyFiles, tmp_path: Path, capsys: 
     assert {path: path.read_bytes() for path in sorted(logs.rglob("*")) if path.is_file()} == files
 
 
-def test_tensorboard_shows_a_run_that_was_trained_again_once(
+def test_tensorboard_replaces_a_run_that_was_trained_again(
     filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     export(filled, "tensorboard", tmp_path, capsys)
@@ -81,7 +81,7 @@ def test_mlflow_reads_its_store(filled: StudyFiles, tmp_path: Path, capsys: pyte
     assert "0 run(s) written" in export(filled, "mlflow", f"sqlite:///{store}", capsys)
     assert len(client.search_runs([experiment.experiment_id])) == 3
 
-    # One was trained again, of another the export was interrupted: each is there once in the end.
+    # After one run was trained again and the export of another interrupted, each is there once.
     filled.finish(filled.cells[0], 94.0)
     client.delete_tag(runs["convxpress/real/1826"].info.run_id, "benchmarker.digest")
     assert "2 run(s) written" in export(filled, "mlflow", store, capsys)
@@ -91,7 +91,7 @@ def test_mlflow_reads_its_store(filled: StudyFiles, tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.parametrize("program", ["tensorboard", "mlflow"])
-def test_a_missing_library_is_named_with_its_extra(
+def test_export_names_the_extra_of_a_missing_library(
     program: str,
     filled: StudyFiles,
     tmp_path: Path,
@@ -103,7 +103,7 @@ def test_a_missing_library_is_named_with_its_extra(
     assert f"pip install 'galaxy-benchmarker[{program}]'" in capsys.readouterr().err
 
 
-def test_a_store_that_cannot_be_used_is_named(
+def test_export_names_a_store_that_cannot_be_used(
     filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "runs.db").write_text(json.dumps("no database"))

@@ -1,4 +1,4 @@
-"""Figures: every one in three formats, the same bytes each time, and names that are no formulas."""
+"""Figures: each in three formats, with the same bytes each time and names that are not formulas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def files(study_folder: Path) -> dict[str, bytes]:
     return drawing.render(open_results(study_folder), ReportOptions())
 
 
-def test_each_figure_has_three_formats(files: dict[str, bytes]) -> None:
+def test_figures_have_three_formats(files: dict[str, bytes]) -> None:
     names = {name.rpartition(".")[0] for name in files}
     assert names == {
         "leaderboard", "comparisons_arms", "comparisons_networks", "learning_loss", "learning_accuracy", "confusion",
@@ -30,12 +30,12 @@ def test_each_figure_has_three_formats(files: dict[str, bytes]) -> None:
         assert len(content) > 5_000, name
 
 
-def test_no_file_says_when_or_with_what_it_was_made(files: dict[str, bytes]) -> None:
+def test_figures_have_no_dates_or_versions(files: dict[str, bytes]) -> None:
     for name, content in files.items():
         assert not re.search(rb"CreationDate|ModDate|<dc:date>|[Mm]atplotlib v|Software", content), name
 
 
-def test_same_numbers_same_bytes_and_names_are_text() -> None:
+def test_figures_have_the_same_bytes_and_show_names_as_text() -> None:
     def panel() -> Panel:
         series = Series(name="$\\frac{1}{0}$ <b>", x=as_floats([1, 2, 3]), y=as_floats([0.5, 0.6, 0.7]))
         return Panel(title="$x_{", series=(series, series), x_label="epoch", y_label="loss\n%$")
@@ -50,7 +50,7 @@ def test_same_numbers_same_bytes_and_names_are_text() -> None:
     assert found[0] == found[1]
 
 
-def test_a_study_without_results_has_no_figures(tmp_path: Path) -> None:
+def test_figures_of_a_study_without_results_are_none(tmp_path: Path) -> None:
     from tests.reports.material import DocumentStudy
 
     study = DocumentStudy(tmp_path / "empty").pending("convxpress", 1)

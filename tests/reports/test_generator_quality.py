@@ -1,4 +1,4 @@
-"""What reports say of a generator beside its scores: whether it copies, and whether it follows its conditions."""
+"""Quality of generators in reports: memorisation, and fidelity to conditions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def curve(condition: str, real: float, **figures: float) -> dict[str, object]:
     return {"condition": condition, "property": "aperture_flux", "real_rank_correlation": real, "n": 64, **figures}
 
 
-def test_copying_and_fidelity_are_averaged_over_seeds(study: StudyFiles) -> None:
+def test_memorisation_and_fidelity_are_averaged_over_seeds(study: StudyFiles) -> None:
     study.plan["generators"] = []
     for seed, share, rise in ((1, 0.0, 1.0), (2, 0.5, 0.5)):
         cell = study.cell("cgan", seed, arm="generator")
@@ -46,8 +46,14 @@ def test_copying_and_fidelity_are_averaged_over_seeds(study: StudyFiles) -> None
         "fidelity_redshift_rank_correlation",
         "fidelity_redshift_falling_share",
     ]
-    copied = lines["memorisation_share_below"]
-    assert (copied.value, copied.floor, copied.better, copied.n, copied.n_samples) == (0.25, 0.01, "lower", 2, 8)
+    memorised = lines["memorisation_share_below"]
+    assert (memorised.value, memorised.floor, memorised.better, memorised.n, memorised.n_samples) == (
+        0.25,
+        0.01,
+        "lower",
+        2,
+        8,
+    )
     rises, falls = (lines[f"fidelity_{name}_share"] for name in ("mass_monotonic", "redshift_falling"))
     assert rises.value == falls.value == 0.75
     assert rises.standard_deviation == pytest.approx(0.5**0.5 / 2)

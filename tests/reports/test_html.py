@@ -1,4 +1,4 @@
-"""The page: what it says, that it is inert, small, the same every time, and that it needs nothing else."""
+"""The HTML page: complete, inert, small, self-contained, and the same bytes each time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Collects elements, and notes every tag that does not close as it should."""
+    """Collects elements, and tags that are not closed properly."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -68,7 +68,7 @@ def page(html: str) -> Page:
     return Page(html)
 
 
-def test_every_section_is_there_and_reached_from_the_top(page: Page) -> None:
+def test_page_links_every_section_from_the_top(page: Page) -> None:
     assert [section["id"] for section in page.named("section")] == SECTIONS
     links = [link["href"] for link in page.named("a") if link.get("href")]
     assert links[1:] == [f"#{name}" for name in SECTIONS]
@@ -76,7 +76,7 @@ def test_every_section_is_there_and_reached_from_the_top(page: Page) -> None:
     assert not page.open
 
 
-def test_it_says_what_the_study_says(page: Page) -> None:
+def test_page_shows_what_the_study_holds(page: Page) -> None:
     for words in (
         "Four classes of radio galaxies",
         "24 of 25 cells finished, 1 pending",
@@ -95,13 +95,15 @@ def test_it_says_what_the_study_says(page: Page) -> None:
     assert len([1 for image in page.named("img") if str(image["src"]).startswith("data:image/png;base64,")]) > 8
 
 
-def test_same_study_same_bytes_wherever_it_lies(html: str, make_study: Callable[[], Path], tmp_path: Path) -> None:
+def test_page_has_the_same_bytes_wherever_the_study_is(
+    html: str, make_study: Callable[[], Path], tmp_path: Path
+) -> None:
     elsewhere = tmp_path / "copied"
     shutil.copytree(make_study(), elsewhere)
     assert render(open_results(elsewhere), ReportOptions()) == html
 
 
-def test_nothing_is_loaded_and_only_our_script_may_run(html: str, page: Page) -> None:
+def test_page_loads_nothing_and_allows_only_its_own_script(html: str, page: Page) -> None:
     policy = next(str(meta["content"]) for meta in page.named("meta") if meta.get("http-equiv"))
     assert "default-src 'none'" in policy
     for tag in ("style", "script"):
@@ -117,7 +119,7 @@ def test_nothing_is_loaded_and_only_our_script_may_run(html: str, page: Page) ->
             assert value is None or value.startswith(("#", "data:image/png;base64,")), value
 
 
-def test_names_that_look_like_code_are_text(hostile_folder: Path) -> None:
+def test_page_shows_names_that_look_like_code_as_text(hostile_folder: Path) -> None:
     html = render(open_results(hostile_folder), ReportOptions())
     page = Page(html)
     assert html.count("<script") == 1
@@ -128,7 +130,7 @@ def test_names_that_look_like_code_are_text(hostile_folder: Path) -> None:
         assert " ".join(name.split()) in page.text
 
 
-def test_large_study_stays_small_and_shows_what_fits(tmp_path: Path) -> None:
+def test_page_of_a_large_study_stays_small(tmp_path: Path) -> None:
     study = DocumentStudy(tmp_path / "large", n_test=24, epochs=20)
     study.add([f"network_{k:02d}" for k in range(15)], range(10), [f"arm_{k}" for k in range(6)])
     html = render(open_results(study.folder), ReportOptions())
@@ -138,27 +140,27 @@ def test_large_study_stays_small_and_shows_what_fits(tmp_path: Path) -> None:
     assert html.count("network_14") > 6
 
 
-def test_refresh_is_asked_for_only_while_runs_go_on(study_folder: Path, html: str) -> None:
+def test_page_refreshes_only_while_the_study_runs(study_folder: Path, html: str) -> None:
     live = Page(render(open_results(study_folder), ReportOptions(refresh_seconds=7)))
     assert {"http-equiv": "refresh", "content": "7"} in live.named("meta")
     assert 'http-equiv="refresh"' not in html
 
 
-def test_a_study_without_results_has_a_page(tmp_path: Path) -> None:
+def test_page_of_a_study_without_results(tmp_path: Path) -> None:
     study = DocumentStudy(tmp_path / "empty").pending("convxpress", 1)
     page = Page(render(open_results(study.folder), ReportOptions()))
     assert [section["id"] for section in page.named("section")] == ["leaderboard", "reproduce"]
     assert "0 of 1 cells finished" in page.text
 
 
-def test_one_seed_and_two_classes(tmp_path: Path) -> None:
+def test_page_of_one_seed_and_two_classes(tmp_path: Path) -> None:
     study = DocumentStudy(tmp_path / "two", classes=CLASSES[:2]).add(("convxpress",), (1,))
     page = Page(render(open_results(study.folder), ReportOptions()))
     assert "one seed: no interval" in page.text
     assert "comparisons" not in [section["id"] for section in page.named("section")]
 
 
-def test_every_table_and_drawing_has_a_name(page: Page) -> None:
+def test_page_names_every_drawing_and_image(page: Page) -> None:
     assert all(drawing.get("aria-label") or drawing.get("aria-hidden") for drawing in page.named("svg"))
     assert all(image.get("alt") for image in page.named("img"))
     identifiers = [str(attributes["id"]) for _, attributes in page.tags if attributes.get("id")]

@@ -1,4 +1,4 @@
-"""LaTeX: everything is escaped, every number has a macro, and the document compiles."""
+"""LaTeX reports: text is escaped, each number has a macro, and the document compiles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def files(study_folder: Path) -> dict[str, str]:
     return render(open_results(study_folder), ReportOptions())
 
 
-def test_its_files_are_the_document_its_tables_and_its_numbers(files: dict[str, str]) -> None:
+def test_latex_files_are_a_document_tables_and_numbers(files: dict[str, str]) -> None:
     assert {"numbers.tex", "report.tex", "table_leaderboard.tex", "table_per_class.tex"} <= set(files)
     inputs = re.findall(r"\\input\{(.*?)\}", files["report.tex"])
     assert sorted(inputs) == sorted(set(files) - {"report.tex"})
@@ -32,7 +32,7 @@ def test_its_files_are_the_document_its_tables_and_its_numbers(files: dict[str, 
     assert "95 \\% interval" in files["table_leaderboard.tex"]
 
 
-def test_each_number_has_a_macro_of_letters(files: dict[str, str], study_folder: Path) -> None:
+def test_latex_numbers_have_macros_of_letters(files: dict[str, str], study_folder: Path) -> None:
     names = re.findall(r"\\newcommand\{\\(.*?)\}", files["numbers.tex"])
     assert len(names) == len(set(names)) > 100
     assert all(re.fullmatch("[A-Za-z]+", name) for name in names)
@@ -45,7 +45,7 @@ def test_each_number_has_a_macro_of_letters(files: dict[str, str], study_folder:
     assert defined["GBCellsFinished"] == "24"
 
 
-def test_same_study_same_bytes(files: dict[str, str], make_study: Callable[[], Path]) -> None:
+def test_latex_has_the_same_bytes_for_the_same_study(files: dict[str, str], make_study: Callable[[], Path]) -> None:
     assert render(open_results(make_study()), ReportOptions()) == files
 
 
@@ -63,11 +63,11 @@ def test_same_study_same_bytes(files: dict[str, str], make_study: Callable[[], P
         ("two\nlines\x00", "two lines "),
     ],
 )
-def test_text_is_printed_and_never_obeyed(text: str, expected: str) -> None:
+def test_escaped_text_is_printed_and_never_executed(text: str, expected: str) -> None:
     assert escaped(text) == expected
 
 
-def test_names_of_macros_and_comments() -> None:
+def test_macro_names_and_comments_are_plain_ascii() -> None:
     assert letters("fr_deep 2é") == "FrDeepTwoe"
     assert letters("星") == ""
     assert comment("a\nb\\input{x} 星") == "a b\\input{x}  "
@@ -75,7 +75,6 @@ def test_names_of_macros_and_comments() -> None:
 
 def _compile(files: dict[str, str], folder: Path) -> str:
     if shutil.which("pdflatex") is None:
-        # Where tests must not be skipped, its absence is a failure.
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs pdflatex: {_NEEDS}")
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -86,20 +85,20 @@ def _compile(files: dict[str, str], folder: Path) -> str:
     return done.stdout
 
 
-def test_the_document_compiles_within_its_margins(files: dict[str, str], tmp_path: Path) -> None:
+def test_latex_document_compiles_within_its_margins(files: dict[str, str], tmp_path: Path) -> None:
     log = _compile(files, tmp_path)
     wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", log)]
     assert max(wide, default=0) < 10
 
 
-def test_the_document_is_the_same_each_time(files: dict[str, str], tmp_path: Path) -> None:
+def test_latex_document_compiles_to_the_same_bytes(files: dict[str, str], tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         _compile(files, tmp_path / name)
     assert (tmp_path / "first/report.pdf").read_bytes() == (tmp_path / "second/report.pdf").read_bytes()
 
 
-def test_hostile_names_compile_and_do_nothing(hostile_folder: Path, tmp_path: Path) -> None:
+def test_latex_with_hostile_names_compiles_and_executes_nothing(hostile_folder: Path, tmp_path: Path) -> None:
     files = render(open_results(hostile_folder), ReportOptions())
     for name, text in files.items():
         assert r"\write18" not in re.sub("%.*", "", text), name
@@ -110,8 +109,8 @@ def test_hostile_names_compile_and_do_nothing(hostile_folder: Path, tmp_path: Pa
     assert HOSTILE[1] not in files["report.tex"]
 
 
-def test_every_printable_letter_compiles(tmp_path: Path) -> None:
-    """What the escaping lets through, pdflatex's fonts have."""
+def test_escaped_characters_compile(tmp_path: Path) -> None:
+    """The fonts of pdflatex have every character that the escaping lets through."""
     letters_of = "".join(chr(code) for code in (*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x370, 0x400), 0x661F))
     document = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\usepackage{textcomp}"
     text = " ".join(escaped(letter) for letter in letters_of)

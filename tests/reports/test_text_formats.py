@@ -1,4 +1,4 @@
-"""Formats of leaderboards."""
+"""Formats of text: terminal, Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def on_terminal(results: StudyResults, width: int) -> list[str]:
     return cast("io.StringIO", console.file).getvalue().splitlines()
 
 
-def test_every_format_is_registered() -> None:
+def test_formats_are_registered() -> None:
     names = [entry.plugin.name for entry in installed().all("report")]
     assert [name for name in names if name in FORMATS] == list(FORMATS)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_same_study_same_bytes(name: str, results: StudyResults, study: StudyFiles) -> None:
+def test_formats_have_the_same_bytes_for_the_same_study(name: str, results: StudyResults, study: StudyFiles) -> None:
     again = open_results(study.folder)
     assert render(name, results) == render(name, again)
     assert "\x1b" not in render(name, results)
 
 
 @pytest.mark.parametrize("name", ["terminal", "markdown"])
-def test_readable_formats_say_k_of_n_and_what_failed(name: str, results: StudyResults) -> None:
+def test_readable_formats_show_k_of_n_and_failures(name: str, results: StudyResults) -> None:
     text = render(name, results)
     assert "13 of 15 cells finished, 1 failed, 1 pending." in text
     assert "diverged" in text
@@ -79,11 +79,11 @@ def test_terminal_fits_eighty_columns(results: StudyResults) -> None:
     assert "FLOPs" not in table.partition("Best for its cost")[0]
 
 
-def test_terminal_shows_more_where_there_is_room(results: StudyResults) -> None:
+def test_terminal_shows_more_columns_if_there_is_room(results: StudyResults) -> None:
     assert "FLOPs" in "\n".join(on_terminal(results, 130))
 
 
-def test_terminal_keeps_the_denominator_on_narrow_ones(results: StudyResults) -> None:
+def test_terminal_keeps_seeds_on_narrow_screens(results: StudyResults) -> None:
     lines = on_terminal(results, 60)
     assert max(map(len, lines)) <= 60
     assert any("1/3*" in line for line in lines)
@@ -102,12 +102,12 @@ assert not loaded, loaded
     assert done.returncode == 0, done.stderr
 
 
-def test_one_arm_needs_no_column(study: StudyFiles) -> None:
+def test_terminal_of_one_arm_has_no_arm_column(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 1), 90)
     assert " arm " not in render("terminal", open_results(study.folder))
 
 
-def test_one_arm_shows_the_leader_against_the_others_and_what_no_other_beats(study: StudyFiles) -> None:
+def test_terminal_of_one_arm_shows_the_leader_against_the_others(study: StudyFiles) -> None:
     for number, (model, accuracy) in enumerate((("mcrgnet", 80.0), ("convxpress", 93.0), ("fr_deep", 85.0))):
         for seed in SEEDS if model != "fr_deep" else SEEDS[:2]:
             lucky = accuracy + seed / 1e4 * (1 + number)
@@ -131,7 +131,7 @@ def test_one_arm_shows_the_leader_against_the_others_and_what_no_other_beats(stu
     assert len(pairs["comparisons"]["tables"][0]["rows"]) == 3
 
 
-def test_runs_of_other_environments_are_told_of_beside_the_comparisons(study: StudyFiles) -> None:
+def test_comparisons_across_environments_have_a_caveat(study: StudyFiles) -> None:
     for model, threads in (("mcrgnet", 1), ("convxpress", 4)):
         for seed in SEEDS:
             study.finish(study.cell(model, seed), 80 + seed / 1e4, fingerprint={"threads": threads})
@@ -140,7 +140,7 @@ def test_runs_of_other_environments_are_told_of_beside_the_comparisons(study: St
         assert "fingerprints differ: " in " ".join(render(name, results).split()), name
 
 
-def test_the_sorted_metric_is_shown(results: StudyResults, study: StudyFiles) -> None:
+def test_terminal_shows_the_sorted_metric(results: StudyResults, study: StudyFiles) -> None:
     assert "ratio accuracy" in render("terminal", results, sort="ratio_accuracy")
     assert "ratio accuracy" not in render("terminal", open_results(study.folder))
 

@@ -11,7 +11,8 @@ from benchmarker import FailedCell, LeaderboardRow, ReportOptions, StudyResults,
 from benchmarker_reports.content.leaderboard import Averages
 from benchmarker_reports.content.study import StudyContent
 
-FORMAT = 1
+FORMAT = 2
+"""Raised when keys change their names or meanings, as `guards`, `doses`, `fronts` and `yardsticks` did."""
 
 
 def render(results: StudyResults, options: ReportOptions) -> str:
