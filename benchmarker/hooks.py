@@ -44,6 +44,7 @@ COMMANDS = (
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks the function ``benchmarker_register(registrar)`` with which a package registers its plugins."""
 
 # Dataclasses accept any value for a field. Checking the fields here reports a wrong one with the plugin that it belongs
 # to, and not later, where the field is used.

@@ -33,6 +33,7 @@ LONG = (
     "run/test_jax.py",
     "plugins/gan/test_training.py",
     "test_examples.py",
+    "docs/test_tutorials.py",
     "backends/test_jax.py",
     "backends/test_gradient_step.py",
     "backends/test_determinism.py",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmarker.contracts.plugins import Download
 
 Part = Literal["train", "validation", "test"]
+"""Name of a part of a split."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

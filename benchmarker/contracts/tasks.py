@@ -117,6 +117,7 @@ class Regression:
 
 
 Task = Classification | Regression
+"""What a network predicts."""
 
 
 def task_from_json(value: Any) -> Task:

@@ -13,6 +13,7 @@ from scipy import special
 from benchmarker.statistics.paired import MeanDifference
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
+"""What a comparison concludes about its first side."""
 
 SIGNS: Mapping[Verdict, str] = {"better": "+", "worse": "-", "equivalent": "=", "undecided": "?"}
 """One character per verdict, for narrow tables and for readers who see no colours."""

@@ -7,6 +7,7 @@ installed, so that none of these pages can be out of date.
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.pycode import ModuleAnalyzer
 
 import benchmarker
 from benchmarker.contracts.plugins import KINDS
@@ -28,7 +30,7 @@ _SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Registering plugins", ("contracts.plugins", "hooks", "cli")),
     ("Images and tasks", ("contracts.images", "contracts.tasks")),
     ("Settings and options", ("contracts.settings",)),
-    ("Reading files", ("data",)),
+    ("Reading and writing files", ("data", "files")),
     ("Generators", ("contracts.generation", "backends")),
     ("Randomness and digests", ("randomness", "digests")),
     ("Results", ("results", "study")),
@@ -63,7 +65,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def _write_pages(app: Sphinx, _config: Config) -> None:
     folder = Path(app.srcdir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    public = {f"benchmarker.{name}" for _, name in _public_names()}
+    public = {f"benchmarker.{name}" for _, name in _public_names() if _has_docstring(name)}
     for page in folder.glob("api/*.rst"):  # left by an earlier build; Sphinx only ever adds to them
         if page.stem not in public:
             page.unlink()
@@ -88,18 +90,35 @@ def facade_page() -> Iterator[str]:
     yield "Everything that scripts, notebooks and plugins may import from ``benchmarker``, and the checks for the tests"
     yield "of plugins in ``benchmarker.testing``. All other modules are internal and may change without notice."
     yield ""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for module, name in _public_names():
         title = next(title for title, modules in _SECTIONS if module.startswith(modules))
-        found.setdefault(title, []).append(name)
+        found.setdefault(title, []).append((module, name))
     for title, _ in _SECTIONS:
-        if title in found:
-            yield from (title, "-" * len(title), "", ".. currentmodule:: benchmarker", "")
-            yield from (".. autosummary::", "   :toctree: api", "   :nosignatures:", "")
-            yield from (f"   {name}" for name in found[title])
-            yield ""
+        names = found.get(title, [])
+        documented = [name for _, name in names if _has_docstring(name)]
+        yield from (title, "-" * len(title), "", ".. currentmodule:: benchmarker", "") if names else ()
+        yield from (".. autosummary::", "   :toctree: api", "   :nosignatures:", "") if documented else ()
+        yield from (*(f"   {name}" for name in documented), "")
+        for module, name in names:
+            if name not in documented:
+                yield from _constant(module, name)
     title = "Checks for plugin authors"
     yield from (title, "-" * len(title), "", ".. automodule:: benchmarker.testing", "   :members:")
+
+
+def _has_docstring(name: str) -> bool:
+    public = getattr(benchmarker, name)
+    return inspect.isclass(public) or inspect.isfunction(public)
+
+
+def _constant(module: str, name: str) -> Iterator[str]:
+    """Describe a type alias or constant by its value, if that can be read, and by the docstring that follows it."""
+    value = repr(getattr(benchmarker, name)).replace("typing.", "")
+    value = re.sub(r"benchmarker\.[\w.]+\.(\w+)", r"\1", value)
+    shown = () if value.startswith("<") else (f"   :value: {value}",)
+    described = ModuleAnalyzer.for_module(f"benchmarker.{module}").find_attr_docs().get(("", name), [])
+    yield from (f".. py:data:: {name}", *shown, "", *(f"   {line}" for line in described), "")
 
 
 def _public_names() -> Iterator[tuple[str, str]]:
