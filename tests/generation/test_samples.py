@@ -21,7 +21,7 @@ from benchmarker.generation import drawing, synthetic
 from benchmarker.generation.conditions import bootstrap, encode, fit_conditions, shares
 from benchmarker.generation.drawing import REQUEST_FILE, DrawingJob, Request, StreamChoice, draw_in_process
 from benchmarker.generation.job import train_generator
-from benchmarker.generation.model import load_weights
+from benchmarker.generation.model import SAMPLE_BATCH, Sampler, load_weights
 from benchmarker.generation.run_files import GeneratorTrail
 from benchmarker.generation.synthetic import MixedSet, Mixture, with_generated
 from benchmarker.randomness import Stream
@@ -35,6 +35,21 @@ FINGERPRINT = some_fingerprint(lenet="somebody 1.0")
 
 def generated(**amount: Any) -> GeneratedSpec:
     return GeneratedSpec(generator="0" * 64, configuration="0" * 64, **amount)
+
+
+def test_each_batch_of_samples_has_its_own_latent_points() -> None:
+    class Echo:
+        def noise(self, rng: Any, n: int) -> Any:
+            return rng.random((n, 1), dtype=np.float32)
+
+        def sample(self, noise: Any, _conditions: Any) -> Any:
+            return noise[:, None, None, :]
+
+    model: Any = Echo()
+    drawn = np.concatenate(
+        list(Sampler(model, (1, 1, 1))(np.zeros((2 * SAMPLE_BATCH + 3, 0), np.float32), Stream("test")))
+    )
+    assert len(np.unique(drawn)) == 2 * SAMPLE_BATCH + 3
 
 
 @pytest.fixture

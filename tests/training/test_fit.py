@@ -242,3 +242,30 @@ def test_failure_of_a_transform_is_not_hidden_by_the_backend() -> None:
     )
     with pytest.raises(PluginError, match="the transform 'blank' must return finite pixels"):
         fit(model, training, epochs=1, train=train, validation=FixedBatches(_part(), batch_size=8, targets=True))
+
+
+def test_validation_loss_that_is_no_number_ends_the_training() -> None:
+    class Broken(FixedBatches):
+        def make(self, index: int) -> Any:
+            images, targets = super().make(index)
+            return images * np.float32(np.nan), targets
+
+    model, training = _network(), Training(batch_size=8, optimiser="sgd", plateau=None)
+    compile_model(model, TASK, training, 0.1)
+    train = OrderedBatches(_part(), batch_size=8, epochs=1, order=Stream("order", seed=1))
+    with pytest.raises(DivergedError, match="the validation loss is nan in epoch 1"):
+        fit(model, training, epochs=1, train=train, validation=Broken(_part(), batch_size=8, targets=True))
+
+
+def test_first_of_equally_good_epochs_is_the_best() -> None:
+    run = Run(0.0, 3)  # nothing is learnt
+    assert len(set(run.column("validation_loss"))) == 1
+    assert run.fitted.progress.best_epoch == 1
+
+
+def test_early_stopping_ignores_improvements_below_the_minimum() -> None:
+    stopping = EarlyStopping(patience=2, minimum_delta=10.0)
+    run = Run(0.1, 6, training=Training(batch_size=8, optimiser="sgd", plateau=None, early_stopping=stopping))
+    losses = run.column("validation_loss")
+    assert losses == sorted(losses, reverse=True)
+    assert len(losses) == 3
