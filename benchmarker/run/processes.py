@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from benchmarker import descendants
 
 # Safe path (-P): a file called keras.py in the user's folder must not be imported.
 COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.worker")
@@ -23,6 +25,14 @@ _POLL_SECONDS = 0.02
 
 class StoppedError(Exception):
     """The run that a worker belongs to is being stopped; its cell is pending."""
+
+
+class _Marked(subprocess.Popen[bytes]):
+    """A process whose descendants can be found, even those that started their own session."""
+
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> None:
+        self.mark = descendants.new_mark()
+        super().__init__(command, env={**env, descendants.VARIABLE: self.mark}, **options)
 
 
 class Workers:
@@ -61,7 +71,7 @@ class Workers:
             if self.stopping:
                 raise StoppedError
             # In a new session, Ctrl-C reaches this process only, which then stops the worker in order.
-            worker = subprocess.Popen(
+            worker = _Marked(
                 COMMAND,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -138,6 +148,7 @@ class Watch(threading.Thread):
             self.timed_out = True
             stop([self._worker])
         _signal(self._worker, signal.SIGKILL)
+        _end_descendants(self._worker)
 
 
 def stop(workers: Iterable[subprocess.Popen[bytes]]) -> None:
@@ -153,11 +164,17 @@ def stop(workers: Iterable[subprocess.Popen[bytes]]) -> None:
             _signal(worker, signal.SIGKILL)
     for worker in running:
         worker.wait()
+        _end_descendants(worker)
 
 
 def _signal(worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(worker.pid, number)
+
+
+def _end_descendants(worker: subprocess.Popen[bytes]) -> None:
+    if isinstance(worker, _Marked):
+        descendants.end(worker.mark)
 
 
 def exit_cause(code: int, *, timeout: float | None, for_memory: bool) -> tuple[str, str]:

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 from typing import IO
 
+from benchmarker import descendants
 from benchmarker.containment import describe
 from benchmarker.discovery import blamed
 from benchmarker.errors import BenchmarkerError, shorten
@@ -137,6 +138,7 @@ def _end_with_parent() -> None:
     # Not through `sys.stdin`: a thread that waits in there keeps the interpreter from ending.
     while os.read(0, 1):
         pass
+    descendants.end_own()
     if os.getpgid(0) == os.getpid():  # as the launcher starts it
         os.killpg(0, signal.SIGKILL)
     os._exit(1)

@@ -78,6 +78,9 @@ def act(word: str, job: dict[str, Any]) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     elif name == "child":  # holds this process's output open
         subprocess.Popen(["sleep", "600"])
+    elif name == "stray":  # a descendant in its own session, which signals to the worker's group miss
+        stray = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        (Path(os.environ["QUICK_WORKER"]) / "stray").write_text(str(stray.pid))
     elif name == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     elif name == "code":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,7 +98,30 @@ def test_killed_worker_with_living_children_does_not_hang(quick: QuickStudy) -> 
     assert quick.endings == {"mother": "crashed"}
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+@pytest.mark.parametrize(
+    ("script", "options"), [("stray ok", ()), ("stray killed", ()), ("stray stubborn sleep=600", ("--timeout", "3"))]
+)
+def test_descendants_in_their_own_session_are_ended(quick: QuickStudy, script: str, options: tuple[str, ...]) -> None:
+    quick.script(mother=[script])
+    quick.run("--retries", "0", *options)
+    process = int((quick.folder / "quick" / "stray").read_text())
+    with pytest.raises(ProcessLookupError):
+        _await_end(process)
+
+
 @pytest.mark.parametrize("value", ["-1", "0"])
 def test_time_limit_must_be_positive(quick: QuickStudy, value: str) -> None:
     quick.script(fine=["ok"])
     assert quick.run("--timeout", value).returncode == 2
+
+
+def _await_end(process: int) -> None:
+    """Raise ProcessLookupError once a process has ended and was waited for; give up after some seconds."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        os.kill(process, 0)
+        # Nobody may wait for the orphans of a container.
+        if Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z":
+            raise ProcessLookupError
+        time.sleep(0.05)
