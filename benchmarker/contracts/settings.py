@@ -14,7 +14,8 @@ Fraction = Annotated[float, Field(strict=True, gt=0, lt=1)]
 class Settings(BaseModel):
     """Base of all settings: unknown names are refused, and values cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # A run cannot record other numbers: JSON has no word for infinity.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Options(Settings):

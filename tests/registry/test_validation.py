@@ -92,3 +92,13 @@ def test_long_values_are_cut_in_messages() -> None:
 )
 def test_suggestion_ignores_case_and_hyphens(name: str, known: list[str], meant: str | None) -> None:
     assert suggestion(name, known) == meant
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_numbers_must_be_finite(value: float) -> None:
+    ((path, text),) = complaints({"beam": {"fwhm": value}})
+    assert path == ("beam", "fwhm")
+    assert "finite number" in text or "greater than 0" in text
+    ((path, text),) = complaints({"sizes": [1.5, value]})
+    assert path == ("sizes", 1)
+    assert "finite number" in text
