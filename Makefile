@@ -73,5 +73,5 @@ constraints: ## Rewrite constraints.txt from the ranges in pyproject.toml
 	mv build/new.txt constraints.txt
 
 clean: ## Remove build products and caches, but neither results nor .venv
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf build dist docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

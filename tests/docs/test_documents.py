@@ -16,6 +16,7 @@ import pytest
 
 from benchmarker.cli.entry import cli
 from benchmarker.cli.run_command import quickstart_command
+from benchmarker.contracts.plugins import KINDS
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 DOCS = CHECKOUT / "docs"
@@ -53,6 +54,11 @@ def targets() -> set[str]:
     """The targets of the Makefile."""
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
     return set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+
+
+def test_every_plugin_kind_is_described() -> None:
+    text = (DOCS / "reference" / "plugin_kinds.md").read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if not re.search(rf"^\| {kind}\b", text, re.MULTILINE)] == []
 
 
 def test_decisions_are_numbered_and_complete() -> None:
