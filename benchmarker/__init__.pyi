@@ -40,6 +40,7 @@ from .digests import canonical_json as canonical_json
 from .digests import digest_arrays as digest_arrays
 from .digests import digest_file as digest_file
 from .digests import digest_json as digest_json
+from .digests import flatten as flatten
 from .errors import BenchmarkerError as BenchmarkerError
 from .errors import ConfigurationError as ConfigurationError
 from .errors import DataError as DataError
@@ -55,7 +56,6 @@ from .hooks import hookimpl as hookimpl
 from .randomness import Stream as Stream
 from .randomness import layer_seeds as layer_seeds
 from .results.environments import Environment as Environment
-from .results.environments import flatten as flatten
 from .results.leaderboard import FailedCell as FailedCell
 from .results.leaderboard import Leaderboard as Leaderboard
 from .results.leaderboard import LeaderboardRow as LeaderboardRow
@@ -65,6 +65,7 @@ from .results.metrics import higher_is_better as higher_is_better
 from .results.metrics import metric_label as metric_label
 from .results.metrics import write_summary as write_summary
 from .results.study import CellRecord as CellRecord
+from .results.study import GeneratorRecord as GeneratorRecord
 from .results.study import Study as Study
 from .results.study_results import ReportOptions as ReportOptions
 from .results.study_results import StudyResults as StudyResults

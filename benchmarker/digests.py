@@ -63,6 +63,43 @@ def digest_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+def flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    """Return a nested JSON value as one text for each entry.
+
+    Parameters
+    ----------
+    value : JSON value
+        Object with string keys; any other value gives a single entry named ``prefix``.
+    prefix : str
+        Path of the value, put before every name.
+
+    Returns
+    -------
+    dict of str to str
+        Entries by their path with dots between the keys. Texts stay as they are; everything else, lists included, is
+        written as canonical JSON.
+
+    Examples
+    --------
+    >>> flatten({"backend": {"name": "jax", "devices": ["CPU"]}, "threads": 2})
+    {'backend.name': 'jax', 'backend.devices': '["CPU"]', 'threads': '2'}
+    """
+    match value:
+        case dict():
+            found: dict[str, str] = {}
+            for name, entry in value.items():
+                found.update(flatten(entry, f"{prefix}.{name}" if prefix else name))
+            return found
+        case str():
+            return {prefix: value}
+        case bool() | None:
+            return {prefix: json.dumps(value)}
+        case int():  # the encoder takes longer to set up than an integer takes to write
+            return {prefix: str(value)}
+        case _:
+            return {prefix: canonical_json(value).decode()}
+
+
 def digest_file(path: Path) -> str:
     """Return the hexadecimal SHA-256 of the bytes of a file.
 

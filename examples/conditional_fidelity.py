@@ -33,7 +33,7 @@ def curves(study: Path, condition: str, measured: str) -> dict[str, Curve]:
     for generator in results.generators:
         for curve in results.quality(generator).get("fidelity", ()):
             if curve["condition"] == condition and curve["property"] == measured:
-                found[f"{generator.model} (seed {generator.seed})"] = curve
+                found[f"{generator.label} (seed {generator.seed})"] = curve
     return found
 
 

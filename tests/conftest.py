@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmarker.digests import digest_json
 from tests.registries import tiny, write_registry
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -82,6 +82,17 @@ def shared_data() -> Path:
 
 
 CLASSES = ["COMP", "FRI", "FRII", "BENT"]
+FINGERPRINT: dict[str, Any] = {
+    "benchmarker": "0.1.0",
+    "python": "3.12.3",
+    "system": "Linux",
+    "isa": [],
+    "packages": {},
+    "plugins": {},
+    "backend": {"name": "tensorflow"},
+    "threads": 2,
+    "precision": "float32",
+}
 
 
 class StudyFiles:
@@ -110,17 +121,94 @@ class StudyFiles:
     def cell(self, model: str, seed: int, *, arm: str = "real", **model_settings: Any) -> dict[str, Any]:
         """Plan a cell."""
         spec = {
+            "format": 1,
             "backend": "tensorflow",
-            "model": {"architecture": model, "epochs": 16, **model_settings},
-            "arm": arm,
-            "training": {"precision": "float32"},
+            "dataset": {"name": self.plan["dataset"]["name"], "digest": self.plan["dataset"]["digest"]},
+            "split": {"train": 60, "validation": 20},
+            "training": {"precision": "float32", "threads": 2},
+            "arm": {
+                "augmentations": [] if arm == "real" else [{"name": arm, "options": {}}],
+                "augment_validation": False,
+            },
+            "model": {
+                "architecture": model, "options": {}, "learning_rate": 0.001, "epochs": 16, **model_settings
+            },
             "seed": seed,
+        }  # fmt: skip
+        cell = {
+            "key": digest_json(spec),
+            "configuration": digest_json({name: value for name, value in spec.items() if name != "seed"}),
+            "model": model,
+            "architecture": model,
+            "arm": arm,
+            "seed": seed,
+            "line": 7,
+            "spec": spec,
         }
-        key = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
-        cell = {"key": key, "model": model, "architecture": model, "arm": arm, "seed": seed, "line": 7, "spec": spec}
         self.cells.append(cell)
         self.write_plan()
         return cell
+
+    def generated_arm(self, label: str, seed: int, ratio: float) -> dict[str, Any]:
+        """Return the specification of an arm with images of a generator, which is planned too."""
+        generator = self.generator(label, seed)
+        generated = {"generator": generator["key"], "configuration": generator["configuration"], "ratio": ratio}
+        return {"augmentations": [], "augment_validation": False, "generated": generated}
+
+    def generator(self, label: str, seed: int) -> dict[str, Any]:
+        """Plan a generator."""
+        spec = {
+            "format": 1,
+            "kind": "generator",
+            "backend": "tensorflow",
+            "seed": seed,
+            "training": {"threads": 2, "precision": "float32"},
+            "data": {
+                "digest": f"{seed % 10}" * 64,
+                "images": 240,
+                "shape": self.plan["dataset"]["shape"],
+                "task": self.plan["dataset"]["task"],
+            },
+            "generator": {"name": "dcgan", "options": {}, "epochs": 10},
+            "conditions": ["class"],
+        }
+        generator = {
+            "key": digest_json(spec),
+            "configuration": digest_json([label, "generator"]),
+            "model": label,
+            "architecture": "dcgan",
+            "arm": "generator",
+            "seed": seed,
+            "line": 3,
+            "spec": spec,
+        }
+        planned = self.plan.setdefault("generators", [])
+        if generator not in planned:
+            planned.append(generator)
+        self.write_plan()
+        return generator
+
+    def train(self, generator: Mapping[str, Any], *, quality: Mapping[str, Any] | None = None) -> Path:
+        """Write a finished training of a generator."""
+        folder = self.run_folder(generator)
+        manifest = self._manifest(generator) | {
+            "status": "ok",
+            "trained": True,
+            "fingerprint": FINGERPRINT,
+            "digests": {"data": "1" * 64, "final_weights": "5" * 64},
+        }
+        metrics = {"primary": None, "epochs": 10, "final": {"g_loss": 0.7}, "quality": quality}
+        costs = {
+            "parameters": {"total": 2_000_000, "sampling": 1_000_000},
+            "peak_memory_bytes": 800_000_000,
+            "training_seconds": 90.5,
+            "training_images_per_second": 500.25,
+            "trained": True,
+        }
+        for name, value in (("manifest", manifest), ("metrics", metrics), ("costs", costs)):
+            (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+        (folder / "history.csv").write_text("epoch,loss\n1,0.5\n", encoding="utf-8")
+        return folder
 
     def write_plan(self) -> None:
         """Write the plan as it is now."""
@@ -146,11 +234,13 @@ class StudyFiles:
         folder = self.run_folder(cell)
         manifest = self._manifest(cell) | {
             "status": "ok",
-            "fingerprint": {"backend": {"name": "tensorflow"}, "precision": "float32", **(fingerprint or {})},
+            "trained": True,
+            "fingerprint": {**FINGERPRINT, **(fingerprint or {})},
             "digests": {"data": "1" * 64, "initial_weights": "2" * 64},
         }
         metrics = {
             "primary": self.plan["primary"],
+            "parts": self.plan["dataset"]["parts"],
             "best": self._evaluation(best, 5),
             "final": self._evaluation(best if final is None else final, 16),
         }
@@ -161,6 +251,7 @@ class StudyFiles:
             "training_seconds": 61.5,
             "training_images_per_second": 310.25,
             "inference_seconds": [0.5, 0.5, 0.5, 0.5, 0.5],
+            "inference_images": 160,
             "inference_images_per_second": 1234.5,
             **(costs or {}),
         }
@@ -177,7 +268,7 @@ class StudyFiles:
         return folder
 
     def _manifest(self, cell: Mapping[str, Any]) -> dict[str, Any]:
-        named = {name: cell[name] for name in ("key", "model", "architecture", "arm", "seed")}
+        named = {name: cell[name] for name in ("key", "configuration", "model", "architecture", "arm", "seed")}
         times = {"started": "2026-01-02T03:04:05+00:00", "finished": "2026-01-02T03:05:35+00:00"}
         return {"format": 1, **named, **times}
 

@@ -1,11 +1,16 @@
 """The bands within which metrics count as reproduced where the environment differs.
 
-Another processor or library rounds differently, and training amplifies that until the networks are different ones, as
-with another seed. So equal bits cannot be asked for; what can is that the numbers lead to the same statements. A test
-part of n sources does not fix a metric more narrowly than its standard error over the choice of the sources. The band
-is twice that: |re-run - recorded| <= 2 s, s from resampling n sources with replacement (bootstrap, Efron 1979,
-doi:10.1214/aos/1176344552) from the predictions of both runs taken together, as they are interchangeable if the run
-reproduces.
+Another processor or library rounds differently, and training amplifies that until the networks are different, as with
+another seed. So bits cannot be expected to be equal, but the numbers can be expected to support the same statements. A
+test part of n sources determines a metric no better than its standard error over the choice of the sources. The band is
+two standard errors wide on either side:
+
+    |m(re-run) - m(recorded)| <= 2 s,
+
+where m is the metric and s its standard error, from resampling n sources with replacement (the bootstrap of Efron 1979,
+doi:10.1214/aos/1176344552) from the predictions of both runs together, which are interchangeable if the run reproduces.
+The band says that a difference is too small to matter, not that two networks are the same; with few test sources it is
+wide.
 """
 
 from __future__ import annotations
@@ -15,29 +20,29 @@ from typing import Any
 
 import numpy as np
 
-from benchmarker.audit.predictions import Predictions
 from benchmarker.contracts.tasks import Task
 from benchmarker.evaluation.metrics import scores
 from benchmarker.randomness import Stream
+from benchmarker.results.tables import Predictions
 
 RESAMPLES = 200
 STANDARD_ERRORS = 2.0
-# Numbers that are equal but for the order of a sum.
+# Relative difference between sums of the same numbers in a different order.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricComparison:
-    """A metric of the test part, recorded and had again.
+    """A metric of the test part in a run and in its re-run.
 
     Parameters
     ----------
     checkpoint, metric : str
-        Of what.
+        Checkpoint, and name of the metric.
     recorded, rerun : float
-        Both values.
+        Value in the study, and value of the re-run, in the unit of the metric.
     band : float
-        Largest difference that counts as reproduced.
+        Largest difference that counts as reproduced, in the unit of the metric.
     """
 
     checkpoint: str
@@ -71,20 +76,20 @@ def compare_metrics(
     Parameters
     ----------
     task : Task
-        Knows the metrics.
+        What the predictions mean.
     checkpoint : str
-        What was tested.
+        Checkpoint that was tested.
     recorded, rerun : Predictions
-        Of the same images in the same order.
+        Predictions of the same images in the same order.
 
     Raises
     ------
     ValueError
         If the images are not the same.
     """
-    if recorded.images != rerun.images or not np.array_equal(recorded.targets, rerun.targets):
+    if not (np.array_equal(recorded.images, rerun.images) and np.array_equal(recorded.truth, rerun.truth)):
         raise ValueError("the two runs were tested on different images")
-    one, other = (scores(task, each.targets, each.values) for each in (recorded, rerun))
+    one, other = (scores(task, each.truth, each.values) for each in (recorded, rerun))
     errors = standard_errors(task, recorded, rerun)
     return tuple(
         MetricComparison(
@@ -101,13 +106,13 @@ def compare_metrics(
 def standard_errors(task: Task, recorded: Predictions, rerun: Predictions) -> dict[str, float]:
     """Return the standard error of each metric over the choice of the test sources, from both runs together.
 
-    Sources are drawn, not images: images of one source are no independent tests.
+    Sources are resampled rather than images, because images of one source are not independent.
     """
-    targets = np.concatenate([recorded.targets, rerun.targets])
+    targets = np.concatenate([recorded.truth, rerun.truth])
     values = np.concatenate([recorded.values, rerun.values])
-    n = len(recorded.sources)
+    n = len(recorded.source_ids)
     rows_of: dict[str, list[int]] = {}
-    for row, source in enumerate(recorded.sources):
+    for row, source in enumerate(recorded.source_ids):
         rows_of.setdefault(source, []).append(row)
     groups = [np.array(rows) for rows in rows_of.values()]
     groups += [rows + n for rows in groups]

@@ -4,144 +4,222 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from benchmarker.audit.compare import differing_entries
-from benchmarker.audit.generators import LINK, check_generator, generator_of
-from benchmarker.audit.predictions import read_predictions
-from benchmarker.audit.report import Finding
-from benchmarker.audit.trails import read_trail
+from pydantic import ValidationError
+
+from benchmarker.audit.generators import LINK, check_generator
+from benchmarker.audit.verdicts import Finding
+from benchmarker.audit.weights import WeightsDigest
 from benchmarker.contracts.tasks import Task
-from benchmarker.digests import digest_file, digest_json
+from benchmarker.digests import digest_file
 from benchmarker.errors import StorageError
 from benchmarker.evaluation.metrics import details, scores
-from benchmarker.results.study import CellRecord
-from benchmarker.study.settings import shared_settings
+from benchmarker.record import Record, explain
+from benchmarker.results.study import CellRecord, GeneratorRecord
+from benchmarker.results.tables import HISTORY_FILE, read_predictions
+from benchmarker.results.trails import differing_entries
+from benchmarker.study.fingerprint import Fingerprint
+from benchmarker.study.layout import (
+    CHECKPOINTS,
+    COSTS_FILE,
+    MANIFEST_FILE,
+    METRICS_FILE,
+    PLAN_FILE,
+    predictions_file,
+    weights_file,
+)
+from benchmarker.study.links import (
+    CellLink,
+    DigestLink,
+    EpochLink,
+    GeneratorLink,
+    PredictionsLink,
+    TrainingSetLink,
+    WeightsLink,
+    read_trail,
+)
+from benchmarker.study.runs import FinishedManifest
 from benchmarker.trail import TRAIL_FILE, Trail
 
-CHECKPOINTS = ("best", "final")
-_BEFORE = ("cell", "fingerprint", "data", "split", "training set", "initial weights")
-_GENERATOR = _BEFORE.index("training set")  # where the link of a generator stands, in arms that have one
-_AFTER = ("best weights", "final weights", "predictions", "metrics")
-# Sums that another version of NumPy adds up in another order.
+L = TypeVar("L", bound=Record)
+
+_FIRST = ("cell", "fingerprint", "data", "split")
+_BEFORE_EPOCHS = ("training set", "initial weights")
+_AFTER_EPOCHS = ("best weights", "final weights", "predictions", "metrics")
+# Links to name for a file that cannot be read.
+_LINKS_OF_FILES = {MANIFEST_FILE: "cell", METRICS_FILE: "metrics", COSTS_FILE: "metrics"}
+# Relative and absolute difference of sums that another version of NumPy adds up in a different order.
 _ROUNDING = 1e-9
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Links:
+    """Contents of the links of a cell's trail, in their order."""
+
+    cell: CellLink
+    fingerprint: Fingerprint
+    data: DigestLink
+    split: DigestLink
+    generator: GeneratorLink | None
+    training_set: TrainingSetLink
+    initial_weights: DigestLink
+    epochs: tuple[EpochLink, ...]
+    weights: Mapping[str, WeightsLink]
+    predictions: PredictionsLink
+    metrics: DigestLink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """A finished run with everything that its files are checked with."""
+
+    cell: CellRecord
+    folder: Path
+    manifest: FinishedManifest
+    task: Task
+    head: str
+    links: _Links
+
+
+class _TrailError(Exception):
+    """A link of a trail is missing, or does not hold what it should."""
+
+    def __init__(self, link: str, text: str) -> None:
+        self.finding = Finding(link=link, file=TRAIL_FILE, text=text)
+        super().__init__(text)
+
+
 def check_run(
-    cell: CellRecord, task: Task, weights: Mapping[str, str], generators: Mapping[str, CellRecord] | None = None
+    cell: CellRecord,
+    task: Task,
+    weights: Mapping[str, WeightsDigest],
+    generators: Mapping[str, GeneratorRecord] | None = None,
 ) -> tuple[Finding, ...]:
-    """Return everything in which the files of a run contradict its trail, in the order of the trail.
+    """Return all contradictions between the files of a run and its trail, in the order of the trail.
 
     Parameters
     ----------
     cell : CellRecord
-        Finished.
+        Cell with a run.
     task : Task
-        Of the dataset.
-    weights : mapping of str to str
-        Digest of the weights in the file of each checkpoint, or why there is none, after ``"error: "``.
-    generators : mapping of str to CellRecord
-        Of the study, by key.
+        What the networks predict.
+    weights : mapping of str to WeightsDigest
+        Digest of the weights in the file of each checkpoint.
+    generators : mapping of str to GeneratorRecord
+        Generators of the study, by key.
     """
-    folder = cell.folder
-    if folder is None:
+    if cell.folder is None:
         raise TypeError("only cells with a run have files")
-    if cell.status == "unreadable":
-        return (Finding(link="metrics", file=cell.message.partition(":")[0], text=cell.message),)
+    if not isinstance(cell.manifest, FinishedManifest):
+        file = cell.message.partition(":")[0]
+        return (Finding(link=_LINKS_OF_FILES.get(Path(file).name, "cell"), file=file, text=cell.message),)
     try:
-        trail = read_trail(folder)
+        trail = read_trail(cell.folder)
     except StorageError as error:
         return (Finding(link="cell", file=TRAIL_FILE, text=str(error)),)
     broken = trail.broken_link()
     if broken is not None:
         text = "the digest of this link does not cover its content and the links before it"
         return (Finding(link=broken, file=TRAIL_FILE, text=text),)
-    names = [link.name for link in trail.links]
-    key = generator_of(cell)
-    before = [*_BEFORE[:_GENERATOR], *([LINK] if key else []), *_BEFORE[_GENERATOR:]]
-    expected = [*before, *(f"epoch {k + 1}" for k in range(len(names) - len(before) - len(_AFTER))), *_AFTER]
-    if names != expected or len(names) <= len(before) + len(_AFTER):
-        wrong = next((name for name, other in zip(names, expected, strict=False) if name != other), "metrics")
-        return (Finding(link=wrong, file=TRAIL_FILE, text="links are missing, or in another order"),)
-    contents = {link.name: link.content for link in trail.links}
     try:
-        found = [*_check(_Run(cell, folder, task, trail, contents), weights)]
-        found += check_generator(contents[LINK], key, (generators or {}).get(key)) if key else ()
-    except (KeyError, TypeError, AttributeError) as error:
-        return (Finding(link="cell", file=TRAIL_FILE, text=f"a link lacks what it should hold: {error!r}"),)
-    return tuple(sorted(found, key=lambda finding: names.index(finding.link)))
+        links = _read_links(trail, with_generator=cell.spec.arm.generator is not None)
+    except _TrailError as error:
+        return (error.finding,)
+    run = _Run(cell=cell, folder=cell.folder, manifest=cell.manifest, task=task, head=trail.head, links=links)
+    found = [*_check(run, weights)]
+    if links.generator is not None and (key := cell.spec.arm.generator) is not None:
+        found += check_generator(links.generator, key, (generators or {}).get(key))
+    order = [link.name for link in trail.links]
+    return tuple(sorted(found, key=lambda finding: order.index(finding.link)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    cell: CellRecord
-    folder: Path
-    task: Task
-    trail: Trail
-    contents: Mapping[str, Any]
+def _read_links(trail: Trail, *, with_generator: bool) -> _Links:
+    names = [link.name for link in trail.links]
+    before = [*_FIRST, *([LINK] if with_generator else []), *_BEFORE_EPOCHS]
+    n_epochs = len(names) - len(before) - len(_AFTER_EPOCHS)
+    expected = [*before, *(f"epoch {k + 1}" for k in range(n_epochs)), *_AFTER_EPOCHS]
+    if names != expected or n_epochs < 1:
+        wrong = next((name for name, other in zip(names, expected, strict=False) if name != other), "metrics")
+        raise _TrailError(wrong, "links are missing, or in another order")
+    contents = {link.name: link.content for link in trail.links}
+
+    def read(name: str, model: type[L]) -> L:
+        try:
+            return model.model_validate(contents[name])
+        except ValidationError as error:
+            raise _TrailError(name, f"this link does not hold what it should: {explain(error)}") from error
+
+    return _Links(
+        cell=read("cell", CellLink),
+        fingerprint=read("fingerprint", Fingerprint),
+        data=read("data", DigestLink),
+        split=read("split", DigestLink),
+        generator=read(LINK, GeneratorLink) if with_generator else None,
+        training_set=read("training set", TrainingSetLink),
+        initial_weights=read("initial weights", DigestLink),
+        epochs=tuple(read(f"epoch {k + 1}", EpochLink) for k in range(n_epochs)),
+        weights={name: read(f"{name} weights", WeightsLink) for name in CHECKPOINTS},
+        predictions=read("predictions", PredictionsLink),
+        metrics=read("metrics", DigestLink),
+    )
 
 
-def _check(run: _Run, weights: Mapping[str, str]) -> Iterator[Finding]:
-    contents = run.contents
-    yield from _check_cell(run.cell, contents["cell"])
-    yield from _check_manifest(run.cell, run.trail, contents)
-    epochs = [content["metrics"] for name, content in contents.items() if name.startswith("epoch ")]
-    yield from _check_history(run.folder / "history.csv", epochs)
-    yield from _check_epochs(run.cell, contents, epochs)
+def _check(run: _Run, weights: Mapping[str, WeightsDigest]) -> Iterator[Finding]:
+    yield from _check_cell(run.cell, run.links.cell)
+    yield from _check_manifest(run)
+    yield from _check_history(run.folder / HISTORY_FILE, run.links.epochs)
+    yield from _check_best_epoch(run)
     for checkpoint in CHECKPOINTS:
-        file, link = f"weights_{checkpoint}.weights.h5", f"{checkpoint} weights"
-        received = weights.get(checkpoint, "error: the file was not read")
-        if received.startswith("error: "):
-            text = f"the weights cannot be checked: {received.removeprefix('error: ')}"
-            yield Finding(link=link, file=file, text=text)
-        elif received != contents[link]["digest"]:
-            yield Finding(link=link, file=file, text="holds other weights than the trail covers")
+        yield from _check_weights(run, checkpoint, weights.get(checkpoint))
         yield from _check_predictions(run, checkpoint)
-    if digest_file(run.folder / "metrics.json") != contents["metrics"]["digest"]:
-        yield Finding(link="metrics", file="metrics.json", text="its SHA-256 is not the one that the trail covers")
+    if digest_file(run.folder / METRICS_FILE) != run.links.metrics.digest:
+        text = "its SHA-256 is not the one that the trail covers"
+        yield Finding(link="metrics", file=METRICS_FILE, text=text)
 
 
-def _check_cell(cell: CellRecord, content: Mapping[str, Any]) -> Iterator[Finding]:
-    if digest_json(cell.spec) != cell.key:
-        yield Finding(link="cell", file="plan.json", text="the key of the cell is not the SHA-256 of its settings")
-    for entry in differing_entries({"key": cell.key, "spec": cell.spec}, content):
-        if entry.name != "key":
-            text = f"{entry.name} is {entry.recorded} in the plan and {entry.rerun} in the trail"
-            yield Finding(link="cell", file="plan.json", text=text)
-    if content["key"] != cell.key:
+def _check_cell(cell: CellRecord, link: CellLink) -> Iterator[Finding]:
+    if cell.spec.key != cell.key:
+        yield Finding(link="cell", file=PLAN_FILE, text="the key of the cell is not the SHA-256 of its settings")
+    for entry in differing_entries(cell.spec.to_json(), link.spec.to_json(), "spec"):
+        text = f"{entry.name} is {entry.recorded} in the plan and {entry.rerun} in the trail"
+        yield Finding(link="cell", file=PLAN_FILE, text=text)
+    if link.key != cell.key:
         yield Finding(link="cell", file=TRAIL_FILE, text="the run belongs to another cell of this or another study")
 
 
-def _check_manifest(cell: CellRecord, trail: Trail, contents: Mapping[str, Any]) -> Iterator[Finding]:
-    manifest = cell.manifest
-    facts: dict[str, tuple[str, Any]] = {
-        name: ("cell", getattr(cell, name)) for name in ("key", "model", "architecture", "arm", "seed")
-    }
-    facts |= {
-        "configuration": ("cell", digest_json(shared_settings(cell.spec))),
-        "trained": ("cell", True),
-        "fingerprint": ("fingerprint", contents["fingerprint"]),
-        "digests.data": ("data", contents["data"]["digest"]),
-        "digests.split": ("split", contents["split"]["digest"]),
-        "digests.initial_weights": ("initial weights", contents["initial weights"]["digest"]),
-    }
-    for checkpoint in CHECKPOINTS:
-        facts[f"digests.{checkpoint}_weights"] = (f"{checkpoint} weights", contents[f"{checkpoint} weights"]["digest"])
-        facts[f"digests.predictions_{checkpoint}"] = ("predictions", contents["predictions"][checkpoint])
-    facts["trail"] = ("metrics", trail.head)
-    for name, (link, value) in facts.items():
-        received: Any = manifest
-        for step in name.split("."):
-            received = received.get(step) if isinstance(received, Mapping) else None
-        for entry in differing_entries(value, received, name):
+def _check_manifest(run: _Run) -> Iterator[Finding]:
+    cell, manifest, links = run.cell, run.manifest, run.links
+    digests = manifest.digests
+    facts: list[tuple[str, str, Any, Any]] = [
+        ("cell", "key", cell.key, manifest.key),
+        ("cell", "model", cell.model, manifest.model),
+        ("cell", "architecture", cell.architecture, manifest.architecture),
+        ("cell", "arm", cell.arm, manifest.arm),
+        ("cell", "seed", cell.seed, manifest.seed),
+        ("cell", "configuration", cell.spec.configuration, manifest.configuration),
+        ("cell", "trained", True, manifest.trained),
+        ("fingerprint", "fingerprint", links.fingerprint.to_json(), manifest.fingerprint.to_json()),
+        ("data", "digests.data", links.data.digest, digests.get("data")),
+        ("split", "digests.split", links.split.digest, digests.get("split")),
+        ("initial weights", "digests.initial_weights", links.initial_weights.digest, digests.get("initial_weights")),
+    ]
+    for name, covered in (("best", links.predictions.best), ("final", links.predictions.final)):
+        weights = f"{name}_weights"
+        facts.append((f"{name} weights", f"digests.{weights}", links.weights[name].digest, digests.get(weights)))
+        predictions = f"predictions_{name}"
+        facts.append(("predictions", f"digests.{predictions}", covered, digests.get(predictions)))
+    facts.append(("metrics", "trail", run.head, manifest.trail))
+    for link, name, expected, received in facts:
+        for entry in differing_entries(expected, received, name):
             text = f"{entry.name} should be {entry.recorded}. Received: {entry.rerun}"
-            yield Finding(link=link, file="manifest.json", text=text)
+            yield Finding(link=link, file=MANIFEST_FILE, text=text)
 
 
-def _check_history(path: Path, epochs: list[Mapping[str, float]]) -> Iterator[Finding]:
+def _check_history(path: Path, epochs: Sequence[EpochLink]) -> Iterator[Finding]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
@@ -153,11 +231,11 @@ def _check_history(path: Path, epochs: list[Mapping[str, float]]) -> Iterator[Fi
         yield Finding(link=f"epoch {min(len(rows) + 1, len(epochs))}", file=path.name, text=text)
     for number, (row, epoch) in enumerate(zip(rows, epochs, strict=False), start=1):
         wrong = sorted(
-            {name for name, value in epoch.items() if _number(row.get(name)) != value}
-            | {str(name) for name in row if name not in epoch}
+            {name for name, value in epoch.metrics.items() if _number(row.get(name)) != value}
+            | {str(name) for name in row if name not in epoch.metrics}
         )
         if wrong:
-            text = f"row {number}: {', '.join(wrong)} is not what the trail covers"
+            text = f"row {number}: {', '.join(wrong)} differ from what the trail covers"
             yield Finding(link=f"epoch {number}", file=path.name, text=text)
 
 
@@ -168,53 +246,65 @@ def _number(text: str | None) -> float:
         return math.nan
 
 
-def _check_epochs(
-    cell: CellRecord, contents: Mapping[str, Any], epochs: list[Mapping[str, float]]
-) -> Iterator[Finding]:
-    losses = [epoch["validation_loss"] for epoch in epochs]
+def _check_best_epoch(run: _Run) -> Iterator[Finding]:
+    """Compare the epochs of the checkpoints with those that the losses of the trail give."""
+    epochs = run.links.epochs
+    losses = [epoch.metrics.get("validation_loss", math.nan) for epoch in epochs]
     right = {"best": losses.index(min(losses)) + 1, "final": len(losses)}
     for checkpoint, epoch in right.items():
-        link = f"{checkpoint} weights"
-        content = {"epoch": epoch, "digest": contents[f"epoch {epoch}"]["weights"]}
-        for entry in differing_entries(content, contents[link]):
+        expected = {"epoch": epoch, "digest": epochs[epoch - 1].weights}
+        for entry in differing_entries(expected, run.links.weights[checkpoint].to_json()):
             text = f"{entry.name} should be {entry.recorded}, that of epoch {epoch}. Received: {entry.rerun}"
-            yield Finding(link=link, file=TRAIL_FILE, text=text)
-        evaluation = cell.metrics.get(checkpoint)
-        received = evaluation.get("epoch") if isinstance(evaluation, Mapping) else None
-        if received != epoch:
-            text = f"{checkpoint}.epoch should be {epoch}. Received: {received!r}"
-            yield Finding(link="metrics", file="metrics.json", text=text)
+            yield Finding(link=f"{checkpoint} weights", file=TRAIL_FILE, text=text)
+    for name, scored in (run.cell.metrics.checkpoints if run.cell.metrics is not None else {}).items():
+        if scored.epoch != right[name]:
+            text = f"{name}.epoch should be {right[name]}. Received: {scored.epoch}"
+            yield Finding(link="metrics", file=METRICS_FILE, text=text)
+
+
+def _check_weights(run: _Run, checkpoint: str, found: WeightsDigest | None) -> Iterator[Finding]:
+    link, file = f"{checkpoint} weights", weights_file(checkpoint)
+    if found is None or found.problem:
+        problem = "the file was not read" if found is None else found.problem
+        yield Finding(link=link, file=file, text=f"the weights cannot be checked: {problem}")
+    elif found.digest != run.links.weights[checkpoint].digest:
+        yield Finding(link=link, file=file, text="holds weights that the trail does not cover")
 
 
 def _check_predictions(run: _Run, checkpoint: str) -> Iterator[Finding]:
-    path = run.folder / f"predictions_{checkpoint}.csv"
+    path = run.folder / predictions_file(checkpoint)
+    covered = run.links.predictions.best if checkpoint == "best" else run.links.predictions.final
     try:
-        if digest_file(path) != run.contents["predictions"][checkpoint]:
+        if digest_file(path) != covered:
             text = "its SHA-256 is not the one that the trail covers"
             yield Finding(link="predictions", file=path.name, text=text)
         predictions = read_predictions(path, run.task)
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, StorageError) as error:
         yield Finding(link="predictions", file=path.name, text=f"cannot be read: {error}")
         return
-    recomputed = {"test": scores(run.task, predictions.targets, predictions.values)}
-    recomputed |= details(run.task, predictions.targets, predictions.values).to_json()
-    wrong = [*_far_apart(recomputed, run.cell.metrics.get(checkpoint))]
+    recomputed = {"test": scores(run.task, predictions.truth, predictions.values)}
+    recomputed |= details(run.task, predictions.truth, predictions.values).to_json()
+    tested = run.cell.metrics.checkpoints.items() if run.cell.metrics is not None else ()
+    recorded = next((scored.to_json() for name, scored in tested if name == checkpoint), None)
+    wrong = [*_far_apart(recomputed, recorded)]
     if wrong:
         shown = ", ".join(f"{checkpoint}.{name}" for name in wrong[:3]) + (" ..." if len(wrong) > 3 else "")
         text = f"{shown} is not what {path.name} gives"
-        yield Finding(link="metrics", file="metrics.json", text=text)
+        yield Finding(link="metrics", file=METRICS_FILE, text=text)
 
 
-def _far_apart(recomputed: Any, received: Any, path: str = "") -> Iterator[str]:
-    """Yield the names of recomputed values that differ by more than rounding; what else was received plays no role."""
-    if isinstance(recomputed, Mapping) and isinstance(received, Mapping):
-        for name, value in recomputed.items():
-            yield from _far_apart(value, received.get(name), f"{path}.{name}" if path else str(name))
-    elif isinstance(recomputed, list) and isinstance(received, list) and len(recomputed) == len(received):
-        for position, (one, other) in enumerate(zip(recomputed, received, strict=True)):
-            yield from _far_apart(one, other, f"{path}[{position}]")
-    elif isinstance(recomputed, float) and isinstance(received, int | float):
-        if not math.isclose(recomputed, received, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
-            yield path
-    elif recomputed != received:
-        yield path or "everything"
+def _far_apart(recomputed: Any, recorded: Any, path: str = "") -> Iterator[str]:
+    """Yield the names of recomputed values that differ by more than rounding; other recorded values do not matter."""
+    match recomputed, recorded:
+        case dict(), dict():
+            for name, value in recomputed.items():
+                yield from _far_apart(value, recorded.get(name), f"{path}.{name}" if path else name)
+        case list(), list() if len(recomputed) == len(recorded):
+            for position, (one, other) in enumerate(zip(recomputed, recorded, strict=True)):
+                yield from _far_apart(one, other, f"{path}[{position}]")
+        case float(), float() | int():
+            if not math.isclose(recomputed, recorded, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+                yield path
+        case _:
+            if recomputed != recorded:
+                yield path or "everything"

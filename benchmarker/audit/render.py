@@ -1,4 +1,4 @@
-"""Audit reports as text, JSON, Markdown and one HTML page; the same report always gives the same bytes."""
+"""Audit reports as text, JSON, Markdown and a single HTML page; the same report always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from benchmarker.audit.bands import RESAMPLES, STANDARD_ERRORS, MetricComparison
-from benchmarker.audit.compare import Entry
-from benchmarker.audit.report import BITWISE, DIFFERS, INTACT, TOLERATED, UNDECIDED, AuditReport, CellAudit
+from benchmarker.audit.verdicts import BITWISE, DIFFERS, INTACT, TOLERATED, UNDECIDED, AuditReport, CellAudit
+from benchmarker.results.trails import Entry
 
 MEANING: Mapping[str, str] = {
-    BITWISE: "equal environments, and every digest of the trails is equal: the results can be had again, bit for bit",
+    BITWISE: "the environments and every digest of the trails are equal: the results reproduce bit for bit",
     TOLERATED: (
-        "the environments differ, so bits may; every metric of the test part is within its band of "
+        "the environments differ, so bits may differ too; every metric of the test part is within its band of "
         f"{STANDARD_ERRORS:g} standard errors over the choice of the test sources, from {RESAMPLES} resamples of both "
-        "runs' predictions: a change that small does not carry a statement about the networks"
+        "runs' predictions. A change that small supports no statement about the networks"
     ),
-    DIFFERS: "the results cannot be had again as recorded; the first link that differs says where the runs part",
-    UNDECIDED: "a re-run did not end, which says nothing about the results; see why, and audit again",
+    DIFFERS: "the recorded results do not reproduce; the first link that differs shows where the two runs diverge",
+    UNDECIDED: "a re-run did not finish, which says nothing about the results; find out why, and audit again",
     INTACT: "every file is what the trail of its run covers; nothing was trained",
 }
 _SHOWN = 8  # entries of one kind in a report for people; JSON holds all
@@ -37,14 +37,14 @@ class _Block:
 
 
 def render(report: AuditReport, name: str) -> str:
-    """Return a report in a format.
+    """Render a report.
 
     Parameters
     ----------
     report : AuditReport
-        What to show.
+        Report to render.
     name : {"text", "json", "html", "markdown"}
-        How.
+        Name of the format.
     """
     formats: Mapping[str, Callable[[AuditReport], str]] = {
         "text": _text,
@@ -60,13 +60,13 @@ def _facts(report: AuditReport) -> tuple[str, ...]:
     return (
         f"dataset: {report.dataset}",
         f"finished: {report.finished} of {report.planned} planned cells",
-        f"audited: {len(report.cells)} ({report.selection}), {'run again' if report.trained else 'files alone'}",
+        f"audited: {len(report.cells)} ({report.selection}), {'run again' if report.trained else 'files only'}",
         f"found: {counts}",
     )
 
 
 def _blocks(cell: CellAudit) -> Iterator[_Block]:
-    """Yield the details of a cell: its environment first."""
+    """Yield the details of a cell, its environment first."""
     if cell.environment:
         yield _entries("differs in the environment", cell.environment)
     if cell.findings:
@@ -74,7 +74,7 @@ def _blocks(cell: CellAudit) -> Iterator[_Block]:
         yield _Block(title="files", lines=(*lines, *_more(len(cell.findings))))
     if cell.difference is not None:
         yield _entries(f"first link that differs: {cell.difference.name}", cell.difference.entries)
-        yield _Block(title="usual causes", lines=cell.difference.causes)
+        yield _Block(title="usual causes", lines=cell.causes)
     if cell.metrics:
         yield _Block(
             title="metrics of the test part",
@@ -93,7 +93,7 @@ def _more(n: int) -> tuple[str, ...]:
 
 
 def _short(value: str) -> str:
-    """Shorten digests, and nothing that people read."""
+    """Shorten digests, but no other text."""
     is_digest = len(value) == 64 and set(value) <= set("0123456789abcdef")
     return f"{value[:_ABBREVIATED]}..." if is_digest else value
 
@@ -147,7 +147,7 @@ def _markdown(report: AuditReport) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep names from becoming marks of Markdown."""
+    """Escape the characters that Markdown would interpret."""
     return "".join(f"\\{sign}" if sign in "\\`*_|<>[]#" else sign for sign in " ".join(text.split()))
 
 

@@ -1,124 +1,160 @@
-"""Digests of the weights in the files of runs, computed in a process of its own.
+"""Digests of the weights in the files of runs, computed in a separate process.
 
-A digest covers the weights in the order of the network's layers, which the file alone does not know; so the network is
-built and the file loaded into it. ``python -m benchmarker.audit.weights`` does that for the jobs on standard input.
+A digest covers the weights in the order of the network's layers, which the file alone does not know. So the network is
+built, and the file loaded into it. ``python -m benchmarker.audit.weights`` does that for the request on standard input.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarker.backends import worker_environment
+from benchmarker.record import Record, TaskRecord
 from benchmarker.results.study import CellRecord
+from benchmarker.study.layout import CHECKPOINTS, weights_file
+from benchmarker.study.plan import DatasetRecord
+from benchmarker.study.specs import CellSpec
 
-CHECKPOINTS = ("best", "final")
+
+class WeightsJob(Record):
+    """The files of weights of one run."""
+
+    key: str
+    """Key of the cell."""
+
+    spec: CellSpec
+    """Specification of the cell, which the network is built from."""
+
+    files: dict[str, Path]
+    """File of each checkpoint."""
 
 
-def weight_digests(plan: Mapping[str, Any], cells: Sequence[CellRecord]) -> dict[str, dict[str, str]]:
+class WeightsRequest(Record):
+    """What the process is asked for."""
+
+    task: TaskRecord
+    """What the networks predict."""
+
+    shape: tuple[int, int, int]
+    """Height, width and channels of an image, in pixels."""
+
+    jobs: tuple[WeightsJob, ...]
+    """Runs with the same backend and number of threads."""
+
+
+class WeightsDigest(Record):
+    """Digest of the weights in one file."""
+
+    key: str
+    """Key of the cell."""
+
+    checkpoint: str
+    """Checkpoint of the weights."""
+
+    digest: str = ""
+    """SHA-256 of the weights; empty if they cannot be read."""
+
+    problem: str = ""
+    """Why the weights cannot be read; empty otherwise."""
+
+
+def weight_digests(dataset: DatasetRecord, cells: Sequence[CellRecord]) -> dict[str, dict[str, WeightsDigest]]:
     """Return the digests of the weights that runs keep.
 
     Parameters
     ----------
-    plan : mapping
-        Of the study; says what the networks are built for.
+    dataset : DatasetRecord
+        Images that the networks are built for.
     cells : sequence of CellRecord
-        Finished.
+        Cells to look at; those without a finished run are left out.
 
     Returns
     -------
-    dict of str to dict of str to str
-        By the key of the cell and the checkpoint; ``"error: ..."`` where a file cannot be read.
+    dict of str to dict of str to WeightsDigest
+        Digests by the key of the cell and the checkpoint.
     """
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, int], list[WeightsJob]] = {}
     for cell in cells:
-        if cell.folder is None or cell.status != "ok":
-            continue
-        files = {name: str((cell.folder / f"weights_{name}.weights.h5").absolute()) for name in CHECKPOINTS}
-        group = (str(cell.spec["backend"]), int(cell.spec["training"]["threads"]))
-        groups.setdefault(group, []).append({"key": cell.key, "spec": cell.spec, "files": files})
-    found: dict[str, dict[str, str]] = {}
+        if cell.folder is not None and cell.status == "ok":
+            files = {name: (cell.folder / weights_file(name)).absolute() for name in CHECKPOINTS}
+            job = WeightsJob(key=cell.key, spec=cell.spec, files=files)
+            groups.setdefault((cell.spec.backend, cell.spec.threads), []).append(job)
+    found: dict[str, dict[str, WeightsDigest]] = {}
     for (backend, threads), jobs in groups.items():
-        about = {"task": plan["dataset"]["task"], "shape": plan["dataset"]["shape"], "jobs": jobs}
+        request = WeightsRequest(task=dataset.task, shape=dataset.shape, jobs=tuple(jobs))
         done = subprocess.run(
             [sys.executable, "-P", "-m", "benchmarker.audit.weights"],
-            input=json.dumps(about).encode(),
+            input=request.model_dump_json(exclude_unset=True).encode(),
             env=worker_environment(backend, threads),
             capture_output=True,
             check=False,
         )
-        for line in done.stdout.splitlines():
-            answer = json.loads(line)
-            found.setdefault(answer["key"], {})[answer["checkpoint"]] = answer["digest"]
-        _fill(found, jobs, done)
+        for answer in (*_missing(jobs, done), *map(WeightsDigest.model_validate_json, done.stdout.splitlines())):
+            found.setdefault(answer.key, {})[answer.checkpoint] = answer
     return found
 
 
-def _fill(
-    found: dict[str, dict[str, str]], jobs: Sequence[Mapping[str, Any]], done: subprocess.CompletedProcess[bytes]
-) -> None:
-    """Note what a process that ended early left out."""
-    said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+def _missing(jobs: Sequence[WeightsJob], done: subprocess.CompletedProcess[bytes]) -> Iterator[WeightsDigest]:
+    """Yield an answer for every file, to be replaced by those of the process unless it ended early."""
+    printed = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    problem = f"the process that reads them ended with code {done.returncode}: {printed}"
     for job in jobs:
-        answers = found.setdefault(job["key"], {})
-        for checkpoint in CHECKPOINTS:
-            answers.setdefault(checkpoint, f"error: the process that reads them ended with {done.returncode}: {said}")
+        for checkpoint in job.files:
+            yield WeightsDigest(key=job.key, checkpoint=checkpoint, problem=problem)
 
 
 def main() -> int:
-    """Answer each job on standard input with the digests of its files, one JSON object a line."""
+    """Answer the request on standard input with one JSON object for each file."""
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what plugins and libraries print must not end up among the answers
-    about = json.load(sys.stdin)
+    os.dup2(2, 1)  # whatever plugins and libraries print must not end up among the answers
+    request = WeightsRequest.model_validate_json(sys.stdin.read())
 
-    def answer(key: str, checkpoint: str, digest: str) -> None:
-        pipe.write(json.dumps({"key": key, "checkpoint": checkpoint, "digest": digest}) + "\n")
+    def answer(found: WeightsDigest) -> None:
+        pipe.write(found.model_dump_json() + "\n")
         pipe.flush()
 
-    for job in about["jobs"]:
+    for job in request.jobs:
         try:
-            _digest(about, job, answer)
-        except BaseException as error:  # noqa: BLE001 - whatever a builder or HDF5 raises ends this cell, not the audit
-            said = " ".join(str(error).split()) or type(error).__name__
-            for checkpoint in CHECKPOINTS:
-                answer(job["key"], checkpoint, f"error: {said}")
+            _digest(request, job, answer)
+        except BaseException as error:  # noqa: BLE001 - whatever a builder raises ends this cell, not the audit
+            for checkpoint in job.files:
+                answer(WeightsDigest(key=job.key, checkpoint=checkpoint, problem=_described(error)))
     return 0
 
 
-def _digest(about: Mapping[str, Any], job: Mapping[str, Any], answer: Callable[[str, str, str], None]) -> None:
-    from benchmarker.contracts.settings import Training
-    from benchmarker.contracts.tasks import task_from_json
+def _described(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _digest(request: WeightsRequest, job: WeightsJob, answer: Callable[[WeightsDigest], None]) -> None:
     from benchmarker.discovery import installed
     from benchmarker.registry import validated_options
     from benchmarker.training.build import build_model
     from benchmarker.training.fit import digest_weights
 
-    spec = job["spec"]
-    architecture = installed().architecture(spec["model"]["architecture"])
-    height, width, channels = about["shape"]
+    architecture = installed().architecture(job.spec.model.architecture)
     model = build_model(
         architecture,
-        validated_options(architecture, spec["model"]["options"]),
-        (height, width, channels),
-        task_from_json(about["task"]),
-        seed=int(spec["seed"]),
-        precision=Training.model_validate(spec["training"]).precision,
+        validated_options(architecture, job.spec.model.options),
+        request.shape,
+        request.task,
+        seed=job.spec.seed,
+        precision=job.spec.training.precision,
     )
-    for checkpoint, file in job["files"].items():
-        if not Path(file).exists():
-            answer(job["key"], checkpoint, "error: there is no such file")
+    for checkpoint, file in job.files.items():
+        if not file.exists():
+            answer(WeightsDigest(key=job.key, checkpoint=checkpoint, problem="there is no such file"))
             continue
         try:
-            model.load_weights(file)
+            model.load_weights(str(file))
         except Exception as error:  # noqa: BLE001 - HDF5 and Keras raise a dozen types for a damaged file
-            answer(job["key"], checkpoint, f"error: {' '.join(str(error).split())}")
+            answer(WeightsDigest(key=job.key, checkpoint=checkpoint, problem=_described(error)))
             continue
-        answer(job["key"], checkpoint, digest_weights(model))
+        answer(WeightsDigest(key=job.key, checkpoint=checkpoint, digest=digest_weights(model)))
 
 
 if __name__ == "__main__":

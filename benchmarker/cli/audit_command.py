@@ -56,7 +56,7 @@ def audit(
     from benchmarker.discovery import installed
 
     if offline and keep is not None:
-        raise click.UsageError("--offline runs nothing that --keep could keep.", click.get_current_context())
+        raise click.UsageError("--offline trains nothing, so there is nothing to --keep.", click.get_current_context())
     try:
         report = audit_study(
             study,
@@ -66,10 +66,10 @@ def audit(
             train=not offline,
             keep=keep,
             data=data,
-            tell=lambda text: click.echo(text, err=True),
+            announce=lambda text: click.echo(text, err=True),
         )
     except BenchmarkerError as error:
-        # 1 says that results differ; whatever keeps an audit from a verdict must not look like one.
+        # Exit code 1 means that results differ; an audit that fails must not look like one with that verdict.
         raise ConfigurationError(str(error)) from error
     except KeyboardInterrupt as error:
         click.echo("interrupted: the audit has no verdict", err=True)

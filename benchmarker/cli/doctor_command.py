@@ -11,8 +11,7 @@ import rich_click as click
 from benchmarker.cli.options import PATH, command_settings, json_option
 
 if TYPE_CHECKING:
-    from benchmarker.maintenance.comparison import Comparison
-    from benchmarker.maintenance.diagnosis import Diagnosis
+    from benchmarker.maintenance.doctor import Comparison, Diagnosis
 
 UNHEALTHY = 1
 _WIDTH = 14
@@ -38,7 +37,7 @@ def doctor(study: Path | None, timeout: float, as_json: bool) -> int:
     The backend is started in a separate process, exactly as for a run. The exit code is 1 if anything is broken or
     differs.
     """
-    from benchmarker.maintenance.diagnosis import diagnose
+    from benchmarker.maintenance.doctor import diagnose
     from benchmarker.results.study import read_study
 
     found = diagnose(read_study(study) if study else None, seconds=timeout)
@@ -55,7 +54,7 @@ def _lines(found: Diagnosis) -> Iterator[str]:
     yield from _section("Machine", found.machine)
     yield from _section("Backend", _backend(found))
     if found.ignored:
-        yield from _section("Kept from workers", found.ignored)
+        yield from _section("Not passed to workers", found.ignored)
     yield from _section("Disk", dict(_disks(found)))
     yield from _plugins(found)
     if found.comparison is not None:
@@ -64,7 +63,7 @@ def _lines(found: Diagnosis) -> Iterator[str]:
     for problem in found.problems or ["none"]:
         yield f"  {problem}"
     for about, output in found.details.items():
-        yield f"  The end of what {about} printed:"
+        yield f"  Last output of {about}:"
         yield from (f"    {line}" for line in output.splitlines())
 
 
@@ -78,16 +77,16 @@ def _section(title: str, facts: Mapping[str, str]) -> Iterator[str]:
 def _backend(found: Diagnosis) -> dict[str, str]:
     fingerprint = found.fingerprint
     facts = {"name": found.backend or "none"}
-    if not fingerprint:
+    if fingerprint is None:
         return facts | {"state": "does not start; see below"}
-    for name, value in fingerprint["backend"].items():
+    for name, value in fingerprint.backend.to_json().items():
         if name != "name":
             facts[name.replace("_", " ")] = _text(name, value)
     facts |= {
-        "threads": f"{fingerprint['threads']} for one operation, unless a registry says otherwise",
-        "precision": f"{fingerprint['precision']}, unless a registry says otherwise",
-        "isa": " ".join(fingerprint["isa"]) or "unknown",
-        "packages": ", ".join(f"{name} {version}" for name, version in fingerprint["packages"].items()),
+        "threads": f"{fingerprint.threads} for one operation, unless a registry says otherwise",
+        "precision": f"{fingerprint.precision}, unless a registry says otherwise",
+        "isa": " ".join(fingerprint.isa) or "unknown",
+        "packages": ", ".join(f"{name} {version}" for name, version in fingerprint.packages.items()),
     }
     if found.environment:
         facts["environment"] = " ".join(f"{name}={value}" for name, value in sorted(found.environment.items()))
@@ -106,25 +105,26 @@ def _disks(found: Diagnosis) -> Iterator[tuple[str, str]]:
     from benchmarker.disk import format_size
 
     for disk in found.disks:
-        free = "unknown" if disk["free_bytes"] is None else format_size(disk["free_bytes"])
-        state = "" if disk["writable"] else ", cannot be written"
-        yield disk["name"], f"{disk['path']}: {free} free{state}"
-        if sizes := disk.get("bytes"):
-            parts = ", ".join(f"{name} {format_size(size)}" for name, size in sizes.items())
-            yield "", f"{parts}{'' if disk['complete'] else ' at least'}; benchmarker gc --cache shows what may go"
+        free = "unknown" if disk.free_bytes is None else format_size(disk.free_bytes)
+        state = "" if disk.writable else ", cannot be written"
+        yield disk.name, f"{disk.path}: {free} free{state}"
+        if disk.parts:
+            parts = ", ".join(f"{name} {format_size(size)}" for name, size in disk.parts.items())
+            at_least = "" if disk.complete else "at least "
+            yield "", f"{at_least}{parts}; benchmarker gc --cache lists what may be removed"
 
 
 def _plugins(found: Diagnosis) -> Iterator[str]:
-    if not found.plugins:
+    if found.plugins is None:
         return
-    broken = {plugin["name"]: plugin for plugin in found.plugins["broken"]}
-    yield f"Plugins ({len(found.plugins['entries'])})"
-    for entry in found.plugins["entries"]:
-        state = "  BROKEN" if entry["name"] in broken else ""
-        yield f"  {entry['name']}  {entry['distribution']}  {entry['path']}{state}"
+    broken = {plugin.name: plugin for plugin in found.plugins.broken}
+    yield f"Plugins ({len(found.plugins.entries)})"
+    for entry in found.plugins.entries:
+        state = "  BROKEN" if entry.name in broken else ""
+        yield f"  {entry.name}  {entry.distribution}  {entry.path}{state}"
     for plugin in broken.values():
-        yield f"  {plugin['name']} from {plugin['distribution']}: {plugin['error']}"
-        yield from (f"    {line}" for line in plugin["traceback"].splitlines())
+        yield f"  {plugin.name} from {plugin.distribution}: {plugin.error}"
+        yield from (f"    {line}" for line in plugin.traceback.splitlines())
     yield ""
 
 

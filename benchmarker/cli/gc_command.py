@@ -42,10 +42,10 @@ def gc(studies: tuple[Path, ...], cache: bool, older_than: float, dry_run: bool,
     all studies in results/ are searched.
     """
     from benchmarker.data.cache import cache_folder
-    from benchmarker.maintenance.gc import free, look_through, studies_below
+    from benchmarker.maintenance.gc import find_garbage, free, studies_below
 
     chosen = list(studies) or ([] if cache else studies_below(Path("results")))
-    found = look_through(chosen, cache_folder() if cache else None, older_than=older_than)
+    found = find_garbage(chosen, cache_folder() if cache else None, older_than=older_than)
     freed = 0 if dry_run else free(found.items)
     if as_json:
         import json
@@ -54,11 +54,11 @@ def gc(studies: tuple[Path, ...], cache: bool, older_than: float, dry_run: bool,
         value = {"items": items, "bytes": found.n_bytes, "kept": found.kept, "freed_bytes": freed}
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
     else:
-        _tell(found, dry_run=dry_run, freed=freed)
+        _report(found, dry_run=dry_run, freed=freed)
     return 0
 
 
-def _tell(found: Inventory, *, dry_run: bool, freed: int) -> None:
+def _report(found: Inventory, *, dry_run: bool, freed: int) -> None:
     from rich.table import Table
 
     from benchmarker.disk import format_size
@@ -66,7 +66,7 @@ def _tell(found: Inventory, *, dry_run: bool, freed: int) -> None:
     for line in found.kept:
         click.echo(f"kept: {line}")
     if not found.items:
-        click.echo("There is nothing to free.")
+        click.echo("There is nothing to remove.")
         return
     table = Table("size", "what", "why", "where", box=None, pad_edge=False, header_style="bold")
     table.columns[0].justify = "right"
@@ -76,6 +76,6 @@ def _tell(found: Inventory, *, dry_run: bool, freed: int) -> None:
     show(table)
     n = len(found.items)
     if dry_run:
-        click.echo(f"{n} item(s), {format_size(found.n_bytes)} in all. Nothing was removed; --yes frees it.")
+        click.echo(f"{n} item(s), {format_size(found.n_bytes)} in all. Nothing was removed; --yes removes them.")
     else:
         click.echo(f"{n} item(s), {format_size(freed)} freed.")

@@ -42,22 +42,21 @@ def merge(studies: tuple[Path, ...], into: Path, as_json: bool) -> int:
 
         click.echo(json.dumps(merged.to_json(), indent=2, ensure_ascii=False))
     else:
-        _tell(merged, into)
+        _report(merged, into)
     return 0 if merged.clean else CONFLICTS
 
 
-def _tell(merged: Merged, into: Path) -> None:
+def _report(merged: Merged, into: Path) -> None:
     for conflict in merged.conflicts:
         click.echo(
             f"conflict: {conflict.cell}: the runs differ at {conflict.link!r}: {conflict.detail}\n"
             f"  kept {conflict.kept}\n  left {conflict.left}"
         )
     for line in merged.damaged:
-        click.echo(f"not taken: {line}")
+        click.echo(f"not copied: {line}")
     for line in merged.notes:
         click.echo(f"note: {line}")
-    pending = merged.cells - merged.ok - merged.failed
-    rest = "".join(f", {n} {word}" for n, word in ((merged.failed, "failed"), (pending, "pending")) if n)
+    rest = "".join(f", {n} {word}" for n, word in ((merged.failed, "failed"), (merged.pending, "pending")) if n)
     there = f", {merged.identical} were there already" if merged.identical else ""
     bad = f", {len(merged.conflicts)} in conflict" if merged.conflicts else ""
     click.echo(

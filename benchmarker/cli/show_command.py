@@ -12,7 +12,7 @@ from benchmarker.cli.options import command_settings, study_argument
 from benchmarker.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from benchmarker.results.study import CellRecord, Study
+    from benchmarker.results.study import CellRecord, GeneratorRecord, Study
 
 
 @click.command(
@@ -39,27 +39,29 @@ def show(study: Path, cell: str | None) -> None:
     output.show(show_views.run_view(found, find_cell(found, cell)))
 
 
-def find_cell(study: Study, wanted: str) -> CellRecord:
-    """Return the one cell that is meant.
+def find_cell(study: Study, wanted: str) -> CellRecord | GeneratorRecord:
+    """Return the one cell or generator with a name, a part of a name or a key.
 
     Raises
     ------
     ConfigurationError
-        If none or several are.
+        If there are none or several.
     """
-    found = [
-        cell
-        for cell in (*study.cells, *study.generators)
-        if wanted in {cell.name, f"{cell.model}/{cell.arm}", cell.model} or cell.key.startswith(wanted.lower())
-    ]
+    known: list[CellRecord | GeneratorRecord] = [*study.cells, *study.generators]
+    found = [record for record in known if wanted in _names(record) or record.key.startswith(wanted.lower())]
     if len(found) == 1:
         return found[0]
     if found:
-        names = ", ".join(f"{cell.name} ({cell.key[:8]})" for cell in found[:8])
-        raise ConfigurationError(f"{wanted!r} may be {len(found)} cells: {names}{' ...' if len(found) > 8 else ''}")
+        names = ", ".join(f"{record.name} ({record.key[:8]})" for record in found[:8])
+        more = " ..." if len(found) > 8 else ""
+        raise ConfigurationError(f"{wanted!r} may be {len(found)} cells: {names}{more}")
     import difflib
 
-    known = [cell.name for cell in (*study.cells, *study.generators)]
-    names = ", ".join(difflib.get_close_matches(wanted, known, n=3, cutoff=0.4))
+    names = ", ".join(difflib.get_close_matches(wanted, [record.name for record in known], n=3, cutoff=0.4))
     hint = f"did you mean {names}?" if names else f"benchmarker show {study.folder} lists them."
     raise ConfigurationError(f"{study.folder} has no cell {wanted!r}: {hint}")
+
+
+def _names(record: CellRecord | GeneratorRecord) -> set[str]:
+    """Return ``model/arm/seed``, ``model/arm`` and ``model``."""
+    return {record.name, record.name.rsplit("/", 1)[0], record.name.rsplit("/", 2)[0]}

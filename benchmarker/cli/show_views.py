@@ -12,16 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarker.cli.output import duration
+from benchmarker.contracts.tasks import Classification
 from benchmarker.results.metrics import metric_label
-from benchmarker.results.study import CellRecord, Study
+from benchmarker.results.study import CellRecord, GeneratorRecord, Study
 from benchmarker.study.layout import CHECKPOINTS
+from benchmarker.study.plan import DatasetRecord
+from benchmarker.study.runs import CellMetrics, ClassScores, FailedManifest, FinishedManifest, TargetScores
 
-# Drawn with signs that every log has.
+# Box-drawing characters that every log can hold.
 _BOX = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 _FILES = (
     "manifest.json", "metrics.json", "costs.json", "history.csv", "predictions_best.csv", "predictions_final.csv",
     "events.jsonl", "weights_best.weights.h5", "weights_final.weights.h5", "losses.csv", "samples", "log.txt",
 )  # fmt: skip
+_STYLES = {"ok": "", "pending": "dim"}
 
 
 def study_view(study: Study) -> RenderableType:
@@ -29,20 +33,19 @@ def study_view(study: Study) -> RenderableType:
     return Group(*_study_parts(study))
 
 
-def run_view(study: Study, cell: CellRecord) -> RenderableType:
+def run_view(study: Study, record: CellRecord | GeneratorRecord) -> RenderableType:
     """Return one run in full."""
-    return Group(*_run_parts(study, cell))
+    return Group(*_run_parts(study, record))
 
 
 def _study_parts(study: Study) -> Iterator[RenderableType]:
     yield Text(study.title, style="bold")
-    dataset = study.dataset
     facts = {
         "folder": str(study.folder),
-        "registry": str((study.plan.get("registry") or {}).get("name", "-")),
-        "dataset": _dataset_line(dataset),
-        "classes": ", ".join(map(str, study.task.get("classes") or ())),
-        "backend": str(study.plan.get("backend", "-")),
+        "registry": study.plan.registry.name,
+        "dataset": _dataset_line(study.dataset),
+        "classes": ", ".join(study.task.classes) if isinstance(study.task, Classification) else "",
+        "backend": study.plan.backend,
     }
     yield _facts({name: value for name, value in facts.items() if value})
     yield Text()
@@ -51,13 +54,14 @@ def _study_parts(study: Study) -> Iterator[RenderableType]:
     if study.generators:
         yield _generators(study)
         yield Text()
-    for cell in (*study.generators, *study.cells):
-        if cell.status in {"failed", "unreadable"}:
-            yield Text.assemble((f"failed ({cell.kind}): ", "bold"), f"{cell.name}: {cell.message}")
+    records: list[CellRecord | GeneratorRecord] = [*study.generators, *study.cells]
+    for record in records:
+        if record.status in {"failed", "unreadable"}:
+            yield Text.assemble((f"failed ({record.kind}): ", "bold"), f"{record.name}: {record.message}")
     if study.skipped:
         plural = "s" if len(study.skipped) > 1 else ""
         yield Text(f"skipped {len(study.skipped):,} image{plural} of the dataset:", style="bold")
-        yield from (Text(f"  {name}: {reason}") for name, reason in study.skipped)
+        yield from (Text(f"  {image.name}: {image.reason}") for image in study.skipped)
     for note in study.notes:
         yield Text.assemble(("note: ", "bold"), note)
     counts = ", ".join(
@@ -67,158 +71,157 @@ def _study_parts(study: Study) -> Iterator[RenderableType]:
     yield Text(f"{study.count('ok')} of {len(study.cells)} cells finished{rest}.", style="bold")
 
 
-def _dataset_line(dataset: Mapping[str, Any]) -> str:
-    parts = dataset.get("parts")
-    sizes = ", ".join(f"{count} {name}" for name, count in parts.items()) if isinstance(parts, dict) else ""
-    images = f"{dataset['images']:,} images" if isinstance(dataset.get("images"), int) else ""
-    return f"{dataset.get('name', '-')}: {images}{f' ({sizes})' if sizes else ''}"
+def _dataset_line(dataset: DatasetRecord) -> str:
+    sizes = f"{dataset.parts.train} train, {dataset.parts.validation} validation, {dataset.parts.test} test"
+    return f"{dataset.name}: {dataset.images:,} images ({sizes})"
 
 
 def _cells(study: Study) -> Table:
-    primary = _primary(study.cells)
+    primary = study.plan.primary.name
     label = metric_label(primary).short
     table = _table("model", "arm", "seed", "status", f"{label}\nbest", f"{label}\nfinal", "key", right=(2, 4, 5))
     for cell in study.cells:
         scores = [_written(primary, cell.evaluations.get(checkpoint, {}).get(primary)) for checkpoint in CHECKPOINTS]
-        style = {"ok": "", "pending": "dim"}.get(cell.status, "bold")
+        style = _STYLES.get(cell.status, "bold")
         table.add_row(cell.model, cell.arm, str(cell.seed), cell.status, *scores, cell.key[:8], style=style)
     return table
 
 
 def _generators(study: Study) -> Table:
     table = _table("generator", "plugin", "seed", "status", "epochs", "key", right=(2, 4))
-    for cell in study.generators:
-        epochs = (cell.spec.get("generator") or {}).get("epochs", "-")
-        style = {"ok": "", "pending": "dim"}.get(cell.status, "bold")
+    for generator in study.generators:
         table.add_row(
-            cell.model, cell.architecture, str(cell.seed), cell.status, str(epochs), cell.key[:8], style=style
+            generator.label,
+            generator.plugin,
+            str(generator.seed),
+            generator.status,
+            str(generator.spec.generator.epochs),
+            generator.key[:8],
+            style=_STYLES.get(generator.status, "bold"),
         )
     return table
 
 
-def _run_parts(study: Study, cell: CellRecord) -> Iterator[RenderableType]:
-    yield Text(f"{cell.name} in {study.title}", style="bold")
-    yield _facts({name: value for name, value in _run_facts(cell).items() if value})
-    if cell.status == "ok":
-        yield from _results(cell)
-    if cell.manifest.get("traceback"):
-        yield _heading("Traceback")
-        yield Text(str(cell.manifest["traceback"]).rstrip())
-    for title, entries in (("Digests", cell.manifest.get("digests")), ("Fingerprint", cell.fingerprint)):
-        if isinstance(entries, dict) and entries:
-            yield _heading(title)
-            yield _facts({str(name): _flat(value) for name, value in entries.items()})
-    if cell.folder is not None:
+def _run_parts(study: Study, record: CellRecord | GeneratorRecord) -> Iterator[RenderableType]:
+    yield Text(f"{record.name} in {study.title}", style="bold")
+    yield _facts({name: value for name, value in _run_facts(record).items() if value})
+    yield from _results(record) if isinstance(record, CellRecord) else _generator_results(record)
+    match record.manifest:
+        case FailedManifest(traceback=traceback) if traceback:
+            yield _heading("Traceback")
+            yield Text(traceback.rstrip())
+        case FinishedManifest(digests=digests, fingerprint=fingerprint):
+            yield _heading("Digests")
+            yield _facts(digests)
+            yield _heading("Fingerprint")
+            yield _facts({name: _flat(value) for name, value in fingerprint.to_json().items()})
+    if record.folder is not None:
         yield _heading("Files")
         for name in _FILES:
-            if (cell.folder / name).exists():
-                yield Text(f"  {cell.folder / name}", overflow="fold")
+            if (record.folder / name).exists():
+                yield Text(f"  {record.folder / name}", overflow="fold")
 
 
-def _run_facts(cell: CellRecord) -> dict[str, str]:
-    started, finished = (_time(cell.manifest.get(name)) for name in ("started", "finished"))
-    took = duration((finished - started).total_seconds()) if started and finished else ""
+def _run_facts(record: CellRecord | GeneratorRecord) -> dict[str, str]:
+    manifest = record.manifest
+    started = manifest.started if manifest is not None else None
+    took = ""
+    if manifest is not None and started is not None:
+        took = duration((datetime.fromisoformat(manifest.finished) - datetime.fromisoformat(started)).total_seconds())
     return {
-        "status": cell.status,
-        "failure": f"{cell.kind}: {cell.message}" if cell.kind else "",
-        "architecture": cell.architecture,
-        "registry line": str(cell.line or ""),
-        "started": str(cell.manifest.get("started") or ""),
+        "status": record.status,
+        "failure": f"{record.kind}: {record.message}" if record.kind else "",
+        "architecture": record.architecture if isinstance(record, CellRecord) else "",
+        "plugin": record.plugin if isinstance(record, GeneratorRecord) else "",
+        "registry line": str(record.line or ""),
+        "started": started or "",
         "took": took,
-        "key": cell.key,
-        "hint": "pending: run the registry again, finished cells are not repeated" if cell.status == "pending" else "",
+        "key": record.key,
+        "hint": "run the registry again; finished cells are not repeated" if record.status == "pending" else "",
     }
 
 
 def _results(cell: CellRecord) -> Iterator[RenderableType]:
-    if cell.spec.get("kind") == "generator":
-        yield from _last_epoch(cell)
-    else:
-        yield _heading("Metrics")
-        yield _metrics(cell)
-    yield _heading("Costs")
-    yield _facts({metric_label(name).long: metric_label(name).write(value) for name, value in cell.cost_values.items()})
-    for checkpoint in cell.evaluations:
-        evaluation = cell.metrics[checkpoint]
-        per_target = evaluation.get("per_target")
-        if isinstance(per_target, dict):
+    if cell.metrics is None:
+        return
+    yield _heading("Metrics")
+    yield _metrics(cell.metrics)
+    yield from _costs(cell)
+    for checkpoint, scores in cell.metrics.checkpoints.items():
+        if scores.per_target is not None:
             yield _heading(f"Test part by target, {checkpoint} weights")
-            yield _per_target(per_target)
-        per_class = evaluation.get("per_class")
-        matrix = evaluation.get("confusion_matrix")
-        if isinstance(per_class, dict):
+            yield _per_target(scores.per_target)
+        if scores.per_class is not None:
             yield _heading(f"Test part by class, {checkpoint} weights")
-            yield _per_class(per_class)
-            if _is_matrix(matrix, len(per_class)):
+            yield _per_class(scores.per_class)
+            if scores.confusion_matrix is not None:
                 yield _heading(f"Confusion matrix, {checkpoint} weights: rows true, columns predicted; count and share")
-                yield _confusion(list(per_class), matrix)
+                yield _confusion(list(scores.per_class), scores.confusion_matrix)
 
 
-def _last_epoch(cell: CellRecord) -> Iterator[RenderableType]:
-    """Return the losses of a generator's last epoch, and what its quality was measured to be."""
+def _generator_results(generator: GeneratorRecord) -> Iterator[RenderableType]:
+    """Yield the losses of a generator's last epoch, its costs and its measured quality."""
+    if generator.metrics is None:
+        return
     yield _heading("Last epoch")
-    yield _facts({name: f"{value:.4g}" for name, value in _numbers(cell.metrics.get("final")).items()})
-    quality = cell.metrics.get("quality")
-    rows = quality.get("rows") if isinstance(quality, dict) else None
-    if isinstance(rows, list):
-        yield _heading("Quality: generated images, and for comparison real ones (floor), against held-out images")
-        table = _table("", "value", "floor", "unit", "better", "n", right=(1, 2, 5))
-        for row in (row for row in rows if isinstance(row, dict)):
-            numbers = _numbers(row)
-            values = [f"{numbers[name]:.4g}" if name in numbers else "-" for name in ("value", "floor")]
-            texts = [str(row.get(name) or "") for name in ("unit", "better", "n")]
-            table.add_row(str(row.get("label") or row.get("name") or "?"), *values, *texts)
-        yield table
+    yield _facts({name: f"{value:.4g}" for name, value in generator.metrics.final.items()})
+    rows = (generator.metrics.quality or {}).get("rows")
+    if isinstance(rows, list):  # whatever the plugin measures
+        yield _heading("Quality: generated images, and real ones for comparison (floor), against held-out images")
+        yield _quality([row for row in rows if isinstance(row, dict)])
+    yield from _costs(generator)
 
 
-def _metrics(cell: CellRecord) -> Table:
+def _quality(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("", "value", "floor", "unit", "better", "n", right=(1, 2, 5))
+    for row in rows:
+        values = [f"{row[name]:.4g}" if isinstance(row.get(name), int | float) else "-" for name in ("value", "floor")]
+        texts = [str(row.get(name) or "") for name in ("unit", "better", "n")]
+        table.add_row(str(row.get("label") or row.get("name") or "?"), *values, *texts)
+    return table
+
+
+def _costs(record: CellRecord | GeneratorRecord) -> Iterator[RenderableType]:
+    yield _heading("Costs")
+    labels = {name: metric_label(name) for name in record.cost_values}
+    yield _facts({labels[name].long: labels[name].write(value) for name, value in record.cost_values.items()})
+
+
+def _metrics(metrics: CellMetrics) -> Table:
     """Return one line for each metric, and a column for each part at each checkpoint."""
-    parts = ("test", "validation", "train")
-    shown = [(checkpoint, part) for checkpoint in cell.evaluations for part in parts]
-    table = _table("", *(f"{part}\n{checkpoint}" for checkpoint, part in shown), right=tuple(range(1, len(shown) + 1)))
-    names = dict.fromkeys(name for checkpoint, part in shown for name in _numbers(cell.metrics[checkpoint].get(part)))
-    for name in names:
-        values = [_written(name, _numbers(cell.metrics[checkpoint].get(part)).get(name)) for checkpoint, part in shown]
-        table.add_row(metric_label(name).short, *values)
+    columns = {
+        f"{part}\n{checkpoint}": values
+        for checkpoint, scores in metrics.checkpoints.items()
+        for part, values in (("test", scores.test), ("validation", scores.validation), ("train", scores.train))
+    }
+    table = _table("", *columns, right=tuple(range(1, len(columns) + 1)))
+    for name in dict.fromkeys(name for values in columns.values() for name in values):
+        table.add_row(metric_label(name).short, *(_written(name, values.get(name)) for values in columns.values()))
     return table
 
 
-def _per_class(per_class: Mapping[str, Any]) -> Table:
-    columns = ("precision", "recall", "f1", "support")
-    table = _table("class", *columns, right=(1, 2, 3, 4))
-    for name, scores in per_class.items():
-        numbers = _numbers(scores)
-        values = [f"{numbers[column]:.3f}" if column in numbers else "-" for column in columns[:3]]
-        table.add_row(str(name), *values, f"{numbers.get('support', 0):.0f}")
+def _per_class(per_class: Mapping[str, ClassScores]) -> Table:
+    table = _table("class", "precision", "recall", "f1", "support", right=(1, 2, 3, 4))
+    for name, one in per_class.items():
+        table.add_row(name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", str(one.support))
     return table
 
 
-def _per_target(per_target: Mapping[str, Any]) -> Table:
-    names = list(dict.fromkeys(name for errors in per_target.values() for name in _numbers(errors)))
+def _per_target(per_target: Mapping[str, TargetScores]) -> Table:
+    names = [name for name in TargetScores.model_fields if name != "unit"]
     heads = [metric_label(name).short for name in names]
     table = _table("target", "unit", *heads, right=tuple(range(2, len(names) + 2)))
     for target, errors in per_target.items():
-        numbers = _numbers(errors)
-        unit = str(errors.get("unit", "")) if isinstance(errors, dict) else ""
-        table.add_row(str(target), unit, *(_written(name, numbers.get(name)) for name in names))
+        table.add_row(target, errors.unit, *(_written(name, getattr(errors, name)) for name in names))
     return table
 
 
-def _confusion(classes: Sequence[str], matrix: Sequence[Sequence[float]]) -> Table:
-    table = _table("true", *map(str, classes), right=tuple(range(1, len(classes) + 1)))
-    for name, row in zip(classes, matrix, strict=True):
+def _confusion(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> Table:
+    table = _table("true", *classes, right=tuple(range(1, len(classes) + 1)))
+    for name, row in zip(classes, matrix, strict=False):
         total = sum(row)
-        table.add_row(str(name), *(f"{count:.0f} ({count / total if total else 0:.2f})" for count in row))
+        table.add_row(name, *(f"{count} ({count / total if total else 0:.2f})" for count in row))
     return table
-
-
-def _is_matrix(value: object, size: int) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == size
-        and all(isinstance(row, list) and len(row) == size for row in value)
-        and all(isinstance(entry, (int, float)) for row in value for entry in row)
-    )
 
 
 def _table(*heads: str, right: Sequence[int] = ()) -> Table:
@@ -243,34 +246,15 @@ def _heading(text: str) -> Text:
     return Text(f"\n{text}", style="bold")
 
 
-def _primary(cells: Sequence[CellRecord]) -> str:
-    for cell in cells:
-        primary = cell.metrics.get("primary")
-        if isinstance(primary, dict) and primary.get("name"):
-            return str(primary["name"])
-    return "mean_per_class_accuracy"
-
-
-def _numbers(value: object) -> dict[str, float]:
-    if not isinstance(value, dict):
-        return {}
-    return {str(k): v for k, v in value.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
-
-
 def _written(name: str, value: float | None) -> str:
     return "-" if value is None else metric_label(name).write(value)
 
 
-def _flat(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_flat(entry)}" for name, entry in value.items())
-    if isinstance(value, list):
-        return " ".join(_flat(entry) for entry in value)
-    return str(value)
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
+def _flat(value: Any) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_flat(entry)}" for name, entry in value.items())
+        case list():
+            return " ".join(map(str, value))
+        case _:
+            return str(value)

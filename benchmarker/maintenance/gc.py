@@ -1,8 +1,9 @@
-"""Finds what may be freed, says what and why, and frees it when asked to.
+"""Lists files that may be removed, with reasons, and removes them when asked to.
 
-What can never be of use again may go at any age. What somebody may still want (snapshots of a run that can go on, the
-traceback of a failure, runs that left the plan, prepared data and downloads) goes when it was not used for a while.
-Finished runs of the plan are never touched, and neither is a study that a run works on, nor data that it holds.
+Files that can never be of use again may be removed at any age. Files that may still be wanted (snapshots of a run that
+can be resumed, the traceback of a failure, runs that left the plan, prepared data and downloads) may be removed once
+they have not been used for a while. Finished runs of the plan are never removed, nor is anything in a study that a run
+is working on, or any data that a run holds.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from benchmarker.data.cache import held_file, is_held
 from benchmarker.errors import StorageError
 from benchmarker.files import storage_error
 from benchmarker.locks import is_locked
-from benchmarker.maintenance.busy import alone, held_lock
 from benchmarker.results.study import read_study
-from benchmarker.study.layout import RUNS_FOLDER
+from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
+from benchmarker.study.locks import exclusive, held_lock
 
 DAY_SECONDS = 86_400
 _RUN = re.compile(r"(?P<name>[0-9a-f]{16})(?P<failed>\.failed)?")
@@ -35,20 +36,20 @@ _CACHED = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A file or folder that may be freed.
+    """A file or folder that may be removed.
 
     Parameters
     ----------
     path : Path
-        Where it is.
+        Path of the file or folder.
     owner : Path
-        The study, or the cache.
+        Path of the study, or of the cache.
     kind, reason : str
-        What it is, and why nobody needs it.
+        Kind of file, and why it is no longer needed.
     n_bytes : int
-        That it takes on the disk.
+        Space that it takes on the disk, in bytes.
     days : float
-        Since it was used last.
+        Days since it was last used.
     """
 
     path: Path
@@ -59,7 +60,7 @@ class Item:
     days: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the item as JSON."""
         return {
             "path": str(self.path),
             "kind": self.kind,
@@ -71,14 +72,14 @@ class Item:
 
 @dataclass(slots=True, kw_only=True)
 class Inventory:
-    """What may be freed, and what was left alone although it could be meant.
+    """Files that may be removed, and files that are in use.
 
     Parameters
     ----------
     items : list of Item
-        In the order of studies, then of the cache.
+        Items of each study in turn, then of the cache.
     kept : list of str
-        One line for each thing that a run holds.
+        One line for each study or file that is in use.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -86,26 +87,26 @@ class Inventory:
 
     @property
     def n_bytes(self) -> int:
-        """What all items take."""
+        """Space that all items take, in bytes."""
         return sum(item.n_bytes for item in self.items)
 
 
-def look_through(studies: Iterable[Path], cache: Path | None, *, older_than: float) -> Inventory:
-    """Find what may be freed.
+def find_garbage(studies: Iterable[Path], cache: Path | None, *, older_than: float) -> Inventory:
+    """List files that may be removed.
 
     Parameters
     ----------
     studies : iterable of Path
-        Folders of studies.
+        Paths of the studies to search.
     cache : Path or None
-        Folder of the cache, if it is to be looked through.
+        Path of the cache, if it is to be searched.
     older_than : float
-        Days for which what might still be wanted must not have been used.
+        Days without use after which files that may still be wanted are listed.
 
     Raises
     ------
     StorageError
-        If a folder is no study.
+        If a folder is not a study.
     """
     found = Inventory()
     for study in studies:
@@ -113,9 +114,9 @@ def look_through(studies: Iterable[Path], cache: Path | None, *, older_than: flo
         if (lock := held_lock(study)) is not None:
             found.kept.append(f"{study}: a run is working on it ({lock.name} is locked)")
             continue
-        status: dict[str, str] = {cell.key[:16]: cell.status for cell in planned.generators}
-        # A cell whose saved weights were tested (-o) may have a training to go on with.
-        status |= {cell.key[:16]: cell.status if cell.trained else "tested" for cell in planned.cells}
+        status: dict[str, str] = {generator.run_name: generator.status for generator in planned.generators}
+        # A cell whose saved weights were tested (-o) may have a training that can be resumed.
+        status |= {cell.run_name: cell.status if cell.trained else "tested" for cell in planned.cells}
         found.items += _of_study(study, status, older_than)
     if cache is not None and cache.is_dir():
         for item in _of_cache(cache, older_than):
@@ -127,18 +128,18 @@ def look_through(studies: Iterable[Path], cache: Path | None, *, older_than: flo
 
 
 def free(items: Sequence[Item]) -> int:
-    """Remove items, and return how many bytes that freed.
+    """Remove items, and return the number of bytes that this freed.
 
     Raises
     ------
     StorageError
-        If something cannot be removed, or a run has begun to work on a study since.
+        If something cannot be removed, or a run has meanwhile begun to work on a study.
     """
     freed = 0
     for owner in dict.fromkeys(item.owner for item in items):
         own = [item for item in items if item.owner == owner]
-        # Whatever began in the meantime keeps what it holds.
-        with alone(owner) if own[0].kind in _OF_STUDIES else contextlib.nullcontext():
+        # Files that came into use since they were listed are kept.
+        with exclusive(owner) if own[0].kind in _OF_STUDIES else contextlib.nullcontext():
             for item in own:
                 if item.kind not in _OF_STUDIES and (is_held(item.path) or _is_written(item.path)):
                     continue
@@ -150,7 +151,7 @@ def free(items: Sequence[Item]) -> int:
 def _remove(path: Path) -> None:
     try:
         if path.is_dir() and not path.is_symlink():
-            # Renamed first: a removal that is cut short must not leave half a folder under a good name.
+            # Renamed first, so that an interrupted removal does not leave half a folder under its name.
             aside = path.with_name(f".{path.name.lstrip('.')}.freed")
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
@@ -171,7 +172,7 @@ def _of_study(study: Path, status: Mapping[str, str], older_than: float) -> Iter
 
 
 def _judge(path: Path, status: Mapping[str, str], days: float, *, old: bool) -> tuple[str, str]:
-    """Return what something in a study's folder of runs is, and why nobody needs it; no reason if somebody does."""
+    """Return the kind of a file in a study's folder of runs, and why it is not needed; no reason if it may be."""
     if found := _WORKING.fullmatch(path.name):
         return "unfinished run", _why_not_resumed(status.get(found["name"]), days, old=old)
     if found := _RUN.fullmatch(path.name):
@@ -181,16 +182,16 @@ def _judge(path: Path, status: Mapping[str, str], days: float, *, old: bool) -> 
             finished = status[found["name"]] == "ok"
             return "failed run", "its cell has finished" if finished else f"failed{_unused(days)}" if old else ""
     if _REMAINS.fullmatch(path.name) or (path.name.startswith(".") and path.suffix in {".partial", ".freed"}):
-        return "remains", "left by a command that was ended"
+        return "remains", "left by a command that was interrupted"
     return "", ""
 
 
 def _why_not_resumed(status: str | None, days: float, *, old: bool) -> str:
     if status is None:
-        return "no cell of the plan would go on from it"
+        return "no cell of the plan would resume it"
     if status == "ok":
         return "its cell has finished"
-    return f"could go on{_unused(days)}" if old else ""
+    return f"could be resumed{_unused(days)}" if old else ""
 
 
 def _unused(days: float) -> str:
@@ -205,9 +206,9 @@ def _of_cache(cache: Path, older_than: float) -> Iterator[Item]:
         for path in sorted(kind.iterdir()):
             days = _days_since(path, reading_counts=True)
             if path.name.endswith(".freed") or (path.suffix == ".partial" and _CACHED.fullmatch(path.stem)):
-                reason = "left by a command that was ended"
+                reason = "left by a command that was interrupted"
             elif _CACHED.fullmatch(path.name) and days >= older_than:
-                reason = f"made again when needed{_unused(days)}"
+                reason = f"prepared again when needed{_unused(days)}"
             else:
                 continue
             yield Item(path=path, owner=cache, kind=f"{kind.name} data", reason=reason, n_bytes=_size(path), days=days)
@@ -218,7 +219,7 @@ def _downloads(cache: Path, folder: Path, older_than: float) -> Iterator[Item]:
         days = _days_since(path, reading_counts=True)
         if path.suffix == ".lock" or days < older_than:
             continue
-        reason = "beginning of a download" if path.suffix == ".part" else "fetched again when needed"
+        reason = "incomplete download" if path.suffix == ".part" else "downloaded again when needed"
         yield Item(
             path=path,
             owner=cache,
@@ -230,14 +231,14 @@ def _downloads(cache: Path, folder: Path, older_than: float) -> Iterator[Item]:
 
 
 def _is_written(path: Path) -> bool:
-    """Tell whether a process writes a cached folder, or a download."""
+    """Whether a process is writing a cached folder or a download."""
     return is_locked(path.with_suffix(".lock")) or is_locked(path.with_name(f".{path.name}.lock"))
 
 
 def _days_since(path: Path, *, reading_counts: bool = False) -> float:
-    """Return the days since a file or folder was written or noted as held, or read where that counts.
+    """Return the days since a file or folder was last written or held, or read where that counts as a use.
 
-    Tables read the files of a failed run, which makes no use of it.
+    Tables read the files of failed runs, which does not count.
     """
     newest = 0.0
     for one in (path, held_file(path), *(path.iterdir() if path.is_dir() else ())):
@@ -248,7 +249,7 @@ def _days_since(path: Path, *, reading_counts: bool = False) -> float:
 
 
 def _size(path: Path) -> int:
-    """Return what a file, or everything in a folder, takes on the disk; links count for themselves."""
+    """Return the space that a file, or everything in a folder, takes on the disk; links are not followed."""
     total = 0
     stack = [path]
     while stack:
@@ -258,9 +259,9 @@ def _size(path: Path) -> int:
                 stack += list(one.iterdir())
             else:
                 facts = one.lstat()
-                # Blocks that were never written take nothing.
+                # Blocks that were never written take no space.
                 total += min(facts.st_size, 512 * facts.st_blocks) if hasattr(facts, "st_blocks") else facts.st_size
-        except OSError:  # gone, or not ours to look into
+        except OSError:  # removed meanwhile, or not readable
             continue
     return total
 
@@ -273,7 +274,7 @@ def studies_below(folder: Path) -> list[Path]:
     StorageError
         If there are none.
     """
-    found = sorted(path.parent for path in folder.glob("*/plan.json"))
+    found = sorted(path.parent for path in folder.glob(f"*/{PLAN_FILE}"))
     if not found:
-        raise StorageError(f"there are no studies in {os.fspath(folder)}/: name one, or look through --cache")
+        raise StorageError(f"there are no studies in {os.fspath(folder)}/: name one, or search the cache with --cache")
     return found

@@ -1,26 +1,71 @@
-"""Joins studies from several machines: the union of their plans, each cell once, and no result ever overwritten."""
+"""Merges studies from several machines: the union of their plans, each cell once, and no result ever overwritten."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from benchmarker.digests import digest_json
+from benchmarker.digests import digest_json, flatten
 from benchmarker.disk import require_free
-from benchmarker.errors import ConfigurationError
-from benchmarker.files import make_folder, storage_error, write_json, write_text
-from benchmarker.maintenance.busy import alone
-from benchmarker.maintenance.conflicts import Conflict, compare_runs, damage
-from benchmarker.results.environments import flatten
-from benchmarker.results.study import CellRecord, Study, read_study
-from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
-from benchmarker.study.settings import shared_settings
+from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.files import make_folder, storage_error, write_text
+from benchmarker.results.environments import describe, differences
+from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study
+from benchmarker.results.trails import ABSENT, FINGERPRINT, Difference, first_difference
+from benchmarker.study.layout import FAILED_SUFFIX, PLAN_FILE, RUNS_FOLDER
+from benchmarker.study.links import read_trail
+from benchmarker.study.locks import exclusive
+from benchmarker.study.plan import MergedStudy, Plan, PlannedCell, PlannedGenerator, read_plan
+from benchmarker.study.runs import FinishedManifest
+from benchmarker.trail import TRAIL_FILE
 
-_NAME_LENGTH = 16
+Record = CellRecord | GeneratorRecord
+P = TypeVar("P", PlannedCell, PlannedGenerator)
+
+# Digests of manifests in the order in which a run makes them, and the links of a trail that cover the same.
+_DIGESTS = (
+    ("data", "data"),
+    ("split", "split"),
+    ("training_set", "training set"),
+    ("initial_weights", "initial weights"),
+    ("best_weights", "best weights"),
+    ("final_weights", "final weights"),
+    ("predictions_best", "predictions"),
+    ("predictions_final", "predictions"),
+)
+_REGISTRY_SUFFIXES = (".yaml", ".yml", ".txt")
+_MOST_DIFFERENCES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Two runs of one cell that differ.
+
+    Parameters
+    ----------
+    cell : str
+        Model, arm and seed.
+    kept, left : str
+        Folder of the run that stays, and of the run that was not copied.
+    link : str
+        First link of the trails that differs, such as ``"epoch 3"``.
+    detail : str
+        Values that differ in it.
+    """
+
+    cell: str
+    kept: str
+    left: str
+    link: str
+    detail: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return the conflict as JSON."""
+        return asdict(self)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,17 +75,17 @@ class Merged:
     Parameters
     ----------
     cells, ok, failed : int
-        In the joined plan, and how many of them finished and failed.
+        Number of cells in the merged plan, and how many of them finished and failed.
     copied : int
-        Runs that were copied.
+        Number of runs that were copied.
     identical : int
-        Runs that were there already, with the same trail.
+        Number of runs that were there already, with the same trail.
     conflicts : list of Conflict
-        Runs of one cell that differ: the first stays, the other was left where it is.
+        Pairs of different runs of one cell: the first is kept, the other was left where it is.
     damaged : list of str
-        Runs that were not taken because they cannot be trusted, and why.
+        Runs that were not copied because they cannot be trusted, with reasons.
     notes : list of str
-        What else a user should know.
+        Notes for the user.
     """
 
     cells: int = 0
@@ -54,14 +99,23 @@ class Merged:
 
     @property
     def clean(self) -> bool:
-        """Whether every run was taken."""
+        """Whether every run could be used."""
         return not self.conflicts and not self.damaged
+
+    @property
+    def pending(self) -> int:
+        """Number of cells without a run."""
+        return self.cells - self.ok - self.failed
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON."""
         return {
-            **{name: getattr(self, name) for name in ("cells", "ok", "failed", "copied", "identical")},
-            "pending": self.cells - self.ok - self.failed,
+            "cells": self.cells,
+            "ok": self.ok,
+            "failed": self.failed,
+            "copied": self.copied,
+            "identical": self.identical,
+            "pending": self.pending,
             "conflicts": [conflict.to_json() for conflict in self.conflicts],
             "damaged": self.damaged,
             "notes": self.notes,
@@ -69,7 +123,7 @@ class Merged:
 
 
 def merge_studies(sources: Sequence[Path], into: Path) -> Merged:
-    """Join studies.
+    """Merge studies.
 
     Parameters
     ----------
@@ -83,24 +137,24 @@ def merge_studies(sources: Sequence[Path], into: Path) -> Merged:
     ConfigurationError
         If the studies have different data, or the same names for different things.
     StorageError
-        If a study cannot be read, the joined one cannot be written, or a run works on it. What was copied until then is
-        complete, and the same command goes on.
+        If a study cannot be read, the merged one cannot be written, or a run is working on it. Whatever was copied
+        before is complete, and the same command continues.
     """
     target_exists = (into / PLAN_FILE).is_file()
     others = [folder for folder in _distinct(sources) if folder.resolve() != into.resolve()]
     if not others:
         raise ConfigurationError(f"nothing to merge: give studies other than {into}")
     if into.is_dir() and not target_exists and any(into.iterdir()):
-        raise ConfigurationError(f"{into} is no study and not empty: choose a new folder for --into")
+        raise ConfigurationError(f"{into} is not a study and not empty: choose a new folder for --into")
     studies = [read_study(folder) for folder in ([into] if target_exists else []) + others]
     _require_one_experiment(studies)
     merged = Merged()
-    plan = _joined_plan(studies, merged)
+    plan = _merged_plan(studies, merged)
     make_folder(into / RUNS_FOLDER)
-    with alone(into):
+    with exclusive(into):
         _require_space(studies, into)
-        # The plan first: a denominator that is complete before any result is.
-        write_json(into / PLAN_FILE, plan)
+        # The plan comes first, so that the denominator is complete before there is any result.
+        plan.write(into / PLAN_FILE)
         _copy_registries(studies, into)
         _copy_runs(studies, into, merged)
     return merged
@@ -111,71 +165,84 @@ def _distinct(folders: Iterable[Path]) -> list[Path]:
 
 
 def _require_one_experiment(studies: Sequence[Study]) -> None:
-    """Refuse studies that cannot be one: of other data, or with the same names for different things."""
+    """Refuse studies with different data, or with the same names for different things."""
     first = studies[0]
     for study in studies[1:]:
-        names = [one.dataset.get("name") for one in (first, study)]
-        digests = [one.dataset.get("digest") for one in (first, study)]
-        if names[0] != names[1] or digests[0] != digests[1]:
-            data = " and ".join(f"{n!r} (digest {str(d)[:12]})" for n, d in zip(names, digests, strict=True))
+        data = [(one.dataset.name, one.dataset.digest) for one in (first, study)]
+        if data[0] != data[1]:
+            described = " and ".join(f"{name!r} (digest {digest[:12]})" for name, digest in data)
             raise ConfigurationError(
-                f"{first.folder} and {study.folder} have different data: {data}. A study has one dataset; "
-                "keep them apart, and compare their leaderboards"
+                f"{first.folder} and {study.folder} have different data: {described}. A study has one dataset; "
+                "keep the studies apart, and compare their leaderboards"
             )
     problems = list(dict.fromkeys(_ambiguous_names(studies)))
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigurationError(
-            f"a name stands for different things in these studies, whose results must not be mixed:\n{listed}\n"
-            "Give one of them another name in its registry, run it again (finished cells stay), and merge then"
+            f"the same name has different settings in these studies, whose results must not be mixed:\n{listed}\n"
+            "Rename one of them in its registry, run that again (finished cells are kept), and merge afterwards"
         )
 
 
 def _ambiguous_names(studies: Sequence[Study]) -> Iterator[str]:
-    known: dict[tuple[str, str], tuple[Study, CellRecord]] = {}
+    known: dict[str, tuple[Study, Record]] = {}
     for study in studies:
-        for cell in (*study.generators, *study.cells):
-            other, earlier = known.setdefault((cell.model, cell.arm), (study, cell))
-            if other is not study and _configuration(earlier) != _configuration(cell):
-                yield (
-                    f"{cell.model} in arm {cell.arm}: {_spec_differences(earlier, cell)} "
-                    f"({other.folder} / {study.folder})"
-                )
+        for record in _records(study):
+            other, first = known.setdefault(_label(record), (study, record))
+            if other is not study and first.configuration != record.configuration:
+                yield f"{_label(record)}: {_spec_differences(first, record)} ({other.folder} / {study.folder})"
 
 
-def _configuration(cell: CellRecord) -> str:
-    return digest_json(shared_settings(cell.spec))
+def _label(record: Record) -> str:
+    return f"{record.model} in arm {record.arm}" if isinstance(record, CellRecord) else f"generator {record.label}"
 
 
-def _spec_differences(one: CellRecord, other: CellRecord) -> str:
-    flat = [flatten(shared_settings(cell.spec)) for cell in (one, other)]
-    names = sorted({*flat[0], *flat[1]})
-    differing = [name for name in names if flat[0].get(name) != flat[1].get(name)]
-    return ", ".join(f"{name} {flat[0].get(name, '-')} / {flat[1].get(name, '-')}" for name in differing[:4])
+def _records(study: Study) -> Iterator[Record]:
+    """Yield generators first: cells that were trained on their images prove nothing without them."""
+    yield from study.generators
+    yield from study.cells
 
 
-def _joined_plan(studies: Sequence[Study], merged: Merged) -> dict[str, Any]:
+def _spec_differences(one: Record, other: Record) -> str:
+    first, second = (flatten(record.spec.shared_settings()) for record in (one, other))
+    differing = [name for name in sorted({*first, *second}) if first.get(name) != second.get(name)]
+    shown = differing[:_MOST_DIFFERENCES]
+    return ", ".join(f"{name} {first.get(name, '-')} / {second.get(name, '-')}" for name in shown)
+
+
+def _merged_plan(studies: Sequence[Study], merged: Merged) -> Plan:
     """Return the union of the plans, with the heading of the first."""
-    cells: dict[str, Any] = {}
-    generators: dict[str, Any] = {}
+    known: dict[str, CellRecord] = {}
     for study in studies:
-        for entry in study.plan.get("generators", ()):
-            generators.setdefault(entry["key"], entry)
-        for entry in study.plan["cells"]:
-            known = cells.setdefault(entry["key"], entry)
-            labels = [f"{one['model']} in arm {one['arm']}" for one in (known, entry)]
-            if labels[0] != labels[1]:
-                merged.notes.append(f"{labels[1]} of {study.folder} is {labels[0]} under another name, which is kept")
+        for cell in study.cells:
+            first = known.setdefault(cell.key, cell)
+            if _label(first) != _label(cell):
+                merged.notes.append(
+                    f"{_label(cell)} of {study.folder} is {_label(first)} under another name, which is kept"
+                )
     merged.notes = list(dict.fromkeys(merged.notes))
-    merged.cells = len(cells)
+    merged.cells = len(known)
+    plans = [plan for study in studies if (plan := read_plan(study.folder)) is not None]
     sources = [
-        {"title": study.title, "registry": study.plan.get("registry"), "cells": len(study.cells)} for study in studies
+        MergedStudy(title=study.title, registry=plan.registry, cells=len(plan.cells))
+        for study, plan in zip(studies, plans, strict=True)
     ]
-    earlier = studies[0].plan.get("merged_from")
-    if earlier:
-        sources[:1] = earlier
-    joined = {**studies[0].plan, "merged_from": sources, "cells": list(cells.values())}
-    return joined | ({"generators": list(generators.values())} if generators else {})
+    if plans[0].merged_from:
+        sources[:1] = plans[0].merged_from
+    changed: dict[str, Any] = {
+        "merged_from": tuple(sources),
+        "cells": _distinct_keys(cell for plan in plans for cell in plan.cells),
+    }
+    if generators := _distinct_keys(generator for plan in plans for generator in plan.generators):
+        changed["generators"] = generators
+    return plans[0].model_copy(update=changed)
+
+
+def _distinct_keys(planned: Iterable[P]) -> tuple[P, ...]:
+    found: dict[str, P] = {}
+    for one in planned:
+        found.setdefault(one.key, one)
+    return tuple(found.values())
 
 
 def _copy_registries(studies: Sequence[Study], into: Path) -> None:
@@ -183,7 +250,7 @@ def _copy_registries(studies: Sequence[Study], into: Path) -> None:
     texts: set[str] = set()
     for study in studies:
         for path in sorted(study.folder.glob("registry*")):
-            if path.suffix not in {".yaml", ".yml", ".txt"}:
+            if path.suffix not in _REGISTRY_SUFFIXES:
                 continue
             try:
                 text = path.read_text(encoding="utf-8")
@@ -201,25 +268,26 @@ def _copy_registries(studies: Sequence[Study], into: Path) -> None:
 def _require_space(studies: Sequence[Study], into: Path) -> None:
     needed = {}
     for study in studies:
-        for cell in (*study.generators, *study.cells):
-            if cell.folder is not None and study.folder.resolve() != into.resolve():
-                needed[cell.key] = sum(path.stat().st_size for path in cell.folder.rglob("*") if path.is_file())
+        for record in _records(study):
+            if record.folder is not None and study.folder.resolve() != into.resolve():
+                needed[record.key] = sum(path.stat().st_size for path in record.folder.rglob("*") if path.is_file())
     require_free(into, sum(needed.values()), "the runs to copy")
 
 
 def _copy_runs(studies: Sequence[Study], into: Path, merged: Merged) -> None:
-    found: dict[str, list[CellRecord]] = {}
-    # Generators first: what is trained on their images is no proof without them.
-    for part in ("generators", "cells"):
-        for study in studies:
-            for cell in getattr(study, part):
-                found.setdefault(cell.key, []).append(cell)
-    for cells in found.values():
-        counted = cells[0].spec.get("kind") != "generator"
-        trusted = [cell for cell in cells if cell.status == "ok" and not _is_damaged(cell, merged)]
-        failed = [cell for cell in cells if cell.status == "failed"]
+    found: dict[str, list[Record]] = {}
+    for study in studies:
+        for generator in study.generators:
+            found.setdefault(generator.key, []).append(generator)
+    for study in studies:
+        for cell in study.cells:
+            found.setdefault(cell.key, []).append(cell)
+    for records in found.values():
+        counted = isinstance(records[0], CellRecord)
+        trusted = [record for record in records if record.status == "ok" and not _is_damaged(record, merged)]
+        failed = [record for record in records if record.status == "failed"]
         merged.damaged += [
-            f"{cell.name}: {cell.folder}: {cell.message}" for cell in cells if cell.status == "unreadable"
+            f"{record.name}: {record.folder}: {record.message}" for record in records if record.status == "unreadable"
         ]
         if trusted:
             merged.ok += counted
@@ -229,17 +297,17 @@ def _copy_runs(studies: Sequence[Study], into: Path, merged: Merged) -> None:
             merged.copied += _copy(failed[0], into)
 
 
-def _is_damaged(cell: CellRecord, merged: Merged) -> bool:
-    problem = damage(cell)
+def _is_damaged(record: Record, merged: Merged) -> bool:
+    problem = damage(record)
     if problem is not None:
-        merged.damaged.append(f"{cell.name}: {cell.folder}: {problem}")
+        merged.damaged.append(f"{record.name}: {record.folder}: {problem}")
     return problem is not None
 
 
-def _keep_first(cells: Sequence[CellRecord], into: Path, merged: Merged) -> None:
-    first = cells[0]
+def _keep_first(records: Sequence[Record], into: Path, merged: Merged) -> None:
+    first = records[0]
     merged.copied += _copy(first, into)
-    for other in cells[1:]:
+    for other in records[1:]:
         conflict = compare_runs(first, other)
         if conflict is None:
             merged.identical += 1
@@ -247,24 +315,24 @@ def _keep_first(cells: Sequence[CellRecord], into: Path, merged: Merged) -> None
             merged.conflicts.append(conflict)
 
 
-def _copy(cell: CellRecord, into: Path) -> int:
-    """Copy a run under its final name in one step, and return how many runs that were: none if it is there."""
-    if cell.folder is None or cell.folder.resolve().parent == (into / RUNS_FOLDER).resolve():
+def _copy(record: Record, into: Path) -> int:
+    """Copy a run under its final name in one step, and return the number of copied runs: 0 if it is there already."""
+    if record.folder is None or record.folder.resolve().parent == (into / RUNS_FOLDER).resolve():
         return 0
-    name = cell.key[:_NAME_LENGTH]
-    final = into / RUNS_FOLDER / cell.folder.name
+    name = record.run_name
+    final = into / RUNS_FOLDER / record.folder.name
     aside = into / RUNS_FOLDER / f".{name}.merging"
     try:
-        shutil.rmtree(aside, ignore_errors=True)  # of a merge that was killed: the study is locked for this one
-        shutil.copytree(cell.folder, aside)
+        shutil.rmtree(aside, ignore_errors=True)  # left by a merge that was killed: this one holds the study's lock
+        shutil.copytree(record.folder, aside)
         for path in aside.rglob("*"):
             if path.is_file():
                 _synchronise(path)
-        if cell.status == "ok" and final.exists():  # unreadable, or it would have been the first: kept for its owner
+        if record.status == "ok" and final.exists():  # an unreadable run, kept for its owner
             final.rename(final.with_name(f".{name}.unreadable"))
         aside.rename(final)
-        if cell.status == "ok":  # a failure before does not stand beside a result
-            shutil.rmtree(final.with_name(f"{name}.failed"), ignore_errors=True)
+        if record.status == "ok":  # an earlier failure is not kept beside a result
+            shutil.rmtree(final.with_name(f"{name}{FAILED_SUFFIX}"), ignore_errors=True)
     except OSError as error:
         raise storage_error(error, final) from error
     return 1
@@ -273,3 +341,74 @@ def _copy(cell: CellRecord, into: Path) -> int:
 def _synchronise(path: Path) -> None:
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
+
+
+def damage(record: Record) -> str | None:
+    """Return why a finished run cannot be trusted, or None."""
+    named = record.manifest.trail if isinstance(record.manifest, FinishedManifest) else None
+    if record.folder is None or not (record.folder / TRAIL_FILE).exists():
+        return "its manifest names a trail, but there is none" if named else None
+    try:
+        trail = read_trail(record.folder)
+        if (link := trail.broken_link()) is not None:
+            return f"its trail was changed at {link!r}"
+    except (StorageError, AttributeError) as error:
+        return f"its trail cannot be read: {error}"
+    return None if named in {None, trail.head} else "its trail is not the one that its manifest names"
+
+
+def compare_runs(first: Record, other: Record) -> Conflict | None:
+    """Return the first difference between two finished runs of a cell, or None where they are the same.
+
+    Trails are compared where both runs have one, and the digests in the manifests otherwise.
+
+    Parameters
+    ----------
+    first, other : CellRecord or GeneratorRecord
+        Records of the two runs, neither of them damaged.
+    """
+    folders = [record.folder for record in (first, other) if record.folder is not None]
+    if all((folder / TRAIL_FILE).exists() for folder in folders):
+        found = _by_trails(first, other, *folders)
+    else:
+        found = _by_digests(first, other)
+    if found is None:
+        return None
+    return Conflict(cell=first.name, kept=str(first.folder), left=str(other.folder), link=found[0], detail=found[1])
+
+
+def _by_trails(first: Record, other: Record, *folders: Path) -> tuple[str, str] | None:
+    difference = first_difference(*(read_trail(folder) for folder in folders))
+    if difference is None:
+        return None
+    if difference.link == FINGERPRINT and not difference.ended:
+        return difference.link, _environments(first, other) or "Python's bug-fix number"
+    return difference.link, _detail(difference)
+
+
+def _detail(difference: Difference) -> str:
+    if difference.ended:
+        (entry,) = difference.entries
+        goes_on = ABSENT not in {entry.recorded, entry.rerun}
+        return f"the other trail goes on with {entry.rerun!r}" if goes_on else "the other trail ends before it"
+    shown = difference.entries[:_MOST_DIFFERENCES]
+    return ", ".join(f"{each.name} ({_shortened(each.recorded)} / {_shortened(each.rerun)})" for each in shown)
+
+
+def _by_digests(first: Record, other: Record) -> tuple[str, str] | None:
+    here, there = (r.manifest.digests if isinstance(r.manifest, FinishedManifest) else {} for r in (first, other))
+    for name, link in _DIGESTS:
+        if here.get(name) != there.get(name):
+            return link, f"{here.get(name, 'none')[:12]} / {there.get(name, 'none')[:12]}"
+    if first.metrics != other.metrics:
+        return "metrics", "their numbers differ"
+    found = _environments(first, other)
+    return (FINGERPRINT, found) if found else None
+
+
+def _environments(first: Record, other: Record) -> str:
+    return describe(differences([r.fingerprint for r in (first, other) if r.fingerprint is not None]))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 16 else f"{text[:12]}..."

@@ -1,7 +1,7 @@
 """Compares the fingerprints of runs: which entries differ, how much that matters, and how tables name them.
 
-Every entry of a fingerprint counts, also one that a later version adds: only the bug-fix number of Python's version is
-left out, for no number passes through anything that such a release changes.
+Every entry of a fingerprint counts. Only the bug-fix number of Python's version is left out, because no number passes
+through anything that such a release changes.
 """
 
 from __future__ import annotations
@@ -10,52 +10,52 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from benchmarker.digests import canonical_json
-from benchmarker.results.study import CellRecord
-from benchmarker.study.fingerprint import OF_PLUGINS
+from benchmarker.digests import canonical_json, flatten
+from benchmarker.results.study import CellRecord, GeneratorRecord
+from benchmarker.study.fingerprint import OF_PLUGINS, Fingerprint
 
-UNKNOWN = "unknown environment"
 MISSING = "-"
 
-# The most likely reasons for other bits first: patterns of flat names, how people call them, and what they change.
+# Most likely reasons for other bits first: patterns of flat names, the usual word for each, and why it changes bits.
 _MEANINGS: tuple[tuple[str, str, str], ...] = (
-    (r"backend\.name", "backend", "another library computes"),
-    (r"backend\.(devices|device.*)", "devices", "another processor sums in another order"),
-    (r"precision", "precision", "numbers are rounded to another length"),
-    (r"threads|backend\.threads.*", "threads", "another number of threads sums in another order"),
-    (r"backend\.version", "version of the backend", "its kernels may sum in another order"),
-    (r"isa", "instruction sets", "libraries choose their kernels by them"),
-    (r"backend\.onednn", "oneDNN", "its kernels sum in another order"),
-    (r"backend\.op_determinism", "op determinism", "without it sums have no fixed order"),
-    (r"backend\.tensor_float_32", "TensorFloat-32", "it rounds products to ten bits"),
-    (r"backend\..*", "", "it may choose other kernels"),
-    (r"machine", "architecture of the processor", "it has other instructions"),
-    (r"packages\.(jax|jaxlib|tensorflow)", "backend package", "its kernels may sum in another order"),
-    (r"packages\.keras", "Keras", "its minor versions change orders and random numbers"),
+    (r"backend\.name", "backend", "another library does the computing"),
+    (r"backend\.(devices|device.*)", "devices", "another processor adds numbers in another order"),
+    (r"precision", "precision", "numbers are rounded differently"),
+    (r"threads|backend\.threads.*", "threads", "another number of threads adds numbers in another order"),
+    (r"backend\.version", "version of the backend", "its kernels may add numbers in another order"),
+    (r"isa", "instruction sets", "libraries choose kernels by instruction set"),
+    (r"backend\.onednn", "oneDNN", "its kernels add numbers in another order"),
+    (r"backend\.op_determinism", "op determinism", "without it the order of additions is not fixed"),
+    (r"backend\.tensor_float_32", "TensorFloat-32", "it rounds the factors of products to ten bits"),
+    (r"backend\..*", "", "it may select other kernels"),
+    (r"machine", "architecture of the processor", "its instructions differ"),
+    (r"packages\.(jax|jaxlib|tensorflow)", "backend package", "its kernels may add numbers in another order"),
+    (r"packages\.keras", "Keras", "its minor versions change the order of batches and random numbers"),
     (r"packages\.numpy", "NumPy", "it draws random numbers and prepares images"),
-    (r"packages\..*", "package", "it may prepare images or compute metrics otherwise"),
-    (r"benchmarker", "benchmarker", "its change log names what changes bits"),
-    (r"plugins\..*", "distribution of a plugin", "it may build or load something else"),
-    (r"python", "Python", "packages for it are built separately"),
-    (r"system", "operating system", "it brings other mathematical libraries"),
+    (r"packages\..*", "package", "it may prepare images or compute metrics differently"),
+    (r"benchmarker", "benchmarker", "its change log says which versions change bits"),
+    (r"code\..*", "code of a plugin", "it may build or load something different"),
+    (r"plugins\..*", "distribution of a plugin", "it may build or load something different"),
+    (r"python", "Python", "packages are built separately for each version"),
+    (r"system", "operating system", "its mathematical libraries differ"),
 )
 _PATTERNS = tuple(re.compile(pattern) for pattern, _, _ in _MEANINGS)
 _SWITCHES = {"1": "on", "true": "on", "0": "off", "false": "off", "": "unset"}
 _LABEL_PARTS = 2
+_SHORT_DIGEST = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One entry of fingerprints that is not the same everywhere.
+    """One entry of fingerprints that is not the same in all of them.
 
     Parameters
     ----------
     name : str
-        Flat, for example ``"packages.keras"``.
+        Flat name, such as ``"packages.keras"``.
     values : tuple of str
-        Of each fingerprint that was compared, in order; ``"-"`` where it has no such entry.
+        Value in each fingerprint, in the order in which they were given; ``"-"`` where the entry is missing.
     """
 
     name: str
@@ -63,10 +63,12 @@ class Difference:
 
     @property
     def title(self) -> str:
-        """What people call the entry."""
+        """Usual word for the entry."""
         subject = self.name.partition(".")[2]
         if self.name.startswith("plugins."):
             return f"distribution of the {subject}"
+        if self.name.startswith("code."):
+            return f"code of the {subject}"
         if self.name.startswith("packages."):
             return subject
         found = _rank(self.name)
@@ -74,7 +76,7 @@ class Difference:
 
     @property
     def consequence(self) -> str:
-        """Why bits may change with it."""
+        """Why bits may change with the entry."""
         return _MEANINGS[_rank(self.name)][2]
 
 
@@ -86,80 +88,101 @@ class Environment:
     ----------
     label : str
         Difference from the other environments of the study; empty where there is only one.
-    fingerprint : mapping
+    fingerprint : Fingerprint
         Fingerprint that the runs recorded.
     cells : tuple of str
         Names of the cells (and generators) that were computed there.
     """
 
     label: str
-    fingerprint: Mapping[str, Any]
+    fingerprint: Fingerprint
     cells: tuple[str, ...]
 
 
-def environments(cells: Iterable[CellRecord]) -> tuple[Environment, ...]:
-    """Return the environments of finished runs, the most frequent one first."""
-    found: dict[bytes, list[CellRecord]] = {}
-    written: dict[int, bytes] = {}  # runs of a large study share their fingerprints, which stay with them
-    for cell in cells:
-        if cell.status == "ok" and (fingerprint := cell.fingerprint):
-            if id(fingerprint) not in written:
-                common = {name: value for name, value in fingerprint.items() if name not in OF_PLUGINS}
-                written[id(fingerprint)] = canonical_json(comparable(common))
-            found.setdefault(written[id(fingerprint)], []).append(cell)
-    groups = [found[key] for key in sorted(found, key=lambda key: (-len(found[key]), key))]
-    labels = environment_labels([group[0].fingerprint for group in groups])
+def environments(records: Iterable[CellRecord | GeneratorRecord]) -> tuple[Environment, ...]:
+    """Return the environments of finished runs, the most frequent one first; plugins make no difference."""
+    prints = Fingerprints()
+    found: dict[bytes, tuple[Fingerprint, list[str]]] = {}
+    for record in records:
+        if record.fingerprint is not None:
+            key = prints.key(record.fingerprint, plugins=False)
+            found.setdefault(key, (record.fingerprint, []))[1].append(record.name)
+    groups = [found[key] for key in sorted(found, key=lambda key: (-len(found[key][1]), key))]
+    labels = environment_labels([fingerprint for fingerprint, _ in groups])
     return tuple(
-        Environment(label=label, fingerprint=group[0].fingerprint, cells=tuple(cell.name for cell in group))
-        for label, group in zip(labels, groups, strict=True)
+        Environment(label=label, fingerprint=fingerprint, cells=tuple(names))
+        for label, (fingerprint, names) in zip(labels, groups, strict=True)
     )
 
 
-def comparable(fingerprint: Mapping[str, Any]) -> dict[str, str]:
-    """Return everything of a fingerprint that may change bits, flat; empty where nothing is known.
+class Fingerprints:
+    """Flattens each fingerprint once: the runs of a large study share theirs."""
+
+    def __init__(self) -> None:
+        # Fingerprints are kept, so that no other one can have the same `id`.
+        self._entries: dict[int, tuple[Fingerprint, Mapping[str, str]]] = {}
+        self._keys: dict[tuple[int, bool], bytes] = {}
+
+    def entries(self, fingerprint: Fingerprint) -> Mapping[str, str]:
+        """Return the entries of a fingerprint by their flat names, as `comparable` does."""
+        known = self._entries.get(id(fingerprint))
+        if known is None:
+            known = self._entries[id(fingerprint)] = (fingerprint, comparable(fingerprint))
+        return known[1]
+
+    def key(self, fingerprint: Fingerprint, *, plugins: bool = True) -> bytes:
+        """Return what equal environments have in common; without ``plugins``, what runs on one machine have."""
+        known = self._keys.get((id(fingerprint), plugins))
+        if known is None:
+            entries = self.entries(fingerprint)
+            used = {name: value for name, value in entries.items() if plugins or not _is_plugin(name)}
+            known = self._keys[id(fingerprint), plugins] = canonical_json(used)
+        return known
+
+
+def comparable(fingerprint: Fingerprint) -> dict[str, str]:
+    """Return every entry of a fingerprint that may change bits, by its flat name.
 
     Runs whose entries are equal may be averaged, and are expected to agree bit for bit.
     """
-    entries = flatten(fingerprint)
-    if "python" in entries:
-        entries["python"] = ".".join(entries["python"].split(".")[:2])
+    entries = flatten(fingerprint.to_json())
+    entries["python"] = ".".join(entries["python"].split(".")[:2])
     return entries
 
 
-def differences(fingerprints: Sequence[Mapping[str, Any]]) -> list[Difference]:
+def differences(fingerprints: Sequence[Fingerprint], *, plugins: bool = True) -> list[Difference]:
     """Return the entries in which fingerprints differ, the most important ones first.
 
     Parameters
     ----------
-    fingerprints : sequence of mapping
-        Of runs, or of this machine.
+    fingerprints : sequence of Fingerprint
+        Fingerprints of runs, or of this machine.
+    plugins : bool
+        Whether the distributions and the code of plugins count.
     """
     prints = [comparable(one) for one in fingerprints]
     found = [
         Difference(name=name, values=tuple(one.get(name, MISSING) for one in prints))
-        for name in sorted({name for one in prints for name in one})
+        for name in sorted({name for one in prints for name in one if plugins or not _is_plugin(name)})
         if len({one.get(name) for one in prints}) > 1
     ]
     return sorted(_without_echoes(found), key=lambda difference: (_rank(difference.name), difference.name))
 
 
-def environment_labels(fingerprints: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a short name for each of several different fingerprints: that in which it differs from the others.
+def environment_labels(fingerprints: Sequence[Fingerprint]) -> list[str]:
+    """Return a short name for each of several different fingerprints: the entry in which it differs from the others.
 
-    For example ``"tensorflow 2.20.0"`` and ``"tensorflow 2.21.0"``; an empty string where there is one only.
+    For example ``"tensorflow 2.20.0"`` and ``"tensorflow 2.21.0"``; an empty string where there is only one.
     """
     if len(fingerprints) < 2:
         return [""] * len(fingerprints)
-    known = [one for one in fingerprints if one]
-    differing = differences(known)
+    prints = [comparable(one) for one in fingerprints]
+    differing = differences(fingerprints)
     labels = []
-    for fingerprint in fingerprints:
-        entries = comparable(fingerprint)
-        words = [_word(difference, entries, known) for difference in differing]
-        parts = list(dict.fromkeys(words)) if entries else [UNKNOWN]
+    for entries in prints:
+        parts = list(dict.fromkeys(_word(difference, entries, prints) for difference in differing))
         more = f" +{len(parts) - _LABEL_PARTS}" if len(parts) > _LABEL_PARTS else ""
-        # What differs from an unknown environment cannot be said.
-        labels.append(", ".join(parts[:_LABEL_PARTS]) + more or "known environment")
+        labels.append(", ".join(parts[:_LABEL_PARTS]) + more)
     return [
         label if labels.count(label) == 1 else f"{label} ({'abcdefghijklmnopqrstuvwxyz'[k % 26]})"
         for k, label in enumerate(labels)
@@ -194,12 +217,12 @@ def _without_echoes(found: Sequence[Difference]) -> list[Difference]:
     return [d for d in found if d.name != "backend.version" or d.values not in packages]
 
 
-def _word(difference: Difference, entries: Mapping[str, str], known: Sequence[Mapping[str, Any]]) -> str:
+def _word(difference: Difference, entries: Mapping[str, str], prints: Sequence[Mapping[str, str]]) -> str:
     name = difference.name
     value = entries.get(name, MISSING)
     kind, _, subject = name.partition(".")
     if name == "isa":
-        return _isa_word(value, [comparable(one).get("isa", "[]") for one in known])
+        return _isa_word(value, [one.get("isa", "[]") for one in prints])
     if name in {"backend.name", "backend.devices", "precision", "machine", "system"} or kind in OF_PLUGINS:
         return _readable(name, value)
     if name == "threads":
@@ -228,7 +251,7 @@ def _readable(name: str, value: str) -> str:
         return ", ".join(_items(value)) or "none"
     if name in {"backend.onednn", "backend.op_determinism", "backend.tensor_float_32"}:
         return _SWITCHES.get(value, value)
-    return value[:12] if name.startswith("code.") else value
+    return value[:_SHORT_DIGEST] if name.startswith("code.") else value
 
 
 def _items(value: str) -> list[str]:
@@ -240,31 +263,9 @@ def _rank(name: str) -> int:
     return next((k for k, pattern in enumerate(_PATTERNS) if pattern.fullmatch(name)), _OTHERS)
 
 
-# An entry that nobody foresaw is shown as a switch of the backend: neither first nor last.
+# An entry without a pattern is treated as a switch of the backend: neither first nor last.
 _OTHERS = next(k for k, (pattern, _, _) in enumerate(_MEANINGS) if pattern == r"backend\..*")
 
 
-def flatten(value: Any, prefix: str = "") -> dict[str, str]:
-    """Return nested JSON as one text for each entry.
-
-    Parameters
-    ----------
-    value : object
-        Value of JSON. Texts stay as they are; lists, numbers and the like are written as JSON.
-    prefix : str
-        Name of the value, in front of the names of its entries.
-
-    Examples
-    --------
-    >>> flatten({"backend": {"name": "jax"}, "isa": ["avx2"], "threads": 2})
-    {'backend.name': 'jax', 'isa': '["avx2"]', 'threads': '2'}
-    """
-    if isinstance(value, Mapping):
-        found: dict[str, str] = {}
-        for name, entry in value.items():
-            found.update(flatten(entry, f"{prefix}.{name}" if prefix else str(name)))
-        return found
-    if isinstance(value, str):
-        return {prefix: value}
-    # Most entries are short, and the encoder takes longer to set up than to write them.
-    return {prefix: str(value) if type(value) is int else canonical_json(value).decode()}
+def _is_plugin(name: str) -> bool:
+    return name.partition(".")[0] in OF_PLUGINS

@@ -1,9 +1,11 @@
 """A cache of what was read of a study's runs, so that ten thousand of them need not be parsed again.
 
-It is never the truth. A run is taken from it only if inode, size, time of modification and time of change of its
-manifest, metrics and costs are still what they were when they were read; everything else is read from the run's folder.
-A file that was changed less than two seconds before it was read is not trusted the next time, since it may change again
-without its times telling. Deleting ``.index`` costs nothing but the time to read the runs again.
+The cache is never the truth. A run is taken from it only if inode, size, time of modification and time of change of its
+manifest, metrics and costs are what they were when the files were read; every other run is read from its folder. Files
+that changed less than two seconds before they were read are not cached, because they could change again without their
+times showing it. Deleting ``.index`` costs nothing but the time to read the runs again.
+
+The file is an SQLite database. Runs share nearly everything but their numbers, so what they share is stored once.
 """
 
 from __future__ import annotations
@@ -12,16 +14,17 @@ import hashlib
 import json
 import logging
 import os
-import sys
+import struct
 import time
-import zlib
-from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from benchmarker._version import __version__
+from benchmarker.errors import StorageError
+from benchmarker.files import write_bytes
+from benchmarker.study.fingerprint import Fingerprint
 from benchmarker.study.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, PLAN_FILE, RUNS_FOLDER
 
 logger = logging.getLogger(__name__)
@@ -30,82 +33,301 @@ INDEX_FILE = ".index"
 FEWEST_RUNS = 200
 """Studies with fewer runs are read as fast without a cache."""
 
-_FORMAT = 2
+_VERSION = (3, __version__)
 _SETTLED_NS = 2_000_000_000
-_EXACT = 2**53
 _FILES = (MANIFEST_FILE, METRICS_FILE, COSTS_FILE)
+_COSTS = "costs"
+_STAMP = struct.Struct(f"<{4 * len(_FILES)}q")
+_INTEGER, _REAL = struct.Struct("<q"), struct.Struct("<d")
+_SCHEMA = """
+CREATE TABLE version (format INTEGER, benchmarker TEXT);
+CREATE TABLE shared (id INTEGER PRIMARY KEY, content TEXT);
+CREATE TABLE runs (name TEXT PRIMARY KEY, stamp BLOB, key TEXT, status TEXT, kind TEXT, message TEXT,
+                   shared INTEGER REFERENCES shared, numbers BLOB);
+"""
 
-Stamp = tuple[int, ...]
+Status = Literal["ok", "failed", "unreadable", "pending"]
 
 
-class Numbers(Mapping[str, float]):
-    """Named numbers in a table that many runs share.
+class RunSummary(NamedTuple):
+    """What tables need to know about the run of a cell or generator.
 
     Parameters
     ----------
-    at : mapping of str to int
-        Where each name stands, from ``start``.
-    values : memoryview
-        Of float64.
-    whole : memoryview or bytes
-        Of one byte each: whether a number was written without a decimal point.
-    start : int
-        Of the first one.
+    status : {"ok", "failed", "unreadable", "pending"}
+        ``"unreadable"`` is a run whose files are damaged.
+    kind, message : str
+        Kind and message of a failure; empty otherwise.
+    trained : bool
+        False for a run that tested saved weights (``benchmarker run -o``), and for a generator copied from the cache.
+    fingerprint : Fingerprint or None
+        What of the environment may have changed bits; None without a finished run.
+    evaluations : mapping of str to mapping of str to float
+        Metrics of each checkpoint by their flat names.
+    costs : mapping of str to float
+        Costs by their flat names.
+    collapsed : mapping of str to str
+        For each checkpoint at which the network assigns every validation image to one class, that class.
     """
 
-    __slots__ = ("_at", "_start", "_values", "_whole")
+    status: Status = "pending"
+    kind: str = ""
+    message: str = ""
+    trained: bool = True
+    fingerprint: Fingerprint | None = None
+    evaluations: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+    costs: Mapping[str, float] = MappingProxyType({})
+    collapsed: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(
-        self, at: Mapping[str, int], values: memoryview[float], whole: memoryview[int] | bytes, start: int
-    ) -> None:
-        self._at = at
-        self._values = values
-        self._whole = whole
-        self._start = start
 
-    @property
-    def names(self) -> Mapping[str, int]:
-        """The names, shared by tables that have the same."""
-        return self._at
+class PackedTable(Mapping[str, float]):
+    """Named numbers of one run; the names are shared by all runs that have the same.
 
-    @property
-    def raw(self) -> tuple[memoryview[float], memoryview[int] | bytes]:
-        """The numbers, and for each whether it was written without a decimal point."""
-        end = self._start + len(self._at)
-        return self._values[self._start : end], self._whole[self._start : end]
+    Parameters
+    ----------
+    places : mapping of str to (Struct, int)
+        Encoding and offset of each number.
+    packed : bytes
+        The numbers, eight little-endian bytes each.
+    """
+
+    __slots__ = ("_packed", "places")
+
+    def __init__(self, places: Mapping[str, tuple[struct.Struct, int]], packed: bytes) -> None:
+        self.places = places
+        self._packed = packed
 
     def __getitem__(self, name: str) -> float:
-        place = self._start + self._at[name]
-        value: float = self._values[place]
-        return int(value) if self._whole[place] else value
+        encoding, offset = self.places[name]
+        value: float = encoding.unpack_from(self._packed, offset)[0]
+        return value
 
     def __contains__(self, name: object) -> bool:
-        return name in self._at
+        return name in self.places
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._at)
+        return iter(self.places)
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self.places)
 
     def __repr__(self) -> str:
         return repr(dict(self))
 
 
-NOTHING = Numbers({}, memoryview(array("d")), b"", 0)
+class _Shared:
+    """What many runs have in common: environment, names of their numbers, and whether they were trained.
+
+    Parameters
+    ----------
+    trained, fingerprint, collapsed
+        As in `RunSummary`.
+    tables : iterable of (str, iterable of str, str)
+        For each checkpoint, and for costs: its name, the names of its numbers, and for each number ``"q"`` if it is an
+        integer and ``"d"`` if not.
+    """
+
+    def __init__(
+        self,
+        trained: bool,
+        fingerprint: Fingerprint | None,
+        collapsed: Mapping[str, str],
+        tables: Iterable[tuple[str, Iterable[str], str]],
+    ) -> None:
+        self._trained = trained
+        self._fingerprint = fingerprint
+        self._collapsed = collapsed
+        self._tables = tuple((table, tuple(names), types) for table, names, types in tables)
+        self._places: dict[str, dict[str, tuple[struct.Struct, int]]] = {}
+        offset = 0
+        for table, names, types in self._tables:
+            self._places[table] = {}
+            for name, code in zip(names, types, strict=True):
+                self._places[table][name] = (_INTEGER if code == "q" else _REAL, offset)
+                offset += _REAL.size
+        self.encoding = struct.Struct("<" + "".join(types for _, _, types in self._tables))
+        self.identity = _identity(trained, fingerprint, collapsed, self._tables)
+
+    @classmethod
+    def from_json(cls, content: str) -> _Shared:
+        """Read what `to_json` wrote."""
+        value = json.loads(content)
+        known = value.pop("fingerprint")
+        return cls(fingerprint=None if known is None else Fingerprint.model_validate(known), **value)
+
+    def to_json(self) -> str:
+        """Return this object as JSON."""
+        known = None if self._fingerprint is None else self._fingerprint.to_json()
+        value = {
+            "trained": self._trained,
+            "fingerprint": known,
+            "collapsed": dict(self._collapsed),
+            "tables": self._tables,
+        }
+        return json.dumps(value)
+
+    def summary(self, status: Status, kind: str, message: str, packed: bytes) -> RunSummary:
+        """Return the summary of one of the runs."""
+        tables = {table: PackedTable(places, packed) for table, places in self._places.items()}
+        costs = tables.pop(_COSTS)
+        return RunSummary(
+            status=status,
+            kind=kind,
+            message=message,
+            trained=self._trained,
+            fingerprint=self._fingerprint,
+            evaluations=tables,
+            costs=costs,
+            collapsed=self._collapsed,
+        )
 
 
-def stamp(folder: str) -> Stamp:
-    """Return what tells whether a run's manifest, metrics and costs are still the same; zeros for those not there."""
+def _identity(
+    trained: bool,
+    fingerprint: Fingerprint | None,
+    collapsed: Mapping[str, str],
+    tables: tuple[tuple[str, tuple[str, ...], str], ...],
+) -> tuple[object, ...]:
+    known = "" if fingerprint is None else fingerprint.model_dump_json(exclude_unset=True)
+    return trained, known, tuple(collapsed.items()), tables
+
+
+class _Entry(NamedTuple):
+    stamp: bytes
+    key: str
+    status: Status
+    kind: str
+    message: str
+    shared: int
+    numbers: bytes
+
+
+class RunIndex:
+    """Summaries of a study's runs by the names of their folders.
+
+    Parameters
+    ----------
+    shared : iterable of _Shared
+        What runs have in common.
+    entries : mapping of str to _Entry
+        Runs by name; each names what it shares by its position.
+    """
+
+    def __init__(self, shared: Iterable[_Shared] = (), entries: Mapping[str, _Entry] | None = None) -> None:
+        self._shared = list(shared)
+        self._entries = dict(entries or {})
+        self._positions = {one.identity: position for position, one in enumerate(self._shared)}
+        self._changed = False
+
+    def get(self, name: str, key: str, stamp: bytes) -> RunSummary | None:
+        """Return the summary of a cell's run whose files have this stamp, or None where it is not known."""
+        entry = self._entries.get(name)
+        if entry is None or entry.stamp != stamp or entry.key != key:
+            return None
+        return self._shared[entry.shared].summary(entry.status, entry.kind, entry.message, entry.numbers)
+
+    def add(self, name: str, key: str, stamp: bytes, run: RunSummary) -> RunSummary:
+        """Cache the summary of a run whose files had this stamp before they were read; return it in little memory.
+
+        Parameters
+        ----------
+        name, key : str
+            Name of the run's folder, and key of its cell.
+        stamp : bytes
+            Stamp of the files.
+        run : RunSummary
+            What was read.
+        """
+        tables = [*run.evaluations.items(), (_COSTS, run.costs)]
+        position = self._position(run, tables)
+        try:
+            numbers = self._shared[position].encoding.pack(*(v for _, table in tables for v in table.values()))
+        except struct.error:  # an integer of more than 64 bits
+            return run
+        if _settled(stamp):
+            self._entries[name] = _Entry(stamp, key, run.status, run.kind, run.message, position, numbers)
+            self._changed = True
+        return self._shared[position].summary(run.status, run.kind, run.message, numbers)
+
+    def _position(self, run: RunSummary, tables: Iterable[tuple[str, Mapping[str, float]]]) -> int:
+        described = tuple(
+            (table, tuple(values), "".join("q" if isinstance(value, int) else "d" for value in values.values()))
+            for table, values in tables
+        )
+        identity = _identity(run.trained, run.fingerprint, run.collapsed, described)
+        if identity not in self._positions:
+            self._positions[identity] = len(self._shared)
+            self._shared.append(_Shared(run.trained, run.fingerprint, run.collapsed, described))
+        return self._positions[identity]
+
+    def save(self, study: Path, present: Iterable[str]) -> None:
+        """Write the runs that are present, if they are many and the cache has changed."""
+        entries = [(name, self._entries[name]) for name in present if name in self._entries]
+        if len(entries) < FEWEST_RUNS or not self._changed:
+            return
+        import sqlite3
+
+        with sqlite3.connect(":memory:") as database:
+            database.executescript(_SCHEMA)
+            database.execute("INSERT INTO version VALUES (?, ?)", _VERSION)
+            shared = ((number, shared.to_json()) for number, shared in enumerate(self._shared))
+            database.executemany("INSERT INTO shared VALUES (?, ?)", shared)
+            rows = ((name, e.stamp, e.key, e.status, e.kind, e.message, e.shared, e.numbers) for name, e in entries)
+            database.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        content = database.serialize()
+        database.close()
+        try:
+            write_bytes(study / INDEX_FILE, content)
+        except StorageError as error:  # a study on a read-only disk is read without a cache
+            logger.debug("no index was written: %s", error)
+
+
+def load_index(study: Path) -> RunIndex:
+    """Return the index of a study; an empty one where there is none, or none that can be used."""
+    import sqlite3
+
+    path = study / INDEX_FILE
+    if not path.is_file():
+        return RunIndex()
+    try:
+        # Immutable: a new index is renamed over the old one, so no lock is needed, and disks without locks will do.
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+        try:
+            return _decode(database)
+        finally:
+            database.close()
+    except (sqlite3.Error, ValueError, KeyError, IndexError, TypeError) as error:
+        logger.debug("%s: the index cannot be used: %s", path, error)
+        return RunIndex()
+
+
+def _decode(database: Any) -> RunIndex:
+    if database.execute("SELECT * FROM version").fetchone() != _VERSION:
+        raise ValueError("another version wrote it")
+    shared = [_Shared.from_json(content) for (content,) in database.execute("SELECT content FROM shared ORDER BY id")]
+    entries = {name: _Entry(*row) for name, *row in database.execute("SELECT * FROM runs")}
+    if any(len(entry.numbers) != shared[entry.shared].encoding.size for entry in entries.values()):
+        raise ValueError("numbers are missing")
+    return RunIndex(shared, entries)
+
+
+def stamp(folder: str) -> bytes:
+    """Return what shows whether manifest, metrics and costs of a run are still the same; zeros for missing files."""
     found: list[int] = []
     for name in _FILES:
         try:
-            status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - a Path for each of 30,000 files costs more than asking
+            status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - creating 30,000 Path objects takes longer than the calls
         except OSError:
             found += (0, 0, 0, 0)
         else:
             found += (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
-    return tuple(found)
+    return _STAMP.pack(*found)
+
+
+def _settled(stamp: bytes) -> bool:
+    """Whether files changed long enough ago to show by their times if they change again."""
+    times: tuple[int, ...] = _STAMP.unpack(stamp)
+    return max(*times[0::4], *times[1::4]) < time.time_ns() - _SETTLED_NS
 
 
 def state_of(study: Path) -> str:
@@ -118,175 +340,5 @@ def state_of(study: Path) -> str:
     except OSError:
         names = []
     for name in names:
-        digest.update(repr((name, stamp(f"{study}/{RUNS_FOLDER}/{name}"))).encode())
+        digest.update(name.encode() + stamp(f"{study}/{RUNS_FOLDER}/{name}"))
     return digest.hexdigest()
-
-
-# Not frozen: what is made ten thousand times a second has no time for the checks.
-@dataclass(slots=True, kw_only=True)
-class Noted:
-    """What a run's files say, as far as tables need it.
-
-    Parameters
-    ----------
-    key : str
-        Of the cell, as the manifest has it.
-    status, kind, message : str
-        As in `CellRecord`.
-    known : mapping
-        Entries of the manifest: the fingerprint, and whether it was trained.
-    scored : mapping
-        Entries of the metrics: the primary metric.
-    collapsed : mapping of str to str
-        For each checkpoint that calls every validation image the same class, that class.
-    evaluations : mapping of str to mapping of str to float
-        For each checkpoint, each metric and its value.
-    costs : mapping of str to float
-        Costs as a flat table.
-    """
-
-    key: str
-    status: str
-    kind: str = ""
-    message: str = ""
-    known: Mapping[str, Any] = field(default_factory=dict)
-    scored: Mapping[str, Any] = field(default_factory=dict)
-    collapsed: Mapping[str, str] = field(default_factory=dict)
-    evaluations: Mapping[str, Numbers] = field(default_factory=dict)
-    costs: Numbers = field(default_factory=lambda: NOTHING)
-
-    @property
-    def tables(self) -> tuple[Numbers, ...]:
-        """All numbers: those of each checkpoint, and costs."""
-        return (*self.evaluations.values(), self.costs)
-
-
-class RunIndex:
-    """What is known of a study's runs by the names of their folders."""
-
-    def __init__(self, runs: Mapping[str, tuple[Stamp, Noted]] | None = None) -> None:
-        self._runs = dict(runs or {})
-        self._changed = False
-
-    def get(self, name: str, now: Stamp) -> Noted | None:
-        """Return what is known of a run whose files have this stamp, or None."""
-        entry = self._runs.get(name)
-        return entry[1] if entry is not None and entry[0] == now else None
-
-    def add(self, name: str, before: Stamp, noted: Noted) -> None:
-        """Note what was read of a run whose files had this stamp before, unless they changed a moment ago."""
-        newest = max(*before[0::4], *before[1::4])
-        if newest < time.time_ns() - _SETTLED_NS and _exact(noted):
-            self._runs[name] = (before, noted)
-            self._changed = True
-
-    def save(self, study: Path, present: Iterable[str]) -> None:
-        """Write what is known of the runs that there are, if that is worth it and has changed."""
-        runs = {name: self._runs[name] for name in present if name in self._runs}
-        if len(runs) < FEWEST_RUNS or not self._changed:
-            return
-        aside = study / f"{INDEX_FILE}.{os.getpid()}.partial"
-        try:
-            aside.write_bytes(_encode(runs))
-            aside.replace(study / INDEX_FILE)
-        except OSError as error:  # a study that cannot be written is read without a cache
-            logger.debug("%s: no index is kept: %s", study, error)
-            aside.unlink(missing_ok=True)
-
-
-def load_index(study: Path) -> RunIndex:
-    """Return what an earlier reading of a study noted; an empty index where there is none that can be used."""
-    try:
-        return RunIndex(_decode((study / INDEX_FILE).read_bytes()))
-    except FileNotFoundError:
-        return RunIndex()
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        logger.debug("%s: the index cannot be used: %s", study, error)
-        return RunIndex()
-
-
-def _exact(noted: Noted) -> bool:
-    """Whether all numbers survive being stored as float64."""
-    return all(abs(value) < _EXACT for table in noted.tables for value in table.raw[0])
-
-
-class _Pool:
-    """Gives equal values the same number; they must not change or go while it is used."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._at: dict[str, int] = {}
-        self._known: dict[int, int] = {}
-
-    def number(self, value: Mapping[str, Any]) -> int:
-        # Runs share most of these, so that few are written out to be compared.
-        number = self._known.get(id(value))
-        if number is None:
-            number = self._known[id(value)] = self._at.setdefault(json.dumps(value), len(self.values))
-            if number == len(self.values):
-                self.values.append(value)
-        return number
-
-
-def _encode(runs: Mapping[str, tuple[Stamp, Noted]]) -> bytes:
-    pool, names = _Pool(), _Pool()
-    stamps, values, whole = array("q"), array("d"), bytearray()
-    entries = []
-    for name, (before, noted) in runs.items():
-        tables = []
-        for table in noted.tables:
-            tables += [names.number(table.names), len(values)]
-            numbers, integers = table.raw
-            values.frombytes(numbers.tobytes())
-            whole += integers
-        stamps.extend(before)
-        described = [pool.number(value) for value in (noted.known, noted.scored, noted.collapsed)]
-        entries.append(
-            [name, noted.key, noted.status, noted.kind, noted.message, *described, list(noted.evaluations), tables]
-        )
-    header = {"pool": pool.values, "names": names.values, "runs": entries, "values": len(values)}
-    written = json.dumps(header, separators=(",", ":")).encode()
-    body = b"".join((written, stamps.tobytes(), values.tobytes(), bytes(whole)))
-    return b"\n".join((_first_line(len(written), body), body))
-
-
-def _first_line(length: int, body: bytes | memoryview) -> bytes:
-    named = {"format": _FORMAT, "benchmarker": __version__, "byteorder": sys.byteorder}
-    return json.dumps({**named, "header": length, "crc32": zlib.crc32(body)}).encode()
-
-
-def _decode(content: bytes) -> dict[str, tuple[Stamp, Noted]]:
-    end = content.index(b"\n")
-    body = memoryview(content)[end + 1 :]
-    length = json.loads(content[:end])["header"]
-    if content[:end] != _first_line(length, body):
-        raise ValueError("it is damaged, or was written by another version or machine")
-    header = json.loads(bytes(body[:length]))
-    n, count = len(header["runs"]), header["values"]
-    width = 4 * len(_FILES)
-    middle = length + 8 * width * n
-    stamps = body[length:middle].cast("q").tolist()
-    values = body[middle : middle + 8 * count].cast("d")
-    whole = body[middle + 8 * count :]
-    pool = header["pool"]
-    places = [{name: place for place, name in enumerate(names)} for names in header["names"]]
-    runs = {}
-    for number, (name, key, status, kind, message, known, scored, collapsed, checkpoints, tables) in enumerate(
-        header["runs"]
-    ):
-        found = [Numbers(places[tables[k]], values, whole, tables[k + 1]) for k in range(0, len(tables), 2)]
-        runs[name] = (
-            tuple(stamps[width * number : width * (number + 1)]),
-            Noted(
-                key=key,
-                status=status,
-                kind=kind,
-                message=message,
-                known=pool[known],
-                scored=pool[scored],
-                collapsed=pool[collapsed],
-                evaluations=dict(zip(checkpoints, found, strict=False)),
-                costs=found[-1],
-            ),
-        )
-    return runs

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
+from benchmarker.contracts.tasks import Regression, Task
 from benchmarker.errors import ConfigurationError
-from benchmarker.results.environments import describe, differences
-from benchmarker.results.grouping import Fingerprints, Group, planned_groups, split_by_environment, split_by_training
-from benchmarker.results.index import Numbers
+from benchmarker.results.environments import Fingerprints, describe, differences
+from benchmarker.results.grouping import (
+    Group,
+    by_environment,
+    planned_groups,
+    split_by_environment,
+    split_by_training,
+)
+from benchmarker.results.index import PackedTable
 from benchmarker.results.metrics import Summary, higher_is_better
 from benchmarker.results.study import Study
-from benchmarker.study.fingerprint import OF_PLUGINS
+from benchmarker.study.fingerprint import Fingerprint
 from benchmarker.study.layout import CHECKPOINTS
 
-_PRIMARY = {"classification": "mean_per_class_accuracy", "regression": "mean_absolute_error"}
 _LONGEST_LIST = 12
 
 
@@ -113,8 +117,8 @@ class Leaderboard:
     ----------
     title, dataset : str
         Heading, and name of the dataset.
-    task : mapping
-        The task's ``to_json``: its ``kind`` and classes or targets.
+    task : Task
+        What networks predict.
     images, skipped : int
         Number of images in the dataset, and number of images that could not be used.
     primary : str
@@ -137,7 +141,7 @@ class Leaderboard:
 
     title: str
     dataset: str
-    task: Mapping[str, Any]
+    task: Task
     images: int
     skipped: int
     primary: str
@@ -154,7 +158,7 @@ class Leaderboard:
     @property
     def task_kind(self) -> str:
         """``"classification"`` or ``"regression"``."""
-        return str(self.task.get("kind", ""))
+        return self.task.kind
 
     @property
     def denominator(self) -> str:
@@ -174,7 +178,7 @@ class Leaderboard:
 
     def unit(self, metric: str) -> str:
         """Return the unit of a regression's error, or an empty string."""
-        units = {str(target.get("unit", "")) for target in self.task.get("targets", ())}
+        units = {target.unit for target in self.task.targets} if isinstance(self.task, Regression) else set()
         return units.pop() if metric.endswith("_error") and len(units) == 1 else ""
 
     def at(self, checkpoint: str) -> tuple[LeaderboardRow, ...]:
@@ -207,25 +211,25 @@ def build_leaderboard(
     ConfigurationError
         If no run has the metric to sort by.
     """
-    primary, direction = _primary(study)
+    primary = study.plan.primary
     planned = planned_groups(study)
     prints = Fingerprints()
     groups = [
         part for group in planned for one in split_by_environment(group, prints) for part in split_by_training(one)
     ]
-    metric = _checked(sort, groups, primary)
-    higher = direction if metric == primary else higher_is_better(metric)
+    metric = _checked(sort, groups, primary.name)
+    higher = primary.higher_is_better if metric == primary.name else higher_is_better(metric)
     rows: list[LeaderboardRow] = []
     for checkpoint in checkpoints:
-        unranked = [_row(group, checkpoint, prints) for group in groups]
+        unranked = [_row(group, checkpoint) for group in groups]
         rows.extend(_ranked(unranked, metric, higher=higher, include_incomplete=include_incomplete))
     return Leaderboard(
         title=study.title,
-        dataset=str(study.dataset.get("name", "")),
+        dataset=study.dataset.name,
         task=study.task,
-        images=_integer(study.dataset.get("images")),
+        images=study.dataset.images,
         skipped=len(study.skipped),
-        primary=primary,
+        primary=primary.name,
         higher_is_better=higher,
         sort=metric,
         checkpoints=tuple(checkpoints),
@@ -241,14 +245,6 @@ def build_leaderboard(
             *_collapse_notes(study, checkpoints),
         ),
     )
-
-
-def _primary(study: Study) -> tuple[str, bool]:
-    for value in itertools.chain([study.plan.get("primary")], (cell.metrics.get("primary") for cell in study.cells)):
-        if isinstance(value, dict) and isinstance(value.get("name"), str):
-            return value["name"], bool(value.get("higher_is_better", True))
-    name = _PRIMARY.get(str(study.task.get("kind")), "mean_per_class_accuracy")
-    return name, higher_is_better(name)
 
 
 def _failed(study: Study) -> tuple[FailedCell, ...]:
@@ -274,10 +270,10 @@ def _checked(sort: str | None, groups: Sequence[Group], primary: str) -> str:
     raise ConfigurationError(f"no finished run has a metric called {sort!r}: {hint}")
 
 
-def _row(group: Group, checkpoint: str, prints: Fingerprints) -> LeaderboardRow:
+def _row(group: Group, checkpoint: str) -> LeaderboardRow:
     first = group.cells[0]
     # All runs of a group share their environment.
-    measured = prints.entries(group.finished[0].fingerprint) if group.finished else {}
+    fingerprint = group.finished[0].fingerprint if group.finished else None
     planned = len(group.cells)
     return LeaderboardRow(
         rank=None,
@@ -287,8 +283,8 @@ def _row(group: Group, checkpoint: str, prints: Fingerprints) -> LeaderboardRow:
         checkpoint=checkpoint,
         variant=group.variant,
         environment=group.environment,
-        backend=measured.get("backend.name") or group.settings.get("backend", ""),
-        precision=measured.get("precision") or group.settings.get("precision", ""),
+        backend=first.spec.backend if fingerprint is None else fingerprint.backend.name,
+        precision=first.spec.training.precision if fingerprint is None else fingerprint.precision,
         n=len(group.finished),
         planned=planned,
         keys=tuple(cell.key for cell in sorted(group.finished, key=lambda cell: cell.seed)),
@@ -327,10 +323,6 @@ def _ranked(
     return result + sorted(others, key=lambda row: (row.model, row.arm, row.variant, row.environment, row.untrained))
 
 
-def _integer(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
 class _Summaries(Mapping[str, Summary]):
     """Summaries that are computed when they are first looked up: a table shows few of some fifty.
 
@@ -344,7 +336,7 @@ class _Summaries(Mapping[str, Summary]):
 
     __slots__ = ("_compute", "_found", "_names")
 
-    def __init__(self, names: Mapping[str, Any], compute: Callable[[str], Summary]) -> None:
+    def __init__(self, names: Mapping[str, object], compute: Callable[[str], Summary]) -> None:
         self._names = names
         self._compute = compute
         self._found: dict[str, Summary] = {}
@@ -376,11 +368,11 @@ def _summaries(values: Mapping[int, Mapping[str, float]], planned: int) -> Mappi
     return _Summaries(_all_names(values.values()), summary)
 
 
-def _all_names(tables: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _all_names(tables: Iterable[Mapping[str, float]]) -> Mapping[str, object]:
     """Return a mapping with the names of all tables in the order in which they come; its values mean nothing."""
-    merged: Mapping[str, Any] = {}
+    merged: Mapping[str, object] = {}
     for table in tables:
-        names = table.names if isinstance(table, Numbers) else table
+        names: Mapping[str, object] = table.places if isinstance(table, PackedTable) else table
         if not merged:
             merged = names
         elif names is not merged and names.keys() != merged.keys():
@@ -414,37 +406,24 @@ def _collapse_notes(study: Study, checkpoints: Sequence[str]) -> list[str]:
     return [f"collapsed: the network assigns every validation image to one class: {'; '.join(names)}"]
 
 
-def _environment_notes(planned: Sequence[Group], known: Fingerprints) -> list[str]:
+def _environment_notes(planned: Sequence[Group], prints: Fingerprints) -> list[str]:
     """Say which rows were split, and how their environments differ; rows that differ alike share one note."""
     rows: dict[tuple[int, str], list[str]] = {}
+    machines: dict[bytes, Fingerprint] = {}
     for group in planned:
-        prints = [cells[0].fingerprint for cells in known.environments(group)]
-        if len(prints) > 1:
-            rows.setdefault((len(prints), _differing(prints)), []).append(
-                f"{group.cells[0].model} in arm {group.cells[0].arm}"
-            )
+        found = [fingerprint for fingerprint, _ in by_environment(group, prints)]
+        for fingerprint in found:
+            machines.setdefault(prints.key(fingerprint, plugins=False), fingerprint)
+        if len(found) > 1:
+            name = f"{group.cells[0].model} in arm {group.cells[0].arm}"
+            rows.setdefault((len(found), describe(differences(found))), []).append(name)
     notes = [
         f"runs from {count} environments are never averaged; each environment has its own row: "
         f"{', '.join(names)}. They differ in: {what}"
         for (count, what), names in rows.items()
     ]
-    return notes or _note_between_rows(planned, known)
-
-
-def _note_between_rows(planned: Iterable[Group], known: Fingerprints) -> list[str]:
-    """Say that whole rows come from different environments; plugins that only some rows use do not count."""
-    found: dict[bytes, Mapping[str, Any]] = {}
-    for group in planned:
-        for part in known.environments(group):
-            found.setdefault(known.key(part[0].fingerprint, plugins=False), part[0].fingerprint)
-    if len(found) < 2:
-        return []
-    common = [{name: value for name, value in found[key].items() if name not in OF_PLUGINS} for key in sorted(found)]
-    what = _differing(common)
-    return [f"rows come from {len(found)} environments, so their times and rates cannot be compared: {what}"]
-
-
-def _differing(prints: Sequence[Mapping[str, Any]]) -> str:
-    known = [one for one in prints if one]
-    unknown = "; some runs record no environment" if len(known) < len(prints) else ""
-    return (describe(differences(known)) or "only some runs record their environment") + unknown
+    if notes or len(machines) < 2:
+        return notes
+    # Plugins that only some rows use make no difference between rows.
+    what = describe(differences([machines[key] for key in sorted(machines)], plugins=False))
+    return [f"rows come from {len(machines)} environments, so their times and rates cannot be compared: {what}"]

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from benchmarker.study.layout import CHECKPOINTS, METRICS_FILE
+from benchmarker.study.runs import CellCosts, CheckpointMetrics, GeneratorCosts
 
 _LOWER_IS_BETTER = ("loss", "error", "seconds", "bytes", "parameters", "flops", "epoch")
-_PARAMETERS = {
-    "total": "parameters",
-    "trainable": "trainable_parameters",
-    "convolutional": "convolutional_parameters",
-    "dense": "dense_parameters",
-}
-_COSTS = (
-    "flops",
-    "peak_memory_bytes",
-    "training_seconds",
-    "training_images_per_second",
-    "inference_images_per_second",
-)
-
-
-class MalformedError(ValueError):
-    """A file of a run does not hold what it should; the message says which file and what is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,62 +119,41 @@ def write_summary(name: str, summary: Summary | None) -> str:
     return f"{mean} ± {label.write(summary.standard_deviation)}"
 
 
-def evaluation_rows(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return each metric of each checkpoint by its flat name.
+def flat_metrics(scores: CheckpointMetrics) -> dict[str, float]:
+    """Return the metrics of one checkpoint by their flat names.
 
     Metrics of the test part keep their names; those of the other parts are ``train_...`` and ``validation_...``, ratios
     are ``ratio_...``, and those of one class ``recall_<class>``. Numbers that are not finite are left out.
-
-    Raises
-    ------
-    MalformedError
-        If there is no checkpoint, or a checkpoint without test metrics. (A test of saved weights may have one only.)
     """
-    rows: dict[str, dict[str, float]] = {}
-    for checkpoint in (name for name in CHECKPOINTS if name in metrics):
-        evaluation = metrics[checkpoint]
-        if not isinstance(evaluation, dict) or not isinstance(evaluation.get("test"), dict):
-            raise MalformedError(f"{METRICS_FILE} holds no test metrics of the {checkpoint} checkpoint")
-        rows[checkpoint] = _flat(evaluation)
-    if not rows:
-        raise MalformedError(f"{METRICS_FILE} holds neither a best nor a final checkpoint")
-    return rows
-
-
-def flatten_costs(costs: Mapping[str, Any]) -> dict[str, float]:
-    """Return costs by their flat names; what was not measured is left out."""
     found: dict[str, float] = {}
-    parameters = costs.get("parameters")
-    if isinstance(parameters, dict):
-        found.update({_PARAMETERS[name]: value for name, value in _numbers(parameters) if name in _PARAMETERS})
-    found.update({name: value for name, value in _numbers(costs) if name in _COSTS})
+    for prefix, part in (
+        ("", scores.test),
+        ("train_", scores.train),
+        ("validation_", scores.validation),
+        ("ratio_", scores.ratios),
+    ):
+        for name, value in part.items():
+            found[prefix + name] = value
+    for label, one in (scores.per_class or {}).items():
+        found[f"precision_{label}"] = one.precision
+        found[f"recall_{label}"] = one.recall
+        found[f"f1_{label}"] = one.f1
+        found[f"support_{label}"] = one.support
+    found["epoch"] = scores.epoch
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def _flat(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    _take(found, evaluation["test"])
-    for part, prefix in (("train", "train_"), ("validation", "validation_"), ("ratios", "ratio_")):
-        _take(found, evaluation.get(part), prefix)
-    per_class = evaluation.get("per_class")
-    if isinstance(per_class, dict):
-        for label, scores in per_class.items():
-            _take(found, scores, suffix=f"_{label}")
-    if "epoch" in evaluation:
-        _take(found, {"epoch": evaluation["epoch"]})
-    return found
-
-
-def _take(found: dict[str, float], value: object, prefix: str = "", suffix: str = "") -> None:
-    """Add the finite numbers of an object; done a million times where there are ten thousand runs."""
-    if isinstance(value, dict):
-        for name, entry in value.items():
-            if isinstance(entry, (int, float)) and not isinstance(entry, bool) and math.isfinite(entry):
-                found[f"{prefix}{name}{suffix}"] = entry
-
-
-def _numbers(value: object) -> Iterator[tuple[str, float]]:
-    if isinstance(value, dict):
-        for name, entry in value.items():
-            if isinstance(entry, (int, float)) and not isinstance(entry, bool):
-                yield str(name), entry
+def flat_costs(costs: CellCosts | GeneratorCosts) -> dict[str, float]:
+    """Return costs by their flat names; what was not measured is left out."""
+    found: dict[str, float | None] = {"parameters": costs.parameters.total}
+    if isinstance(costs, CellCosts):
+        found["trainable_parameters"] = costs.parameters.trainable
+        found["convolutional_parameters"] = costs.parameters.convolutional
+        found["dense_parameters"] = costs.parameters.dense
+        found["flops"] = costs.flops
+    found["peak_memory_bytes"] = costs.peak_memory_bytes
+    found["training_seconds"] = costs.training_seconds
+    found["training_images_per_second"] = costs.training_images_per_second
+    if isinstance(costs, CellCosts):
+        found["inference_images_per_second"] = costs.inference_images_per_second
+    return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}

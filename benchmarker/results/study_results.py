@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import StorageError
 from benchmarker.results.environments import Environment, environments
 from benchmarker.results.leaderboard import Leaderboard, LeaderboardRow, build_leaderboard
-from benchmarker.results.study import CellRecord, Study, read_study, uncollected
+from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study, uncollected
 from benchmarker.results.tables import HISTORY_FILE, History, Predictions, read_history, read_predictions
 from benchmarker.study.layout import CHECKPOINTS, predictions_file
 
@@ -82,7 +83,7 @@ class StudyResults:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self._boards: dict[tuple[Any, ...], Leaderboard] = {}
+        self._boards: dict[tuple[tuple[str, ...], str | None, bool], Leaderboard] = {}
 
     @property
     def folder(self) -> Path:
@@ -95,14 +96,14 @@ class StudyResults:
         return self.study.title
 
     @property
-    def task(self) -> Mapping[str, Any]:
-        """The task's ``to_json``: its ``kind`` and classes or targets."""
+    def task(self) -> Task:
+        """What networks predict."""
         return self.study.task
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes; empty for a regression."""
-        return tuple(str(name) for name in self.task.get("classes", ()))
+        return self.task.classes if isinstance(self.task, Classification) else ()
 
     @property
     def cells(self) -> tuple[CellRecord, ...]:
@@ -110,7 +111,7 @@ class StudyResults:
         return self.study.cells
 
     @property
-    def generators(self) -> tuple[CellRecord, ...]:
+    def generators(self) -> tuple[GeneratorRecord, ...]:
         """Trainings of generators in the order of the plan; empty where the study has none."""
         return self.study.generators
 
@@ -163,7 +164,7 @@ class StudyResults:
     def _by_key(self) -> Mapping[str, CellRecord]:
         return {cell.key: cell for cell in self.cells}
 
-    def history(self, cell: CellRecord) -> History | None:
+    def history(self, cell: CellRecord | GeneratorRecord) -> History | None:
         """Return what a run recorded after each epoch, or None where it has not been trained here.
 
         Raises
@@ -183,9 +184,10 @@ class StudyResults:
         StorageError
             If the file is damaged.
         """
-        if cell.status != "ok" or cell.folder is None or not (cell.folder / predictions_file(checkpoint)).is_file():
+        if cell.status != "ok" or cell.folder is None:
             return None
-        return read_predictions(cell.folder, checkpoint, self.task)
+        path = cell.folder / predictions_file(checkpoint)
+        return read_predictions(path, self.task) if path.is_file() else None
 
     def confusion(self, cells: Iterable[CellRecord], checkpoint: str = "best") -> NDArray[np.int64] | None:
         """Return the sum of the confusion matrices of cells.
@@ -199,12 +201,9 @@ class StudyResults:
 
         total: NDArray[np.int64] | None = None
         n = len(self.classes)
-        for cell in cells:
-            evaluation = cell.metrics.get(checkpoint)
-            matrix = evaluation.get("confusion_matrix") if isinstance(evaluation, Mapping) else None
-            if not isinstance(matrix, list):
-                continue
-            counts = np.array(matrix, dtype=np.int64)
+        tested = (cell.metrics.checkpoints.items() for cell in cells if cell.metrics is not None)
+        for scores in (scores for found in tested for name, scores in found if name == checkpoint):
+            counts = np.array(scores.confusion_matrix or (), dtype=np.int64)
             if counts.shape == (n, n):
                 total = counts if total is None else total + counts
         return total
@@ -217,12 +216,11 @@ class StudyResults:
     @property
     def registry_name(self) -> str:
         """Name of the registry's file."""
-        registry = self.study.plan.get("registry")
-        return str(registry.get("name", "")) if isinstance(registry, dict) else ""
+        return self.study.plan.registry.name
 
     @property
     def _registry_file(self) -> Path | None:
-        path = self.folder / f"registry{Path(self.registry_name or 'registry.yaml').suffix}"
+        path = self.folder / f"registry{Path(self.registry_name).suffix}"
         return path if path.is_file() else None
 
     @cached_property
@@ -251,28 +249,27 @@ class StudyResults:
         """
         import numpy as np
 
-        data = find_prepared(str(self.study.dataset.get("digest", "")))
+        data = find_prepared(self.study.dataset.digest)
         if data is None or any(not 0 <= number < len(data) for number in numbers):
             return None
         return np.array(data.images[np.asarray(numbers, dtype=np.int64)], dtype=np.float32)
 
     @staticmethod
-    def sample_grids(generator: CellRecord) -> tuple[Path, ...]:
+    def sample_grids(generator: GeneratorRecord) -> tuple[Path, ...]:
         """Return the PNG files of samples that a generator drew while it was trained, by epoch."""
         if generator.folder is None:
             return ()
         found = [path for pattern in ("*.png", "*/*.png") for path in generator.folder.glob(pattern)]
         return tuple(sorted(found, key=lambda path: ([int(n) for n in _NUMBER.findall(path.name)], path.name)))
 
-    def losses(self, generator: CellRecord) -> History | None:
+    def losses(self, generator: GeneratorRecord) -> History | None:
         """Return the losses of a generator's training by epoch, or None where there are none."""
         return self.history(generator)
 
     @staticmethod
-    def quality(generator: CellRecord) -> Mapping[str, Any]:
-        """Return the measured quality of a generator's samples; empty where nothing was measured."""
-        value = generator.metrics.get("quality")
-        return value if isinstance(value, Mapping) else {}
+    def quality(generator: GeneratorRecord) -> Mapping[str, Any]:
+        """Return what its plugin measured on a generator's samples; empty where nothing was measured."""
+        return (generator.metrics.quality or {}) if generator.metrics is not None else {}
 
 
 def open_results(folder: str | Path) -> StudyResults:
@@ -296,8 +293,6 @@ def find_prepared(digest: str) -> LabelledImages | None:
     from benchmarker.data.cache import cache_folder
     from benchmarker.data.prepared import open_prepared
 
-    if not digest:
-        return None
     for described in sorted((cache_folder() / "prepared").glob("*/prepared.json")):
         try:
             with described.open("rb") as stream:
@@ -310,26 +305,17 @@ def find_prepared(digest: str) -> LabelledImages | None:
 
 
 def _commands(results: StudyResults) -> Iterator[str]:
-    study = results.study
+    plan = results.study.plan
     if results.environments:
-        yield from _installing(results.environments[0].fingerprint)
-    suffix = PurePosixPath(results.registry_name or "registry.yaml").suffix
-    seeds = ",".join(map(str, dict.fromkeys(cell.seed for cell in study.cells)))
-    backend = str(study.plan.get("backend") or "tensorflow")
-    source = study.plan.get("source")
-    data = source.get("path") if isinstance(source, dict) else None
-    run = ["benchmarker", "run", f"registry{suffix}"]
+        fingerprint = results.environments[0].fingerprint
+        pinned = {"galaxy-benchmarker": fingerprint.benchmarker, **fingerprint.packages}
+        wanted = [f"{name}=={version}" for name, version in pinned.items()]
+        yield shlex.join(["python", "-m", "pip", "install", *wanted])
+    run = ["benchmarker", "run", f"registry{PurePosixPath(plan.registry.name).suffix}"]
+    seeds = ",".join(map(str, dict.fromkeys(cell.seed for cell in results.cells)))
     run += ["-s", seeds] if seeds else []
-    run += ["-d", str(data)] if data else []
+    run += ["-d", plan.source.path] if plan.source is not None and plan.source.path is not None else []
     run += ["-p", "again"]
-    yield f"KERAS_BACKEND={shlex.quote(backend)} {shlex.join(run)}"
+    yield f"KERAS_BACKEND={shlex.quote(plan.backend)} {shlex.join(run)}"
     yield "benchmarker audit ."
     yield "benchmarker compare . again"
-
-
-def _installing(fingerprint: Mapping[str, Any]) -> Iterator[str]:
-    packages = fingerprint.get("packages")
-    pinned = {"galaxy-benchmarker": fingerprint.get("benchmarker"), **(packages if isinstance(packages, dict) else {})}
-    wanted = [f"{name}=={version}" for name, version in pinned.items() if isinstance(version, str) and version]
-    if wanted:
-        yield shlex.join(["python", "-m", "pip", "install", *wanted])

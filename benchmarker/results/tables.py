@@ -1,15 +1,15 @@
-"""Reads the tables of a run: its history by epoch, and its predictions of the test part."""
+"""Reads the CSV files of a run: its history by epoch, and its predictions of the test part."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import StorageError
-from benchmarker.study.layout import predictions_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,14 +20,14 @@ HISTORY_FILE = "history.csv"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What was noted after each epoch of a training.
+    """What a run recorded after each epoch.
 
     Parameters
     ----------
     epochs : ndarray of shape (n_epochs,), int64
-        From 1.
+        Epochs, counted from 1.
     columns : mapping of str to ndarray of shape (n_epochs,), float64
-        ``"loss"``, ``"validation_loss"``, ``"accuracy"``, ``"learning_rate"`` ...; NaN where a cell is empty.
+        ``"loss"``, ``"validation_loss"``, ``"accuracy"``, ``"learning_rate"`` ...; NaN where a value is missing.
     """
 
     epochs: NDArray[np.int64]
@@ -41,13 +41,13 @@ class Predictions:
     Parameters
     ----------
     source_ids : tuple of str
-        Source of each image, n of them.
+        Source of each of the n images.
     images : ndarray of shape (n,), int64
         Number of each image in the dataset, as `StudyResults.images` takes it.
     classes : tuple of str
-        Of a classification; empty for a regression.
+        Classes of a classification; empty for a regression.
     truth : ndarray of shape (n,), int64, or (n, n_targets), float64
-        Class, as an index into ``classes``, or targets in the units of the task.
+        Class as an index into ``classes``, or targets in the units of the task.
     values : ndarray of shape (n, n_classes) or (n, n_targets), float64
         Probabilities, or predicted targets in the units of the task.
     """
@@ -60,12 +60,12 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[Any]:
-        """The most probable class, ndarray of shape (n,), int64; of a regression the values themselves."""
+        """Most probable class, ndarray of shape (n,), int64; for a regression the predicted targets themselves."""
         return self.values.argmax(axis=1) if self.classes else self.values
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each image got its class, ndarray of shape (n,); for classifications only."""
+        """Whether the predicted class of each image is its true one, ndarray of shape (n,); for classifications."""
         if not self.classes:
             raise ValueError("correct is defined for classifications. Received: predictions of a regression")
         result: NDArray[np.bool_] = self.predicted == self.truth
@@ -93,17 +93,15 @@ def read_history(path: Path) -> History:
     return History(epochs=epochs.astype(np.int64), columns=columns)
 
 
-def read_predictions(folder: Path, checkpoint: str, task: Mapping[str, Any]) -> Predictions:
-    """Read a run's predictions at one checkpoint.
+def read_predictions(path: Path, task: Task) -> Predictions:
+    """Read a run's predictions at one checkpoint, such as ``predictions_best.csv``.
 
     Parameters
     ----------
-    folder : Path
-        Of the run.
-    checkpoint : {"best", "final"}
-        Which weights.
-    task : mapping
-        The task's ``to_json``.
+    path : Path
+        Path of the file.
+    task : Task
+        What the columns mean.
 
     Raises
     ------
@@ -112,42 +110,23 @@ def read_predictions(folder: Path, checkpoint: str, task: Mapping[str, Any]) -> 
     """
     import numpy as np
 
-    path = folder / predictions_file(checkpoint)
+    from benchmarker.evaluation.predictions import parse_predictions
+
     header, rows = _rows(path)
-    at = {name: k for k, name in enumerate(header)}
     try:
-        classes, truth, values = _meaning(task, rows, at)
+        named = [dict(zip(header, row, strict=True)) for row in rows]
+        truth, values = parse_predictions(task, named)
         return Predictions(
-            source_ids=tuple(row[at["source_id"]] for row in rows),
-            images=np.array([int(row[at["image"]]) for row in rows], dtype=np.int64),
-            classes=classes,
+            source_ids=tuple(row["source_id"] for row in named),
+            images=np.array([int(row["image"]) for row in named], dtype=np.int64),
+            classes=task.classes if isinstance(task, Classification) else (),
             truth=truth,
             values=values,
         )
     except KeyError as error:
-        raise StorageError(f"{path}: no column or class {error}") from error
+        raise StorageError(f"{path}: column {error} is missing") from error
     except ValueError as error:
-        raise StorageError(f"{path}: numbers were expected: {error}") from error
-
-
-def _meaning(
-    task: Mapping[str, Any], rows: Sequence[Sequence[str]], at: Mapping[str, int]
-) -> tuple[tuple[str, ...], NDArray[Any], NDArray[np.float64]]:
-    import numpy as np
-
-    def numbers(names: Sequence[str]) -> NDArray[np.float64]:
-        wanted = [at[name] for name in names]
-        values = [[float(row[k]) for k in wanted] for row in rows]
-        return np.array(values, dtype=np.float64).reshape(len(rows), len(names))
-
-    if task.get("kind") == "regression":
-        targets = [str(target["name"]) for target in task.get("targets", ())]
-        return (), numbers([f"true_{name}" for name in targets]), numbers([f"predicted_{name}" for name in targets])
-    classes = tuple(str(name) for name in task.get("classes", ()))
-    index = {name: k for k, name in enumerate(classes)}
-    column = at["true"]
-    truth = np.array([index[row[column]] for row in rows], dtype=np.int64)
-    return classes, truth, numbers([f"p_{name}" for name in classes])
+        raise StorageError(f"{path}: {error}") from error
 
 
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -161,5 +140,5 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     except (ValueError, csv.Error) as error:
         raise StorageError(f"{path}: is not a CSV file: {error}") from error
     if any(len(row) != len(header) for row in rows):
-        raise StorageError(f"{path}: a row has another number of cells than the header")
+        raise StorageError(f"{path}: a row and the header have different numbers of cells")
     return header, rows

@@ -27,7 +27,6 @@ from benchmarker.statistics.paired import (
 from benchmarker.statistics.pooling import PooledVariance
 from benchmarker.statistics.power import expected, smallest_detectable
 from benchmarker.statistics.verdicts import SIGNS, PooledMcNemar, Verdict, equivalence_p, holm, pooled_mcnemar, verdict
-from benchmarker.study.fingerprint import OF_PLUGINS
 
 OVERALL = "overall"
 TableName = Literal["arms", "arms_per_class", "networks"]
@@ -523,12 +522,9 @@ def _row_caveats(first: NetworkResults, second: NetworkResults, seeds: Sequence[
     found = []
     if caveat := caveats.unfinished(len(seeds), max(first.planned, second.planned)):
         found.append(caveat)
-    environments = {
-        canonical_json({name: value for name, value in fingerprint.items() if name not in OF_PLUGINS})
-        for row in (first, second)
-        for seed in seeds
-        if (fingerprint := row.seeds[seed].fingerprint) is not None
-    }
+    found_prints = (row.seeds[seed].fingerprint for row in (first, second) for seed in seeds)
+    distinct = {id(one): one for one in found_prints if one is not None}  # runs of large studies share theirs
+    environments = {canonical_json(one.environment) for one in distinct.values()}
     if len(environments) > 1:
         found.append(f"fingerprints differ: {len(environments)} environments")
     return found

@@ -9,19 +9,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker.contracts.tasks import Regression, task_from_json
 from benchmarker.errors import BenchmarkerError
+from benchmarker.registry.models import GeneratedEntry
 from benchmarker.statistics import caveats
 
 if TYPE_CHECKING:
     from benchmarker.results.leaderboard import LeaderboardRow
     from benchmarker.results.study import CellRecord
     from benchmarker.results.study_results import StudyResults
+    from benchmarker.study.fingerprint import Fingerprint
+    from benchmarker.study.specs import ArmSpec, CellSpec
 
 Array = NDArray[np.float64]
 _logger = logging.getLogger(__name__)
@@ -83,9 +86,9 @@ class SeedResult:
         Whether each test image was classified correctly; None for a regression, or without predictions.
     image_sources : tuple of str
         Source of each test image.
-    fingerprint : mapping or None
+    fingerprint : Fingerprint or None
         Environment of the run; None where the run that the value belongs to is not known.
-    spec : mapping or None
+    spec : CellSpec or None
         Specification that the key of the run is the digest of.
     """
 
@@ -93,8 +96,8 @@ class SeedResult:
     sums: SourceSums | None = None
     correct: NDArray[np.bool_] | None = None
     image_sources: tuple[str, ...] = ()
-    fingerprint: Mapping[str, Any] | None = None
-    spec: Mapping[str, Any] | None = None
+    fingerprint: Fingerprint | None = None
+    spec: CellSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,9 +220,8 @@ def _read_row(
             continue
         found = replace(known, fingerprint=cell.fingerprint, spec=cell.spec)
         seeds[cell.seed] = _with_predictions(results, cell, checkpoint, found) if predictions else found
-        parts = cell.metrics.get("parts") or results.study.dataset.get("parts")
-        n_train = int(parts.get("train", 0)) if isinstance(parts, Mapping) else 0
-    generator, ratio = _generated(results, cells[-1].spec) if cells else ("", None)
+        n_train = cell.metrics.parts.train if cell.metrics is not None else 0
+    generator, ratio = _generated(results, cells[-1].spec.arm) if cells else ("", None)
     return NetworkResults(
         network=row.label,
         arm=row.arm,
@@ -233,20 +235,18 @@ def _read_row(
     )
 
 
-def _generated(results: StudyResults, spec: Mapping[str, Any]) -> tuple[str, float | None]:
+def _generated(results: StudyResults, arm: ArmSpec) -> tuple[str, float | None]:
     """Return the name of an arm's generator, and the ratio of its images if the arm only adds them to the real ones."""
-    arm = spec.get("arm")
-    generated = arm.get("generated") if isinstance(arm, Mapping) else None
-    if not isinstance(arm, Mapping) or not isinstance(generated, Mapping) or not generated:
+    generated = arm.generated
+    if generated is None:
         return "", None
-    known = next((cell.model for cell in results.generators if cell.key == generated.get("generator")), None)
-    name = generated.get("name") or known or generated.get("by") or generated.get("generator") or "generator"
-    ratio = generated.get("ratio")
-    only_adds = generated.get("real", True) and not generated.get("balance", False) and not arm.get("augmentations")
-    return (
-        str(name.get("name", "generator")) if isinstance(name, Mapping) else str(name),
-        float(ratio) if isinstance(ratio, (int, float)) and only_adds else None,
-    )
+    if isinstance(generated, GeneratedEntry):  # an arm that cannot be used, as the registry has it
+        name = generated.by
+    else:
+        known = (one.label for one in results.generators if one.key == generated.generator)
+        name = next(known, generated.generator)
+    only_adds = generated.real is not False and not generated.balance and not arm.augmentations
+    return name, generated.ratio if only_adds else None
 
 
 def _with_predictions(results: StudyResults, cell: CellRecord, checkpoint: str, found: SeedResult) -> SeedResult:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarker.contracts.tasks import Regression
 from benchmarker.results.metrics import metric_label
 from benchmarker.statistics import caveats
 from benchmarker.statistics.comparison import (
@@ -191,8 +192,8 @@ def comparison_settings(
     higher = results.leaderboard(checkpoint, sort=metric).higher_is_better
     if margin is None and higher:
         margin = DEFAULT_MARGIN if percent else DEFAULT_MARGIN / 100
-    regression = board.task_kind == "regression"
-    targets = [str(target.get("name", "")) for target in board.task.get("targets", ())] if regression else []
+    regression = isinstance(board.task, Regression)
+    targets = [target.name for target in board.task.targets] if isinstance(board.task, Regression) else []
     return ComparisonSettings(
         metric=metric,
         unit="pp" if percent else board.unit(metric),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarker.errors import StorageError
-from benchmarker.locks import Lock, try_lock, wait_for_lock
+from benchmarker.locks import Lock, is_locked, try_lock, wait_for_lock
 from benchmarker.study.layout import RUNS_FOLDER
 
 _STUDY_LOCK = ".lock"
@@ -67,3 +67,33 @@ def planning(study: Path) -> Iterator[None]:
         raise StorageError(f"{study / _PLAN_LOCK}: another run does not release the plan; end it, and run again")
     with held:
         yield
+
+
+@contextlib.contextmanager
+def exclusive(study: Path) -> Iterator[None]:
+    """Keep runs and other commands away from a study.
+
+    Parameters
+    ----------
+    study : Path
+        Path of the study's folder, which exists.
+
+    Raises
+    ------
+    StorageError
+        If a run is working on the study, or a worker that outlived its run.
+    """
+    # Whoever works on a study shares this lock; no cell is claimed without it.
+    held = try_lock(study / _STUDY_LOCK)
+    if held is None:
+        raise StorageError(f"{study}: a run is working on this study; wait for it")
+    with held:
+        if any(is_locked(path) for path in (study / RUNS_FOLDER).glob("*.lock")):
+            raise StorageError(f"{study}: a worker of a run that was ended is still working on this study; wait for it")
+        yield
+
+
+def held_lock(study: Path) -> Path | None:
+    """Return a lock of a study that a process holds, the study's own or the claim of a cell; None if there is none."""
+    locks = sorted((*study.glob("*.lock"), *(study / RUNS_FOLDER).glob("*.lock")))
+    return next((path for path in locks if is_locked(path)), None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from benchmarker.contracts.images import SkippedImage
 from benchmarker.contracts.settings import Preparation
@@ -18,6 +18,8 @@ from benchmarker.study.specs import CellSpec, GeneratorSpec
 
 if TYPE_CHECKING:
     from benchmarker.data.splits import Parts
+
+P = TypeVar("P")
 
 
 class _Planned(Record):
@@ -220,8 +222,8 @@ class MergedStudy(Record):
     """Number of its cells."""
 
 
-class Plan(Record):
-    """``plan.json``: what a study is about, its cells and its generators."""
+class PlanHeader(Record):
+    """What a plan says beside its cells and generators."""
 
     format: Literal[1] = 1
     """Format of the plan."""
@@ -247,6 +249,10 @@ class Plan(Record):
     merged_from: tuple[MergedStudy, ...] = ()
     """Studies that were merged into this one; left out where there are none."""
 
+
+class Plan(PlanHeader):
+    """``plan.json``: what a study is about, its cells and its generators."""
+
     cells: tuple[PlannedCell, ...]
     """Every cell, in the order in which they are run."""
 
@@ -259,6 +265,39 @@ class Plan(Record):
 
 
 _OPTIONAL = ("merged_from", "generators")
+
+
+class PlanEntry(BaseModel):
+    """A cell or generator of a plan whose specification has not been validated yet; the names are those of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    configuration: str
+    model: str
+    architecture: str
+    arm: str
+    seed: int
+    line: int
+    spec: Json
+
+    @property
+    def name(self) -> str:
+        """Model, arm and seed, as ``benchmarker show`` takes them."""
+        return f"{self.model}/{self.arm}/{self.seed}"
+
+    @property
+    def run_name(self) -> str:
+        """Name of the folder of the finished run."""
+        return run_name(self.key)
+
+
+class PlanOutline(BaseModel):
+    """A plan with unvalidated specifications, which takes half the time to read: tables look into few of them."""
+
+    header: PlanHeader
+    cells: list[PlanEntry]
+    generators: list[PlanEntry]
 
 
 def read_plan(study: Path) -> Plan | None:
@@ -274,16 +313,44 @@ def read_plan(study: Path) -> Plan | None:
     StorageError
         If the plan cannot be read.
     """
-    path = study / PLAN_FILE
+    return _read(study / PLAN_FILE, Plan.model_validate)
+
+
+def read_outline(study: Path) -> PlanOutline | None:
+    """Return the plan of a study without validating specifications, or None where it has no plan yet.
+
+    Parameters
+    ----------
+    study : Path
+        Folder of the study.
+
+    Raises
+    ------
+    StorageError
+        If the plan cannot be read.
+    """
+
+    def outline(content: Any) -> PlanOutline:
+        parts = {"cells": None, "generators": [], **content}
+        cells, generators = parts.pop("cells"), parts.pop("generators")
+        return PlanOutline.model_validate({"header": parts, "cells": cells, "generators": generators})
+
+    return _read(study / PLAN_FILE, outline)
+
+
+def _read(path: Path, validate: Callable[[Any], P]) -> P | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_bytes())
         _require_format(path, content)
-        return Plan.model_validate(content)
+        return validate(content)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         reason = explain(error) if isinstance(error, ValidationError) else error
-        raise StorageError(f"{path}: not a plan of this program ({reason}); choose another results folder") from error
+        raise StorageError(
+            f"{path}: is not a plan of this program ({reason}). Restore it from a copy, or choose another results "
+            "folder"
+        ) from error
 
 
 def _require_format(path: Path, content: Any) -> None:

@@ -83,7 +83,7 @@ class FailedManifest(_Manifest):
 
 
 Manifest = FinishedManifest | FailedManifest
-_MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Annotated[Manifest, Field(discriminator="status")])
+MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Annotated[Manifest, Field(discriminator="status")])
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -94,7 +94,7 @@ def read_manifest(folder: Path) -> Manifest:
     StorageError
         If it cannot be read.
     """
-    return read_as(folder / MANIFEST_FILE, _MANIFEST.validate_python)
+    return read_as(folder / MANIFEST_FILE, MANIFEST.validate_python)
 
 
 class ClassScores(Record):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import FINGERPRINT
 from tests.fixture_plugins import install
 from tests.registries import model, tiny, write_registry
 
@@ -110,21 +111,15 @@ class WrittenRun:
         from benchmarker import Classification, Stream
 
         self.study = study
-        # In memory a study of four classes; a spec with what only real ones hold.
-        self.cell = study.cell("convxpress", 8901)
-        self.cell["spec"] |= {
-            "dataset": {"name": "synthetic-radio", "digest": "1" * 64},
-            "training": {"precision": "float32", "threads": 2},
-            "arm": {"augmentations": [], "augment_validation": False},
-            "model": {"architecture": "convxpress", "options": {}, "learning_rate": 0.001, "epochs": EPOCHS},
-        }
+        self.cell = study.cell("convxpress", 8901, epochs=EPOCHS)
         self.task = Classification(classes=tuple(study.plan["dataset"]["task"]["classes"]))
         draws = Stream("written-run").generator()
         self.targets = np.arange(40) % 4
         self.values = {name: draws.dirichlet(np.ones(4), 40) + 2 * np.eye(4)[self.targets] for name in CHECKPOINTS}
         for name in CHECKPOINTS:
             self.values[name] /= self.values[name].sum(axis=1, keepdims=True)
-        self.fingerprint: dict[str, Any] = {"packages": {"numpy": "2.3"}, "threads": 2}
+        self.fingerprint: dict[str, Any] = {**FINGERPRINT, "packages": {"numpy": "2.3"}}
+        study.finish(self.cell, 90)  # everything but what the trail covers
         self.write()
 
     @property
@@ -156,9 +151,10 @@ class WrittenRun:
             test = metrics.scores(self.task, self.targets, self.values[checkpoint])
             found = metrics.details(self.task, self.targets, self.values[checkpoint]).to_json()
             epoch = 2 if checkpoint == "best" else EPOCHS
-            evaluations[checkpoint] = {"test": test, "train": test, "validation": test, "epoch": epoch, **found}
-        write_json(folder / "metrics.json", {"primary": self.study.plan["primary"], **evaluations})
-        write_json(folder / "costs.json", {"flops": 1})
+            scores = {"test": test, "train": test, "validation": test, "ratios": {"loss": 1.0}}
+            evaluations[checkpoint] = {**scores, "epoch": epoch, **found}
+        written = json.loads((folder / "metrics.json").read_text())
+        write_json(folder / "metrics.json", written | evaluations)
         history = [
             {"epoch": k + 1.0, "learning_rate": 0.001, "loss": 1 / (k + 1), "validation_loss": (0.5, 0.2, 0.3)[k]}
             for k in range(EPOCHS)
@@ -198,6 +194,7 @@ class WrittenRun:
                 **{f"predictions_{name}": digest for name, digest in predictions.items()},
             },
             "trail": trail.head,
+            "finished": "2026-01-02T03:05:35+00:00",
         }
         write_json(folder / "manifest.json", manifest)
 

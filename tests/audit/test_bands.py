@@ -1,4 +1,4 @@
-"""Bands of the metrics: wide enough for another rounding, too narrow for another network."""
+"""Bands of the metrics are wide enough for another rounding, and too narrow for another network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarker import Classification, Regression, RegressionTarget, Stream
 from benchmarker.audit.bands import compare_metrics, standard_errors
-from benchmarker.audit.predictions import Predictions
+from benchmarker.results.tables import Predictions
 
 TASK = Classification(classes=("FRI", "FRII"))
 
@@ -20,9 +20,10 @@ def predictions(right: NDArray[np.bool_], images_of_a_source: int = 1) -> Predic
     targets = np.arange(n) % 2
     chosen = np.where(right, targets, 1 - targets)
     return Predictions(
-        sources=tuple(f"s{k // images_of_a_source}" for k in range(n)),
-        images=tuple(map(str, range(n))),
-        targets=targets,
+        source_ids=tuple(f"s{k // images_of_a_source}" for k in range(n)),
+        images=np.arange(n),
+        classes=TASK.classes,
+        truth=targets,
         values=np.eye(2)[chosen] * 0.8 + 0.1,
     )
 
@@ -43,7 +44,7 @@ def test_the_band_is_two_standard_errors_of_a_proportion() -> None:
     assert accuracy.within
 
 
-def test_close_networks_are_reproduced_and_others_are_not() -> None:
+def test_close_predictions_reproduce_and_others_do_not() -> None:
     assert all(compared(with_accuracy(0.9), with_accuracy(0.89)).values())
     far = compared(with_accuracy(0.9), with_accuracy(0.8))
     assert not far["accuracy"]
@@ -57,11 +58,11 @@ def test_one_wrong_answer_is_allowed_where_all_were_right() -> None:
     assert not compared(everything, with_accuracy(0.95))["accuracy"]
 
 
-def test_images_of_one_source_are_no_independent_tests() -> None:
+def test_images_of_one_source_are_not_independent() -> None:
     right = np.repeat(np.arange(50) % 5 != 0, 4)
-    alone = standard_errors(TASK, predictions(right), predictions(right))
+    independent = standard_errors(TASK, predictions(right), predictions(right))
     together = standard_errors(TASK, predictions(right, 4), predictions(right, 4))
-    assert together["accuracy"] > 1.5 * alone["accuracy"]
+    assert together["accuracy"] > 1.5 * independent["accuracy"]
 
 
 def test_bands_are_the_same_every_time() -> None:
@@ -69,15 +70,16 @@ def test_bands_are_the_same_every_time() -> None:
     assert compare_metrics(TASK, "best", one, other) == compare_metrics(TASK, "best", one, other)
 
 
-def test_a_regression_has_bands_too() -> None:
+def test_a_regression_has_bands() -> None:
     task = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=0, maximum=90),))
     draws = Stream("regression").generator()
     targets = draws.uniform(0, 90, (100, 1))
     one, shifted = (
         Predictions(
-            sources=tuple(map(str, range(100))),
-            images=tuple(map(str, range(100))),
-            targets=targets,
+            source_ids=tuple(map(str, range(100))),
+            images=np.arange(100),
+            classes=(),
+            truth=targets,
             values=targets + draws.normal(shift, 5, (100, 1)),
         )
         for shift in (0, 8)
@@ -88,6 +90,6 @@ def test_a_regression_has_bands_too() -> None:
     assert all(each.within for each in compare_metrics(task, "best", one, one))
 
 
-def test_other_images_are_refused() -> None:
+def test_predictions_of_different_images_are_refused() -> None:
     with pytest.raises(ValueError, match="different images"):
         compare_metrics(TASK, "best", with_accuracy(0.9), with_accuracy(0.9, n=100))

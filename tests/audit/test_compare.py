@@ -1,4 +1,4 @@
-"""Trails of our own making are compared link by link."""
+"""Trails are compared link by link, and judged."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from benchmarker.audit.bands import MetricComparison
-from benchmarker.audit.causes import CAUSES, EPOCH_PARTS, UNKNOWN, usual_causes
-from benchmarker.audit.compare import differing_entries, fingerprint_differences, first_difference
-from benchmarker.audit.judge import failed, judge
+from benchmarker.audit.causes import CAUSES, UNKNOWN, difference_causes, usual_causes
+from benchmarker.audit.verdicts import judge, judge_failure
 from benchmarker.results.study import CellRecord
+from benchmarker.results.trails import EPOCH_PARTS, differing_entries, fingerprint_differences, first_difference
+from benchmarker.study.plan import PlanEntry
 from benchmarker.trail import Trail
 
-CELL = CellRecord(key="0" * 64, model="a", architecture="a", arm="real", seed=8901)
+ENTRY = PlanEntry(
+    key="0" * 64, configuration="1" * 64, model="a", architecture="a", arm="real", seed=8901, line=1, spec={}
+)
+CELL = CellRecord(entry=ENTRY)
 LINKS: list[tuple[str, Any]] = [
     ("cell", {"key": "k", "spec": {"seed": 8901, "training": {"threads": 2}}}),
     ("fingerprint", {"packages": {"numpy": "2.3", "keras": "3.15"}, "isa": ["avx2"], "threads": 2}),
@@ -76,8 +80,7 @@ def test_the_first_link_is_named(change: str, name: str, entry: str) -> None:
     assert found.name == name
     assert [each.name for each in found.entries] == [entry]
     assert found.entries[0].rerun in {"7", "also"}
-    assert found.causes
-    assert found.causes != UNKNOWN
+    assert difference_causes(found) != UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,7 @@ def test_a_trail_that_ends_early_is_named_whichever_it_is() -> None:
         found = first_difference(one, other)
         assert found is not None
         assert "epoch 2" in {found.entries[0].recorded, found.entries[0].rerun}
-        assert found.causes == usual_causes("end")
+        assert difference_causes(found) == usual_causes("end")
     short = Trail(trail().links[:-1])
     found = first_difference(short, trail())
     assert found is not None
@@ -150,9 +153,9 @@ def test_another_environment_with_equal_bits_is_no_more_than_tolerated() -> None
 
 
 def test_a_rerun_that_crashed_is_no_verdict_and_one_that_diverged_differs() -> None:
-    assert failed(CELL, "crashed", "its process ended").verdict == "no verdict"
-    assert failed(CELL, "out-of-memory", "no room").verdict == "no verdict"
-    assert failed(CELL, "diverged", "the loss is NaN").verdict == "differs"
+    assert judge_failure(CELL, "crashed", "its process ended").verdict == "no verdict"
+    assert judge_failure(CELL, "out-of-memory", "no room").verdict == "no verdict"
+    assert judge_failure(CELL, "diverged", "the loss is NaN").verdict == "differs"
 
 
 @pytest.mark.parametrize("link", ["cell/key", "data/digest", "split/digest"])

@@ -1,4 +1,4 @@
-"""Which cells are audited, and how the report looks."""
+"""Cells are chosen for an audit, and its report is rendered."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from benchmarker.audit.audit import select
 from benchmarker.audit.bands import MetricComparison
-from benchmarker.audit.compare import Difference, Entry
 from benchmarker.audit.render import MEANING, render
-from benchmarker.audit.report import EXIT_CODES, AuditReport, CellAudit, Finding
-from benchmarker.audit.selection import select
+from benchmarker.audit.verdicts import EXIT_CODES, AuditReport, CellAudit, Finding
 from benchmarker.errors import ConfigurationError
 from benchmarker.results.study import Study, read_study
+from benchmarker.results.trails import Difference, Entry
 
 BITWISE = CellAudit(name="a/real/1", key="1" * 64, verdict="bitwise", summary="all 12 links are equal")
 CRASHED = CellAudit(name="d/real/1", key="4" * 64, verdict="no verdict", summary="the re-run failed (crashed)")
@@ -27,8 +27,8 @@ TOLERATED = CellAudit(
         link="epoch 1",
         part="weights",
         entries=(Entry(name="weights", recorded="ab" * 32, rerun="cd" * 32),),
-        causes=("threads",),
     ),
+    causes=("threads",),
     metrics=(
         MetricComparison(checkpoint="best", metric="accuracy", recorded=0.9, rerun=0.91, band=0.04),
         MetricComparison(checkpoint="final", metric="accuracy", recorded=0.9, rerun=0.8, band=0.04),
@@ -69,7 +69,7 @@ def test_the_worst_cell_decides(cells: tuple[CellAudit, ...], verdict: str, code
     assert (report(*cells).verdict, report(*cells).exit_code) == (verdict, code)
 
 
-def test_a_file_of_the_study_decides_too() -> None:
+def test_a_damaged_registry_decides() -> None:
     found = Finding(link="cell", file="registry.yaml", text="another")
     assert report(BITWISE, findings=(found,)).exit_code == 1
 
@@ -105,7 +105,7 @@ def test_html_is_one_page_and_escapes_names() -> None:
     assert "href=" not in page
 
 
-def test_markdown_keeps_names_out_of_its_tables() -> None:
+def test_markdown_escapes_names() -> None:
     text = render(report(BITWISE, TAMPERED), "markdown")
     assert r"\<script\>\|x\*/real/1" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
@@ -128,23 +128,23 @@ def five(study: Any) -> Study:
 
 
 def test_all_finished_cells_are_chosen_in_the_order_of_the_plan(five: Study) -> None:
-    cells, told = select(five, (), None)
+    cells, selection = select(five, (), None)
     assert [cell.name for cell in cells] == ["a/real/1", "a/real/2", "b/real/1", "b/real/2"]
-    assert told == "all finished cells"
+    assert selection == "all finished cells"
 
 
 def test_cells_are_named_in_full_or_in_part(five: Study) -> None:
-    cells, told = select(five, ("b/real/2", "a"), None)
+    cells, selection = select(five, ("b/real/2", "a"), None)
     assert [cell.name for cell in cells] == ["a/real/1", "a/real/2", "b/real/2"]
-    assert told == "3 named"
+    assert selection == "3 named"
 
 
 def test_a_sample_is_stated_and_repeatable(five: Study) -> None:
-    once, told = select(five, (), 2)
+    once, selection = select(five, (), 2)
     again, _ = select(five, (), 2)
     assert [cell.name for cell in once] == [cell.name for cell in again]
     assert len(once) == 2
-    assert told.startswith("2 of 4 drawn by the stream audit-sample")
+    assert selection.startswith("2 of 4 drawn by the stream audit-sample")
 
 
 def test_samples_differ_between_sizes_and_studies(five: Study) -> None:
@@ -157,7 +157,9 @@ def test_samples_differ_between_sizes_and_studies(five: Study) -> None:
     ("names", "sample", "said"),
     [(("d",), None, "no cell 'd'"), (("c/real/1",), None, "is pending"), ((), 5, "more than the 4")],
 )
-def test_what_is_not_there_cannot_be_chosen(five: Study, names: tuple[str, ...], sample: int | None, said: str) -> None:
+def test_cells_without_results_cannot_be_chosen(
+    five: Study, names: tuple[str, ...], sample: int | None, said: str
+) -> None:
     with pytest.raises(ConfigurationError, match=said):
         select(five, names, sample)
 

@@ -12,11 +12,20 @@ import pytest
 
 from benchmarker.backends import worker_environment
 from benchmarker.cli import main
-from benchmarker.maintenance import diagnosis, probes
-from benchmarker.maintenance.comparison import compare
-from benchmarker.maintenance.diagnosis import diagnose
-from benchmarker.maintenance.probes import Answer, Probe, ask_backend, ask_plugins
+from benchmarker.maintenance import doctor, probes
+from benchmarker.maintenance.doctor import compare, diagnose
+from benchmarker.maintenance.probes import (
+    BackendAnswer,
+    BackendQuestion,
+    Outcome,
+    PluginsAnswer,
+    PluginsQuestion,
+    Probe,
+    probe_backend,
+    probe_plugins,
+)
 from benchmarker.results.study import read_study
+from benchmarker.study.fingerprint import Fingerprint
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 HERE: dict[str, Any] = {
     "benchmarker": "0.1.0",
     "python": "3.12.3",
+    "system": "Linux",
     "isa": ["avx2"],
     "packages": {"keras": "3.15.0", "tensorflow": "2.21.0"},
     "plugins": {},
@@ -31,37 +41,42 @@ HERE: dict[str, Any] = {
     "threads": 2,
     "precision": "float32",
 }
+PRINTS = {"tensorflow": Fingerprint.model_validate(HERE)}
 PLUGINS: dict[str, Any] = {
     "entries": [{"name": "radio", "distribution": "galaxy-benchmarker 0.1.0", "path": "/there/__init__.py"}],
     "broken": [],
     "registered": {"architecture": {"convxpress": "galaxy-benchmarker 0.1.0"}},
+    "code": {"architecture convxpress": "c" * 64},
 }
 BROKEN = {"name": "mine", "distribution": "mine 1.0", "error": "ValueError: oops", "traceback": "Traceback\n  line 7"}
 
 
 class FakeProbe:
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, outcome: Outcome[Any]) -> None:
+        self._outcome = outcome
 
-    def answer(self) -> Answer:
-        return self._answer
+    def outcome(self) -> Outcome[Any]:
+        return self._outcome
 
     def end(self) -> str:
         return ""
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Answer]:
-    """What probes answer, so that no backend has to start."""
-    found = {"plugins": Answer(value=PLUGINS), "tensorflow": Answer(value={"fingerprint": HERE})}
+def outcomes(monkeypatch: pytest.MonkeyPatch) -> dict[str, Outcome[Any]]:
+    """Outcomes of probes, so that no backend has to start."""
+    found: dict[str, Outcome[Any]] = {
+        "plugins": Outcome(answer=PluginsAnswer.model_validate(PLUGINS)),
+        "tensorflow": Outcome(answer=BackendAnswer.model_validate({"fingerprint": HERE})),
+    }
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
-    monkeypatch.setattr(diagnosis, "ask_plugins", lambda _seconds: FakeProbe(found["plugins"]))
-    monkeypatch.setattr(diagnosis, "ask_backend", lambda name, *_: FakeProbe(found[name]))
+    monkeypatch.setattr(doctor, "probe_plugins", lambda _seconds: FakeProbe(found["plugins"]))
+    monkeypatch.setattr(doctor, "probe_backend", lambda name, *_: FakeProbe(found[name]))
     return found
 
 
-@pytest.mark.usefixtures("answers")
-def test_a_healthy_machine(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("outcomes")
+def test_a_healthy_machine_has_no_problems(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     for told in (
@@ -72,16 +87,20 @@ def test_a_healthy_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.endswith("Problems (0)\n  none\n")
 
 
-def test_broken_plugins_come_with_tracebacks(answers: dict[str, Answer], capsys: pytest.CaptureFixture[str]) -> None:
-    answers["plugins"] = Answer(value={**PLUGINS, "broken": [BROKEN]})
+def test_broken_plugins_come_with_tracebacks(
+    outcomes: dict[str, Outcome[Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes["plugins"] = Outcome(answer=PluginsAnswer.model_validate({**PLUGINS, "broken": [BROKEN]}))
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "mine from mine 1.0: ValueError: oops\n    Traceback\n      line 7" in out
     assert "Problems (1)\n  the plugin mine from mine 1.0 is broken: ValueError: oops" in out
 
 
-def test_a_backend_that_does_not_start(answers: dict[str, Answer], capsys: pytest.CaptureFixture[str]) -> None:
-    answers["tensorflow"] = Answer(problem="its process was ended by SIGILL", output="last words")
+def test_a_backend_that_does_not_start_is_a_problem(
+    outcomes: dict[str, Outcome[Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes["tensorflow"] = Outcome(problem="its process was ended by SIGILL", output="last words")
     assert main(["doctor", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["problems"] == ["the backend tensorflow does not start: its process was ended by SIGILL"]
@@ -90,10 +109,8 @@ def test_a_backend_that_does_not_start(answers: dict[str, Answer], capsys: pytes
     assert "does not start; see below" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("answers")
-def test_an_unknown_backend_is_a_problem_not_the_end(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.usefixtures("outcomes")
+def test_an_unknown_backend_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
@@ -101,8 +118,8 @@ def test_an_unknown_backend_is_a_problem_not_the_end(
     assert "Plugins (1)" in out
 
 
-@pytest.mark.usefixtures("answers")
-def test_switches_of_the_shell_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("outcomes")
+def test_variables_of_the_shell_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "64")
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     found = diagnose()
@@ -110,35 +127,35 @@ def test_switches_of_the_shell_are_named(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found.environment["OMP_NUM_THREADS"] == "2"
 
 
-@pytest.mark.usefixtures("answers")
-def test_cache_and_disk(isolated_cache: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("outcomes")
+def test_cache_and_disk_are_measured(isolated_cache: Path, tmp_path: Path) -> None:
     (isolated_cache / "prepared" / "a").mkdir(parents=True)
     (isolated_cache / "prepared" / "a" / "images.f32").write_bytes(bytes(1000))
     cache, results = diagnose(results=tmp_path / "later").disks
-    assert cache["bytes"] == {"prepared": 1000}
-    assert cache["complete"]
-    assert (results["path"], results["writable"]) == (str(tmp_path / "later"), True)
-    assert results["free_bytes"] > 0
+    assert cache.parts == {"prepared": 1000}
+    assert cache.complete
+    assert (results.path, results.writable) == (str(tmp_path / "later"), True)
+    assert results.free_bytes
 
 
-@pytest.mark.usefixtures("answers")
-def test_the_size_of_a_cache_is_not_waited_for(isolated_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("outcomes")
+def test_measuring_a_large_cache_stops_in_time(isolated_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (isolated_cache / "prepared").mkdir()
-    monkeypatch.setattr(diagnosis, "_SIZE_SECONDS", -1.0)
-    assert not diagnose().disks[0]["complete"]
+    monkeypatch.setattr(doctor, "_SIZE_SECONDS", -1.0)
+    assert not diagnose().disks[0].complete
 
 
-@pytest.mark.usefixtures("answers")
-def test_the_same_environment_is_bitwise_comparable(study: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("outcomes")
+def test_the_same_environment_gives_the_same_bits(study: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     plugins = {"plugins": {"architecture convxpress": "galaxy-benchmarker 0.1.0"}}
     study.finish(study.cell("convxpress", 1), 90, fingerprint=HERE | plugins)
     study.cell("convxpress", 2)
     assert main(["doctor", str(study.folder)]) == 0
-    assert "Nothing keeps results from being bitwise comparable with its 1 finished run(s)." in capsys.readouterr().out
+    assert "Results computed here should agree bit for bit with its 1 finished run(s)." in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("answers")
-def test_what_differs_is_said_in_words_the_most_important_first(
+@pytest.mark.usefixtures("outcomes")
+def test_differences_are_listed_with_the_most_important_first(
     study: StudyFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = {
@@ -161,40 +178,50 @@ def test_what_differs_is_said_in_words_the_most_important_first(
         "distribution of the dataset gone: gone 1.0 in the study, none here",
         "Python: 3.11 in the study, 3.12 here",
     ]
-    assert found["verdict"] == "results would not be bitwise comparable with 1 of its 2 finished run(s)"
-    assert "the leaderboard keeps them apart" in found["notes"][0]
+    assert found["verdict"] == "results computed here would not agree bit for bit with 1 of its 2 finished run(s)"
+    assert "the leaderboard keeps apart" in found["notes"][0]
     assert main(["doctor", str(study.folder)]) == 1
     assert "    - devices: NVIDIA H200 in the study, CPU here; another processor" in capsys.readouterr().out
 
 
-def test_threads_are_those_of_the_plan(study: StudyFiles) -> None:
+def test_changed_code_of_a_plugin_is_named(study: StudyFiles) -> None:
+    code = {"architecture convxpress": "d" * 64}
+    study.finish(study.cell("convxpress", 1), 90, fingerprint={**HERE, "code": code})
+    found = compare(read_study(study.folder), PRINTS, PluginsAnswer.model_validate(PLUGINS), chosen="tensorflow")
+    (reason,) = found.environments[0].reasons
+    assert reason.startswith("code of the architecture convxpress: dddddddddddd in the study, cccccccccccc here")
+    assert compare(read_study(study.folder), PRINTS, None, chosen="tensorflow").bitwise
+
+
+def test_threads_are_taken_from_the_plan(study: StudyFiles) -> None:
     cell = study.cell("convxpress", 1)
-    cell["spec"]["training"] = {"precision": "float32", "threads": 8}
+    cell["spec"]["training"]["threads"] = 8
     study.write_plan()
     study.finish(cell, 90, fingerprint={**HERE, "threads": 8})
-    assert compare(read_study(study.folder), {"tensorflow": HERE}, None, chosen="tensorflow").bitwise
+    assert compare(read_study(study.folder), PRINTS, None, chosen="tensorflow").bitwise
 
 
 def test_another_backend_is_named(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 1), 90, fingerprint={"backend": {"name": "jax"}})
-    found = compare(read_study(study.folder), {"tensorflow": HERE}, None, chosen="tensorflow")
+    found = compare(read_study(study.folder), PRINTS, None, chosen="tensorflow")
     assert found.environments[0].reasons == ["its backend jax does not start here"]
     assert found.notes == ["a run started here would use tensorflow: set KERAS_BACKEND=jax to go on"]
 
 
-def test_a_study_without_results(study: StudyFiles) -> None:
+def test_a_study_without_results_cannot_be_compared(study: StudyFiles) -> None:
     study.cell("convxpress", 1)
-    found = compare(read_study(study.folder), {"tensorflow": HERE}, None, chosen="tensorflow")
-    assert found.verdict == "no run of this study has finished: there is nothing to compare with"
+    found = compare(read_study(study.folder), PRINTS, None, chosen="tensorflow")
+    assert found.verdict == "no run of this study has finished, so there is nothing to compare with"
 
 
-def test_plugins_are_found_in_a_process_of_their_own() -> None:
-    value = ask_plugins(300).answer().value
-    assert value is not None
-    (radio,) = [entry for entry in value["entries"] if entry["name"] == "radio"]
-    assert Path(radio["path"]).is_file()
-    assert radio["distribution"].startswith("galaxy-benchmarker ")
-    assert value["registered"]["architecture"]["convxpress"] == radio["distribution"]
+def test_plugins_are_listed_in_a_separate_process() -> None:
+    answer = probe_plugins(300).outcome().answer
+    assert answer is not None
+    (radio,) = [entry for entry in answer.entries if entry.name == "radio"]
+    assert Path(radio.path).is_file()
+    assert radio.distribution.startswith("galaxy-benchmarker ")
+    assert answer.registered["architecture"]["convxpress"] == radio.distribution
+    assert len(answer.code["architecture convxpress"]) == 64
 
 
 def hanging(tmp_path: Path, code: str) -> dict[str, str]:
@@ -211,28 +238,29 @@ def hanging(tmp_path: Path, code: str) -> dict[str, str]:
         ("print('broken'); raise OSError('libcuda is missing')", 300, "OSError: libcuda is missing", "broken"),
     ],
 )
-def test_a_backend_that_hangs_or_crashes_takes_nobody_with_it(
+def test_a_backend_that_hangs_or_crashes_does_not_end_the_doctor(
     code: str, seconds: float, problem: str, output: str, tmp_path: Path
 ) -> None:
-    question = {"about": "backend", "backend": "tensorflow", "threads": 2, "precision": "float32"}
-    answer = Probe(question, hanging(tmp_path, code), seconds).answer()
-    assert answer.value is None
-    assert answer.problem.startswith(problem)
-    assert output in answer.output
+    question = BackendQuestion(backend="tensorflow", threads=2, precision="float32", seconds=seconds)
+    outcome = Probe(question, BackendAnswer, hanging(tmp_path, code)).outcome()
+    assert outcome.answer is None
+    assert outcome.problem.startswith(problem)
+    assert output in outcome.output
 
 
-def test_a_probe_that_does_not_even_begin_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_that_never_starts_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "_GRACE_SECONDS", 0.5)
     (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(600)", encoding="utf-8")
     start = time.monotonic()
-    answer = Probe({"about": "plugins"}, {**os.environ, "PYTHONPATH": str(tmp_path)}, 0.5).answer()
-    assert answer.problem.startswith("no answer")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    outcome = Probe(PluginsQuestion(seconds=0.5), PluginsAnswer, environment).outcome()
+    assert outcome.problem.startswith("no answer")
     assert time.monotonic() - start < 60
 
 
-def test_the_backend_answers_as_a_worker_would() -> None:
-    value = ask_backend("tensorflow", 1, "float32", 500).answer().value
-    assert value is not None
-    found = value["fingerprint"]
-    assert (found["backend"]["name"], found["threads"]) == ("tensorflow", 1)
-    assert found["backend"]["op_determinism"] is True
+def test_the_backend_probe_matches_a_worker() -> None:
+    answer = probe_backend("tensorflow", 1, "float32", 500).outcome().answer
+    assert answer is not None
+    found = answer.fingerprint
+    assert (found.backend.name, found.threads) == ("tensorflow", 1)
+    assert found.backend.to_json()["op_determinism"] is True

@@ -1,4 +1,4 @@
-"""``benchmarker gc``: what may go, what must stay, and that nothing goes unasked."""
+"""``benchmarker gc``: what may go, what must stay, and nothing is removed without being asked."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from benchmarker.cli import main
 from benchmarker.data.cache import held, is_held
 from benchmarker.errors import StorageError
 from benchmarker.locks import lock
-from benchmarker.maintenance.busy import alone, held_lock
-from benchmarker.maintenance.gc import free, look_through
-from benchmarker.study.locks import claim, joined
+from benchmarker.maintenance.gc import find_garbage, free
+from benchmarker.study.locks import claim, exclusive, held_lock, joined
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -39,7 +38,7 @@ def folder(path: Path, size: int = 10_000) -> Path:
 
 
 def names(studies: list[Path], cache: Path | None = None, *, older_than: float = 30) -> dict[str, str]:
-    return {item.path.name: item.kind for item in look_through(studies, cache, older_than=older_than).items}
+    return {item.path.name: item.kind for item in find_garbage(studies, cache, older_than=older_than).items}
 
 
 @pytest.fixture
@@ -62,7 +61,7 @@ def untidy(study: StudyFiles) -> StudyFiles:
     return study
 
 
-def test_what_may_go_and_what_stays(untidy: StudyFiles) -> None:
+def test_garbage_is_listed_and_results_are_kept(untidy: StudyFiles) -> None:
     ok, failed, fresh, stale = (cell["key"][:16] for cell in untidy.cells)
     expected = {
         f".{ok}.partial": "unfinished run",
@@ -89,23 +88,23 @@ def test_a_training_that_may_go_on_stays_where_saved_weights_were_tested(study: 
     assert names([study.folder]) == {f".{run.name}.tested.partial": "remains"}
 
 
-def test_nothing_goes_unasked(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_removed_by_default(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(untidy.folder.rglob("*"))
     assert main(["gc", str(untidy.folder), "--older-than", "0"]) == 0
     out = capsys.readouterr().out
     assert "10 item(s), " in out
-    assert "Nothing was removed; --yes frees it." in out
+    assert "Nothing was removed; --yes removes them." in out
     assert "its cell has finished" in out
     assert [path for path in sorted(untidy.folder.rglob("*")) if path.suffix != ".lock"] == before
 
 
-def test_what_was_shown_goes(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_listed_files_are_removed_with_yes(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gc", str(untidy.folder), "--older-than", "0", "--yes"]) == 0
     assert "freed." in capsys.readouterr().out
     left = {path.name for path in (untidy.folder / "runs").iterdir()}
     assert left == {untidy.cells[0]["key"][:16], "notes"}
     assert main(["gc", str(untidy.folder), "--yes"]) == 0
-    assert capsys.readouterr().out == "There is nothing to free.\n"
+    assert capsys.readouterr().out == "There is nothing to remove.\n"
     assert main(["leaderboard", str(untidy.folder)]) == 0
     assert "1 of 4 cells finished, 3 pending" in capsys.readouterr().out
 
@@ -119,7 +118,7 @@ def test_json(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", [".lock", ".plan.lock", "runs/.0123456789abcdef.lock"])
-def test_a_study_at_work_is_left_alone(untidy: StudyFiles, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_in_use_is_skipped(untidy: StudyFiles, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = untidy.folder / name
     before = {one.name for one in (untidy.folder / "runs").iterdir()} | {path.name}
     with lock(path):
@@ -127,13 +126,13 @@ def test_a_study_at_work_is_left_alone(untidy: StudyFiles, name: str, capsys: py
         assert held_lock(untidy.folder) == path
     out = capsys.readouterr().out
     assert "a run is working on it" in out
-    assert "There is nothing to free." in out
+    assert "There is nothing to remove." in out
     assert {one.name for one in (untidy.folder / "runs").iterdir()} | {path.name} == before
     assert held_lock(untidy.folder) is None
 
 
-def test_a_run_that_began_in_the_meantime_keeps_what_it_has(untidy: StudyFiles) -> None:
-    found = look_through([untidy.folder], None, older_than=0)
+def test_files_that_came_into_use_are_not_removed(untidy: StudyFiles) -> None:
+    found = find_garbage([untidy.folder], None, older_than=0)
     with joined(untidy.folder), pytest.raises(StorageError, match="a run is working"):
         free(found.items)
     orphan = claim(untidy.folder, STRANGER)
@@ -141,11 +140,11 @@ def test_a_run_that_began_in_the_meantime_keeps_what_it_has(untidy: StudyFiles) 
     with orphan, pytest.raises(StorageError, match="a worker of a run that was ended"):
         free(found.items)
     assert all(item.path.exists() for item in found.items)
-    with alone(untidy.folder):
+    with exclusive(untidy.folder):
         assert held_lock(untidy.folder) is not None
 
 
-def test_the_cache(isolated_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_old_cached_data_are_removed_unless_held(isolated_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepared = isolated_cache / "prepared"
     old, new, used = (folder(prepared / (letter * 32)) for letter in "abc")
     folder(prepared / f"{'d' * 32}.partial")
@@ -173,10 +172,10 @@ def test_the_cache(isolated_cache: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert not new.exists()
 
 
-def test_data_that_another_process_writes_are_left_alone(isolated_cache: Path) -> None:
+def test_data_that_another_process_writes_are_skipped(isolated_cache: Path) -> None:
     writing = folder(isolated_cache / "prepared" / f"{'a' * 32}.partial")
     with lock(writing.with_suffix(".lock")):
-        found = look_through([], isolated_cache, older_than=0)
+        found = find_garbage([], isolated_cache, older_than=0)
     assert (found.items, len(found.kept)) == ([], 1)
 
 

@@ -16,11 +16,10 @@ from benchmarker.results.leaderboard import build_leaderboard
 from benchmarker.results.study import read_study
 from benchmarker.study.locks import joined
 from benchmarker.trail import Trail
+from tests.conftest import FINGERPRINT
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
-
-FINGERPRINT = {"backend": {"name": "tensorflow"}, "threads": 2}
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ def merge(folders: Iterable[StudyFiles], into: Path) -> int:
     return main(["merge", *(str(one.folder) for one in folders), "--into", str(into)])
 
 
-def test_different_cells_are_joined(
+def test_different_cells_are_merged(
     two: tuple[StudyFiles, StudyFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for files, seeds in zip(two, ((1, 2), (2, 3, 4)), strict=True):
@@ -108,7 +107,8 @@ def test_conflicts_name_the_differing_link_and_overwrite_nothing(
 
 def test_runs_of_different_environments_conflict(two: tuple[StudyFiles, StudyFiles], tmp_path: Path) -> None:
     for files, threads in zip(two, (2, 4), strict=True):
-        trail(files.finish(files.cell("convxpress", 1), 90), "b", fingerprint={**FINGERPRINT, "threads": threads})
+        folder = files.finish(files.cell("convxpress", 1), 90, fingerprint={"threads": threads})
+        trail(folder, "b", fingerprint={**FINGERPRINT, "threads": threads})
     (conflict,) = merge_studies([files.folder for files in two], tmp_path / "all").conflicts
     assert (conflict.link, conflict.detail) == ("fingerprint", "threads (2 / 4)")
 
@@ -137,7 +137,7 @@ def test_runs_without_trails_are_compared_by_their_digests(
 
 
 @pytest.mark.parametrize("harm", ["edited", "missing", "other", "garbage"])
-def test_a_run_whose_trail_was_touched_is_not_taken(
+def test_a_run_whose_trail_was_changed_is_not_copied(
     two: tuple[StudyFiles, StudyFiles], tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = [files.finish(files.cell("convxpress", 1), 90) for files in two]
@@ -156,11 +156,11 @@ def test_a_run_whose_trail_was_touched_is_not_taken(
     into = tmp_path / "all"
     assert merge(two, into) == 1
     out = capsys.readouterr().out
-    assert f"not taken: convxpress/real/1: {folders[0]}: its" in out
+    assert f"not copied: convxpress/real/1: {folders[0]}: its" in out
     assert contents(into / "runs" / folders[1].name) == contents(folders[1])
 
 
-def test_failed_pending_and_unreadable_cells(
+def test_failed_pending_and_unreadable_cells_are_merged(
     two: tuple[StudyFiles, StudyFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one, other = two
@@ -173,7 +173,7 @@ def test_failed_pending_and_unreadable_cells(
     other.finish(cells[1][2], 92)
     into = tmp_path / "all"
     assert merge(two, into) == 1
-    assert "metrics.json is not JSON" in capsys.readouterr().out
+    assert "metrics.json: Invalid JSON" in capsys.readouterr().out
     assert [(c.status, c.message) for c in read_study(into).cells] == [
         ("ok", ""), ("failed", "first"), ("ok", ""), ("pending", ""),
     ]  # fmt: skip
@@ -188,7 +188,7 @@ def test_a_result_replaces_a_failure_in_the_study_that_is_added_to(two: tuple[St
     assert [cell.status for cell in read_study(one.folder).cells] == ["ok"]
 
 
-def test_an_unreadable_run_is_put_aside_for_a_good_one(two: tuple[StudyFiles, StudyFiles]) -> None:
+def test_an_unreadable_run_is_moved_aside_for_a_good_one(two: tuple[StudyFiles, StudyFiles]) -> None:
     one, other = two
     folder = one.finish(one.cell("convxpress", 1), 90)
     (folder / "costs.json").write_text("{")
@@ -198,7 +198,7 @@ def test_an_unreadable_run_is_put_aside_for_a_good_one(two: tuple[StudyFiles, St
     assert (folder.with_name(f".{folder.name}.unreadable") / "costs.json").read_text() == "{"
 
 
-def test_other_data_are_refused(
+def test_studies_of_different_data_are_refused(
     two: tuple[StudyFiles, StudyFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     two[1].plan["dataset"] = {**two[1].plan["dataset"], "digest": "2" * 64}
@@ -209,7 +209,7 @@ def test_other_data_are_refused(
     assert not (tmp_path / "all").exists()
 
 
-def test_a_name_that_means_two_things_is_refused(
+def test_a_name_with_different_settings_is_refused(
     two: tuple[StudyFiles, StudyFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     two[0].cell("convxpress", 1)
@@ -230,7 +230,7 @@ def test_one_cell_under_two_names_is_one_cell(two: tuple[StudyFiles, StudyFiles]
     assert [cell.model for cell in read_study(tmp_path / "all").cells] == ["convxpress"]
 
 
-def test_places_that_cannot_be_merged_into(
+def test_folders_that_cannot_be_merged_into_are_refused(
     study: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study.cell("convxpress", 1)
@@ -238,14 +238,14 @@ def test_places_that_cannot_be_merged_into(
     full.mkdir()
     (full / "thesis.tex").write_text("precious")
     assert merge([study], full) == 2
-    assert "is no study and not empty" in capsys.readouterr().err
+    assert "is not a study and not empty" in capsys.readouterr().err
     assert merge([study], study.folder) == 2
     assert "nothing to merge" in capsys.readouterr().err
     assert main(["merge", str(tmp_path / "gone"), "--into", str(tmp_path / "all")]) == 1
     assert "there is no such folder" in capsys.readouterr().err
 
 
-def test_a_study_at_work_is_not_merged_into(
+def test_a_study_in_use_is_not_merged_into(
     two: tuple[StudyFiles, StudyFiles], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for files in two:
@@ -255,7 +255,7 @@ def test_a_study_at_work_is_not_merged_into(
     assert "a run is working on this study" in capsys.readouterr().err
 
 
-def test_what_is_left_of_a_killed_merge_is_cleared(two: tuple[StudyFiles, StudyFiles], tmp_path: Path) -> None:
+def test_remains_of_a_killed_merge_are_removed(two: tuple[StudyFiles, StudyFiles], tmp_path: Path) -> None:
     folder = two[0].finish(two[0].cell("convxpress", 1), 90)
     into = tmp_path / "all"
     merge_studies([two[0].folder], into)
@@ -266,7 +266,9 @@ def test_what_is_left_of_a_killed_merge_is_cleared(two: tuple[StudyFiles, StudyF
     assert contents(into / "runs") == contents(two[0].folder / "runs")
 
 
-def test_json(two: tuple[StudyFiles, StudyFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lists_runs_and_conflicts(
+    two: tuple[StudyFiles, StudyFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for files, accuracy in zip(two, (90, 91), strict=True):
         files.finish(files.cell("convxpress", 1), accuracy)
     arguments = ["merge", *(str(files.folder) for files in two), "--into", str(tmp_path / "all"), "--json"]

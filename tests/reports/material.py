@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker import Stream
+from benchmarker import Stream, digest_json
 
 CLASSES = ("COMP", "FRI", "FRII", "BENT")
 HOSTILE = ("<script>alert(1)</script>", r"\write18{touch owned}$x^2_%&#~`'\"", "Ζωή 星系 \N{TELESCOPE} --,,?`!`")
@@ -28,6 +27,16 @@ FINGERPRINT = {
     "threads": 2,
     "precision": "float32",
 }
+MANIFEST = {
+    "format": 1,
+    "status": "ok",
+    "trained": True,
+    "fingerprint": FINGERPRINT,
+    "digests": {},
+    "started": "2026-01-02T03:04:05+00:00",
+    "finished": "2026-01-02T03:05:35+00:00",
+}
+PARAMETERS = ("total", "trainable", "convolutional", "dense")
 
 
 class DocumentStudy:
@@ -118,16 +127,25 @@ class DocumentStudy:
         evaluation = _evaluation(self.truth, values, self.classes)
         files = {
             "manifest.json": json.dumps(
-                {key: cell[key] for key in ("key", "model", "architecture", "arm", "seed")}
-                | {"format": 1, "status": "ok", "fingerprint": FINGERPRINT, "started": "2026-01-02T03:04:05+00:00"}
+                {key: cell[key] for key in ("key", "configuration", "model", "architecture", "arm", "seed")} | MANIFEST
             ),
-            "metrics.json": json.dumps({"primary": self.plan["primary"], "best": evaluation, "final": evaluation}),
+            "metrics.json": json.dumps(
+                {
+                    "primary": self.plan["primary"],
+                    "parts": self.plan["dataset"]["parts"],
+                    "best": evaluation,
+                    "final": evaluation,
+                }
+            ),
             "costs.json": json.dumps(
                 {
-                    "parameters": {"total": int(4e6 * cost), "trainable": int(4e6 * cost)},
+                    "parameters": dict.fromkeys(PARAMETERS, int(4e6 * cost)),
                     "flops": int(2e9 * cost),
+                    "peak_memory_bytes": int(1e9 * cost),
                     "training_seconds": 60 * cost,
                     "training_images_per_second": 300 / cost,
+                    "inference_seconds": [0.1 * cost],
+                    "inference_images": len(self.truth),
                     "inference_images_per_second": 900 / cost,
                 }
             ),
@@ -141,11 +159,26 @@ class DocumentStudy:
 
     def generator(self, name: str, seed: int, png: bytes) -> DocumentStudy:
         """Plan and finish the training of a generator."""
-        key = hashlib.sha256(f"{name} {seed}".encode()).hexdigest()
-        cell = {"key": key, "model": name, "architecture": name, "arm": "generator", "seed": seed}
-        cell["spec"] = {"kind": "generator"}
+        spec = {
+            "format": 1,
+            "kind": "generator",
+            "backend": "tensorflow",
+            "seed": seed,
+            "training": {"threads": 2, "precision": "float32"},
+            "data": {
+                "digest": "d" * 64,
+                "images": self.plan["dataset"]["parts"]["train"],
+                "shape": self.plan["dataset"]["shape"],
+                "task": self.plan["dataset"]["task"],
+            },
+            "generator": {"name": name, "options": {}, "epochs": 2},
+            "conditions": ["class"],
+        }
+        names = {"model": name, "architecture": name, "arm": "generator", "seed": seed}
+        cell: dict[str, Any] = {"key": digest_json(spec), "configuration": digest_json(name), **names}
+        cell |= {"line": 3, "spec": spec}
         self.plan["generators"].append(cell)
-        folder = self.folder / "runs" / key[:16]
+        folder = self.folder / "runs" / cell["key"][:16]
         folder.mkdir(parents=True)
         row = {"name": "fid", "label": "Frechet distance", "value": 12.5, "floor": 1.25, "unit": "", "better": "lower"}
         curve = {
@@ -153,11 +186,19 @@ class DocumentStudy:
             "rank_correlation": 0.97, "monotonic_share": 0.96,
         }  # fmt: skip
         quality = {"n_samples": 100, "n_held_out": 80, "rows": [row], "fidelity": [curve], "memorisation": {"p": 0.5}}
-        manifest = {key: cell[key] for key in ("key", "model", "architecture", "arm", "seed")}
+        costs = {
+            "parameters": {"total": 2_000_000, "sampling": 1_000_000},
+            "peak_memory_bytes": 800_000_000,
+            "training_seconds": 90.5,
+            "training_images_per_second": 500.25,
+            "trained": True,
+        }
+        manifest = {"key": cell["key"], "configuration": cell["configuration"], **names, **MANIFEST}
+        metrics = {"primary": None, "epochs": 2, "final": {"g_loss": 0.9}, "quality": quality}
         files = {
-            "manifest.json": json.dumps(manifest | {"format": 1, "status": "ok", "fingerprint": FINGERPRINT}),
-            "metrics.json": json.dumps({"quality": quality}),
-            "costs.json": "{}",
+            "manifest.json": json.dumps(manifest),
+            "metrics.json": json.dumps(metrics),
+            "costs.json": json.dumps(costs),
             "history.csv": "epoch,d_loss_real,d_loss_fake,g_loss\n1,0.7,0.7,0.7\n2,0.6,0.5,0.9\n",
         }
         for file, text in files.items():
@@ -171,13 +212,28 @@ class DocumentStudy:
     def cell(self, model: str, arm: str, seed: int, **settings: Any) -> dict[str, Any]:
         """Plan a cell."""
         spec = {
+            "format": 1,
             "backend": "tensorflow",
-            "model": {"architecture": model, **settings},
-            "arm": {"name": arm},
+            "dataset": {"name": self.plan["dataset"]["name"], "digest": self.plan["dataset"]["digest"]},
+            "split": {"train": 60, "validation": 20},
+            "training": {"threads": 2, "precision": "float32"},
+            "arm": {
+                "augmentations": [] if arm == "real" else [{"name": arm, "options": {}}],
+                "augment_validation": False,
+            },
+            "model": {"architecture": model, "options": {}, "learning_rate": 0.001, "epochs": 12, **settings},
             "seed": seed,
         }
-        key = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
-        cell = {"key": key, "model": model, "architecture": model, "arm": arm, "seed": seed, "line": 7, "spec": spec}
+        cell: dict[str, Any] = {
+            "key": digest_json(spec),
+            "configuration": digest_json({name: value for name, value in spec.items() if name != "seed"}),
+            "model": model,
+            "architecture": model,
+            "arm": arm,
+            "seed": seed,
+            "line": 7,
+            "spec": spec,
+        }
         self.plan["cells"].append(cell)
         return cell
 
@@ -204,7 +260,12 @@ def _evaluation(truth: NDArray[np.int64], values: NDArray[np.float64], classes: 
         "train": scores,
         "ratios": {"loss": 1.25, "accuracy": 0.9},
         "per_class": {
-            name: {"precision": float(precision[c]), "recall": float(recall[c]), "f1": float(f1[c])}
+            name: {
+                "precision": float(precision[c]),
+                "recall": float(recall[c]),
+                "f1": float(f1[c]),
+                "support": int(counts[c].sum()),
+            }
             for c, name in enumerate(classes)
         },
         "confusion_matrix": counts.tolist(),

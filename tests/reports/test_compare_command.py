@@ -26,7 +26,7 @@ def test_compare_shows_configuration_before_results(study: StudyFiles) -> None:
     at = {name: next(k for k, line in enumerate(lines) if line.startswith(name)) for name in ("Conf", "Env", "Res")}
     assert at["Conf"] < at["Env"] < at["Res"]
     assert any(line.split() == ["model.epochs", "30", "16"] for line in lines)
-    assert any(line.split() == ["threads", "-", "4"] for line in lines)
+    assert any(line.split() == ["threads", "2", "4"] for line in lines)
     assert next(line for line in lines if line.startswith("good/real - poor/real")).endswith("better")
 
 

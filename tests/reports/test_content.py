@@ -155,7 +155,7 @@ def test_variants_of_one_network_keep_their_own_runs(tmp_path: Path) -> None:
     lines = content_of(study.write()).lines
     assert [line.label for line in lines] == ["convxpress (epochs=10)", "convxpress (epochs=20)"]
     for line, epochs in zip(lines, (10, 20), strict=True):
-        assert {run.spec["model"]["epochs"] for run in line.runs} == {epochs}
+        assert {run.spec.model.epochs for run in line.runs} == {epochs}
         assert [run.seed for run in line.runs] == [1, 2]
 
 

@@ -63,7 +63,7 @@ def test_our_mean_is_compared_with_the_published_band(study: StudyFiles) -> None
 
 def test_the_protocol_is_the_same_under_the_same_settings(study: StudyFiles) -> None:
     study.plan["dataset"] = {**study.plan["dataset"], "name": "first-radio-galaxies"}
-    study.plan["source"] = {"preparation": {"crop": 150, "resize": None}}
+    study.plan["source"] = {"path": None, "options": {}, "preparation": {"crop": 150, "resize": None}}
     cell = study.cell("convxpress", 1, epochs=30, learning_rate=0.0003)
     cell["spec"] |= {"split": {"published": True}, "training": {"class_weights": "balanced"}}
     study.write_plan()
@@ -82,7 +82,7 @@ def test_the_best_ratio_of_generated_images_is_compared(study: StudyFiles) -> No
         for seed in SEEDS[:2]:
             cell = study.cell("a", seed, arm=arm)
             if ratio:
-                cell["spec"]["arm"] = {"generated": {"by": "dcgan", "ratio": ratio}, "augmentations": []}
+                cell["spec"]["arm"] = study.generated_arm("dcgan", seed, ratio)
             study.write_plan()
             finish(study, cell, skill)
     (found,) = [each for each in compared(study) if each.label == "best ratio"]

@@ -152,6 +152,7 @@ def test_generators_of_other_seeds_share_a_row(study: StudyFiles) -> None:
         cell = study.cell("convxpress", seed, arm="dcgan-1")
         cell["spec"]["arm"] = {
             "augmentations": [],
+            "augment_validation": False,
             "generated": {"ratio": 1.0, "generator": generator, "configuration": "c"},
         }
         study.finish(cell, 80.0 + seed)
@@ -184,16 +185,6 @@ def test_only_the_bug_fix_number_of_python_is_left_out(study: StudyFiles) -> Non
     assert (row.n, row.rank, row.environment) == (2, 1, "")
     study.finish(study.cell("convxpress", 3), 90, fingerprint={"python": "3.13.1"})
     assert [(row.environment, row.n) for row in best(study)] == [("python 3.12", 2), ("python 3.13", 1)]
-
-
-def test_a_run_that_notes_no_environment_is_not_averaged_with_others(study: StudyFiles) -> None:
-    study.finish(study.cell("convxpress", 1), 90)
-    path = study.finish(study.cell("convxpress", 2), 90) / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": {}}))
-    table = board(study, checkpoints=("best",))
-    assert [row.n for row in table.rows] == [1, 1]
-    assert "convxpress [unknown environment]" in [row.label for row in table.rows]
-    assert "some runs record no environment" in table.notes[0]
 
 
 def test_rows_of_different_environments_are_noted(study: StudyFiles) -> None:
@@ -252,7 +243,7 @@ def test_rows_name_their_cells(study: StudyFiles) -> None:
     for row, epochs in ((short, 16), (long, 30)):
         cells = results.cells_of(row)
         assert [cell.seed for cell in cells] == sorted(SEEDS)
-        assert {cell.spec["model"]["epochs"] for cell in cells} == {epochs}
+        assert {cell.spec.model.epochs for cell in cells} == {epochs}
     assert results.cells_of(failed) == ()
 
 

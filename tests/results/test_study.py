@@ -1,4 +1,4 @@
-"""Reading a study's folder, however damaged."""
+"""Studies are read from their folders, however damaged the runs are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarker.errors import StorageError
-from benchmarker.results.metrics import flatten_costs
 from benchmarker.results.study import CellRecord, read_study
+from benchmarker.study.runs import FailedManifest, FinishedManifest
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -21,7 +21,7 @@ def only(study: StudyFiles) -> CellRecord:
     return cell
 
 
-def test_status_of_every_kind(study: StudyFiles) -> None:
+def test_every_status_is_recognised(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 1), 90)
     study.fail(study.cell("convxpress", 2), "diverged", "the loss is\nnot finite")
     study.cell("convxpress", 3)
@@ -32,7 +32,7 @@ def test_status_of_every_kind(study: StudyFiles) -> None:
     assert cells[2].folder is None
 
 
-def test_flat_names_of_metrics_and_costs(study: StudyFiles) -> None:
+def test_metrics_and_costs_have_flat_names(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 1), 90, 80)
     cell = only(study)
     assert cell.evaluations["final"]["loss"] == pytest.approx(0.2)
@@ -52,7 +52,7 @@ def test_a_finished_run_wins_over_an_earlier_failure(study: StudyFiles) -> None:
     assert only(study).status == "ok"
 
 
-def test_a_test_of_one_checkpoint_is_enough(study: StudyFiles) -> None:
+def test_one_checkpoint_is_enough(study: StudyFiles) -> None:
     folder = study.finish(study.cell("convxpress", 1), 90)
     metrics = json.loads((folder / "metrics.json").read_text())
     del metrics["best"]
@@ -63,27 +63,32 @@ def test_a_test_of_one_checkpoint_is_enough(study: StudyFiles) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("metrics.json", '{"best": {"te', "metrics.json is not JSON"),
-        ("metrics.json", b"\xff\xfe\x00", "metrics.json is not JSON"),
-        ("metrics.json", "[]", "an object was expected"),
-        ("metrics.json", "{}", "neither a best nor a final checkpoint"),
-        ("metrics.json", '{"best": {"test": 3}}', "no test metrics of the best checkpoint"),
-        ("metrics.json", None, "metrics.json is missing"),
-        ("costs.json", "", "costs.json is not JSON"),
-        ("manifest.json", None, "manifest.json is missing"),
-        ("manifest.json", '{"status": "running"}', "status 'ok' was expected"),
-        ("manifest.json", '{"key": "another"}', "belongs to another cell"),
+        ("metrics.json", '{"best": {"te', "metrics.json: Invalid JSON"),
+        ("metrics.json", b"\xff\xfe\x00", "metrics.json: Invalid JSON"),
+        ("metrics.json", "[]", "metrics.json: "),
+        ("metrics.json", "{}", "metrics.json: primary"),
+        ("metrics.json", {"best": {"test": 3}}, "metrics.json: best.train"),
+        ("metrics.json", {"best": None, "final": None}, "metrics.json: holds neither"),
+        ("metrics.json", None, "metrics.json: is missing"),
+        ("costs.json", "", "costs.json: Invalid JSON"),
+        ("costs.json", {"flops": "many"}, "costs.json: flops"),
+        ("manifest.json", None, "manifest.json: is missing"),
+        ("manifest.json", {"status": "running"}, "manifest.json: "),
+        ("manifest.json", {"key": "another"}, "manifest.json: belongs to another cell"),
     ],
 )
 def test_a_damaged_run_is_unreadable_and_hides_no_other(
-    study: StudyFiles, name: str, content: str | bytes | None, complaint: str
+    study: StudyFiles, name: str, content: str | bytes | dict[str, Any] | None, complaint: str
 ) -> None:
     damaged = study.finish(study.cell("convxpress", 1), 90) / name
     study.finish(study.cell("convxpress", 2), 91)
-    if content is None:
-        damaged.unlink()
-    else:
-        damaged.write_bytes(content if isinstance(content, bytes) else content.encode())
+    match content:
+        case None:
+            damaged.unlink()
+        case dict():
+            damaged.write_text(json.dumps(json.loads(damaged.read_text()) | content))
+        case _:
+            damaged.write_bytes(content if isinstance(content, bytes) else content.encode())
     first, second = read_study(study.folder).cells
     assert (first.status, first.kind) == ("unreadable", "unreadable")
     assert complaint in first.message
@@ -97,7 +102,35 @@ def test_numbers_that_are_not_finite_are_left_out(study: StudyFiles) -> None:
     metrics["best"]["test"]["loss"] = float("nan")
     (folder / "metrics.json").write_text(json.dumps(metrics))
     assert "loss" not in only(study).evaluations["best"]
-    assert flatten_costs({"flops": None, "parameters": 3, "training_seconds": True}) == {}
+
+
+def test_costs_that_were_not_measured_are_left_out(study: StudyFiles) -> None:
+    folder = study.finish(study.cell("convxpress", 1), 90)
+    costs = json.loads((folder / "costs.json").read_text())
+    del costs["training_seconds"], costs["training_images_per_second"]
+    (folder / "costs.json").write_text(json.dumps(costs | {"flops": None}))
+    assert not {"flops", "training_seconds", "training_images_per_second"} & set(only(study).cost_values)
+
+
+def test_files_are_typed_and_read_on_demand(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 1), 90)
+    study.fail(study.cell("convxpress", 2), "diverged", "the loss is not finite")
+    finished, failed = read_study(study.folder).cells
+    assert isinstance(finished.manifest, FinishedManifest)
+    assert finished.metrics is not None
+    assert finished.metrics.checkpoints["best"].epoch == 5
+    assert finished.costs is not None
+    assert finished.costs.parameters.dense == 3_000_000
+    assert isinstance(failed.manifest, FailedManifest)
+    assert (failed.metrics, failed.costs) == (None, None)
+
+
+def test_files_that_changed_since_the_study_was_read_are_named(study: StudyFiles) -> None:
+    folder = study.finish(study.cell("convxpress", 1), 90)
+    cell = only(study)
+    (folder / "metrics.json").write_text("[]")
+    with pytest.raises(StorageError, match=r"changed while it was read: metrics\.json"):
+        _ = cell.metrics
 
 
 def test_runs_outside_the_plan_are_noted(study: StudyFiles) -> None:
@@ -109,7 +142,7 @@ def test_runs_outside_the_plan_are_noted(study: StudyFiles) -> None:
     assert "a" * 16 in note
 
 
-def test_no_plan_names_studies_nearby(study: StudyFiles) -> None:
+def test_a_folder_without_a_plan_names_studies_nearby(study: StudyFiles) -> None:
     study.cell("convxpress", 1)
     study.folder = study.folder.parent / "folder" / "study"
     study.cell("convxpress", 1)
@@ -126,11 +159,11 @@ def test_no_plan_names_studies_nearby(study: StudyFiles) -> None:
     ("change", "complaint"),
     [
         ({"format": 2}, "format 1 was expected"),
-        ({"cells": {}}, "a list of cells was expected"),
-        ({"cells": [{"key": "a", "model": "b"}]}, "cell 1 is incomplete"),
+        ({"cells": {}}, "cells"),
+        ({"cells": [{"key": "a", "model": "b"}]}, r"cells\.0\.configuration"),
     ],
 )
-def test_a_plan_that_cannot_be_followed(study: StudyFiles, change: dict[str, Any], complaint: str) -> None:
+def test_a_damaged_plan_is_refused(study: StudyFiles, change: dict[str, Any], complaint: str) -> None:
     study.folder.mkdir()
     plan = {**study.plan, "cells": [], **change}
     (study.folder / "plan.json").write_text(json.dumps(plan))
@@ -138,7 +171,7 @@ def test_a_plan_that_cannot_be_followed(study: StudyFiles, change: dict[str, Any
         read_study(study.folder)
 
 
-def test_half_a_plan(tmp_path: Path) -> None:
+def test_a_truncated_plan_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text('{"format": 1, "cel')
-    with pytest.raises(StorageError, match=r"not JSON.*Restore the plan"):
+    with pytest.raises(StorageError, match=r"plan\.json: is not a plan of this program"):
         read_study(tmp_path)

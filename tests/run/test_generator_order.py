@@ -144,12 +144,12 @@ def test_ctrl_c_leaves_a_generator_and_its_cells_pending(painted: Painted) -> No
 
 
 def test_runs_of_generators_belong_to_the_plan_for_gc_merge_and_force(painted: Painted, tmp_path: Path) -> None:
-    from benchmarker.maintenance.gc import look_through
+    from benchmarker.maintenance.gc import find_garbage
     from benchmarker.maintenance.merge import merge_studies
 
     painted.script("ok")
     assert painted.quick.run().returncode == 0
-    assert look_through([painted.quick.path], None, older_than=0).items == []
+    assert find_garbage([painted.quick.path], None, older_than=0).items == []
     merged = merge_studies([painted.quick.path], tmp_path / "joined")
     assert (merged.cells, merged.ok, merged.copied) == (4, 4, 5)
     joined = read_study(tmp_path / "joined")

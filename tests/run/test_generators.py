@@ -17,10 +17,12 @@ import pytest
 
 from benchmarker import discovery
 from benchmarker.audit import AuditReport, CellAudit, audit, audit_study, generators
+from benchmarker.audit.weights import WeightsDigest
 from benchmarker.generation.run_files import GeneratorTrail
 from benchmarker.results.study import CellRecord
 from benchmarker.study.observer import CellOutcome
 from benchmarker.study.protocol import CellJob
+from benchmarker.study.runs import FinishedManifest
 from benchmarker.trail import Trail
 from tests.run.painter import install, registry
 
@@ -178,12 +180,13 @@ def audited(
 ) -> Callable[..., tuple[AuditReport, CellAudit]]:
     """Audit the cell of the arm ``painted``, assuming that its weights are those of its trail."""
 
-    def digests(_plan: object, cells: list[CellRecord]) -> dict[str, dict[str, str]]:
-        found = {}
+    def digests(_dataset: object, cells: list[CellRecord]) -> dict[str, dict[str, WeightsDigest]]:
+        found: dict[str, dict[str, WeightsDigest]] = {}
         for cell in cells:
-            assert cell.folder is not None
-            told = manifest(cell.folder)["digests"]
-            found[cell.key] = {name: told[f"{name}_weights"] for name in ("best", "final")}
+            assert isinstance(cell.manifest, FinishedManifest)
+            for name in ("best", "final"):
+                digest = cell.manifest.digests[f"{name}_weights"]
+                found.setdefault(cell.key, {})[name] = WeightsDigest(key=cell.key, checkpoint=name, digest=digest)
         return found
 
     def run(folder: Path = painted, **options: Any) -> tuple[AuditReport, CellAudit]:
@@ -232,10 +235,10 @@ def test_generator_that_is_not_deterministic_is_the_first_difference(
     report, cell = audited()
     assert report.exit_code == 1
     assert (cell.verdict, cell.first_link) == ("differs", "generator")
-    assert f"the trail of {NAME} parts first at epoch 1 / variables" in cell.summary
+    assert f"the trail of {NAME} differs first at epoch 1 / variables" in cell.summary
     assert cell.difference is not None
     assert [entry.name for entry in cell.difference.entries] == ["weights"]
-    assert any("another number of threads" in cause for cause in cell.difference.causes)
+    assert any("another number of threads" in cause for cause in cell.causes)
 
 
 def test_generator_that_fails_in_an_audit_fails_its_cells(audited: Audit, monkeypatch: pytest.MonkeyPatch) -> None:

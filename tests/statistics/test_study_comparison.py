@@ -128,7 +128,7 @@ def test_response_to_ratios_fits_a_line_within_each_seed(study: StudyFiles) -> N
         for seed in SEEDS:
             cell = study.cell("a", seed, arm=arm)
             if ratio:
-                cell["spec"]["arm"] = {"generated": {"by": "dcgan", "ratio": ratio}, "augmentations": []}
+                cell["spec"]["arm"] = study.generated_arm("dcgan", seed, ratio)
             study.write_plan()
             finish(study, cell, skill)
     found = compare_study(open_results(study.folder))

@@ -91,8 +91,10 @@ def described(first: Selection, second: Selection) -> str:
         )
     paired = pairs(first, second)
     lines = [f"A  {first.text}", f"B  {second.text}", ""]
-    lines += _differences("Configuration", *([seed.spec for seed in side] for side in _seeds(paired)))
-    lines += _differences("Environment", *([seed.fingerprint for seed in side] for side in _seeds(paired)))
+    sides = _seeds(paired)
+    lines += _differences("Configuration", *([one.spec.to_json() for one in side if one.spec] for side in sides))
+    prints = ([one.fingerprint.to_json() for one in side if one.fingerprint] for side in sides)
+    lines += _differences("Environment", *prints)
     found = corrected_table(
         "networks", "", "", (compare_pair(one, other, first.settings) for one, other in paired), first.settings.level
     )
@@ -103,11 +105,9 @@ def _seeds(paired: Sequence[tuple[NetworkResults, NetworkResults]]) -> list[list
     return [[seed for rows in paired for seed in rows[side].seeds.values()] for side in (0, 1)]
 
 
-def _differences(
-    title: str, first: Sequence[Mapping[str, Any] | None], second: Sequence[Mapping[str, Any] | None]
-) -> list[str]:
+def _differences(title: str, first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the entries whose sets of values differ between the two sides."""
-    entries = [_values([each for each in side if each is not None]) for side in (first, second)]
+    entries = [_values(side) for side in (first, second)]
     names = sorted({name for side in entries for name in side})
     lines = [
         (name, *(_shortened(side.get(name, ["-"])) for side in entries))

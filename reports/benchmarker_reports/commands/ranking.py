@@ -161,14 +161,13 @@ def _datasets(selections: Sequence[Selection]) -> list[str]:
     names = []
     for each in selections:
         dataset = each.results.study.dataset
-        digest = str(dataset.get("digest") or "")
-        if digest and digest in seen:
+        if dataset.digest in seen:
             raise ConfigurationError(
-                f"{seen[digest]} and {each.text} use the same images. Ranks are taken over datasets, never over "
-                "seeds or repetitions. Compare these two studies without others."
+                f"{seen[dataset.digest]} and {each.text} use the same images. Ranks are taken over datasets, never "
+                "over seeds or repetitions. Compare these two studies without others."
             )
-        seen[digest] = each.text
-        names.append(str(dataset.get("name") or each.results.title))
+        seen[dataset.digest] = each.text
+        names.append(dataset.name)
     return [
         name if names.count(name) == 1 else f"{name} ({each.results.folder.resolve().name})"
         for name, each in zip(names, selections, strict=True)
@@ -176,6 +175,6 @@ def _datasets(selections: Sequence[Selection]) -> list[str]:
 
 
 def _shared_names(selections: Sequence[Selection]) -> list[str]:
-    names = [str(each.results.study.dataset.get("name") or "") for each in selections]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    names = [each.results.study.dataset.name for each in selections]
+    twice = sorted({name for name in names if names.count(name) > 1})
     return [f"Several studies use {name}. If they share images, they count as one dataset." for name in twice]

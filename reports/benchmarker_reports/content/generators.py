@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarker import CellRecord, StudyResults
+from benchmarker import GeneratorRecord, StudyResults
 from benchmarker_reports.content.charts import Panel, Series, as_floats
 from benchmarker_reports.content.values import Value
 
@@ -97,23 +97,23 @@ class GeneratorTraining:
     remarks: tuple[str, ...]
 
 
-def quality(generators: Iterable[CellRecord]) -> tuple[Quality, ...]:
+def quality(generators: Iterable[GeneratorRecord]) -> tuple[Quality, ...]:
     """Average what was measured of generators over their seeds, in the order of the plan."""
-    groups: dict[str, list[CellRecord]] = {}
-    for cell in generators:
-        groups.setdefault(cell.model, []).append(cell)
-    return tuple(each for name, cells in groups.items() for each in _averaged(name, cells))
+    groups: dict[str, list[GeneratorRecord]] = {}
+    for generator in generators:
+        groups.setdefault(generator.label, []).append(generator)
+    return tuple(each for label, seeds in groups.items() for each in _averaged(label, seeds))
 
 
 def trainings(results: StudyResults) -> tuple[GeneratorTraining, ...]:
     """Return what is known of each training of a generator, in the order of the plan."""
-    return tuple(_training(results, cell) for cell in results.generators)
+    return tuple(_training(results, generator) for generator in results.generators)
 
 
-def _averaged(generator: str, cells: Sequence[CellRecord]) -> Iterator[Quality]:
+def _averaged(label: str, seeds: Sequence[GeneratorRecord]) -> Iterator[Quality]:
     measured: dict[str, list[Entry]] = {}
-    for cell in cells:
-        found = StudyResults.quality(cell)
+    for seed in seeds:
+        found = StudyResults.quality(seed)
         rows = [row for row in _entries(found.get("rows")) if "name" in row]
         for row in (*rows, *_memorisation(found.get("memorisation")), *_flux_fidelity(found.get("fidelity"))):
             measured.setdefault(str(row["name"]), []).append(row)
@@ -122,7 +122,7 @@ def _averaged(generator: str, cells: Sequence[CellRecord]) -> Iterator[Quality]:
         floors = [floor for row in several if (floor := _number(row.get("floor"))) is not None]
         counts = [row["n"] for row in several if isinstance(row.get("n"), int)]
         yield Quality(
-            generator=generator,
+            generator=label,
             name=name,
             label=str(several[0].get("label") or name.replace("_", " ")),
             unit=str(several[0].get("unit") or ""),
@@ -131,7 +131,7 @@ def _averaged(generator: str, cells: Sequence[CellRecord]) -> Iterator[Quality]:
             floor=_mean(floors),
             better=str(several[0].get("better") or ""),
             n=len(values),
-            planned=len(cells),
+            planned=len(seeds),
             n_samples=min(counts, default=None),
         )
 
@@ -167,30 +167,30 @@ def _flux_fidelity(found: object) -> Iterator[Entry]:
             yield {**row, "better": better, "n": entry.get("n")}
 
 
-def _training(results: StudyResults, cell: CellRecord) -> GeneratorTraining:
-    found = results.quality(cell)
+def _training(results: StudyResults, generator: GeneratorRecord) -> GeneratorTraining:
+    found = results.quality(generator)
     fidelity = [entry for entry in _entries(found.get("fidelity")) if _drawable(entry)]
     return GeneratorTraining(
-        name=cell.model,
-        seed=str(cell.seed),
-        status=cell.status if cell.status != "failed" else f"failed ({cell.kind}): {cell.message}",
-        pictures=tuple(_pictures(results, cell)),
-        losses=tuple(_losses(results, cell)),
+        name=generator.label,
+        seed=str(generator.seed),
+        status=generator.status if generator.status != "failed" else f"failed ({generator.kind}): {generator.message}",
+        pictures=tuple(_pictures(results, generator)),
+        losses=tuple(_losses(results, generator)),
         fidelity=tuple(map(_fidelity_panel, fidelity)),
         measures=tuple(_measure(entry, found) for entry in _entries(found.get("rows"))),
         remarks=(*map(_fidelity_remark, fidelity), *_memorisation_remark(found.get("memorisation"))),
     )
 
 
-def _pictures(results: StudyResults, cell: CellRecord) -> Iterator[tuple[str, Path]]:
-    found = results.sample_grids(cell)
+def _pictures(results: StudyResults, generator: GeneratorRecord) -> Iterator[tuple[str, Path]]:
+    found = results.sample_grids(generator)
     grids = [path for path in found if _EPOCH.fullmatch(path.name)]
     yield from (("Real images", path) for path in found if path.name == "real.png")
     yield from (("Samples of the last epoch", path) for path in grids[-1:])
 
 
-def _losses(results: StudyResults, cell: CellRecord) -> Iterator[Panel]:
-    history = results.losses(cell)
+def _losses(results: StudyResults, generator: GeneratorRecord) -> Iterator[Panel]:
+    history = results.losses(generator)
     if history is None:
         return
     names = [name for name in _LOSSES if name in history.columns]

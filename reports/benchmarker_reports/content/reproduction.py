@@ -50,7 +50,7 @@ def reproduction(results: StudyResults) -> Reproduction:
             EnvironmentFacts(
                 label=environment.label,
                 runs=len(environment.cells),
-                facts=tuple(_facts(environment.fingerprint)),
+                facts=tuple(_facts(environment.fingerprint.to_json())),
             )
             for environment in results.environments
         ),
@@ -68,14 +68,14 @@ def _facts(fingerprint: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 def _data(results: StudyResults) -> tuple[tuple[str, str], ...]:
     dataset = results.study.dataset
-    shape, parts = dataset.get("shape"), dataset.get("parts")
+    parts, skipped = dataset.parts, dataset.skipped[:MOST_SKIPPED]
     described = {
-        "dataset": dataset.get("name"),
-        "SHA-256 of the prepared images": dataset.get("digest"),
-        "image size": " x ".join(map(str, shape)) if isinstance(shape, list) else None,
-        "parts": ", ".join(f"{name} {n}" for name, n in parts.items()) if isinstance(parts, Mapping) else None,
-        "licence": dataset.get("licence"),
-        "citation": dataset.get("citation"),
-        "skipped images": "; ".join(f"{name}: {reason}" for name, reason in results.study.skipped[:MOST_SKIPPED]),
+        "dataset": dataset.name,
+        "SHA-256 of the prepared images": dataset.digest,
+        "image size": " x ".join(map(str, dataset.shape)),
+        "parts": f"train {parts.train}, validation {parts.validation}, test {parts.test}",
+        "licence": dataset.licence,
+        "citation": dataset.citation,
+        "skipped images": "; ".join(f"{image.name}: {image.reason}" for image in skipped),
     }
-    return tuple((name, str(value)) for name, value in described.items() if value)
+    return tuple((name, value) for name, value in described.items() if value)

@@ -74,7 +74,7 @@ def _write_runs(client: MlflowClient, experiment: str, results: StudyResults) ->
     exported = _exported(client, experiment)
     written = present = 0
     for run in finished_runs(results):
-        known = exported.get(run.cell.key, [])
+        known = exported.get(run.key, [])
         same = next((old for old in known if old.data.tags.get(_DIGEST) == run.digest), None)
         for old in known:
             # Part of an interrupted export, or a run that was trained again since.
@@ -114,11 +114,10 @@ def _exported(client: MlflowClient, experiment: str) -> dict[str, list[Any]]:
 def _log(client: MlflowClient, experiment: str, run: Run) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
-    cell = run.cell
-    tags = {_KEY: cell.key, "benchmarker.network": cell.model, "benchmarker.arm": cell.arm}
-    created = client.create_run(experiment, start_time=_milliseconds(run.started), run_name=cell.name, tags=tags)
+    tags = {_KEY: run.key, "benchmarker.network": run.model, "benchmarker.arm": run.arm}
+    created = client.create_run(experiment, start_time=_milliseconds(run.started), run_name=run.name, tags=tags)
     name = created.info.run_id
-    settings = {**run.settings, "network": cell.model, "arm": cell.arm, "seed": str(cell.seed)}
+    settings = {**run.settings, "network": run.model, "arm": run.arm, "seed": str(run.seed)}
     parameters = [Param(_name(key), value[:_LONGEST]) for key, value in settings.items()]
     for portion in _portions(parameters, _PARAMETERS_AT_ONCE):
         client.log_batch(name, params=portion)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from benchmarker import CellRecord, StudyResults, digest_json, flatten
+from benchmarker import CellRecord, GeneratorRecord, StudyResults, digest_json, flatten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +16,12 @@ class Run:
 
     Parameters
     ----------
-    cell : CellRecord
-        The cell or generator that was run.
+    key, name : str
+        Key of the cell or generator, and its name as commands take it.
+    model, arm : str
+        Name of the network and of the arm; label of the generator and ``"generator"``.
+    seed : int
+        Seed of the run.
     settings : mapping of str to str
         Settings of the cell, flattened: ``"model.learning_rate"``.
     epochs : tuple of (int, float, mapping of str to float)
@@ -31,7 +35,11 @@ class Run:
         Digest of all of these; an export with another digest is out of date.
     """
 
-    cell: CellRecord
+    key: str
+    name: str
+    model: str
+    arm: str
+    seed: int
     settings: Mapping[str, str]
     epochs: tuple[tuple[int, float, Mapping[str, float]], ...]
     scores: Mapping[str, float]
@@ -42,14 +50,24 @@ class Run:
 
 def finished_runs(results: StudyResults) -> Iterator[Run]:
     """Yield the finished cells and generators of a study in the order of the plan."""
-    for cell in (*results.generators, *results.cells):
+    for generator in results.generators:
+        if generator.status == "ok":
+            yield _run(results, generator, (generator.label, "generator"), {})
+    for cell in results.cells:
         if cell.status == "ok":
-            yield _run(results, cell)
+            yield _run(results, cell, (cell.model, cell.arm), cell.evaluations)
 
 
-def _run(results: StudyResults, cell: CellRecord) -> Run:
-    started, finished = (_seconds(cell.manifest.get(name)) for name in ("started", "finished"))
-    history = results.history(cell)
+def _run(
+    results: StudyResults,
+    record: CellRecord | GeneratorRecord,
+    names: tuple[str, str],
+    evaluations: Mapping[str, Mapping[str, float]],
+) -> Run:
+    manifest = record.manifest
+    times = ("", "") if manifest is None else (manifest.started or manifest.finished, manifest.finished)
+    started, finished = (datetime.datetime.fromisoformat(time).timestamp() if time else 0.0 for time in times)
+    history = results.history(record)
     epochs: list[tuple[int, float, Mapping[str, float]]] = []
     if history is not None:
         rows = {name: column.tolist() for name, column in history.columns.items()}
@@ -60,25 +78,21 @@ def _run(results: StudyResults, cell: CellRecord) -> Run:
             epochs.append((int(epoch), at, values))
     scores = {
         f"test_{checkpoint}/{name}": float(value)
-        for checkpoint, table in cell.evaluations.items()
+        for checkpoint, table in evaluations.items()
         for name, value in table.items()
     }
-    scores |= {f"costs/{name}": float(value) for name, value in cell.cost_values.items()}
-    settings = flatten(cell.spec)
+    scores |= {f"costs/{name}": float(value) for name, value in record.cost_values.items()}
+    settings = flatten(record.spec.to_json())
     return Run(
-        cell=cell,
+        key=record.key,
+        name=record.name,
+        model=names[0],
+        arm=names[1],
+        seed=record.seed,
         settings=settings,
         epochs=tuple(epochs),
         scores=scores,
         started=started,
         finished=finished,
-        digest=digest_json([cell.key, cell.name, settings, epochs, scores, started, finished]),
+        digest=digest_json([record.key, record.name, settings, epochs, scores, started, finished]),
     )
-
-
-def _seconds(value: object) -> float:
-    """Return a time in ISO 8601 as seconds since 1970; 0 for anything else."""
-    try:
-        return datetime.datetime.fromisoformat(str(value)).timestamp()
-    except ValueError:
-        return 0.0

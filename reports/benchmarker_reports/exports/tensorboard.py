@@ -58,7 +58,7 @@ def export(results: StudyResults, target: str) -> str:
 
 def _place(run: Run) -> tuple[str, ...]:
     """Return the folders of a run; names in a registry must not lead out of the target."""
-    names = (run.cell.model, run.cell.arm, f"{run.cell.seed}-{run.cell.key[:8]}")
+    names = (run.model, run.arm, f"{run.seed}-{run.key[:8]}")
     return tuple(_UNUSUAL.sub("_", name).strip(". ") or "_" for name in names)
 
 
@@ -69,8 +69,8 @@ def _records(run: Run) -> Iterator[bytes]:
 
     yield _record(Event(wall_time=run.started, file_version="brain.Event:2"))
     settings = {name: _typed(value) for name, value in run.settings.items()}
-    named = {"network": run.cell.model, "arm": run.cell.arm, "seed": run.cell.seed}
-    summary = hparams_pb({**settings, **named}, trial_id=run.cell.key[:16], start_time_secs=run.started)
+    named = {"network": run.model, "arm": run.arm, "seed": run.seed}
+    summary = hparams_pb({**settings, **named}, trial_id=run.key[:16], start_time_secs=run.started)
     # The order of this nested table varies unless it is serialised deterministically.
     for value in summary.value:
         content = HParamsPluginData.FromString(value.metadata.plugin_data.content)

@@ -37,7 +37,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
         "format": FORMAT,
         "title": board.title,
         "dataset": {"name": board.dataset, "images": board.images, "skipped": board.skipped},
-        "task": dict(board.task),
+        "task": board.task.to_json(),
         "primary": board.primary,
         "sort": {"metric": board.sort, "higher_is_better": board.higher_is_better},
         "cells": {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarker import Leaderboard, LeaderboardRow, StudyResults, metric_label
+from benchmarker import Leaderboard, LeaderboardRow, StudyResults, flatten, metric_label
 from benchmarker_reports.published.table import BEST_RATIO, PublishedResult, published_results
 
 if TYPE_CHECKING:
@@ -165,16 +165,9 @@ def _same_protocol(published: PublishedResult, results: StudyResults, row: Leade
     if not published.same_protocol:
         return False
     cells = [cell for cell in results.cells if cell.architecture == row.architecture and cell.arm == row.arm]
-    source = results.study.plan.get("source")
-    preparation = source.get("preparation") if isinstance(source, Mapping) else None
+    source = results.study.plan.source
+    preparation = {} if source is None else {"preparation": source.preparation.model_dump(exclude_unset=True)}
+    settings = [flatten({**cell.spec.to_json(), **preparation}) for cell in cells]
     return bool(cells) and all(
-        _setting({**cell.spec, "preparation": preparation}, name) == wanted
-        for cell in cells
-        for name, wanted in published.same_protocol.items()
+        one.get(name, "null").lower() == wanted for one in settings for name, wanted in published.same_protocol.items()
     )
-
-
-def _setting(value: Any, name: str) -> str:
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return "null" if value is None else str(value).lower()

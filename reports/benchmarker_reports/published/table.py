@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from benchmarker import BenchmarkerError, StudyResults
+from benchmarker import BenchmarkerError, Regression, StudyResults
 
 T = TypeVar("T")
 
@@ -85,8 +85,9 @@ class _Match(_Entry):
     targets: tuple[str, ...] = ()
 
     def applies(self, results: StudyResults) -> bool:
-        dataset = str(results.study.dataset.get("name", ""))
-        targets = {str(target.get("name")) for target in results.task.get("targets", ())}
+        dataset = results.study.dataset.name
+        task = results.task
+        targets = {target.name for target in task.targets} if isinstance(task, Regression) else set()
         return (
             (not self.datasets or dataset in self.datasets)
             and (not self.classes or set(self.classes) == set(results.classes))

@@ -1,26 +1,28 @@
-"""Compares two trails link by link."""
+"""Compares the trails of two runs link by link."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarker.audit.causes import EPOCH_PARTS, usual_causes
 from benchmarker.trail import Link, Trail
 
 FINGERPRINT = "fingerprint"
 ABSENT = "(absent)"
+# Parts of an epoch's link, in the order in which one follows from the other.
+EPOCH_PARTS = ("order", "draws", "random_state", "weights", "variables", "optimiser", "metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One value that differs.
+    """One value that differs between two runs.
 
     Parameters
     ----------
     name : str
-        Where it stands, with dots between the keys: ``"packages.numpy"``.
+        Path of the value with dots between the keys: ``"packages.numpy"``.
     recorded, rerun : str
         Both values, as JSON writes them.
     """
@@ -36,24 +38,24 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The first link in which two trails part.
+    """The first link in which two trails differ.
 
     Parameters
     ----------
     link : str
-        Its name.
+        Name of the link.
     part : str
-        For an epoch, the part of its content that differs first; empty otherwise.
+        Part of an epoch's link that differs first; empty for other links.
     entries : tuple of Entry
-        What differs in it.
-    causes : tuple of str
-        What usually makes it differ.
+        Values that differ in it.
+    ended : bool
+        Whether one trail ends here, or goes on with another link.
     """
 
     link: str
     part: str = ""
     entries: tuple[Entry, ...] = ()
-    causes: tuple[str, ...] = ()
+    ended: bool = False
 
     @property
     def name(self) -> str:
@@ -64,17 +66,17 @@ class Difference:
 def first_difference(recorded: Trail, rerun: Trail, *, passing_over: str = "") -> Difference | None:
     """Return the first link whose name or content differs, or None.
 
-    Contents are compared, not digests: a digest covers all links before it, so all differ after the first that does.
+    Contents are compared, not digests: a digest covers all links before it, so every digest after the first difference
+    differs.
 
     Parameters
     ----------
     recorded, rerun : Trail
-        Of the study, and of the audit.
+        Trail of the study, and of the run that is compared with it.
     passing_over : str
         Name of a link that may differ.
     """
-    pairs = zip(recorded.links, rerun.links, strict=False)
-    for one, other in pairs:
+    for one, other in zip(recorded.links, rerun.links, strict=False):
         if one.name != other.name:
             return _ended(one.name, other.name)
         if one.name != passing_over and one.content != other.content:
@@ -88,39 +90,35 @@ def first_difference(recorded: Trail, rerun: Trail, *, passing_over: str = "") -
 
 def _ended(recorded: str, rerun: str) -> Difference:
     """Describe trails that go on with different links."""
-    name = recorded if recorded != ABSENT else rerun
-    return Difference(
-        link=name,
-        entries=(Entry(name="next link", recorded=recorded, rerun=rerun),),
-        causes=usual_causes("end"),
-    )
+    entries = (Entry(name="next link", recorded=recorded, rerun=rerun),)
+    return Difference(link=recorded if recorded != ABSENT else rerun, entries=entries, ended=True)
 
 
 def _difference(one: Link, other: Link) -> Difference:
     entries = tuple(differing_entries(one.content, other.content))
-    part = ""
-    if one.name.startswith("epoch "):
-        found = {entry.name.split(".")[0] for entry in entries}
-        part = next((name for name in EPOCH_PARTS if name in found), min(found))
-        entries = tuple(entry for entry in entries if entry.name.split(".")[0] == part)
-    return Difference(link=one.name, part=part, entries=entries, causes=usual_causes(one.name, part))
+    if not one.name.startswith("epoch "):
+        return Difference(link=one.name, entries=entries)
+    found = {entry.name.split(".")[0] for entry in entries}
+    part = next((name for name in EPOCH_PARTS if name in found), min(found))
+    return Difference(
+        link=one.name, part=part, entries=tuple(entry for entry in entries if entry.name.split(".")[0] == part)
+    )
 
 
 def differing_entries(recorded: Any, rerun: Any, path: str = "") -> Iterator[Entry]:
-    """Yield the values in which two JSON values differ, mappings entry by entry, in the order of the names."""
+    """Yield the values in which two JSON values differ, objects entry by entry, in the order of the names."""
     if recorded == rerun:
         return
-    if isinstance(recorded, Mapping) and isinstance(rerun, Mapping):
-        for name in sorted({*recorded, *rerun}):
-            inner = f"{path}.{name}" if path else str(name)
-            yield from differing_entries(recorded.get(name, ABSENT), rerun.get(name, ABSENT), inner)
-        return
-    yield Entry(name=path or "content", recorded=_written(recorded), rerun=_written(rerun))
+    match recorded, rerun:
+        case dict(), dict():
+            for name in sorted({*recorded, *rerun}):
+                inner = f"{path}.{name}" if path else name
+                yield from differing_entries(recorded.get(name, ABSENT), rerun.get(name, ABSENT), inner)
+        case _:
+            yield Entry(name=path or "content", recorded=_written(recorded), rerun=_written(rerun))
 
 
 def _written(value: Any) -> str:
-    import json
-
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
