@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.digests import digest_json
-from benchmarker.errors import DataError, StorageError
+from benchmarker.errors import ConfigurationError, DataError, StorageError
 from benchmarker.files import storage_error
 from benchmarker.locks import is_locked, lock
 
@@ -22,10 +22,19 @@ ENVIRONMENT_VARIABLE = "BENCHMARKER_CACHE"
 
 
 def cache_folder() -> Path:
-    """Return the folder of downloads and prepared data: ``BENCHMARKER_CACHE``, or else the user's cache folder."""
+    """Return the folder of downloads and prepared data: ``BENCHMARKER_CACHE``, or else the user's cache folder.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``BENCHMARKER_CACHE`` is below the home folder of an unknown user.
+    """
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        try:
+            return Path(chosen).expanduser().absolute()
+        except RuntimeError as error:
+            raise ConfigurationError(f"{ENVIRONMENT_VARIABLE}={chosen}: there is no such user; give a path") from error
     import platformdirs
 
     return platformdirs.user_cache_path("galaxy-benchmarker")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarker.data.cache import cache_folder, produce
-from benchmarker.errors import DataError, StorageError
+from benchmarker.errors import ConfigurationError, DataError, StorageError
 
 PRODUCE = """
 import sys, time
@@ -181,3 +181,9 @@ def test_unreadable_file_outside_the_cache_is_a_data_error(tmp_path: Path) -> No
 
     with pytest.raises(DataError, match=r"missing\.fits: cannot be read"):
         produce("anything", "key", write, root=tmp_path / "cache")
+
+
+def test_cache_of_an_unknown_user_is_refused_with_the_name_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARKER_CACHE", "~no-such-user/cache")
+    with pytest.raises(ConfigurationError, match="BENCHMARKER_CACHE=~no-such-user/cache"):
+        cache_folder()
