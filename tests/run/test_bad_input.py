@@ -334,8 +334,8 @@ def test_study_of_another_dataset_is_refused(refused: Refused, registry: Registr
     ("text", "words"),
     [
         ('{"format": 2, "cells": []}', "format 1 was expected. Received: 2"),
-        ('{"format": 1, "cel', "plan.json: not a plan of this program"),
-        ("[1, 2]", "plan.json: not a plan of this program"),
+        ('{"format": 1, "cel', "not a plan of this program"),
+        ("[1, 2]", "not a plan of this program"),
     ],
 )
 def test_plan_of_another_program_is_refused(

@@ -100,7 +100,7 @@ def test_plan_of_another_format_is_refused(registry: Callable[..., Path], tmp_pa
 @pytest.mark.parametrize("content", ['{"cells": [{"key": 1}]}', "[]", "{", '{"format": 1}'])
 def test_file_that_is_not_a_plan_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(content)
-    with pytest.raises(StorageError, match=r"plan\.json: not a plan"):
+    with pytest.raises(StorageError, match=r"plan\.json: .*not a plan"):
         read_plan(tmp_path)
 
 
