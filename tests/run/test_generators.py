@@ -267,7 +267,7 @@ def damage_trail(run: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (damage_weights, "holds other weights than the trail covers"),
+        (damage_weights, "holds weights that the trail does not cover"),
         (damage_trail, "was changed at 'final weights'"),
         (shutil.rmtree, "the study has no run of the generator"),
     ],
