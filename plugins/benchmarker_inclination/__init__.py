@@ -11,9 +11,9 @@ _CITATION = "github.com/ekourkchi/inclinet_project"
 def benchmarker_register(registrar: Registrar) -> None:
     """Register the three networks and the command."""
     for number, minimum, summary in (
-        (4, 24, "two blocks of 16 and 32 filters for inclinations at 128 px"),
-        (5, 92, "three blocks of 128, 256 and 256 filters for inclinations at 128 px"),
-        (6, 24, "two blocks of 32 and 64 filters for inclinations at 128 px"),
+        (4, 20, "Two blocks of 16 and 32 filters for inclinations at 128 px"),
+        (5, 76, "Three blocks of 128, 256 and 256 filters for inclinations at 128 px"),
+        (6, 20, "Two blocks of 32 and 64 filters for inclinations at 128 px"),
     ):
         registrar.architecture(
             Architecture(

@@ -21,7 +21,7 @@ INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg
 NETWORKS: dict[str, Architecture] = {
     owner.plugin.name: owner.plugin
     for owner in installed().all("architecture")
-    if owner.distribution.startswith("galaxy-benchmarker ") and isinstance(owner.plugin, Architecture)
+    if isinstance(owner.plugin, Architecture) and owner.plugin.builder.startswith("benchmarker_architectures.")
 }
 
 # The published layer tables, written independently of the code. c32k3/2v: 32 filters of 3x3, stride 2, valid padding

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarker import ConfigurationError, PluginError, call_in_process
 
+FUNCTIONS = """
+import os
 
-def describe(argument: Any, emit: Any) -> Any:
-    """Emit the argument, print noise, and return what of the environment is pinned."""
-    import os
+from benchmarker import ConfigurationError
 
-    print("noise")  # noqa: T201 - must not end up among the answers
+
+def describe(argument, emit):
+    print("noise")
     emit(argument)
     return {"threads": os.environ["OMP_NUM_THREADS"], "backend": os.environ["KERAS_BACKEND"]}
 
 
-def refuse(argument: Any, _emit: Any) -> None:
-    """Raise an error of the benchmarker's, another one, or end the process."""
+def refuse(argument, emit):
     if argument == "end":
-        import os
-
         os._exit(3)
     raise ConfigurationError("no such thing") if argument == "known" else KeyError("lost")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions of a package that only the other process can import."""
+    (tmp_path / "called_functions.py").write_text(FUNCTIONS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
 def call(name: str, argument: Any, **options: Any) -> Any:
-    """Call a function of this module on JAX, which starts faster."""
-    return call_in_process(f"{__name__}:{name}", argument, threads=1, seed=1, backend="jax", **options)
+    """Call a function on JAX, which starts faster."""
+    return call_in_process(f"called_functions:{name}", argument, threads=1, seed=1, backend="jax", **options)
 
 
 def test_call_returns_the_result_and_passes_values_on() -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarker.cli.entry import main
+from benchmarker.discovery import installed
+from benchmarker.testing import check_architecture
 from benchmarker_inclination.evaluation import read_table, scores, write_table
 from benchmarker_inclination.training import TASK, decode, encode, file_order
 
@@ -18,6 +20,11 @@ def test_networks_have_the_published_numbers_of_parameters() -> None:
 
     found = [getattr(networks, name)((128, 128, 3), TASK, 1).count_params() for name in ("model4", "model5", "model6")]
     assert found == [1_631_169, 2_522_705, 1_680_369]
+
+
+def test_smallest_network_conforms() -> None:
+    found = installed().architecture("inclinet_model4")
+    check_architecture(found)
 
 
 def test_targets_run_from_minus_one_at_45_to_one_at_90_degrees() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmarker import digest_json
 
 Main = Callable[[list[str]], int]
 
@@ -38,14 +39,11 @@ def _curve(rank: float | None, share: float) -> dict[str, Any]:
 
 
 def _train(study: Any, name: str, curve: dict[str, Any]) -> None:
-    generator = study.cell(name, 8901, arm="generator")
-    study.finish(generator, 50.0)
-    metrics = study.run_folder(generator) / "metrics.json"
-    metrics.write_text(json.dumps({"final": {}, "quality": {"fidelity": [curve]}}), encoding="utf-8")
-    study.cells.remove(generator)
-    generator["spec"]["kind"] = "generator"
-    study.plan.setdefault("generators", []).append(generator)
+    generator = study.generator(name, 8901)
+    generator["spec"]["generator"]["options"] = {"preset": name}
+    generator["key"] = digest_json(generator["spec"])
     study.write_plan()
+    study.train(generator, quality={"fidelity": [curve]})
 
 
 def test_fidelity_curves_are_plotted_and_written(
