@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarker.digests import flatten
@@ -28,28 +28,44 @@ class Group:
         Settings that distinguish the group from others of the same model and arm; usually empty.
     environment : str
         Label of the environment, where the runs come from several.
+    environments : tuple of (Fingerprint, tuple of CellRecord)
+        Finished cells by environment, in an order that depends only on the environments.
     """
 
     cells: tuple[CellRecord, ...]
     finished: tuple[CellRecord, ...]
+    environments: tuple[tuple[Fingerprint, tuple[CellRecord, ...]], ...]
     variant: str = ""
     environment: str = ""
 
 
 def planned_groups(study: Study) -> list[Group]:
     """Return the cells of a study by model, arm and settings, in this order; each group has all its finished runs."""
+    prints = Fingerprints()
     alike: dict[tuple[str, str], dict[str, list[CellRecord]]] = {}
     for cell in study.cells:
         configurations = alike.setdefault((cell.model, cell.arm), {})
         configurations.setdefault(cell.configuration, []).append(cell)
     groups: list[Group] = []
     for configurations in alike.values():
-        groups += _named([_group(cells) for cells in configurations.values()])
+        groups += _named([_group(cells, prints) for cells in configurations.values()])
     return sorted(groups, key=lambda group: (group.cells[0].model, group.cells[0].arm, group.variant))
 
 
-def _group(cells: Sequence[CellRecord]) -> Group:
-    return Group(cells=tuple(cells), finished=tuple(cell for cell in cells if cell.status == "ok"))
+def _group(cells: Sequence[CellRecord], prints: Fingerprints) -> Group:
+    finished = tuple(cell for cell in cells if cell.status == "ok")
+    return Group(cells=tuple(cells), finished=finished, environments=tuple(_by_environment(finished, prints)))
+
+
+def _by_environment(
+    finished: Sequence[CellRecord], prints: Fingerprints
+) -> Iterator[tuple[Fingerprint, tuple[CellRecord, ...]]]:
+    found: dict[bytes, tuple[Fingerprint, list[CellRecord]]] = {}
+    for cell in finished:
+        if (fingerprint := cell.fingerprint) is not None:
+            found.setdefault(prints.key(fingerprint), (fingerprint, []))[1].append(cell)
+    for key in sorted(found):
+        yield found[key][0], tuple(found[key][1])
 
 
 def _named(groups: Sequence[Group]) -> Sequence[Group]:
@@ -70,24 +86,14 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SHORT else f"{text[:8]}..."
 
 
-def by_environment(group: Group, prints: Fingerprints) -> list[tuple[Fingerprint, list[CellRecord]]]:
-    """Return a group's finished cells by environment, in an order that depends only on the environments."""
-    found: dict[bytes, tuple[Fingerprint, list[CellRecord]]] = {}
-    for cell in group.finished:
-        if cell.fingerprint is not None:
-            found.setdefault(prints.key(cell.fingerprint), (cell.fingerprint, []))[1].append(cell)
-    return [found[key] for key in sorted(found)]
-
-
-def split_by_environment(group: Group, prints: Fingerprints) -> list[Group]:
+def split_by_environment(group: Group) -> list[Group]:
     """Split a group by the environments of its runs; each part keeps the planned denominator."""
-    parts = by_environment(group, prints)
-    if len(parts) < 2:
+    if len(group.environments) < 2:
         return [group]
-    labels = environment_labels([fingerprint for fingerprint, _ in parts])
+    labels = environment_labels([fingerprint for fingerprint, _ in group.environments])
     return [
-        replace(group, finished=tuple(cells), environment=label)
-        for label, (_, cells) in zip(labels, parts, strict=True)
+        replace(group, finished=cells, environment=label)
+        for label, (_, cells) in zip(labels, group.environments, strict=True)
     ]
 
 

@@ -11,7 +11,6 @@ from benchmarker.errors import ConfigurationError
 from benchmarker.results.environments import Fingerprints, describe, differences
 from benchmarker.results.grouping import (
     Group,
-    by_environment,
     planned_groups,
     split_by_environment,
     split_by_training,
@@ -213,10 +212,7 @@ def build_leaderboard(
     """
     primary = study.plan.primary
     planned = planned_groups(study)
-    prints = Fingerprints()
-    groups = [
-        part for group in planned for one in split_by_environment(group, prints) for part in split_by_training(one)
-    ]
+    groups = [part for group in planned for one in split_by_environment(group) for part in split_by_training(one)]
     metric = _checked(sort, groups, primary.name)
     higher = primary.higher_is_better if metric == primary.name else higher_is_better(metric)
     rows: list[LeaderboardRow] = []
@@ -240,7 +236,7 @@ def build_leaderboard(
         failed=_failed(study),
         notes=(
             *study.notes,
-            *_environment_notes(planned, prints),
+            *_environment_notes(planned),
             *_untrained_notes(study),
             *_collapse_notes(study, checkpoints),
         ),
@@ -406,12 +402,13 @@ def _collapse_notes(study: Study, checkpoints: Sequence[str]) -> list[str]:
     return [f"collapsed: the network assigns every validation image to one class: {'; '.join(names)}"]
 
 
-def _environment_notes(planned: Sequence[Group], prints: Fingerprints) -> list[str]:
+def _environment_notes(planned: Sequence[Group]) -> list[str]:
     """Say which rows were split, and how their environments differ; rows that differ alike share one note."""
     rows: dict[tuple[int, str], list[str]] = {}
     machines: dict[bytes, Fingerprint] = {}
+    prints = Fingerprints()
     for group in planned:
-        found = [fingerprint for fingerprint, _ in by_environment(group, prints)]
+        found = [fingerprint for fingerprint, _ in group.environments]
         for fingerprint in found:
             machines.setdefault(prints.key(fingerprint, plugins=False), fingerprint)
         if len(found) > 1:
