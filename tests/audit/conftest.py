@@ -79,7 +79,7 @@ def copied(finished: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def audit(their_networks: Path, command_line: Any) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """Run ``benchmarker audit`` in a process of its own; return its exit code and report."""
+    """Run ``benchmarker audit`` in a separate process; return its exit code and report."""
 
     def run(folder: Path, *arguments: str, site: Path | None = None) -> tuple[int, dict[str, Any]]:
         path = ":".join(str(each) for each in (site, their_networks) if each)
@@ -102,7 +102,7 @@ class WrittenRun:
     Parameters
     ----------
     study : StudyFiles
-        That it belongs to.
+        Study that the run belongs to.
     """
 
     def __init__(self, study: Any) -> None:
@@ -200,7 +200,7 @@ class WrittenRun:
 
     @property
     def weights(self) -> dict[str, str]:
-        """What reading the weights gives: here digests by hand, as no network was trained."""
+        """Digests of the weights, set by hand because no network was trained."""
         return {"best": "2" * 64, "final": f"{EPOCHS}" * 64}
 
     def edit(self, name: str, change: Callable[[Any], object]) -> None:

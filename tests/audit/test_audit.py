@@ -65,8 +65,8 @@ def run_folder(folder: Path, model: str) -> Path:
     return folder / "study" / "runs" / keys[0][:16]
 
 
-def test_an_unchanged_study(finished: Path, tmp_path: Path, audit: Audit) -> None:
-    """Global generators change nothing; only entropy of the system cannot be had again."""
+def test_an_unchanged_study_reproduces(finished: Path, tmp_path: Path, audit: Audit) -> None:
+    """Global generators change nothing; only entropy of the system cannot be reproduced."""
     before = {path: path.read_bytes() for path in (finished / "study").rglob("*") if path.is_file()}
     code, report = audit(finished, "--keep", str(tmp_path / "kept"))
     careless, restless = cell(report, "careless"), cell(report, "restless")
@@ -79,13 +79,13 @@ def test_an_unchanged_study(finished: Path, tmp_path: Path, audit: Audit) -> Non
     assert (kept / "trail.json").read_bytes() == (run_folder(finished, "careless") / "trail.json").read_bytes()
 
 
-def test_another_order(finished: Path, tmp_path: Path, audit: Audit) -> None:
+def test_another_order_of_batches_is_found(finished: Path, tmp_path: Path, audit: Audit) -> None:
     plugin = install(tmp_path / "site", "other_order", WITH + OTHER_ORDER)
     code, report = audit(finished, "--cells", "careless", site=plugin)
     assert (code, cell(report, "careless")["first_link"]) == (1, "epoch 2 / order")
 
 
-def test_another_number_of_threads(finished: Path, tmp_path: Path, audit: Audit) -> None:
+def test_another_number_of_threads_is_found(finished: Path, tmp_path: Path, audit: Audit) -> None:
     plugin = install(tmp_path / "site", "other_threads", WITH + OTHER_THREADS)
     code, report = audit(finished, "--cells", "careless", site=plugin)
     found = cell(report, "careless")
@@ -94,8 +94,8 @@ def test_another_number_of_threads(finished: Path, tmp_path: Path, audit: Audit)
     assert "threads" in found["usual_causes"][0]
 
 
-def test_another_byte_of_the_data(copied: Path, audit: Audit) -> None:
-    """Even one that leaves size and time of the file as they were, which the cache does not notice."""
+def test_a_changed_byte_of_the_data_is_found(copied: Path, audit: Audit) -> None:
+    """Size and time of the file stay as they were, so the cache does not notice."""
     from astropy.io import fits
 
     image = sorted((copied / "images").rglob("*.fits"))[3]
@@ -109,8 +109,8 @@ def test_another_byte_of_the_data(copied: Path, audit: Audit) -> None:
     assert all("nothing was trained" in each["summary"] for each in report["cells"])
 
 
-def test_another_seed(copied: Path, audit: Audit) -> None:
-    """The plan claims another seed, with a key that suits it."""
+def test_a_changed_seed_is_found(copied: Path, audit: Audit) -> None:
+    """The plan claims another seed, with a matching key."""
     old = run_folder(copied, "careless")
     plan = json.loads((copied / "study" / "plan.json").read_text())
     (claimed,) = [each for each in plan["cells"] if each["model"] == "careless"]
@@ -126,8 +126,8 @@ def test_another_seed(copied: Path, audit: Audit) -> None:
     assert any("spec.seed is 1826 in the plan and 8901 in the trail" in each["text"] for each in found["findings"])
 
 
-def test_another_environment(copied: Path, audit: Audit) -> None:
-    """The study says that it was run with another NumPy; the bits are the same all the same."""
+def test_another_environment_is_tolerated(copied: Path, audit: Audit) -> None:
+    """The study claims another version of NumPy, but the bits are the same."""
     run = run_folder(copied, "careless")
     links = json.loads((run / "trail.json").read_text())["links"]
     trail = Trail()
@@ -145,8 +145,8 @@ def test_another_environment(copied: Path, audit: Audit) -> None:
     assert [(each["entry"], each["recorded"]) for each in found["environment"]] == [("packages.numpy", "1.0")]
 
 
-def test_files_alone(copied: Path, audit: Audit) -> None:
-    """An edited table and an edited weight are found without training; sampling and a moved study work too."""
+def test_changed_files_are_found_without_training(copied: Path, audit: Audit) -> None:
+    """An edited table and an edited weight are found, also in a sample and in a study that was moved."""
     shutil.move(copied / "images", copied / "elsewhere")
     code, report = audit(copied, "--offline")
     assert (code, report["verdict"], report["mode"]) == (0, "intact", "files")
@@ -181,7 +181,7 @@ def tamper_with_one_weight(path: Path) -> None:
         (("-d", "nowhere"), "-d"),
     ],
 )
-def test_what_cannot_be_audited_is_misuse(
+def test_impossible_audits_are_refused(
     finished: Path, their_networks: Path, command_line: Any, arguments: tuple[str, ...], said: str
 ) -> None:
     env = {"PYTHONPATH": str(their_networks)}
@@ -193,7 +193,7 @@ def test_what_cannot_be_audited_is_misuse(
 
 @pytest.fixture
 def checker(checkout: Path, tmp_path: Path) -> Path:
-    """The program of ``docs/reference/trail.md`` as a file of its own."""
+    """The program of ``docs/reference/trail.md`` as a separate file."""
     text = (checkout / "docs" / "reference" / "trail.md").read_text(encoding="utf-8")
     program = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-1]
     path = tmp_path / "check_trail.py"
@@ -207,7 +207,7 @@ def check(checker: Path, *folders: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_it_finds_nothing_wrong_with_real_runs(checker: Path, finished: Path) -> None:
+def test_the_documented_checker_accepts_real_runs(checker: Path, finished: Path) -> None:
     runs = sorted((finished / "study" / "runs").glob("[0-9a-f]*"))
     assert len(runs) == 2
     done = check(checker, *runs)
@@ -226,7 +226,9 @@ def test_it_finds_nothing_wrong_with_real_runs(checker: Path, finished: Path) ->
         ("history.csv", ("0.5", "0.25"), "history.csv"),
     ],
 )
-def test_it_finds_what_was_changed(checker: Path, written: Any, name: str, change: tuple[str, str], said: str) -> None:
+def test_the_documented_checker_finds_changes(
+    checker: Path, written: Any, name: str, change: tuple[str, str], said: str
+) -> None:
     assert check(checker, written.folder).stderr == ""
     written.replace(name, *change)
     done = check(checker, written.folder)
@@ -234,7 +236,7 @@ def test_it_finds_what_was_changed(checker: Path, written: Any, name: str, chang
     assert said in done.stderr
 
 
-def test_the_contents_are_those_of_real_trails(checkout: Path, finished: Path) -> None:
+def test_the_documented_contents_are_those_of_real_trails(checkout: Path, finished: Path) -> None:
     """The tables name every link and every part of an epoch, and no others."""
     text = (checkout / "docs" / "reference" / "trail.md").read_text(encoding="utf-8")
     for path in (finished / "study" / "runs").glob("*/trail.json"):

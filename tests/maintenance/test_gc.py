@@ -1,4 +1,4 @@
-"""``benchmarker gc``: what may go, what must stay, and nothing is removed without being asked."""
+"""``benchmarker gc`` lists what is no longer needed, and removes it only on request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STRANGER = "0123456789abcdef"
 
 
 def age(path: Path, days: float) -> Path:
-    """Make a file, or a folder with everything in it, as old as that."""
+    """Set the age of a file, or of a folder with everything in it."""
     then = time.time() - days * 86_400
     for one in (*path.rglob("*"), path):
         os.utime(one, (then, then))
@@ -43,7 +43,7 @@ def names(studies: list[Path], cache: Path | None = None, *, older_than: float =
 
 @pytest.fixture
 def untidy(study: StudyFiles) -> StudyFiles:
-    """A study with a finished, a failed and two pending cells, and everything that may be left lying about."""
+    """A study with a finished, a failed and two pending cells, and all kinds of remains."""
     ok, failed, fresh, stale = (study.cell("convxpress", seed) for seed in (1, 2, 3, 4))
     name = study.finish(ok, 90).name
     study.fail(failed, "crashed", "ended by SIGKILL")
@@ -79,7 +79,7 @@ def test_garbage_is_listed_and_results_are_kept(untidy: StudyFiles) -> None:
     assert f"{failed}.failed" in names([untidy.folder])
 
 
-def test_a_training_that_may_go_on_stays_where_saved_weights_were_tested(study: StudyFiles) -> None:
+def test_a_resumable_training_is_kept_where_saved_weights_were_tested(study: StudyFiles) -> None:
     run = study.finish(study.cell("convxpress", 1), 90)
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps(manifest | {"trained": False}))
@@ -109,7 +109,7 @@ def test_listed_files_are_removed_with_yes(untidy: StudyFiles, capsys: pytest.Ca
     assert "1 of 4 cells finished, 3 pending" in capsys.readouterr().out
 
 
-def test_json(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lists_items_and_sizes(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gc", str(untidy.folder), "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
     assert len(value["items"]) == 7

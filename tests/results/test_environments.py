@@ -78,7 +78,7 @@ def test_the_most_important_difference_comes_first() -> None:
     )
 
 
-def test_differences_in_words() -> None:
+def test_differences_are_written_as_sentences() -> None:
     other = changed(threads=4, isa=["sse4_2", "avx", "avx512f"], packages={"scipy": "1.17"})
     assert [in_words(difference) for difference in differences([other, HERE])] == [
         "threads: 4 in the study, 2 here; another number of threads adds numbers in another order",

@@ -135,7 +135,7 @@ def test_a_failed_run_that_succeeds_later_is_noticed(large: StudyFiles) -> None:
     assert read_study(large.folder).cells[6].status == "ok"
 
 
-def test_files_that_were_just_written_are_read_again(large: StudyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_were_just_written_are_not_cached(large: StudyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "_SETTLED_NS", 3_600_000_000_000)
     read_study(large.folder)
     assert not (large.folder / INDEX_FILE).exists()

@@ -1,4 +1,4 @@
-"""Averages over seeds, the denominator, and ranks."""
+"""Leaderboards average over seeds, keep the planned denominator, and rank complete rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def best(study: StudyFiles, **options: Any) -> list[LeaderboardRow]:
     return list(board(study, checkpoints=("best",), **options).rows)
 
 
-def test_mean_and_sample_deviation_over_seeds(study: StudyFiles) -> None:
+def test_rows_hold_mean_and_sample_deviation_over_seeds(study: StudyFiles) -> None:
     values = {8901: 91.25, 1826: 88.5, 4915: 90.0}
     for seed, value in values.items():
         study.finish(study.cell("convxpress", seed), value, value - 1)
@@ -109,7 +109,7 @@ def test_ties_are_broken_by_name(study: StudyFiles) -> None:
     ("metric", "expected"),
     [("mean_per_class_accuracy", "big"), ("loss", "big"), ("flops", "small"), ("inference_images_per_second", "small")],
 )
-def test_sorting_by_any_metric(study: StudyFiles, metric: str, expected: str) -> None:
+def test_rows_are_sorted_by_any_metric(study: StudyFiles, metric: str, expected: str) -> None:
     study.finish(study.cell("big", 8901), 95)
     study.finish(study.cell("small", 8901), 85, costs={"flops": 10, "inference_images_per_second": 9000.0})
     assert best(study, sort=metric)[0].model == expected
@@ -216,7 +216,7 @@ def test_regressions_are_better_with_smaller_errors(study: StudyFiles) -> None:
     assert (table.primary, table.higher_is_better, table.unit(table.primary)) == ("mean_absolute_error", False, "deg")
 
 
-def test_directions_by_name() -> None:
+def test_direction_follows_from_the_name() -> None:
     assert higher_is_better("recall_FRI")
     assert higher_is_better("training_images_per_second")
     assert not higher_is_better("validation_loss")
@@ -247,7 +247,7 @@ def test_rows_name_their_cells(study: StudyFiles) -> None:
     assert results.cells_of(failed) == ()
 
 
-def test_tests_of_saved_weights_are_marked_and_averaged_with_nothing_trained(study: StudyFiles) -> None:
+def test_tests_of_saved_weights_are_marked_and_never_averaged_with_trained_runs(study: StudyFiles) -> None:
     for seed in SEEDS:
         folder = study.finish(study.cell("convxpress", seed), 60 if seed == 1826 else 90)
         study.finish(study.cell("mcrgnet", seed), 80)
@@ -278,7 +278,7 @@ def test_tests_of_saved_weights_are_marked_and_averaged_with_nothing_trained(stu
     assert {line.rpartition(",")[2] for line in tidy[1:] if ",1826," not in line} == {"yes"}
 
 
-def test_a_row_of_saved_weights_alone_says_so_and_is_ranked(study: StudyFiles) -> None:
+def test_a_row_of_saved_weights_only_is_marked_and_ranked(study: StudyFiles) -> None:
     for seed in SEEDS:
         folder = study.finish(study.cell("convxpress", seed), 90)
         manifest = json.loads((folder / "manifest.json").read_text())

@@ -93,7 +93,7 @@ def test_within_an_epoch_causes_come_before_effects(differing: tuple[str, ...], 
     assert found.part == first
 
 
-def test_a_trail_that_ends_early_is_named_whichever_it_is() -> None:
+def test_a_trail_that_ends_early_is_found_on_either_side() -> None:
     for one, other in ((trail(), trail(without="epoch 2")), (trail(without="epoch 2"), trail())):
         found = first_difference(one, other)
         assert found is not None
@@ -123,13 +123,13 @@ def test_entries_that_only_one_side_has_are_absent_on_the_other() -> None:
     ]
 
 
-def test_equal_is_bitwise() -> None:
+def test_equal_trails_are_bitwise() -> None:
     found = judge(CELL, trail(), trail(), lambda: pytest.fail("there is nothing to compare"))
     assert (found.verdict, found.first_link) == ("bitwise", "")
 
 
 def test_an_equal_environment_allows_no_tolerance() -> None:
-    found = judge(CELL, trail(), trail({"epoch 2/weights": "x"}), lambda: pytest.fail("no metric excuses this"))
+    found = judge(CELL, trail(), trail({"epoch 2/weights": "x"}), lambda: pytest.fail("metrics do not matter here"))
     assert (found.verdict, found.first_link) == ("differs", "epoch 2 / weights")
 
 
@@ -147,18 +147,18 @@ def test_another_environment_is_named_and_metrics_decide() -> None:
     assert "accuracy (best)" in far.summary
 
 
-def test_another_environment_with_equal_bits_is_no_more_than_tolerated() -> None:
+def test_another_environment_with_equal_bits_is_tolerated() -> None:
     found = judge(CELL, trail(), trail(OTHER), lambda: pytest.fail("bits are equal"))
     assert (found.verdict, found.difference) == ("within tolerance", None)
 
 
-def test_a_rerun_that_crashed_is_no_verdict_and_one_that_diverged_differs() -> None:
+def test_a_crashed_rerun_gives_no_verdict_and_a_diverged_one_differs() -> None:
     assert judge_failure(CELL, "crashed", "its process ended").verdict == "no verdict"
     assert judge_failure(CELL, "out-of-memory", "no room").verdict == "no verdict"
     assert judge_failure(CELL, "diverged", "the loss is NaN").verdict == "differs"
 
 
 @pytest.mark.parametrize("link", ["cell/key", "data/digest", "split/digest"])
-def test_another_environment_excuses_no_other_input(link: str) -> None:
+def test_another_environment_does_not_excuse_other_inputs(link: str) -> None:
     found = judge(CELL, trail(), trail({**OTHER, link: "x"}), lambda: pytest.fail("not the same training"))
     assert (found.verdict, found.first_link) == ("differs", link.partition("/")[0])

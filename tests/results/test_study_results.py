@@ -1,4 +1,4 @@
-"""What reports are given of a study."""
+"""Reports read a study with its predictions, environments and pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def predictions(folder: Path, *rows: str, name: str = "predictions_best.csv") ->
     (folder / name).write_text(HEADER + "".join(f"{row}\n" for row in rows))
 
 
-def test_predictions_and_history(study: StudyFiles) -> None:
+def test_predictions_and_history_are_read(study: StudyFiles) -> None:
     folder = study.finish(study.cell("convxpress", 1), 90)
     predictions(folder, "a,3,FRI,FRI,0.1,0.6,0.2,0.1", '"b,c",7,COMP,FRII,0.2,0.1,0.6,0.1')
     (folder / "history.csv").write_text("epoch,loss,validation_loss\n1,0.5,0.75\n2,0.25,\n")
@@ -44,7 +44,7 @@ def test_predictions_and_history(study: StudyFiles) -> None:
     assert results.predictions(cell, "final") is None
 
 
-def test_predictions_of_a_regression(study: StudyFiles) -> None:
+def test_predictions_of_a_regression_are_read(study: StudyFiles) -> None:
     target = {"name": "inclination", "unit": "deg", "minimum": 45, "maximum": 90}
     study.plan["dataset"]["task"] = {"kind": "regression", "targets": [target]}
     folder = study.finish(study.cell("inclinet", 1), 90)
@@ -83,7 +83,7 @@ def test_confusion_matrices_add_up(study: StudyFiles) -> None:
     assert results.confusion(results.cells[2:]) is None
 
 
-def test_commands_make_the_study_again(study: StudyFiles) -> None:
+def test_commands_reproduce_the_study(study: StudyFiles) -> None:
     study.plan["source"] = {"path": "../data with blanks", "options": {}, "preparation": {}}
     fingerprint = {"benchmarker": "0.1.0", "packages": {"keras": "3.15.1"}}
     for seed in (8901, 1826):
@@ -99,14 +99,14 @@ def test_commands_make_the_study_again(study: StudyFiles) -> None:
     assert environment.cells == ("convxpress/real/8901", "convxpress/real/1826")
 
 
-def test_environments_are_told_apart(study: StudyFiles) -> None:
+def test_environments_are_distinguished(study: StudyFiles) -> None:
     for seed, version in ((1, "3.15.1"), (2, "3.15.1"), (3, "3.15.0")):
         study.finish(study.cell("convxpress", seed), 90, fingerprint={"packages": {"keras": version}})
     found = open_results(study.folder).environments
     assert [(one.label, len(one.cells)) for one in found] == [("keras 3.15.1", 2), ("keras 3.15.0", 1)]
 
 
-def test_images_come_from_the_cache_where_it_has_them(study: StudyFiles, isolated_cache: Path) -> None:
+def test_images_come_from_the_cache(study: StudyFiles, isolated_cache: Path) -> None:
     images = np.arange(2 * 64 * 64, dtype="<f4").reshape(2, 64, 64, 1)
     folder = isolated_cache / "prepared" / "some"
     study.finish(study.cell("convxpress", 1), 90)
