@@ -145,6 +145,7 @@ class LazyGroup(click.RichGroup):
         "benchmarker show results/quickstart convxpress/real/8901",
         "benchmarker audit results/quickstart --sample 2",
         "benchmarker doctor results/quickstart",
+        commands="Commands of plugins",
     ),
 )
 @click.command_panel("Before training", commands=["list", "validate", "schema", "doctor"])

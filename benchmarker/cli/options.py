@@ -33,13 +33,15 @@ class CommandSettings(TypedDict):
     context_settings: dict[str, Any]
 
 
-def command_settings(*examples: str) -> CommandSettings:
+def command_settings(*examples: str, commands: str = "Commands") -> CommandSettings:
     """Return the settings that give a command the same help as every other: ``-h``, no boxes, examples at the end.
 
     Parameters
     ----------
     *examples : str
         Commands as a user types them.
+    commands : str
+        Heading of the sub-commands of a group.
 
     Examples
     --------
@@ -56,7 +58,7 @@ def command_settings(*examples: str) -> CommandSettings:
         "text_paragraph_linebreaks": "\n\n",
         "options_table_help_sections": ["help", "default", "required"],
         "default_string": r"\[default: {}]",
-        "commands_panel_title": "Commands of plugins",
+        "commands_panel_title": commands,
     }
     # click joins the lines of a paragraph and keeps paragraphs apart.
     epilog = "\n\n".join(("Examples:", *(f"$ {example}" for example in examples)))

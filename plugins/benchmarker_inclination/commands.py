@@ -9,9 +9,8 @@ from typing import Any
 
 import rich_click as click
 
-from benchmarker import ConfigurationError
+from benchmarker import ConfigurationError, command_settings
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 _FOLDER = click.Path(path_type=Path)
 _MODEL = click.Choice(["model4", "model5", "model6"])
 
@@ -45,7 +44,10 @@ def _report(verbose: bool) -> Callable[[str], None]:
     return click.echo if verbose else lambda _text: None
 
 
-@click.group(name="inclination", context_settings=_SETTINGS)
+@click.group(
+    name="inclination",
+    **command_settings("benchmarker inclination pipeline -p galaxies -c catalog.csv -o work"),
+)
 def inclination() -> None:
     """Measure inclinations of spirals with the networks and the pipeline of Kourkchi.
 

@@ -79,6 +79,8 @@ def read_arrays(path: Path, *names: str) -> tuple[NDArray[Any], ...]:
     DataError
         If the file cannot be read or lacks one of them.
     """
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise DataError(f"{path}: is not an .npz file; write it anew with the step before")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return tuple(archive[name] for name in names)

@@ -165,18 +165,15 @@ def split_bands(
             f"{folder}: holds none of {', '.join(f'{size}x{size}_{band}.npz' for band in ORDER)}; run `compress` first"
         )
     output.mkdir(parents=True, exist_ok=True)
-    main: Partition | None = None
+    labels = {band: read_arrays(path, "labels")[0] for band, path in bands.items()}
+    first = next(iter(bands))
+    main = make_partition(labels[first][0], labels[first][1], n_subsamples)
     for band, path in bands.items():
-        pgc, codes = read_arrays(path, "labels")[0]
-        if main is None:
-            main = divided = make_partition(pgc, codes, n_subsamples)
-        else:
-            divided = follow(main, pgc, codes, leak=leak)
+        pgc, codes = labels[band]
+        divided = main if band == first else follow(main, pgc, codes, leak=leak)
         by_number = dict(zip(map(int, pgc), map(int, codes), strict=True))
         for written in _write_parts(path, output / f"{band}_{size}x{size}", divided.parts(), by_number):
             report(f"created ... {written}")
-    if main is None:
-        raise DataError(f"{folder}: holds no band")
     return main
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarker import open_results
@@ -21,23 +22,36 @@ class Edited:
         self._folder = folder
         self._site = install(folder / "site", "small_network", SMALL_NETWORK)
 
-    def run(self, *arguments: str) -> str:
-        """Run the study, and return everything that it printed."""
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run the study, expect an exit code, and return everything that it printed."""
         done = subprocess.run(
             [sys.executable, "-P", "-m", "benchmarker", "run", "registry.yaml", "-p", "study", *arguments],
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": str(self._site), "NO_COLOR": "1", "KERAS_BACKEND": "jax"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(self._site),
+                "NO_COLOR": "1",
+                "KERAS_BACKEND": "jax",
+                "BENCHMARKER_CACHE": str(self._folder / "cache"),
+            },
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == code, done.stdout + done.stderr
         return " ".join((done.stdout + done.stderr).split())
 
     def edit(self) -> None:
         """Make the network another one of the same number of parameters."""
         path = self._site / "small_network.py"
         path.write_text(path.read_text().replace("Dropout(0.25", "Dropout(0.75"))
+
+    def change_cache(self) -> None:
+        """Add noise to one prepared image behind the back of the cache."""
+        (pixels,) = (self._folder / "cache").glob("prepared/*/images.f32")
+        content = np.fromfile(pixels, dtype="<f4")
+        content[:100] += np.float32(0.01)
+        content.tofile(pixels)
 
     @property
     def results(self) -> Path:
@@ -54,7 +68,7 @@ def edited(tmp_path: Path, registry: Callable[..., Path]) -> Edited:
     return Edited(tmp_path)
 
 
-def test_code_edited_between_two_seeds_gives_two_rows_and_a_sentence(edited: Edited) -> None:
+def test_edited_code_gives_two_rows_and_edited_data_none(edited: Edited) -> None:
     edited.run("-s", "1")
     edited.edit()
     said = edited.run("-s", "1", "-s", "2")
@@ -64,3 +78,5 @@ def test_code_edited_between_two_seeds_gives_two_rows_and_a_sentence(edited: Edi
     assert [row.n for row in rows] == [1, 1]
     assert all(row.planned == 2 for row in rows)
     assert len({row.environment for row in rows}) == 2
+    edited.change_cache()
+    assert "holds other images or labels than the plan says" in edited.run("-s", "3", code=1)
