@@ -53,6 +53,8 @@ from .errors import UnsafePickleError as UnsafePickleError
 from .files import write_bytes as write_bytes
 from .hooks import Registrar as Registrar
 from .hooks import hookimpl as hookimpl
+from .printing import echo as echo
+from .printing import printable as printable
 from .randomness import Stream as Stream
 from .randomness import layer_seeds as layer_seeds
 from .results.environments import Environment as Environment

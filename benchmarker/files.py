@@ -11,6 +11,7 @@ import io
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from benchmarker.errors import StorageError
 
 PARTIAL_SUFFIX = ".partial"
 """Suffix of the hidden file that holds new content until it is complete."""
+
+_AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK
+"""Flags that refuse links, and do not wait for the other end of a pipe."""
 
 
 @contextmanager
@@ -51,9 +55,10 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     ...     Path(folder, "notes.txt").read_text()
     '3C 31'
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
+    # Nobody can prepare a file or a link under a name that cannot be guessed, and one that exists is not opened.
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}{PARTIAL_SUFFIX}")
     try:
-        with aside.open("wb") as stream:
+        with aside.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -142,6 +147,35 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StorageError(f"{path}: cannot be read: {error}") from error
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """Open a file that grows, created if need be, but never a link, a pipe, or a file that also has another name.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the file.
+
+    Returns
+    -------
+    binary stream
+        Whatever is written to it is appended.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be opened, or is none of the project's own files.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | _AS_IT_IS, 0o666)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise StorageError(f"{path}: is a pipe, a device or a file with several names, and is not written; remove it")
+    return os.fdopen(descriptor, "ab")
 
 
 def remove_half_line(path: Path) -> None:

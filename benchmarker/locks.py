@@ -71,7 +71,7 @@ def try_lock(path: Path, *, shared: bool = False) -> Lock | None:
     """
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         except OSError as error:
             raise storage_error(error, path) from error
         try:
@@ -130,10 +130,15 @@ def lock(path: Path, *, shared: bool = False) -> Lock:
 def is_locked(path: Path) -> bool:
     """Whether a process holds a lock on a file; neither creates nor removes the file."""
     try:
-        with path.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
-    except OSError:  # held, or the file cannot be examined
+    except OSError:  # the file cannot be examined
         return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
     return False

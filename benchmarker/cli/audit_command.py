@@ -10,6 +10,7 @@ from benchmarker.cli.interrupts import exit_code
 from benchmarker.cli.options import PATH, command_settings, output_option, study_argument
 from benchmarker.cli.output import write
 from benchmarker.errors import BenchmarkerError, ConfigurationError
+from benchmarker.printing import echo
 
 
 @click.command(
@@ -66,18 +67,18 @@ def audit(
             train=not offline,
             keep=keep,
             data=data,
-            announce=lambda text: click.echo(text, err=True),
+            announce=lambda text: echo(text, err=True),
         )
     except BenchmarkerError as error:
         # Exit code 1 means that results differ; an audit that fails must not look like one with that verdict.
         raise ConfigurationError(str(error)) from error
     except KeyboardInterrupt as error:
-        click.echo("interrupted: the audit has no verdict", err=True)
+        echo("interrupted: the audit has no verdict", err=True)
         return exit_code(error)
     rendered = render(report, name)
     if output is None:
-        click.echo(rendered, nl=False)
+        echo(rendered, nl=False)
     else:
         write(rendered, output)
-        click.echo(f"verdict: {report.verdict}; the report is in {output}", err=True)
+        echo(f"verdict: {report.verdict}; the report is in {output}", err=True)
     return report.exit_code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from benchmarker.cli.options import PATH, command_settings, json_option
+from benchmarker.printing import echo
 
 if TYPE_CHECKING:
     from benchmarker.maintenance.doctor import Comparison, Diagnosis
@@ -44,9 +45,9 @@ def doctor(study: Path | None, timeout: float, as_json: bool) -> int:
     if as_json:
         import json
 
-        click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_lines(found)))
+        echo("\n".join(_lines(found)))
     return 0 if found.healthy else UNHEALTHY
 
 

@@ -18,6 +18,7 @@ from benchmarker.cli.options import command_settings
 from benchmarker.containment import describe
 from benchmarker.discovery import blamed
 from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
+from benchmarker.printing import echo
 
 if TYPE_CHECKING:
     from click import Command, Context
@@ -238,5 +239,5 @@ def _misused(error: click.ClickException) -> int:
 def _fail(text: str, code: int) -> int:
     with contextlib.suppress(OSError):  # the message below says so if the output is what failed
         sys.stdout.flush()
-    click.echo(text, err=True)
+    echo(text, err=True)
     return code

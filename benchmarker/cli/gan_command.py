@@ -21,6 +21,7 @@ from benchmarker.cli.options import (
     seeds_and_data_options,
 )
 from benchmarker.cli.output import counted, on_terminal
+from benchmarker.printing import echo
 
 if TYPE_CHECKING:
     from benchmarker.generation.on_request import Export, TrainedGenerator
@@ -82,9 +83,9 @@ def train(
                 offline=offline,
             )
     except KeyboardInterrupt as error:
-        click.echo("interrupted: run the same command again to resume", err=True)
+        echo("interrupted: run the same command again to resume", err=True)
         return exit_code(error)
-    click.echo(f"Results:  {results}\nMore:     benchmarker gan grid {results} --out grid.png")
+    echo(f"Results:  {results}\nMore:     benchmarker gan grid {results} --out grid.png")
     return 1 if failed else 0
 
 
@@ -183,7 +184,7 @@ def sample(place: Path, n: int, *, file_format: str, out: Path, drawing: Drawing
         write = write_fits if file_format == "fits" else write_png
         with _bar(n) as advance:
             write(drawn, out, advance)
-    click.echo(f"{counted(n, 'image')} of {_name(drawn.generator)}, epoch {drawn.epoch}: {out}")
+    echo(f"{counted(n, 'image')} of {_name(drawn.generator)}, epoch {drawn.epoch}: {out}")
 
 
 @gan.command(
@@ -213,7 +214,7 @@ def grid(place: Path, side: int, out: Path, drawing: Drawing, force: bool) -> No
     with drawing.images(place, side**2) as drawn:
         make_folder(out.absolute().parent)
         save_grid(drawn.images, out, side)
-    click.echo(f"{side} x {side} images of {_name(drawn.generator)}, epoch {drawn.epoch}: {out}")
+    echo(f"{side} x {side} images of {_name(drawn.generator)}, epoch {drawn.epoch}: {out}")
 
 
 def _name_and_value(text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import rich_click as click
 
 from benchmarker.cli.options import PATH, command_settings, json_option
 from benchmarker.cli.output import show
+from benchmarker.printing import echo
 
 if TYPE_CHECKING:
     from benchmarker.maintenance.gc import Inventory
@@ -52,7 +53,7 @@ def gc(studies: tuple[Path, ...], cache: bool, older_than: float, dry_run: bool,
 
         items = [item.to_json() for item in found.items]
         value = {"items": items, "bytes": found.n_bytes, "kept": found.kept, "freed_bytes": freed}
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        echo(json.dumps(value, indent=2, ensure_ascii=False))
     else:
         _report(found, dry_run=dry_run, freed=freed)
     return 0
@@ -64,9 +65,9 @@ def _report(found: Inventory, *, dry_run: bool, freed: int) -> None:
     from benchmarker.disk import format_size
 
     for line in found.kept:
-        click.echo(f"kept: {line}")
+        echo(f"kept: {line}")
     if not found.items:
-        click.echo("There is nothing to remove.")
+        echo("There is nothing to remove.")
         return
     table = Table("size", "what", "why", "where", box=None, pad_edge=False, header_style="bold")
     table.columns[0].justify = "right"
@@ -76,6 +77,6 @@ def _report(found: Inventory, *, dry_run: bool, freed: int) -> None:
     show(table)
     n = len(found.items)
     if dry_run:
-        click.echo(f"{n} item(s), {format_size(found.n_bytes)} in all. Nothing was removed; --yes removes them.")
+        echo(f"{n} item(s), {format_size(found.n_bytes)} in all. Nothing was removed; --yes removes them.")
     else:
-        click.echo(f"{n} item(s), {format_size(freed)} freed.")
+        echo(f"{n} item(s), {format_size(freed)} freed.")

@@ -5,7 +5,6 @@ The benchmarks measure how fast this command starts. Therefore it draws its tabl
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import rich_click as click
 
 from benchmarker.cli.options import command_settings
 from benchmarker.cli.output import on_terminal
+from benchmarker.printing import echo
 
 if TYPE_CHECKING:
     from benchmarker.discovery import BrokenPlugin, Plugins
@@ -44,10 +44,10 @@ def list_plugins(sections: tuple[str, ...], verbose: bool, strict: bool) -> int:
     plugins = installed()
     for section in sections or SECTIONS:
         head, rows = _section(section, plugins, verbose=verbose)
-        click.echo(_bold(f"{section.capitalize()} ({len(rows)})"))
-        for line in _table(head, rows):
-            click.echo(line)
-        click.echo()
+        echo(f"{section.capitalize()} ({len(rows)})", style="bold")
+        for number, line in enumerate(_table(head, rows)):
+            echo(line, style=None if number else "dim")
+        echo()
     _list_broken(plugins.broken, verbose=verbose)
     return 1 if strict and plugins.broken else 0
 
@@ -97,7 +97,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     available = _terminal_width() if on_terminal() else None
     if available is None or _indented(widths) <= available:
-        yield from (_dim(_line(head, widths)), *(_line(row, widths) for row in rows))
+        yield from (_line(head, widths), *(_line(row, widths) for row in rows))
     elif available - _indented(widths[:-1]) - len(_GAP) >= _NARROWEST_SUMMARY:
         yield from _wrapped_summary(head, rows, widths, available)
     else:
@@ -111,7 +111,7 @@ def _wrapped_summary(
     import textwrap
 
     start = _indented(widths[:-1]) + len(_GAP)
-    yield _dim(_line(head, widths))
+    yield _line(head, widths)
     for row in rows:
         first, *others = textwrap.wrap(row[-1], available - start) or [""]
         yield _line((*row[:-1], first), widths)
@@ -128,7 +128,7 @@ def _columns_below(
     while len(beside) > 1 and _indented([widths[column] for column in beside]) > available:
         beside.remove(max(beside[1:], key=lambda column: widths[column]))
     below = [column for column in range(len(head)) if column not in beside]
-    yield _dim(_line([head[column] for column in beside], [widths[column] for column in beside]))
+    yield _line([head[column] for column in beside], [widths[column] for column in beside])
     for row in rows:
         yield _line([row[column] for column in beside], [widths[column] for column in beside])
         for column in below:
@@ -152,18 +152,10 @@ def _terminal_width() -> int:
 def _list_broken(broken: Sequence[BrokenPlugin], *, verbose: bool) -> None:
     if not broken:
         return
-    click.echo(_bold(f"Broken plugins ({len(broken)})"))
+    echo(f"Broken plugins ({len(broken)})", style="bold")
     for plugin in broken:
-        click.echo(f"{_GAP}{plugin.name} from {plugin.distribution}: {plugin.error}")
+        echo(f"{_GAP}{plugin.name} from {plugin.distribution}: {plugin.error}")
         if verbose and plugin.traceback:
-            click.echo("".join(f"{_GAP * 2}{line}\n" for line in plugin.traceback.splitlines()), nl=False)
+            echo("".join(f"{_GAP * 2}{line}\n" for line in plugin.traceback.splitlines()), nl=False)
     if not verbose and any(plugin.traceback for plugin in broken):
-        click.echo(f"{_GAP}Tracebacks: benchmarker list -v")
-
-
-def _bold(text: str) -> str:
-    return text if "NO_COLOR" in os.environ else click.style(text, bold=True)
-
-
-def _dim(text: str) -> str:
-    return text if "NO_COLOR" in os.environ else click.style(text, dim=True)
+        echo(f"{_GAP}Tracebacks: benchmarker list -v")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from benchmarker.cli.options import PATH, command_settings, json_option
+from benchmarker.printing import echo
 
 if TYPE_CHECKING:
     from benchmarker.maintenance.merge import Merged
@@ -40,7 +41,7 @@ def merge(studies: tuple[Path, ...], into: Path, as_json: bool) -> int:
     if as_json:
         import json
 
-        click.echo(json.dumps(merged.to_json(), indent=2, ensure_ascii=False))
+        echo(json.dumps(merged.to_json(), indent=2, ensure_ascii=False))
     else:
         _report(merged, into)
     return 0 if merged.clean else CONFLICTS
@@ -48,17 +49,15 @@ def merge(studies: tuple[Path, ...], into: Path, as_json: bool) -> int:
 
 def _report(merged: Merged, into: Path) -> None:
     for conflict in merged.conflicts:
-        click.echo(
+        echo(
             f"conflict: {conflict.cell}: the runs differ at {conflict.link!r}: {conflict.detail}\n"
             f"  kept {conflict.kept}\n  left {conflict.left}"
         )
     for line in merged.damaged:
-        click.echo(f"not copied: {line}")
+        echo(f"not copied: {line}")
     for line in merged.notes:
-        click.echo(f"note: {line}")
+        echo(f"note: {line}")
     rest = "".join(f", {n} {word}" for n, word in ((merged.failed, "failed"), (merged.pending, "pending")) if n)
     there = f", {merged.identical} were there already" if merged.identical else ""
     bad = f", {len(merged.conflicts)} in conflict" if merged.conflicts else ""
-    click.echo(
-        f"{into}: {merged.copied} run(s) copied{there}{bad}; {merged.ok} of {merged.cells} cells finished{rest}."
-    )
+    echo(f"{into}: {merged.copied} run(s) copied{there}{bad}; {merged.ok} of {merged.cells} cells finished{rest}.")

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import rich_click as click
+from benchmarker.printing import echo, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 # Logs are read in editors and on the web. With a fixed width, the same study always gives the same bytes.
 PLAIN_WIDTH = 100
@@ -58,17 +58,30 @@ def plain_text(renderable: RenderableType) -> str:
     Console(
         file=stream, width=PLAIN_WIDTH, force_terminal=False, color_system=None, highlight=False, emoji=False
     ).print(renderable, markup=False)
-    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+    return "".join(f"{line.rstrip()}\n" for line in printable(stream.getvalue()).split("\n")[:-1])
 
 
 def show(content: RenderableType) -> None:
     """Print text, or a rich renderable: drawn on a terminal, as plain text into a file."""
     if isinstance(content, str):
-        click.echo(content, nl=not content.endswith("\n"))
+        echo(content, nl=not content.endswith("\n"))
     elif on_terminal():
-        console().print(content)
+        console().print(_Printable(content))
     else:
-        click.echo(plain_text(content), nl=False)
+        echo(plain_text(content), nl=False)
+
+
+class _Printable:
+    """A renderable whose text commands no terminal: only the styles that it was given become escape codes."""
+
+    def __init__(self, content: RenderableType) -> None:
+        self._content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        for segment in console.render(self._content, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def write(content: RenderableType, path: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import rich_click as click
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from benchmarker.cli.output import console, counted, duration, on_terminal, planned
+from benchmarker.printing import echo, printable
 from benchmarker.results.metrics import metric_label
 
 if TYPE_CHECKING:
@@ -66,38 +66,38 @@ class PlainObserver:
         """Write every few seconds how many images are prepared."""
         if time.monotonic() - self._last_data_line >= _SECONDS_BETWEEN_DATA_LINES:
             self._last_data_line = time.monotonic()
-            click.echo(f"{description}: {done:,}{f' of {total:,}' if total else ''}")
+            echo(f"{description}: {done:,}{f' of {total:,}' if total else ''}")
 
     def data_ready(self, summary: DataSummary) -> None:
         """Write the size of the data set, and every image that was skipped."""
-        click.echo(data_line(summary))
+        echo(data_line(summary))
         for line in skipped_lines(summary.skipped):
-            click.echo(line)
+            echo(line)
 
     def study_started(self, cells: Sequence[CellView], finished: int) -> None:
         """Write how many cells are planned."""
         self._total = len(cells)
-        click.echo(plan_line(cells, finished))
+        echo(plan_line(cells, finished))
 
     def cell_started(self, cell: CellView) -> None:
         """Write that a cell started."""
         self._started[cell.key] = time.monotonic()
-        click.echo(f"{self._name(cell)}: started")
+        echo(f"{self._name(cell)}: started")
 
     def cell_step(self, cell: CellView, epoch: int, done: int, total: int) -> None:
         """Write nothing: a file would have too many lines."""
 
     def cell_epoch(self, cell: CellView, epoch: int, epochs: int, values: Mapping[str, float]) -> None:
         """Write the losses of an epoch."""
-        click.echo(f"{self._name(cell)}: epoch {epoch}/{epochs}, {epoch_text(values)}")
+        echo(f"{self._name(cell)}: epoch {epoch}/{epochs}, {epoch_text(values)}")
 
     def cell_finished(self, cell: CellView, outcome: CellOutcome) -> None:
         """Write how a cell ended."""
-        click.echo(f"{self._name(cell)}: {outcome_text(outcome, _seconds_since(self._started.get(cell.key)))}")
+        echo(f"{self._name(cell)}: {outcome_text(outcome, _seconds_since(self._started.get(cell.key)))}")
 
     def message(self, text: str) -> None:
         """Write a note."""
-        click.echo(f"note: {text}")
+        echo(f"note: {text}")
 
     def _name(self, cell: CellView) -> str:
         number = self._numbers.setdefault(cell.key, len(self._numbers) + 1)
@@ -163,7 +163,7 @@ class LiveObserver:
         yield self._progress
         working = list(self._working.values())  # a copy, because another thread draws
         if len(working) == 1 and working[0].details:
-            yield Text(working[0].details, style="dim", no_wrap=True, overflow="ellipsis")
+            yield Text(printable(working[0].details), style="dim", no_wrap=True, overflow="ellipsis")
 
     def data_progress(self, description: str, done: int, total: int | None) -> None:
         """Advance the bar of the data."""
@@ -238,7 +238,7 @@ class LiveObserver:
             self._progress.update(self._cells, completed=done, count=f"{self._done}/{self._total}")
 
     def _print(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style=style))
+        self._console.print(Text(printable(text), style=style))
 
 
 def data_line(summary: DataSummary) -> str:

@@ -13,6 +13,7 @@ import rich_click as click
 from benchmarker.cli.interrupts import exit_code
 from benchmarker.cli.options import PATH, command_settings, ranking_options, study_argument
 from benchmarker.errors import PluginError
+from benchmarker.printing import echo
 
 if TYPE_CHECKING:
     from benchmarker.results.study_results import ReportOptions
@@ -69,7 +70,7 @@ def report(
     try:
         _watch(study, formats, folder, options, interval)
     except KeyboardInterrupt as error:
-        click.echo("stopped; the files stay as they are")
+        echo("stopped; the files stay as they are")
         return exit_code(error, after_ctrl_c=0)
     return 0
 
@@ -95,10 +96,10 @@ def write_report(study: Path, formats: Sequence[str], folder: Path, options: Rep
     # Everything is rendered before anything is written, so that a format that fails leaves the old report complete.
     for file, content in files.items():
         state = "written" if write_file(folder / file, content, parents=True) else "unchanged"
-        click.echo(f"{state}  {folder / file}  ({_size(len(content))})")
+        echo(f"{state}  {folder / file}  ({_size(len(content))})")
     board = results.study
     done = board.count("ok")
-    click.echo(f"{done} of {len(board.cells)} cells finished")
+    echo(f"{done} of {len(board.cells)} cells finished")
     return board.count("pending")
 
 
@@ -115,9 +116,9 @@ def _watch(study: Path, formats: Sequence[str], folder: Path, options: ReportOpt
             if not pending:
                 # The last version does not make the browser reload.
                 write_report(study, formats, folder, options)
-                click.echo("no cell is pending: done")
+                echo("no cell is pending: done")
                 return
-            click.echo(f"watching; {pending} pending (Ctrl-C stops)")
+            echo(f"watching; {pending} pending (Ctrl-C stops)")
         time.sleep(interval)
 
 

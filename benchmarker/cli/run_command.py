@@ -19,6 +19,7 @@ from benchmarker.cli.options import (
 )
 from benchmarker.cli.output import on_terminal, show
 from benchmarker.errors import PluginError
+from benchmarker.printing import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +140,7 @@ def run_registry(
                 policy=policy,
             )
     except KeyboardInterrupt as error:
-        click.echo("interrupted: finished cells are kept; run the same command again to resume the others", err=True)
+        echo("interrupted: finished cells are kept; run the same command again to resume the others", err=True)
         return exit_code(error)
     _conclude(results, loaded, outcome)
     return 1 if outcome.failed or outcome.generators_failed else 0
@@ -174,9 +175,9 @@ def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> N
     ]
     summary = "\n".join(lines)
     if on_terminal():
-        click.echo()
+        echo()
         show(rendered)
-        click.echo(f"\n{summary}")
+        echo(f"\n{summary}")
     else:
-        click.echo(f"\n{summary}\n")
+        echo(f"\n{summary}\n")
         show(rendered)

@@ -8,6 +8,7 @@ import rich_click as click
 
 from benchmarker.cli.options import PATH, command_settings
 from benchmarker.cli.output import counted, planned
+from benchmarker.printing import echo
 
 INVALID = 2
 
@@ -32,13 +33,13 @@ def validate(registries: tuple[Path, ...]) -> int:
         except RegistryError as error:
             invalid = True
             for problem in error.problems:
-                click.echo(problem, err=True)
+                echo(problem, err=True)
         else:
-            click.echo("\n".join(report))
+            echo("\n".join(report))
     broken = installed().broken
     if broken:
         verb = "is" if len(broken) == 1 else "are"
-        click.echo(f"{counted(len(broken), 'plugin')} {verb} broken; benchmarker list -v shows why", err=True)
+        echo(f"{counted(len(broken), 'plugin')} {verb} broken; benchmarker list -v shows why", err=True)
     return INVALID if invalid else 0
 
 

@@ -1,8 +1,8 @@
 """A cache of what was read of a study's runs, so that ten thousand of them need not be parsed again.
 
 The cache is never the truth. A run is taken from it only if inode, size, time of modification and time of change of its
-manifest, metrics and costs are what they were when the files were read; every other run is read from its folder. Files
-that changed less than two seconds before they were read are not cached, because they could change again without their
+folder, manifest, metrics and costs are what they were when the files were read; every other run is read from its
+folder. What changed less than two seconds before it was read is not cached, because it could change again without its
 times showing it. Deleting ``.index`` costs nothing but the time to read the runs again.
 
 The file is an SQLite database. Runs share nearly everything but their numbers, so what they share is stored once.
@@ -33,11 +33,13 @@ INDEX_FILE = ".index"
 FEWEST_RUNS = 200
 """Studies with fewer runs are read as fast without a cache."""
 
-_VERSION = (3, __version__)
+_VERSION = (4, __version__)
 _SETTLED_NS = 2_000_000_000
-_FILES = (MANIFEST_FILE, METRICS_FILE, COSTS_FILE)
+_STAMPED = ("", MANIFEST_FILE, METRICS_FILE, COSTS_FILE)
+"""Files of a run whose changes matter, and the folder itself, which changes when anything in it is renamed."""
+
 _COSTS = "costs"
-_STAMP = struct.Struct(f"<{4 * len(_FILES)}q")
+_STAMP = struct.Struct(f"<{4 * len(_STAMPED)}q")
 _INTEGER, _REAL = struct.Struct("<q"), struct.Struct("<d")
 _SCHEMA = """
 CREATE TABLE version (format INTEGER, benchmarker TEXT);
@@ -312,11 +314,11 @@ def _decode(database: Any) -> RunIndex:
 
 
 def stamp(folder: str) -> bytes:
-    """Return what shows whether manifest, metrics and costs of a run are still the same; zeros for missing files."""
+    """Return what shows whether folder, manifest, metrics and costs of a run are the same; zeros for missing files."""
     found: list[int] = []
-    for name in _FILES:
+    for name in _STAMPED:
         try:
-            status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - creating 30,000 Path objects takes longer than the calls
+            status = os.lstat(f"{folder}/{name}")  # creating 40,000 Path objects takes longer than the calls
         except OSError:
             found += (0, 0, 0, 0)
         else:

@@ -34,6 +34,7 @@ from benchmarker.study.layout import (
     RUNS_FOLDER,
     run_name,
 )
+from benchmarker.study.opening import oddity, require_ordinary
 from benchmarker.study.plan import DatasetRecord, PlanEntry, PlanHeader, PlanOutline, read_outline
 from benchmarker.study.runs import (
     MANIFEST,
@@ -305,7 +306,8 @@ def read_study(folder: Path) -> Study:
     Raises
     ------
     StorageError
-        If there is no readable plan. Damaged runs raise nothing; their cells are ``"unreadable"``.
+        If there is no readable plan, or the folder holds links or other things that no run writes. Damaged runs raise
+        nothing; their cells are ``"unreadable"``.
     """
     with uncollected(stays=_is_long(folder / PLAN_FILE)):
         plan = _require_plan(folder)
@@ -325,6 +327,7 @@ def read_study(folder: Path) -> Study:
 def _require_plan(folder: Path) -> PlanOutline:
     if not folder.is_dir():
         raise StorageError(f"{folder}: there is no such folder. {_studies_nearby(folder)}")
+    require_ordinary(folder)
     plan = read_outline(folder)
     if plan is None:
         raise StorageError(f"{folder}: is not a study: it holds no {PLAN_FILE}. {_studies_nearby(folder)}")
@@ -380,11 +383,17 @@ class _StudyReader:
             if (known := self._index.get(name, key, before)) is not None:
                 return known, path
         try:
+            _require_ordinary_run(path)
             run = read(key, Path(path))
         except (_MalformedError, OSError) as error:
             message = f"{RUNS_FOLDER}/{name}/{error}"
             return RunSummary(status="unreadable", kind="unreadable", message=message), path
         return (run if self._index is None else self._index.add(name, key, before, run)), path
+
+
+def _require_ordinary_run(path: str) -> None:
+    if (odd := oddity(path)) is not None:
+        raise _MalformedError(f"{odd}, which no run writes; it is neither read nor written")
 
 
 def _finished_cell(key: str, folder: Path) -> RunSummary:

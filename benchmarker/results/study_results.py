@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from benchmarker.contracts.images import LabelledImages
 
+_UNKNOWN_VERSION = "of an unknown version"
 _DESCRIPTION_START = 200  # bytes of prepared.json that hold the digest, which is written first
 _NUMBER = re.compile(r"\d+")
 
@@ -304,13 +305,36 @@ def find_prepared(digest: str) -> LabelledImages | None:
     return None
 
 
+def _requirements(packages: Mapping[str, str]) -> Iterator[str]:
+    """Yield the requirements of packages, without those whose name or version could be anything else to pip."""
+    from packaging.utils import InvalidName, canonicalize_name
+
+    for name, version in packages.items():
+        try:
+            canonicalize_name(name, validate=True)
+        except InvalidName:
+            continue
+        if (valid := _version(version)) != _UNKNOWN_VERSION:
+            yield f"{name}=={valid}"
+
+
+def _version(text: str) -> str:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return str(Version(text))
+    except InvalidVersion:
+        return _UNKNOWN_VERSION
+
+
 def _commands(results: StudyResults) -> Iterator[str]:
     plan = results.study.plan
     if results.environments:
         fingerprint = results.environments[0].fingerprint
-        pinned = {"galaxy-benchmarker": fingerprint.benchmarker, **fingerprint.packages}
-        wanted = [f"{name}=={version}" for name, version in pinned.items()]
-        yield shlex.join(["python", "-m", "pip", "install", *wanted])
+        # No index of packages has it, so that whoever registered the name there would be installed instead.
+        yield f"# galaxy-benchmarker {_version(fingerprint.benchmarker)}: `make install` in a checkout of that version"
+        if wanted := [*_requirements(fingerprint.packages)]:
+            yield shlex.join(["python", "-m", "pip", "install", *wanted])
     run = ["benchmarker", "run", f"registry{PurePosixPath(plan.registry.name).suffix}"]
     seeds = ",".join(map(str, dict.fromkeys(cell.seed for cell in results.cells)))
     run += ["-s", seeds] if seeds else []

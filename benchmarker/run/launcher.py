@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarker.backends import worker_environment
 from benchmarker.contracts.settings import Split
-from benchmarker.files import storage_error
+from benchmarker.files import open_to_append
 from benchmarker.run.policy import DEVICES_VARIABLE
 from benchmarker.run.processes import Conditions, StoppedError, Watch, count_memory_kills, exit_cause, stop
 from benchmarker.run.run_folders import WorkFolder
@@ -147,11 +147,7 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
     environment = worker_environment(spec.backend, spec.threads)
     if conditions.device is not None:
         environment[DEVICES_VARIABLE] = conditions.device
-    try:
-        log = (folder.path / LOG_FILE).open("ab")
-    except OSError as error:
-        raise storage_error(error, folder.path) from error
-    with log:
+    with open_to_append(folder.path / LOG_FILE) as log:
         descriptors = [] if conditions.claim is None else [conditions.claim]
         try:
             worker = conditions.workers.start(environment, log, descriptors)

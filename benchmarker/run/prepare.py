@@ -262,7 +262,8 @@ def _write(study: Path, plan: Plan, loaded: LoadedRegistry) -> int:
     """Write the plan, joined with the one that is there; return how many cells left it."""
     with planning(study):
         for aside in study.glob(f".*{PARTIAL_SUFFIX}"):  # of planners that were killed
-            aside.unlink()
+            if aside.is_file():
+                aside.unlink()
         existing = read_plan(study)
         existing_cells = existing.cells if existing is not None else ()
         _refuse_other_dataset(study, plan.dataset.name, existing_cells)

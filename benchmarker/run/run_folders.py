@@ -24,6 +24,7 @@ from benchmarker.study.layout import (
 )
 from benchmarker.study.locks import claim
 from benchmarker.study.observer import CellOutcome, CellView
+from benchmarker.study.opening import oddity
 from benchmarker.study.plan import Planned, PlannedCell
 from benchmarker.study.protocol import Job
 from benchmarker.study.runs import (
@@ -170,7 +171,8 @@ class WorkFolder:
         """
         if self._testing:
             self._keep_interrupted_training()
-        if fresh or self._testing:
+        # No attempt left a link or a pipe; whoever did wants something else to be read or written.
+        if fresh or self._testing or oddity(self.path) is not None:
             shutil.rmtree(self.path, ignore_errors=True)
         elif (settled := self.settled()) is not None:
             return settled
@@ -275,6 +277,7 @@ class ExistingRuns:
             return found
         if self._counts(paths.failed) and not paths.working.exists():
             try:
+                _require_ordinary_run(paths.failed)
                 failure = read_failure(paths.failed)
             except StorageError as error:
                 self._report_damage(error)
@@ -302,6 +305,7 @@ class ExistingRuns:
     def _finished(self, folder: Path, planned: Planned) -> CellOutcome | None:
         is_cell = isinstance(planned, PlannedCell)
         try:
+            _require_ordinary_run(folder)
             manifest = read_manifest(folder)
             outcome = read_success(folder, planned)
             (CellCosts if is_cell else GeneratorCosts).read(folder / COSTS_FILE)
@@ -336,6 +340,11 @@ class ExistingRuns:
         if str(error) not in self._reported:
             self._reported.add(str(error))
             self._report(f"{error}; the cell is run again")
+
+
+def _require_ordinary_run(folder: Path) -> None:
+    if (odd := oddity(folder)) is not None:
+        raise StorageError(f"{folder}: {odd}, which no run writes")
 
 
 def _restore(replaced: Path, final: Path) -> None:

@@ -7,6 +7,7 @@ a line; everything that libraries print goes to standard error, which the parent
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from benchmarker import descendants
 from benchmarker.containment import describe
 from benchmarker.discovery import blamed
 from benchmarker.errors import BenchmarkerError, shorten
-from benchmarker.files import remove_half_line, storage_error, write_text
+from benchmarker.files import open_to_append, remove_half_line, storage_error, write_text
 from benchmarker.run.run_folders import finish, identity, now
 from benchmarker.study.layout import EVENTS_FILE, TRACEBACK_FILE
 from benchmarker.study.protocol import (
@@ -95,7 +96,7 @@ def main() -> int:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     events = job.folder / EVENTS_FILE
     remove_half_line(events)
-    with events.open("a", encoding="utf-8") as file:
+    with io.TextIOWrapper(open_to_append(events), encoding="utf-8") as file:
         return _do(job, _Reporter(pipe, file))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarker.errors import StorageError
 from benchmarker.locks import Lock, is_locked, try_lock, wait_for_lock
 from benchmarker.study.layout import RUNS_FOLDER
+from benchmarker.study.opening import require_ordinary
 
 _STUDY_LOCK = ".lock"
 _PLAN_LOCK = ".plan.lock"
@@ -41,8 +42,9 @@ def joined(study: Path) -> Iterator[None]:
     Raises
     ------
     StorageError
-        If a command that needs the study for itself holds it.
+        If a command that needs the study for itself holds it, or it holds links or other things that no run writes.
     """
+    require_ordinary(study)
     held = wait_for_lock(study / _STUDY_LOCK, shared=True, timeout=_STUDY_SECONDS)
     if held is None:
         raise StorageError(
@@ -81,8 +83,10 @@ def exclusive(study: Path) -> Iterator[None]:
     Raises
     ------
     StorageError
-        If a run is working on the study, or a worker that outlived its run.
+        If a run is working on the study, or a worker that outlived its run, or the study holds links or other things
+        that no run writes.
     """
+    require_ordinary(study)
     # Whoever works on a study shares this lock; no cell is claimed without it.
     held = try_lock(study / _STUDY_LOCK)
     if held is None:

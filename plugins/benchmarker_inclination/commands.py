@@ -9,7 +9,7 @@ from typing import Any
 
 import rich_click as click
 
-from benchmarker import ConfigurationError, command_settings
+from benchmarker import ConfigurationError, command_settings, echo
 
 _FOLDER = click.Path(path_type=Path)
 _MODEL = click.Choice(["model4", "model5", "model6"])
@@ -41,7 +41,7 @@ def _batches() -> Decorator:
 
 
 def _report(verbose: bool) -> Callable[[str], None]:
-    return click.echo if verbose else lambda _text: None
+    return echo if verbose else lambda _text: None
 
 
 @click.group(
@@ -74,7 +74,7 @@ def prep(*, impath: Path, imroot: str, catalog: Path, band: str, size: int, outf
     written = prepare_band(
         galaxies, impath, root=imroot, band=band, size=size, output=outfolder, report=_report(verbose)
     )
-    click.echo(f"{written} of {len(galaxies)} galaxies of the catalogue have a {band} image.")
+    echo(f"{written} of {len(galaxies)} galaxies of the catalogue have a {band} image.")
 
 
 @inclination.command(epilog="Example: benchmarker inclination compress -i 128x128_RGB -o compressed")
@@ -108,7 +108,7 @@ def split(*, infolder: Path, size: int, outfolder: Path, n_subsamples: int, leak
     from benchmarker_inclination.samples import split_bands
 
     partition = split_bands(infolder, size, outfolder, n_subsamples=n_subsamples, report=_report(verbose), leak=leak)
-    click.echo(f"{len(partition.test)} galaxies for testing, {len(partition.train)} for training.")
+    echo(f"{len(partition.test)} galaxies for testing, {len(partition.train)} for training.")
 
 
 @inclination.command(epilog="Example: benchmarker inclination augment -i samples -o augmented -n 3 -b 50 -z 1000")
@@ -204,7 +204,7 @@ def evaluate(
         if table is not None
         else evaluate_models(samples, size, models, iteration, outfolder)
     )
-    click.echo(found)
+    echo(found)
 
 
 @inclination.command(epilog="Example: benchmarker inclination pipeline -p galaxies -c catalog.csv -o work -b 5 -z 3")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import rich_click as click
 
-from benchmarker import Command
+from benchmarker import Command, echo
 from benchmarker.cli import main
 from benchmarker.cli.entry import LazyGroup, cli
 from benchmarker.discovery import BrokenPlugin, Plugins
@@ -17,7 +17,7 @@ from tests.registries import plugins_of
 @click.argument("count", type=int)
 def stack(count: int) -> int:
     """Stack images."""
-    click.echo(f"stacked {count}")
+    echo(f"stacked {count}")
     return 3
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker import command_settings, flatten
+from benchmarker import command_settings, echo, flatten
 from benchmarker_reports.commands.writing import table
 from benchmarker_reports.content.values import signed_as, written_p
 
@@ -59,7 +59,7 @@ def command(
         return
     if svg is not None:
         raise click.UsageError("--svg draws ranks over datasets. Add --ranks or a third study.")
-    click.echo(described(*selections))
+    echo(described(*selections))
 
 
 def _rank(selections: Sequence[Selection], level: float, svg: Path | None) -> None:
@@ -67,10 +67,10 @@ def _rank(selections: Sequence[Selection], level: float, svg: Path | None) -> No
     from benchmarker_reports.commands.rank_picture import rank_svg
 
     found = ranking.ranked(selections)
-    click.echo(ranking.described(found, level))
+    echo(ranking.described(found, level))
     if svg is not None:
         svg.write_text(rank_svg(found.diagram), encoding="utf-8")
-        click.echo(f"Wrote {svg}")
+        echo(f"Wrote {svg}")
 
 
 def described(first: Selection, second: Selection) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from benchmarker import command_settings
+from benchmarker import command_settings, echo
 from benchmarker_reports.commands.writing import table, written_time
 from benchmarker_reports.content.values import signed_as
 
@@ -45,7 +45,7 @@ def command(*, study: Path, delta: float, target: float, level: float, checkpoin
     results = open_results(study)
     settings = comparison_settings(results, level=level, checkpoint=checkpoint)
     found = study_power(results, settings, delta, target=target, checkpoint=checkpoint, reference=reference)
-    click.echo(described(found, settings, delta, target))
+    echo(described(found, settings, delta, target))
 
 
 def described(found: StudyPower, settings: ComparisonSettings, delta: float, target: float) -> str:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import rich_click as click
 
-from benchmarker import command_settings
+from benchmarker import command_settings, echo
 
 # Libraries that each program needs; the extra that installs them has the same name.
 NEEDS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
@@ -35,7 +35,7 @@ def command(*, study: str, program: str, out: str) -> None:
 
     require(program)
     exporter = importlib.import_module(f"benchmarker_reports.exports.{program}")
-    click.echo(exporter.export(open_results(study), out))
+    echo(exporter.export(open_results(study), out))
 
 
 def require(program: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarker import ReportOptions, StudyResults
+from benchmarker import ReportOptions, StudyResults, printable
 from benchmarker_reports.content.study import StudyContent
 from benchmarker_reports.formats.tables import TextTable, text_tables
 
@@ -56,6 +56,8 @@ def _table(head: Sequence[str], numeric: Sequence[bool], rows: Sequence[Sequence
 
 
 def _escaped(text: str) -> str:
-    for character in "\\|*<`":
+    """Return text as one line that is neither a link, a picture nor HTML to those who render it."""
+    text = " ".join(printable(text).split())
+    for character in "\\|*<`[]":
         text = text.replace(character, f"\\{character}")
-    return text
+    return text.replace("://", ":\\//")  # addresses become links by themselves

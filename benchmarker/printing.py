@@ -1,0 +1,63 @@
+"""Print text that comes from studies, plugins, archives and servers without letting it command the terminal.
+
+Names and messages may hold escape sequences that retitle a window, write to the clipboard, or hide and forge lines
+(OSC 0, OSC 52, CSI), also where output goes through a pipe before anybody looks at it. They are shown as escapes here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Literal
+
+Style = Literal["bold", "dim"]
+
+# C0 controls other than line feed and tab, DEL, C1 controls, marks that reverse the direction of text, lone surrogates.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\N{ARABIC LETTER MARK}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}"
+    "\N{LEFT-TO-RIGHT EMBEDDING}-\N{RIGHT-TO-LEFT OVERRIDE}\N{LEFT-TO-RIGHT ISOLATE}-\N{POP DIRECTIONAL ISOLATE}"
+    "\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Return text with its control characters shown as escapes; line feeds and tabs stay.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Examples
+    --------
+    >>> printable("3C 31\x1b]0;owned\x07")
+    '3C 31\\x1b]0;owned\\x07'
+    """
+    return _CONTROLS.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def echo(text: str = "", *, nl: bool = True, err: bool = False, style: Style | None = None) -> None:
+    """Print text with its control characters shown as escapes, so that no terminal obeys them.
+
+    Parameters
+    ----------
+    text : str
+        What to print.
+    nl : bool
+        Whether to end with a line feed.
+    err : bool
+        Whether to print to standard error.
+    style : {"bold", "dim"}, optional
+        How terminals show it, unless NO_COLOR is set.
+    """
+    import click
+
+    shown = printable(text)
+    if style is not None and "NO_COLOR" not in os.environ:
+        shown = click.style(shown, bold=style == "bold" or None, dim=style == "dim" or None)
+    click.echo(shown, nl=nl, err=err)  # noqa: TID251 - everything else comes here

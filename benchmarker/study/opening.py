@@ -1,0 +1,113 @@
+"""Check that a study holds nothing but files and folders of a sensible size, before anything in it is read or written.
+
+Studies travel: a referee opens an author's, a consortium merges twenty. A link in one may lead to any file of whoever
+opens it, and reading or writing it would then disclose or overwrite that file; a pipe would keep a command waiting for
+ever, a device would never end, and a table of 64 GiB may take no space at all on a disk. A study that a run wrote holds
+none of these, so all of them are refused.
+
+Names are examined with ``lstat`` alone: nothing is opened to find out what it is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarker.errors import StorageError
+from benchmarker.study.layout import RUNS_FOLDER
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_LARGEST = {
+    ".json": 256 << 20,
+    ".jsonl": 1 << 30,
+    ".csv": 1 << 30,
+    ".yaml": 64 << 20,
+    ".txt": 1 << 30,
+    ".png": 64 << 20,
+}
+"""Bytes that a file may have by its suffix, where it is read as a whole. The plan of 10,000 cells has 20 MB."""
+
+_DEEPEST = 8
+"""Levels of folders that a study may have; runs use three."""
+
+
+def require_ordinary(study: Path) -> None:
+    """Refuse a study that holds a link, a pipe, a device or an absurdly large file beside its runs, or in place of one.
+
+    What runs contain is checked by `oddity`, run by run, so that a bad run does not hide the others.
+
+    Parameters
+    ----------
+    study : Path
+        Path of the study; itself it may be a link, because the user named it.
+
+    Raises
+    ------
+    StorageError
+        If there is one. A folder that does not exist is not refused.
+    """
+    found = next(_oddities(os.fspath(study), "", inside_runs=False), None)
+    if found is not None:
+        raise StorageError(
+            f"{study}: {found}. No run writes such a thing, and it is neither read nor written: remove it, or ask "
+            "whoever sent the study"
+        )
+
+
+def oddity(folder: str | Path) -> str | None:
+    """Return the first thing in a run's folder that no run writes: a link, a pipe, a device, an absurdly large file.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Path of the folder.
+
+    Returns
+    -------
+    str or None
+        Its name and kind, such as ``"log.txt is a symbolic link"``; None where all is well.
+    """
+    return next(_oddities(os.fspath(folder), "", inside_runs=True), None)
+
+
+def _oddities(folder: str, prefix: str, *, inside_runs: bool, level: int = 1) -> Iterator[str]:
+    if level > _DEEPEST:
+        yield f"{prefix.rstrip('/')} lies more than {_DEEPEST} folders deep"
+        return
+    try:
+        entries = os.scandir(folder)
+    except OSError:  # missing, or not readable: whoever reads it says so
+        return
+    with entries:
+        for entry in entries:
+            name = f"{prefix}{entry.name}"
+            # Most file systems tell the kind of an entry with its name, so this takes no further call.
+            if entry.is_dir(follow_symlinks=False):
+                if inside_runs or prefix != f"{RUNS_FOLDER}/":
+                    yield from _oddities(entry.path, f"{name}/", inside_runs=inside_runs, level=level + 1)
+            elif not entry.is_file(follow_symlinks=False):
+                yield f"{name} is {_kind(entry)}"
+            elif (most := _LARGEST.get(os.path.splitext(entry.name)[1])) is not None and _size(entry) > most:  # noqa: PTH122
+                yield f"{name} has {_size(entry):,} bytes, where {most:,} are the most that is read"
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    try:
+        return _KINDS.get(stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode), "neither a file nor a folder")
+    except OSError:
+        return "neither a file nor a folder"
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        return 0
