@@ -124,3 +124,8 @@ from .statistics.verdicts import equivalence_p as equivalence_p
 from .statistics.verdicts import holm as holm
 from .statistics.verdicts import pooled_mcnemar as pooled_mcnemar
 from .statistics.verdicts import verdict as verdict
+from .study.selectors import Choice as Choice
+from .study.selectors import RunName as RunName
+from .study.selectors import choose_runs as choose_runs
+from .study.selectors import select_runs as select_runs
+from .study.selectors import split_study as split_study

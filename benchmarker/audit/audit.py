@@ -37,12 +37,12 @@ from benchmarker.run.launcher import launch
 from benchmarker.study.layout import CHECKPOINTS, LOG_FILE, PLAN_FILE, RunPaths, predictions_file
 from benchmarker.study.links import read_trail
 from benchmarker.study.plan import PlannedCell, SourceRecord, read_plan
+from benchmarker.study.selectors import select_runs
 
 Announce = Callable[[str], None]
 
 # Unreadable runs claim results as well.
 _WITH_RESULTS = ("ok", "unreadable")
-_MOST_NAMES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def audit_study(
     folder: Path,
     *,
     plugins: Plugins,
-    names: Sequence[str] = (),
+    cells: str = "",
     sample: int | None = None,
     train: bool = True,
     keep: Path | None = None,
@@ -72,8 +72,8 @@ def audit_study(
         Path of the study; nothing in it is changed.
     plugins : Plugins
         Installed plugins.
-    names : sequence of str
-        Cells to audit: ``model/arm/seed``, ``model/arm`` or ``model``; all finished ones by default.
+    cells : str
+        Selector of the cells to audit; all finished ones by default.
     sample : int, optional
         Number of cells to draw from those.
     train : bool
@@ -93,7 +93,7 @@ def audit_study(
         If there is no such study.
     """
     study = read_study(folder)
-    chosen, selection = select(study, names, sample)
+    chosen, selection = select(study, cells, sample)
     generators = {generator.key: generator for generator in study.generators}
     _require_plugins(chosen, plugins)
     require_generators(chosen, generators, plugins)
@@ -121,15 +121,15 @@ def audit_study(
     )
 
 
-def select(study: Study, names: Sequence[str], sample: int | None) -> tuple[list[CellRecord], str]:
+def select(study: Study, selector: str, sample: int | None) -> tuple[list[CellRecord], str]:
     """Choose cells to audit, and say how they were chosen.
 
     Parameters
     ----------
     study : Study
         Study to choose from.
-    names : sequence of str
-        ``model/arm/seed``, ``model/arm`` or ``model``; empty for all finished cells.
+    selector : str
+        Selector of cells; empty for all finished ones.
     sample : int or None
         Number of cells to draw from those.
 
@@ -141,8 +141,8 @@ def select(study: Study, names: Sequence[str], sample: int | None) -> tuple[list
     finished = _with_results(study)
     if not finished:
         raise ConfigurationError(f"{study.folder}: no cell has finished, so there is nothing to audit")
-    cells = _named(study, names) if names else finished
-    selection = f"{len(cells)} named" if names else "all finished cells"
+    cells = _named(study, selector) if selector else finished
+    selection = f"{len(cells)} named" if selector else "all finished cells"
     if sample is None or sample == len(cells):
         return cells, selection
     if sample > len(cells):
@@ -157,19 +157,13 @@ def _with_results(study: Study) -> list[CellRecord]:
     return [cell for cell in study.cells if cell.status in _WITH_RESULTS]
 
 
-def _named(study: Study, names: Sequence[str]) -> list[CellRecord]:
-    chosen: set[str] = set()
-    for wanted in names:
-        found = [cell for cell in study.cells if wanted in {cell.name, f"{cell.model}/{cell.arm}", cell.model}]
-        if not found:
-            known = ", ".join(cell.name for cell in study.cells[:_MOST_NAMES])
-            raise ConfigurationError(f"{study.folder} has no cell {wanted!r}; there are: {known}")
-        unfinished = [cell for cell in found if cell.status not in _WITH_RESULTS]
-        if unfinished:
-            name, status = unfinished[0].name, unfinished[0].status
-            raise ConfigurationError(f"{name} is {status}: only finished cells can be audited")
-        chosen |= {cell.key for cell in found}
-    return [cell for cell in study.cells if cell.key in chosen]
+def _named(study: Study, selector: str) -> list[CellRecord]:
+    chosen = select_runs(study.cells, selector, where=str(study.folder))
+    unfinished = [cell for cell in chosen if cell.status not in _WITH_RESULTS]
+    if unfinished:
+        name, status = unfinished[0].name, unfinished[0].status
+        raise ConfigurationError(f"{name} is {status}: only finished cells can be audited")
+    return chosen
 
 
 def _require_plugins(cells: Sequence[CellRecord], plugins: Plugins) -> None:

@@ -23,7 +23,8 @@ from benchmarker.printing import echo
 )
 @study_argument
 @click.option("--cells", metavar="CELL[,CELL...]",
-              help="Cells (model/arm/seed, model/arm or model) to audit. [default: all finished cells]")  # fmt: skip
+              help="Cells to audit: network, network/arm, network/arm/seed or the beginning of a key. "
+              "[default: all finished cells]")  # fmt: skip
 @click.option("--sample", type=click.IntRange(min=1), metavar="N",
               help="Audit a random sample of N cells, which is the same every time.")  # fmt: skip
 @click.option("--offline", is_flag=True, help="Train nothing; only check the files against the trails.")
@@ -62,7 +63,7 @@ def audit(
         report = audit_study(
             study,
             plugins=installed(),
-            names=[part.strip() for part in (cells or "").split(",") if part.strip()],
+            cells=cells or "",
             sample=sample,
             train=not offline,
             keep=keep,

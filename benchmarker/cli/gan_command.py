@@ -141,7 +141,9 @@ class Drawing:
 _drawing_options = collected(
     "drawing",
     Drawing,
-    click.option("--generator", metavar="NAME", help="Name of the generator, if the study has several."),
+    click.option("--generator", metavar="GENERATOR",
+                 help="Name of the generator, name/generator/seed or the beginning of its key, if the study has "
+                 "several."),
     click.option("--seed", type=click.IntRange(min=0), metavar="N",
                  help="Seed of the generator, if the study has several."),
     click.option("--epoch", type=click.IntRange(min=1), metavar="N",

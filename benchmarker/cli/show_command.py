@@ -10,6 +10,7 @@ import rich_click as click
 from benchmarker.cli import output
 from benchmarker.cli.options import command_settings, study_argument
 from benchmarker.errors import ConfigurationError
+from benchmarker.study.selectors import select_runs
 
 if TYPE_CHECKING:
     from benchmarker.results.study import CellRecord, GeneratorRecord, Study
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def show(study: Path, cell: str | None) -> None:
     """Show the cells of a study with their results, or all details of one cell.
 
-    CELL is model/arm/seed, model/arm or model, as far as that is unique, or the beginning of a key.
+    CELL is network/arm/seed, network/arm or network, as far as that is unique, or the beginning of a key.
     """
     from benchmarker.cli import show_views
     from benchmarker.results.study import read_study
@@ -39,8 +40,8 @@ def show(study: Path, cell: str | None) -> None:
     output.show(show_views.run_view(found, find_cell(found, cell)))
 
 
-def find_cell(study: Study, wanted: str) -> CellRecord | GeneratorRecord:
-    """Return the one cell or generator with a name, a part of a name or a key.
+def find_cell(study: Study, selector: str) -> CellRecord | GeneratorRecord:
+    """Return the one cell or generator that a selector names.
 
     Raises
     ------
@@ -48,20 +49,9 @@ def find_cell(study: Study, wanted: str) -> CellRecord | GeneratorRecord:
         If there are none or several.
     """
     known: list[CellRecord | GeneratorRecord] = [*study.cells, *study.generators]
-    found = [record for record in known if wanted in _names(record) or record.key.startswith(wanted.lower())]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    found = select_runs(known, selector, where=str(study.folder))
+    if len(found) > 1:
         names = ", ".join(f"{record.name} ({record.key[:8]})" for record in found[:8])
         more = " ..." if len(found) > 8 else ""
-        raise ConfigurationError(f"{wanted!r} may be {len(found)} cells: {names}{more}")
-    import difflib
-
-    names = ", ".join(difflib.get_close_matches(wanted, [record.name for record in known], n=3, cutoff=0.4))
-    hint = f"did you mean {names}?" if names else f"benchmarker show {study.folder} lists them."
-    raise ConfigurationError(f"{study.folder} has no cell {wanted!r}: {hint}")
-
-
-def _names(record: CellRecord | GeneratorRecord) -> set[str]:
-    """Return ``model/arm/seed``, ``model/arm`` and ``model``."""
-    return {record.name, record.name.rsplit("/", 1)[0], record.name.rsplit("/", 2)[0]}
+        raise ConfigurationError(f"{selector!r} may be {len(found)} cells: {names}{more}")
+    return found[0]

@@ -21,23 +21,24 @@ from benchmarker.hooks import spelling
 from benchmarker.randomness import Stream
 from benchmarker.registry.generated import CLASS
 from benchmarker.study.layout import RunPaths
-from benchmarker.study.plan import PlannedGenerator, read_plan
+from benchmarker.study.plan import PlanEntry, read_outline
 from benchmarker.study.runs import FinishedManifest, read_manifest
+from benchmarker.study.selectors import select_runs
 from benchmarker.study.specs import GeneratorSpec
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
 
-def find_run(folder: Path, label: str | None, seed: int | None) -> Path:
+def find_run(folder: Path, selector: str | None, seed: int | None) -> Path:
     """Return the folder of the one finished run of a generator that is meant.
 
     Parameters
     ----------
     folder : Path
         Folder of a study, or of the run itself.
-    label : str, optional
-        Name of the generator in the registry.
+    selector : str, optional
+        Selector of the generator, such as its name in the registry.
     seed : int, optional
         Seed that it was trained under.
 
@@ -48,27 +49,24 @@ def find_run(folder: Path, label: str | None, seed: int | None) -> Path:
     """
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: there is no such folder; give a study, or the run of a generator in it")
-    plan = read_plan(folder)
+    plan = read_outline(folder)
     if plan is None:
         return folder
+    named = plan.generators if selector is None else select_runs(plan.generators, selector, where=str(folder))
     statuses = {generator.key: _status(folder, generator) for generator in plan.generators}
     finished = [
-        generator
-        for generator in plan.generators
-        if (label is None or spelling(generator.label) == spelling(label))
-        and (seed is None or generator.seed == seed)
-        and statuses[generator.key] == "ok"
+        generator for generator in named if (seed is None or generator.seed == seed) and statuses[generator.key] == "ok"
     ]
     if len(finished) == 1:
         return RunPaths.of(folder, finished[0].key).finished
-    known = (f"{each.label} (seed {each.seed}, {statuses[each.key]})" for each in plan.generators)
+    known = (f"{each.model} (seed {each.seed}, {statuses[each.key]})" for each in plan.generators)
     names = ", ".join(known) or "none"
     if not finished:
         raise ConfigurationError(f"{folder} has no such trained generator; it has: {names}")
     raise ConfigurationError(f"{folder} has several: {names}; choose one by --generator and --seed")
 
 
-def _status(study: Path, generator: PlannedGenerator) -> Literal["ok", "failed", "unreadable", "pending"]:
+def _status(study: Path, generator: PlanEntry) -> Literal["ok", "failed", "unreadable", "pending"]:
     paths = RunPaths.of(study, generator.key)
     if not paths.finished.is_dir():
         return "failed" if paths.failed.is_dir() else "pending"

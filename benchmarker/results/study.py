@@ -82,6 +82,16 @@ class _Record:
         return self.entry.configuration
 
     @property
+    def model(self) -> str:
+        """Name of the network or generator in tables."""
+        return self.entry.model
+
+    @property
+    def arm(self) -> str:
+        """Name of the arm in tables; ``"generator"`` for a generator."""
+        return self.entry.arm
+
+    @property
     def seed(self) -> int:
         """Seed of every stream."""
         return self.entry.seed
@@ -166,19 +176,9 @@ class CellRecord(_Record):
     """
 
     @property
-    def model(self) -> str:
-        """Name of the network in tables."""
-        return self.entry.model
-
-    @property
     def architecture(self) -> str:
         """Name of the architecture."""
         return self.entry.architecture
-
-    @property
-    def arm(self) -> str:
-        """Name of the arm in tables."""
-        return self.entry.arm
 
     @cached_property
     def spec(self) -> CellSpec:

@@ -167,10 +167,10 @@ class NetworkResults:
         found = self.score(seed, metric, index)
         return None if found is None else found.value
 
-    def only(self, seed: int) -> NetworkResults:
-        """Return the same results as if only this seed had been planned."""
-        seeds = {seed: self.seeds[seed]} if seed in self.seeds else {}
-        return replace(self, planned=1, seeds=seeds, _scores={})
+    def only(self, *seeds: int) -> NetworkResults:
+        """Return the same results as if only these seeds had been planned."""
+        kept = {seed: result for seed, result in self.seeds.items() if seed in seeds}
+        return replace(self, planned=len(seeds), seeds=kept, _scores={})
 
 
 def read_network_results(

@@ -43,7 +43,7 @@ def test_compare_of_a_study_with_itself_and_of_single_runs(study: StudyFiles) ->
 
 @pytest.mark.parametrize(
     ("chosen", "message"),
-    [("typo", "no finished run"), ("good/real/x", "a seed"), ("a/b/c/d", "4 parts")],
+    [("typo", "no cell 'typo'"), ("good/real/x", "did you mean good/real/1"), ("a/b/c/d", "no cell 'a/b/c/d'")],
 )
 def test_compare_of_an_unknown_selection_is_an_error(study: StudyFiles, chosen: str, message: str) -> None:
     fill(study, {("good", "real"): 0.9}, seeds=(1,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def test_tensorboard_reads_its_logs(filled: StudyFiles, tmp_path: Path, capsys: 
     assert "3 run(s) written" in export(filled, "tensorboard", logs, capsys)
     files = {path: path.read_bytes() for path in sorted(logs.rglob("*")) if path.is_file()}
     assert len(files) == 3  # all inside the folder, whatever the names of networks
-    (folder,) = logs.glob("convxpress/real/8901-*")
+    (folder,) = logs.glob("study-*/convxpress/real/8901-*")
     events = EventAccumulator(str(folder))
     events.Reload()
     assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 0.5), (2, 0.25)]
@@ -56,7 +57,7 @@ def test_tensorboard_replaces_a_run_that_was_trained_again(
     export(filled, "tensorboard", tmp_path, capsys)
     filled.finish(filled.cells[0], 94.0)
     assert "1 run(s) written" in export(filled, "tensorboard", tmp_path, capsys)
-    assert len([path for path in tmp_path.glob("convxpress/real/8901-*/*") if path.is_file()]) == 1
+    assert len([path for path in tmp_path.glob("study-*/convxpress/real/8901-*/*") if path.is_file()]) == 1
 
 
 def test_mlflow_reads_its_store(filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,6 +89,53 @@ def test_mlflow_reads_its_store(filled: StudyFiles, tmp_path: Path, capsys: pyte
     again = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     assert sorted(again) == sorted(runs)
     assert again["convxpress/real/8901"].data.metrics["test_best/mean_per_class_accuracy"] == 94.0
+
+
+def copied(study: StudyFiles, place: Path, accuracy: float) -> Path:
+    """Return a study with the same title, the same keys and other results."""
+    shutil.copytree(study.folder, place)
+    type(study)(place).finish(study.cells[0], accuracy)
+    return place
+
+
+def test_tensorboard_keeps_studies_of_one_title_apart(
+    filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = copied(filled, tmp_path / "cluster" / "study", 94.0)
+    out = ["--to", "tensorboard", "--out", str(tmp_path / "logs")]
+    for folder, written in ((filled.folder, 3), (other, 3), (filled.folder, 0), (other, 0)):
+        assert main(["export", str(folder), *out]) == 0
+        assert f"{written} run(s) written" in capsys.readouterr().out
+    assert len(list((tmp_path / "logs").glob("study-*/convxpress/real/8901-*"))) == 2
+
+
+def test_mlflow_keeps_studies_of_one_title_apart(
+    filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlflow import MlflowClient
+
+    other = copied(filled, tmp_path / "cluster" / "study", 94.0)
+    filled.plan["title"] = "An exceedingly long title. " * 30
+    filled.write_plan()
+    shutil.copy(filled.folder / "plan.json", other)
+    (folder := tmp_path / "50%41?b").mkdir()
+    store = folder / "r%41ns?.db"
+    moved = tmp_path / "moved"
+    for place, name, written in ((filled.folder, "a", 3), (other, None, 3), (other, None, 0), (moved, "a", 0)):
+        if place == moved:
+            filled.folder.rename(moved)
+        named = [] if name is None else ["--name", name]
+        assert main(["export", str(place), "--to", "mlflow", "--out", str(store), *named]) == 0
+        assert f"{written} run(s) written" in capsys.readouterr().out
+    assert list(folder.iterdir()) == [store]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("50")) == ["50%41?b"]
+    plain = tmp_path / "plain.db"
+    shutil.copy(store, plain)
+    client = MlflowClient(tracking_uri=f"sqlite:///{plain}")
+    (experiment,) = [each for each in client.search_experiments() if each.name != "Default"]
+    assert len(experiment.name) <= 500
+    assert experiment.artifact_location == Path(f"{store}.artifacts").as_uri()
+    assert len(client.search_runs([experiment.experiment_id])) == 6
 
 
 @pytest.mark.parametrize("program", ["tensorboard", "mlflow"])

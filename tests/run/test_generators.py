@@ -190,7 +190,7 @@ def audited(
         return found
 
     def run(folder: Path = painted, **options: Any) -> tuple[AuditReport, CellAudit]:
-        report = audit_study(folder / "study", plugins=discovery.installed(), names=["dot/painted"], **options)
+        report = audit_study(folder / "study", plugins=discovery.installed(), cells="dot/painted", **options)
         (cell,) = report.cells
         return report, cell
 

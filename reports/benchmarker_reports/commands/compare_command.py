@@ -45,8 +45,8 @@ def command(
 ) -> None:
     """Compare two studies, networks or runs: their configuration and environment first, then their results.
 
-    A and B are each STUDY, STUDY:network, STUDY:network/arm or STUDY:network/arm/seed. Results are paired by seed and
-    by test source. Differences are A minus B.
+    A and B are each STUDY, STUDY:network, STUDY:network/arm or STUDY:network/arm/seed; commas separate several
+    networks. Results are paired by seed and by test source. Differences are A minus B.
 
     Three or more studies, or two with --ranks, must use different datasets. The networks that all of them have are
     ranked over datasets, with the critical difference of their mean ranks. Seeds never take the place of datasets.

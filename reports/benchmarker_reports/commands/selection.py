@@ -1,12 +1,20 @@
-"""Selections of ``benchmarker compare``: a study, a network, a network in an arm, or a single run."""
+"""Selections of ``benchmarker compare``: a study, or those of its networks, arms and runs that a selector names."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarker import ConfigurationError, NetworkResults, comparison_settings, open_results, read_network_results
+from benchmarker import (
+    NetworkResults,
+    RunName,
+    choose_runs,
+    comparison_settings,
+    open_results,
+    read_network_results,
+    split_study,
+)
 
 if TYPE_CHECKING:
     from benchmarker import ComparisonSettings, StudyResults
@@ -22,10 +30,9 @@ class Selection:
         The argument as typed.
     results : StudyResults
         The study.
-    network, arm : str or None
-        The network and the arm selected; None for all.
-    seed : int or None
-        The seed selected; None for all.
+    parts : int
+        Number of parts that every choice of the selector names: 0 without a selector, 1 for networks, 2 for networks in
+        an arm, 3 for single runs.
     settings : ComparisonSettings
         Primary metric of the study, with level and margin.
     rows : tuple of NetworkResults
@@ -34,15 +41,21 @@ class Selection:
 
     text: str
     results: StudyResults
-    network: str | None
-    arm: str | None
-    seed: int | None
+    parts: int
     settings: ComparisonSettings
     rows: tuple[NetworkResults, ...]
 
+    def names_one_network(self) -> bool:
+        """Whether the selector names a single network, which may be compared with another one."""
+        return self.parts > 0 and len({row.network for row in self.rows}) == 1
+
+    def names_one_arm(self) -> bool:
+        """Whether the selector names a single arm, which may be compared with another one."""
+        return self.parts > 1 and len({row.arm for row in self.rows}) == 1
+
 
 def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selection:
-    """Open ``STUDY``, ``STUDY:network``, ``STUDY:network/arm`` or ``STUDY:network/arm/seed``.
+    """Open ``STUDY`` or ``STUDY:SELECTOR``.
 
     Raises
     ------
@@ -51,52 +64,53 @@ def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selec
     StorageError
         If there is no such study.
     """
-    folder, chosen = (text, "") if Path(text).is_dir() else _divided(text)
+    folder, selector = split_study(text)
     results = open_results(folder)
-    parts = chosen.split("/") if chosen else []
-    if len(parts) > 3:
-        raise ConfigurationError(
-            f"{text}: STUDY:network/arm/seed was expected. Received: {len(parts)} parts after the colon."
-        )
-    network, arm = (parts[0] if parts else None), (parts[1] if len(parts) > 1 else None)
-    seed = _seed(text, parts[2]) if len(parts) > 2 else None
     settings = comparison_settings(results, level=level, checkpoint=checkpoint)
-    rows = [
-        row
-        for row in read_network_results(results, settings.metric, checkpoint)
-        if network in {None, row.network, row.model} and arm in {None, row.arm}
+    rows: Sequence[NetworkResults] = read_network_results(results, settings.metric, checkpoint)
+    parts = 0
+    if selector:
+        rows, parts = _selected(rows, selector, text)
+    return Selection(text=text, results=results, parts=parts, settings=settings, rows=tuple(rows))
+
+
+def _selected(rows: Sequence[NetworkResults], selector: str, text: str) -> tuple[list[NetworkResults], int]:
+    """Return the rows that a selector names, each with the seeds that it names."""
+    names = [(row, name) for row in rows for name in _names(row)]
+    seeds: dict[int, list[int | None]] = {}
+    choices = choose_runs([name for _, name in names], selector, where=f"{text}: the study")
+    for position in sorted({position for choice in choices for position in choice.positions}):
+        row, name = names[position]
+        seeds.setdefault(id(row), []).append(name.seed)
+    chosen = [
+        row if None in seeds[id(row)] else row.only(*(seed for seed in seeds[id(row)] if seed is not None))
+        for row in rows
+        if id(row) in seeds
     ]
-    if seed is not None:
-        rows = [row.only(seed) for row in rows if seed in row.seeds]
-    if not rows:
-        known = ", ".join(sorted({f"{cell.model}/{cell.arm}" for cell in results.cells}))
-        raise ConfigurationError(f"{text}: the study has no finished run of this name. It has: {known}.")
-    return Selection(
-        text=text, results=results, network=network, arm=arm, seed=seed, settings=settings, rows=tuple(rows)
-    )
+    return chosen, min(choice.parts for choice in choices)
+
+
+def _names(row: NetworkResults) -> list[RunName]:
+    """Return the names of a row as a whole, and of its finished runs."""
+    networks = tuple(dict.fromkeys((row.model, row.network)))
+    runs = [(seed, result.spec.key if result.spec else "") for seed, result in row.seeds.items()]
+    singles = [RunName(networks=networks, arm=row.arm, seed=seed, key=key) for seed, key in runs]
+    return [RunName(networks=networks, arm=row.arm), *singles]
 
 
 def pairs(first: Selection, second: Selection) -> list[tuple[NetworkResults, NetworkResults]]:
-    """Return the rows to compare: those of the same network and arm, unless each side selects a single row."""
+    """Return the rows to compare: those of the same network and arm, unless each side selects a single row.
+
+    Where both sides name networks, and one of them a single one, different networks are compared; the same holds for
+    arms.
+    """
     if len(first.rows) == len(second.rows) == 1:
         return [(first.rows[0], second.rows[0])]
-    same_network = first.network is None or second.network is None
-    same_arm = first.arm is None or second.arm is None
+    same_network = not (first.parts and second.parts and (first.names_one_network() or second.names_one_network()))
+    same_arm = not (first.parts > 1 and second.parts > 1 and (first.names_one_arm() or second.names_one_arm()))
     return [
         (one, other)
         for one in first.rows
         for other in second.rows
         if (not same_network or one.network == other.network) and (not same_arm or one.arm == other.arm)
     ]
-
-
-def _divided(text: str) -> tuple[str, str]:
-    folder, _, chosen = text.rpartition(":")
-    return (folder, chosen) if folder else (text, "")
-
-
-def _seed(text: str, written: str) -> int:
-    try:
-        return int(written)
-    except ValueError as error:
-        raise ConfigurationError(f"{text}: a seed (a whole number) was expected. Received: {written!r}.") from error

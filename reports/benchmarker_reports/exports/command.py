@@ -25,17 +25,30 @@ NEEDS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "al
 @click.option("--to", "program", type=click.Choice(list(NEEDS)), required=True, help="Program to export to.")
 @click.option("--out", required=True, metavar="TARGET",
               help="Folder of logs for TensorBoard; SQLite file or tracking URI for MLflow.")  # fmt: skip
-def command(*, study: str, program: str, out: str) -> None:
+@click.option("--cells", metavar="CELL[,CELL...]",
+              help="Runs to export: network, network/arm, network/arm/seed or the beginning of a key. "
+              "[default: all finished runs]")  # fmt: skip
+@click.option("--name", metavar="NAME",
+              help="Name that tells this study from others in the target. [default: path of the study]")  # fmt: skip
+def command(*, study: str, program: str, out: str, cells: str | None, name: str | None) -> None:
     """Export the finished runs of STUDY to TensorBoard or MLflow.
 
     Another export to the same target adds runs that have finished since, replaces those that were trained again, and
-    leaves the others as they are.
+    leaves the others as they are. Runs of other studies are never touched. Give a study that was moved since its last
+    export, or studies of one path on several machines, a --name.
     """
     from benchmarker import open_results
+    from benchmarker_reports.exports.runs import Exported, finished_runs
 
     require(program)
     exporter = importlib.import_module(f"benchmarker_reports.exports.{program}")
-    echo(exporter.export(open_results(study), out))
+    results = open_results(study)
+    exported = Exported(
+        title=results.title,
+        study=name or str(results.folder.resolve()),
+        runs=tuple(finished_runs(results, cells or "")),
+    )
+    echo(exporter.export(exported, out))
 
 
 def require(program: str) -> None:

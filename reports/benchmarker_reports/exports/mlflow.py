@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from benchmarker import StorageError, StudyResults
-from benchmarker_reports.exports.runs import Run, finished_runs
+from benchmarker import StorageError, digest_json
+from benchmarker_reports.exports.runs import Exported, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_KEY, _DIGEST = "benchmarker.key", "benchmarker.digest"
+_KEY, _DIGEST, _STUDY = "benchmarker.key", "benchmarker.digest", "benchmarker.study"
 _METRICS_AT_ONCE, _PARAMETERS_AT_ONCE, _LONGEST = 1000, 100, 500  # limits of MLflow
 _PAGE = 1000
 
 T = TypeVar("T")
 
 
-def export(results: StudyResults, target: str) -> str:
-    """Log each finished run to an experiment that has the study's title.
+def export(exported: Exported, target: str) -> str:
+    """Log runs to an experiment that has the study's title.
 
     Parameters
     ----------
-    results : StudyResults
-        The study.
+    exported : Exported
+        The study and its runs.
     target : str
         Tracking URI (``sqlite:///runs.db``, ``http://...``) or path of an SQLite file, which is created if necessary.
 
@@ -49,72 +51,95 @@ def export(results: StudyResults, target: str) -> str:
 
     for name in ("alembic", "mlflow"):  # they log every step of creating a database
         logging.getLogger(name).setLevel(logging.WARNING)
-    uri = tracking_uri(target)
+    name = _experiment_name(exported.title)
     try:
-        client = MlflowClient(tracking_uri=uri)
-        experiment = _experiment(client, results.title, uri)
-        written, present = _write_runs(client, experiment, results)
+        with _store(target) as (uri, artifacts):
+            client = MlflowClient(tracking_uri=uri)
+            experiment = _experiment(client, name, artifacts)
+            written, present = _write_runs(client, experiment, exported)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise StorageError(f"{uri}: the MLflow store cannot be used: {error}") from error
-    return f"{written} run(s) written to {uri}, {present} already there; experiment {results.title!r}"
+        raise StorageError(f"{target}: the MLflow store cannot be used: {error}") from error
+    return f"{written} run(s) written to {target}, {present} already there; experiment {name!r}"
 
 
-def tracking_uri(target: str) -> str:
-    """Return a tracking URI unchanged, and the path of a file as the URI of an SQLite database."""
+def _experiment_name(title: str) -> str:
+    """Return a title as MLflow accepts it: a longer one ends in its digest, so that two of one beginning differ."""
+    return title if len(title) <= _LONGEST else f"{title[: _LONGEST - 16]}... {digest_json(title)[:12]}"
+
+
+@contextlib.contextmanager
+def _store(target: str) -> Iterator[tuple[str, str | None]]:
+    """Yield a tracking URI, and the URI of artifacts beside a database; None where the store decides.
+
+    The path of an SQLite file may contain `?` and `%`, which SQLAlchemy and MLflow read differently in a URI. Therefore
+    they get a link to the file, which has a plain name.
+    """
     if "://" in target or target == "databricks":
-        return target
+        local = target.removeprefix("sqlite:///") if target.startswith("sqlite:///") else None
+        yield target, None if local is None else _artifacts(Path(local).absolute())
+        return
     path = Path(target).absolute()
     if not path.parent.is_dir():
         raise StorageError(f"{path.parent}: there is no such folder; create it first")
-    return f"sqlite:///{path}"
+    if not set(str(path)) & set("?%"):
+        yield f"sqlite:///{path}", _artifacts(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmarker-") as scratch:
+        link = Path(scratch, "runs.db")
+        link.symlink_to(path)
+        yield f"sqlite:///{link}", _artifacts(path)
 
 
-def _write_runs(client: MlflowClient, experiment: str, results: StudyResults) -> tuple[int, int]:
+def _artifacts(database: Path) -> str:
+    # Beside the database, not in the current folder.
+    return Path(f"{database}.artifacts").as_uri()
+
+
+def _write_runs(client: MlflowClient, experiment: str, exported: Exported) -> tuple[int, int]:
     """Write what the experiment lacks; return how many runs were written, and how many were there already."""
-    exported = _exported(client, experiment)
+    study = _tag(exported.study)
+    there = _runs_of(client, experiment, study)
     written = present = 0
-    for run in finished_runs(results):
-        known = exported.get(run.key, [])
+    for run in exported.runs:
+        known = there.get(run.key, [])
         same = next((old for old in known if old.data.tags.get(_DIGEST) == run.digest), None)
         for old in known:
             # Part of an interrupted export, or a run that was trained again since.
             if old is not same:
                 client.delete_run(old.info.run_id)
         if same is None:
-            _log(client, experiment, run)
+            _log(client, experiment, study, run)
             written += 1
         else:
             present += 1
     return written, present
 
 
-def _experiment(client: MlflowClient, title: str, uri: str) -> str:
-    found = client.get_experiment_by_name(title)
+def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    # Artifacts are kept beside the database, not in the current folder.
-    local = uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else None
-    location = f"{Path(local)}.artifacts" if local else None
-    return str(client.create_experiment(title, artifact_location=location))
+    return str(client.create_experiment(name, artifact_location=artifacts))
 
 
-def _exported(client: MlflowClient, experiment: str) -> dict[str, list[Any]]:
+def _runs_of(client: MlflowClient, experiment: str, study: str) -> dict[str, list[Any]]:
+    """Return the runs of this study that the experiment has, by key; those of other studies stay as they are."""
     found: dict[str, list[Any]] = {}
     token = None
     while True:
         page = client.search_runs([experiment], max_results=_PAGE, page_token=token)
         for run in page:
-            if _KEY in run.data.tags:
+            if _KEY in run.data.tags and run.data.tags.get(_STUDY) == study:
                 found.setdefault(run.data.tags[_KEY], []).append(run)
         token = page.token
         if not token:
             return found
 
 
-def _log(client: MlflowClient, experiment: str, run: Run) -> None:
+def _log(client: MlflowClient, experiment: str, study: str, run: Run) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
-    tags = {_KEY: run.key, "benchmarker.network": run.model, "benchmarker.arm": run.arm}
+    tags = {_KEY: run.key, _STUDY: study, "benchmarker.network": run.model, "benchmarker.arm": run.arm}
     created = client.create_run(experiment, start_time=_milliseconds(run.started), run_name=run.name, tags=tags)
     name = created.info.run_id
     settings = {**run.settings, "network": run.model, "arm": run.arm, "seed": str(run.seed)}
@@ -138,6 +163,11 @@ def _log(client: MlflowClient, experiment: str, run: Run) -> None:
 def _name(text: str) -> str:
     """Return a name that MLflow accepts: letters, digits and a few other characters."""
     return "".join(character if character.isalnum() or character in "_-. /" else "_" for character in text)
+
+
+def _tag(study: str) -> str:
+    """Return the study as a tag, which has a limited length: the end of a long path, and its digest."""
+    return study if len(study) <= _LONGEST else f"...{study[16 - _LONGEST :]} {digest_json(study)[:12]}"
 
 
 def _portions(values: Sequence[T], size: int) -> Iterator[list[T]]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from benchmarker import CellRecord, GeneratorRecord, StudyResults, digest_json, flatten
+from benchmarker import CellRecord, GeneratorRecord, StudyResults, digest_json, flatten, select_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Run:
     key, name : str
         Key of the cell or generator, and its name as commands take it.
     model, arm : str
-        Name of the network and of the arm; label of the generator and ``"generator"``.
+        Name of the network and of the arm; name of the generator and ``"generator"``.
     seed : int
         Seed of the run.
     settings : mapping of str to str
@@ -48,21 +48,49 @@ class Run:
     digest: str
 
 
-def finished_runs(results: StudyResults) -> Iterator[Run]:
-    """Yield the finished cells and generators of a study in the order of the plan."""
-    for generator in results.generators:
-        if generator.status == "ok":
-            yield _run(results, generator, (generator.label, "generator"), {})
-    for cell in results.cells:
-        if cell.status == "ok":
-            yield _run(results, cell, (cell.model, cell.arm), cell.evaluations)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What is exported of a study.
+
+    Parameters
+    ----------
+    title : str
+        Title of the study.
+    study : str
+        What tells its runs from those of other studies in one store: a name, or the path of its folder. The title does
+        not: a study on a laptop and its repetition on a cluster share title and keys.
+    runs : tuple of Run
+        Finished runs.
+    """
+
+    title: str
+    study: str
+    runs: tuple[Run, ...]
+
+
+def finished_runs(results: StudyResults, selector: str = "") -> Iterator[Run]:
+    """Yield the finished cells and generators of a study in the order of the plan, generators first.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+    selector : str
+        Selector of cells and generators; all by default.
+
+    Raises
+    ------
+    ConfigurationError
+        If the study has no such cell.
+    """
+    records: list[CellRecord | GeneratorRecord] = [*results.generators, *results.cells]
+    for record in select_runs(records, selector, where=str(results.folder)) if selector else records:
+        if record.status == "ok":
+            yield _run(results, record, record.evaluations if isinstance(record, CellRecord) else {})
 
 
 def _run(
-    results: StudyResults,
-    record: CellRecord | GeneratorRecord,
-    names: tuple[str, str],
-    evaluations: Mapping[str, Mapping[str, float]],
+    results: StudyResults, record: CellRecord | GeneratorRecord, evaluations: Mapping[str, Mapping[str, float]]
 ) -> Run:
     manifest = record.manifest
     times = ("", "") if manifest is None else (manifest.started or manifest.finished, manifest.finished)
@@ -86,8 +114,8 @@ def _run(
     return Run(
         key=record.key,
         name=record.name,
-        model=names[0],
-        arm=names[1],
+        model=record.model,
+        arm=record.arm,
         seed=record.seed,
         settings=settings,
         epochs=tuple(epochs),

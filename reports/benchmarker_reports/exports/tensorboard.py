@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from benchmarker import StorageError, StudyResults, write_bytes
-from benchmarker_reports.exports.runs import Run, finished_runs
+from benchmarker import StorageError, digest_json, write_bytes
+from benchmarker_reports.exports.runs import Exported, Run
 
 EVENT_FILE = "events.out.tfevents.0000000001.benchmarker"
 """Name of every event file, so that a run that was trained again replaces its earlier export."""
 
+_LONGEST = 80  # characters of a study's name in a path
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._+ -]")
 
 
-def export(results: StudyResults, target: str) -> str:
-    """Write an event file for each finished run.
+def export(exported: Exported, target: str) -> str:
+    """Write an event file for each run.
 
     Parameters
     ----------
-    results : StudyResults
-        The study.
+    exported : Exported
+        The study and its runs.
     target : str
-        Folder, in which each run gets a folder ``network/arm/seed``.
+        Folder, in which each run gets a folder ``study/network/arm/seed``.
 
     Returns
     -------
@@ -39,8 +41,8 @@ def export(results: StudyResults, target: str) -> str:
     """
     folder = Path(target)
     written = present = 0
-    for run in finished_runs(results):
-        path = folder.joinpath(*_place(run)) / EVENT_FILE
+    for run in exported.runs:
+        path = folder.joinpath(*_place(exported.study, run)) / EVENT_FILE
         content = b"".join(_records(run))
         if path.is_file() and path.read_bytes() == content:
             present += 1
@@ -51,14 +53,14 @@ def export(results: StudyResults, target: str) -> str:
             raise StorageError(f"{path.parent}: cannot be created: {error.strerror or error}") from error
         write_bytes(path, content)
         written += 1
-    return (
-        f"{written} run(s) written to {folder}, {present} already there; view them with: tensorboard --logdir {folder}"
-    )
+    viewing = shlex.join(["tensorboard", "--logdir", str(folder)])
+    return f"{written} run(s) written to {folder}, {present} already there; view them with: {viewing}"
 
 
-def _place(run: Run) -> tuple[str, ...]:
+def _place(study: str, run: Run) -> tuple[str, ...]:
     """Return the folders of a run; names in a registry must not lead out of the target."""
-    names = (run.model, run.arm, f"{run.seed}-{run.key[:8]}")
+    of_study = f"{PurePath(study).name[:_LONGEST]}-{digest_json(study)[:8]}"
+    names = (of_study, run.model, run.arm, f"{run.seed}-{run.key[:8]}")
     return tuple(_UNUSUAL.sub("_", name).strip(". ") or "_" for name in names)
 
 
