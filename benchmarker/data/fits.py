@@ -22,6 +22,8 @@ _GZIP = b"\x1f\x8b"
 _FITS = b"SIMPLE"
 # Cut-outs are small; these limits only stop a broken or hostile header from filling the memory.
 _MAXIMUM_BYTES = 1 << 32
+_MAXIMUM_UNPACKED_BYTES = 1 << 28
+_PIECE_BYTES = 1 << 20
 _MAXIMUM_PIXELS = 1 << 28
 
 
@@ -103,14 +105,17 @@ def _read(path: Path) -> bytes:
 def _decompress(data: bytes) -> bytes:
     if not data.startswith(_GZIP):
         return data
+    unpacked = io.BytesIO()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            unpacked = stream.read(_MAXIMUM_BYTES + 1)
+            # Piece by piece: a stream that is asked for 256 MiB reserves them, however small the file is.
+            while piece := stream.read(_PIECE_BYTES):
+                unpacked.write(piece)
+                if unpacked.tell() > _MAXIMUM_UNPACKED_BYTES:
+                    raise UnreadableImageError(f"larger than {_MAXIMUM_UNPACKED_BYTES >> 20} MiB when unpacked")
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableImageError("truncated or damaged gzip file") from error
-    if len(unpacked) > _MAXIMUM_BYTES:
-        raise UnreadableImageError(f"larger than {_MAXIMUM_BYTES >> 30} GiB when unpacked")
-    return unpacked
+    return unpacked.getvalue()
 
 
 def _first_image(data: bytes) -> NDArray[np.float32]:

@@ -1,40 +1,31 @@
 """Load pickles of numpy arrays and plain containers without running anything that they name.
 
-A pickle is a program. This loader admits only the few names that numpy uses to write arrays and scalars, and replaces
-each of them by a substitute that checks its arguments: no array is larger than the bytes that come with it, arrays hold
-plain numbers, booleans or text only, and no function of numpy or of the standard library is ever called.
+A pickle is a program for a small stack machine. The machine here knows only the instructions that build numbers, text,
+lists, tuples, dictionaries and sets, and calls nothing but the checked substitutes of `pickled_arrays`. Python's own
+unpickler is not used: it can be made to recurse until the process dies, and to read a pickle otherwise than a check
+that went before it.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
-import math
-import pickle
 import pickletools
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
+from benchmarker.data.pickled_arrays import ADMITTED, Array, Dtype, Name
 from benchmarker.errors import DataError, UnsafePickleError
 
-_PLAIN_TYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|c8|c16|[SU]\d{1,9})")
-_BYTE_ORDERS = {"<", ">", "=", "|"}
-# Errors that the unpickler raises for a damaged or hostile pickle.
-_DAMAGE = (
-    pickle.UnpicklingError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    TypeError,
-    ValueError,
-)
+_DEEPEST = 32
+_MOST_OBJECTS = 20_000_000
+_LONGEST_INTEGER = 64
+"""Bytes of an integer."""
+
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
-_REFUSED_OPCODES = {"EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER"}
+_MARK = object()
+_SCALARS = (str, bytes, int, float, complex, type(None))
 
 
 def load_plain_pickle(data: bytes, name: str = "the pickle") -> object:
@@ -55,8 +46,8 @@ def load_plain_pickle(data: bytes, name: str = "the pickle") -> object:
     Raises
     ------
     UnsafePickleError
-        If the pickle names anything else, holds arrays of objects or structures, or announces more data than it holds.
-        None of it has been run.
+        If the pickle names anything else, holds arrays of objects or structures, announces more data than it holds, or
+        nests or repeats containers beyond measure. None of it has been run.
     DataError
         If the pickle is damaged.
 
@@ -76,183 +67,276 @@ def load_plain_pickle(data: bytes, name: str = "the pickle") -> object:
     benchmarker.errors.UnsafePickleError: the pickle is refused and was not run: it names posix.system; ...
     """
     try:
-        _inspect(data)
-        return _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
+        found = _Machine(data).run()
+        _require_tree(found)
     except UnsafePickleError as error:
         raise UnsafePickleError(f"{name} is refused and was not run: {error}") from error
     except _DAMAGE as error:
         raise DataError(f"{name} is damaged, or not a pickle: {error}") from error
+    return found
 
 
-def _inspect(data: bytes) -> None:
-    """Refuse opcodes that make the unpickler reserve memory which the pickle does not fill.
-
-    Reading the opcodes runs nothing, and also finds lengths beyond the end of the data.
-    """
+def _instructions(data: bytes) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the argument of each instruction up to the last."""
     stream = io.BytesIO(data)
-    count = 0
     while code := stream.read(1):
         opcode = _OPCODES[code.decode("latin1")]
-        if opcode.name in _REFUSED_OPCODES:
-            raise UnsafePickleError(f"it refers to something outside itself ({opcode.name})")
-        if opcode.name == "STRING":
-            # pickletools accepts only ASCII in the text of Python 2.
-            stream.readline()
-        elif opcode.arg is not None:
-            argument = opcode.arg.reader(stream)
-            if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"} and argument > count:
-                raise UnsafePickleError(f"it gives an object the number {argument} after {count} opcodes")
-        count += 1
+        if opcode.name == "STRING":  # pickletools accepts only ASCII in the text of Python 2
+            yield opcode.name, _text_of_python_2(stream.readline())
+        else:
+            yield opcode.name, opcode.arg.reader(stream) if opcode.arg is not None else None
         if opcode.name == "STOP":
-            break
+            return
+    raise ValueError("it ends too early")
 
 
-class _Dtype:
-    """Substitute for a numpy dtype: numpy's own ``__setstate__`` does not check its arguments, this one does."""
-
-    __slots__ = ("_code", "_order")
-
-    def __init__(self, code: object) -> None:
-        if not isinstance(code, str) or not _PLAIN_TYPE.fullmatch(code):
-            raise UnsafePickleError(f"arrays may only hold plain numbers, booleans and text. Received: {code!r}")
-        self._code = code
-        self._order = "="
-
-    def __setstate__(self, state: object) -> None:
-        # (version, byte order, sub-array, names, fields, item size, alignment, flags)
-        if not isinstance(state, tuple) or len(state) != 8 or state[2:5] != (None, None, None):
-            raise UnsafePickleError("arrays of structures are not admitted")
-        if state[1] not in _BYTE_ORDERS:
-            raise UnsafePickleError(f"{state[1]!r} is not a byte order")
-        self._order = state[1]
-
-    def resolve(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = np.dtype(self._code)
-        return dtype if self._order in "|=" else dtype.newbyteorder("<" if self._order == "<" else ">")
+def _text_of_python_2(line: bytes) -> str:
+    quoted = line.rstrip()
+    if len(quoted) < 2 or quoted[:1] != quoted[-1:] or quoted[:1] not in {b"'", b'"'}:
+        raise ValueError("text without quotes")
+    plain, _ = codecs.escape_decode(quoted[1:-1])
+    return plain.decode("latin1")
 
 
-class _Array(np.ndarray[Any, Any]):
-    """An array that accepts only as many bytes as its shape announces."""
+class _Machine:
+    """A stack machine for the instructions of plain pickles.
 
-    __slots__ = ()
+    Parameters
+    ----------
+    data : bytes
+        The pickle.
+    """
 
-    def __setstate__(self, state: Any) -> None:
-        # (version, shape, dtype, Fortran order, bytes); the oldest numpy left the version out.
-        if not isinstance(state, tuple) or len(state) not in {4, 5}:
-            raise UnsafePickleError("an array is described in an unknown way")
-        shape, dtype, fortran, raw = state[-4:]
-        resolved, content = _checked(dtype, shape, raw)
-        plain: Any = (1, shape, resolved, bool(fortran), content)
-        super().__setstate__(plain)
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+
+    def run(self) -> object:
+        """Carry out the instructions, and return what is on the stack at the end."""
+        for name, argument in _instructions(self._data):
+            if name == "STOP":
+                return self._pop()
+            if name in _CONSTANTS:
+                self._stack.append(_CONSTANTS[name]())
+            elif name in _LITERALS:
+                self._stack.append(_LITERALS[name](argument))
+            elif name in _ACTIONS:
+                _ACTIONS[name](self, argument)
+            elif name not in {"PROTO", "FRAME"}:
+                raise UnsafePickleError(f"it uses the instruction {name}, which no plain data need")
+        raise ValueError("it ends too early")
+
+    def _pop(self) -> Any:
+        if not self._stack or self._stack[-1] is _MARK:
+            raise ValueError("it takes more from the stack than it put there")
+        return self._stack.pop()
+
+    def _top(self, kind: type | tuple[type, ...]) -> Any:
+        if not self._stack or self._stack[-1] is _MARK or not isinstance(self._stack[-1], kind):
+            raise ValueError("an instruction finds something else on the stack than it expects")
+        return self._stack[-1]
+
+    def _pop_to_mark(self) -> list[Any]:
+        for position in range(len(self._stack) - 1, -1, -1):
+            if self._stack[position] is _MARK:
+                items = self._stack[position + 1 :]
+                del self._stack[position:]
+                return items
+        raise ValueError("a mark is missing")
+
+    def mark(self, _: object) -> None:
+        self._stack.append(_MARK)
+
+    def pop(self, _: object) -> None:
+        if not self._stack:
+            raise ValueError("it takes more from the stack than it put there")
+        self._stack.pop()
+
+    def pop_mark(self, _: object) -> None:
+        self._pop_to_mark()
+
+    def duplicate(self, _: object) -> None:
+        self._stack.append(self._top(object))
+
+    def get(self, number: int) -> None:
+        self._stack.append(self._memo[int(number)])
+
+    def put(self, number: int) -> None:
+        self._memo[int(number)] = self._top(object)
+
+    def memoize(self, _: object) -> None:
+        self._memo[len(self._memo)] = self._top(object)
+
+    def append(self, _: object) -> None:
+        item = self._pop()
+        self._top(list).append(item)
+
+    def appends(self, _: object) -> None:
+        items = self._pop_to_mark()
+        self._top(list).extend(items)
+
+    def list_(self, _: object) -> None:
+        self._stack.append(self._pop_to_mark())
+
+    def tuple_(self, _: object) -> None:
+        self._stack.append(tuple(self._pop_to_mark()))
+
+    def short_tuple(self, length: int) -> None:
+        items = [self._pop() for _ in range(length)]
+        self._stack.append(tuple(reversed(items)))
+
+    def dict_(self, _: object) -> None:
+        self._stack.append(_paired(self._pop_to_mark()))
+
+    def set_item(self, _: object) -> None:
+        value, key = self._pop(), self._pop()
+        self._top(dict).update(_paired([key, value]))
+
+    def set_items(self, _: object) -> None:
+        items = self._pop_to_mark()
+        self._top(dict).update(_paired(items))
+
+    def add_items(self, _: object) -> None:
+        items = self._pop_to_mark()
+        self._top(set).update(map(_hashable, items))
+
+    def frozen_set(self, _: object) -> None:
+        self._stack.append(frozenset(map(_hashable, self._pop_to_mark())))
+
+    def global_(self, names: str) -> None:
+        module, _, name = names.partition(" ")
+        self._stack.append(_substitute(module, name))
+
+    def stack_global(self, _: object) -> None:
+        name, module = self._pop(), self._pop()
+        self._stack.append(_substitute(module, name))
+
+    def reduce(self, _: object) -> None:
+        arguments, function = self._pop(), self._pop()
+        if not isinstance(function, Name) or not callable(function) or not isinstance(arguments, tuple):
+            raise UnsafePickleError("it calls something that is no function of numpy")
+        self._stack.append(function(*arguments))
+
+    def build(self, _: object) -> None:
+        state = self._pop()
+        self._top((Array, Dtype)).__setstate__(state)
 
 
-def _checked(dtype: object, shape: object, raw: object) -> tuple[np.dtype[Any], bytes]:
-    """Return the dtype and the bytes of an array if they belong together."""
-    if not isinstance(dtype, _Dtype):
-        raise UnsafePickleError("an array comes without its type")
-    resolved = dtype.resolve()
-    # Python 2 wrote bytes as text.
-    content = raw.encode("latin1") if isinstance(raw, str) else raw
-    if not isinstance(content, bytes | bytearray):
-        raise UnsafePickleError("arrays of objects are not admitted")
-    if not isinstance(shape, tuple) or not all(isinstance(length, int) and length >= 0 for length in shape):
-        raise UnsafePickleError(f"{shape!r} is not the shape of an array")
-    announced = math.prod(shape) * resolved.itemsize
-    if announced != len(content) or resolved.itemsize == 0:
-        raise UnsafePickleError(f"an array announces {announced:,} bytes and comes with {len(content):,}")
-    return resolved, bytes(content)
+def _refuse_names(*_: object) -> NoReturn:
+    raise UnsafePickleError("it refers to something outside itself")
 
 
-class _Name:
-    """Substitute for `numpy.ndarray`, which is named but must not be called; has no attributes that could be set."""
-
-    __slots__ = ()
-
-
-class _Reconstruct(_Name):
-    """Substitute for ``numpy.core.multiarray._reconstruct``, which creates an empty array to be filled."""
-
-    __slots__ = ()
-
-    def __call__(self, kind: object, shape: object, dtype: object) -> NDArray[Any]:
-        if kind is not _NDARRAY or shape != (0,) or dtype not in (b"b", "b"):
-            raise UnsafePickleError("an array is created in an unknown way")
-        return np.ndarray.__new__(_Array, (0,), "b")
+def _substitute(module: object, name: object) -> Name:
+    found = ADMITTED.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
+    if found is None:
+        raise UnsafePickleError(f"it names {module}.{name}; only numpy arrays and plain containers are admitted")
+    return found
 
 
-class _Scalar(_Name):
-    """Substitute for ``numpy.core.multiarray.scalar``."""
-
-    __slots__ = ()
-
-    def __call__(self, dtype: object, raw: object = b"") -> object:
-        if isinstance(dtype, _Dtype) and raw in (b"", "") and dtype.resolve().itemsize == 0:
-            return dtype.resolve().type()
-        resolved, content = _checked(dtype, (), raw)
-        return np.frombuffer(content, resolved)[0]
+def _hashable(item: Any) -> Hashable:
+    if not isinstance(item, _SCALARS):
+        raise UnsafePickleError(f"keys and members of sets are text or numbers. Received: {type(item).__name__}")
+    return item
 
 
-class _FromBuffer(_Name):
-    """Substitute for ``numpy.core.numeric._frombuffer``, which protocol 5 writes."""
-
-    __slots__ = ()
-
-    def __call__(self, raw: object, dtype: object, shape: Any, order: object, axes: Any = None) -> NDArray[Any]:
-        resolved, content = _checked(dtype, shape, raw)
-        array = np.frombuffer(content, resolved).reshape(shape, order="F" if order == "F" else "C")
-        return array if axes is None else array.transpose(axes)
+def _paired(items: list[Any]) -> dict[Hashable, Any]:
+    if len(items) % 2:
+        raise ValueError("a dictionary has a key without a value")
+    return dict(zip(map(_hashable, items[::2]), items[1::2], strict=True))
 
 
-class _MakeDtype(_Name):
-    """Substitute for ``numpy.dtype``."""
-
-    __slots__ = ()
-
-    def __call__(self, code: object, align: object = False, copy: object = False) -> _Dtype:
-        del align, copy
-        return _Dtype(code)
+def _integer(value: int) -> int:
+    if value.bit_length() > 8 * _LONGEST_INTEGER:
+        raise UnsafePickleError(f"it holds an integer of more than {_LONGEST_INTEGER} bytes")
+    return value
 
 
-class _Encode(_Name):
-    """Substitute for ``_codecs.encode``, with which Python 3 writes bytes so that Python 2 can read them."""
-
-    __slots__ = ()
-
-    def __call__(self, text: object, encoding: object = "latin1") -> bytes:
-        if not isinstance(text, str) or encoding not in {"latin1", "latin-1"}:
-            raise UnsafePickleError(f"text is encoded as {encoding!r}; only Latin-1 is admitted")
-        return text.encode("latin1")
+def _same(value: Any) -> Any:
+    return value
 
 
-class _NoBytes(_Name):
-    """Substitute for ``bytes()``, with which Python 3 writes empty bytes for Python 2."""
-
-    __slots__ = ()
-
-    def __call__(self) -> bytes:
-        return b""
+def _latin1(value: Any) -> str:
+    """Return the text of Python 2, which `pickletools` has decoded as Latin-1 already."""
+    return value if isinstance(value, str) else value.decode("latin1")
 
 
-_NDARRAY = _Name()
-_ADMITTED: Mapping[tuple[str, str], _Name] = {
-    ("__builtin__", "bytes"): _NoBytes(),
-    ("_codecs", "encode"): _Encode(),
-    ("builtins", "bytes"): _NoBytes(),
-    ("numpy", "dtype"): _MakeDtype(),
-    ("numpy", "ndarray"): _NDARRAY,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Reconstruct() for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _Scalar() for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _FromBuffer() for core in ("core", "_core")},
+_CONSTANTS: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_DICT": dict,
+    "EMPTY_SET": set,
+}
+_LITERALS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"), _integer),
+    **dict.fromkeys(("FLOAT", "BINFLOAT"), _same),
+    **dict.fromkeys(("STRING", "BINSTRING", "SHORT_BINSTRING"), _latin1),
+    **dict.fromkeys(("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), _same),
+    **dict.fromkeys(("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"), _same),
+    "BYTEARRAY8": bytes,
+}
+_ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
+    "MARK": _Machine.mark,
+    "POP": _Machine.pop,
+    "POP_MARK": _Machine.pop_mark,
+    "DUP": _Machine.duplicate,
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine.get),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Machine.put),
+    "MEMOIZE": _Machine.memoize,
+    "APPEND": _Machine.append,
+    "APPENDS": _Machine.appends,
+    "LIST": _Machine.list_,
+    "TUPLE": _Machine.tuple_,
+    "TUPLE1": lambda machine, _: machine.short_tuple(1),
+    "TUPLE2": lambda machine, _: machine.short_tuple(2),
+    "TUPLE3": lambda machine, _: machine.short_tuple(3),
+    "DICT": _Machine.dict_,
+    "SETITEM": _Machine.set_item,
+    "SETITEMS": _Machine.set_items,
+    "ADDITEMS": _Machine.add_items,
+    "FROZENSET": _Machine.frozen_set,
+    "GLOBAL": _Machine.global_,
+    "STACK_GLOBAL": _Machine.stack_global,
+    "REDUCE": _Machine.reduce,
+    "BUILD": _Machine.build,
+    **dict.fromkeys(("EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER"), _refuse_names),
 }
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Finds the substitutes only."""
+def _require_tree(root: object) -> None:
+    """Refuse circles, deep nesting, and containers that hold each other so often that walking them would never end.
 
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ADMITTED[module, name]
-        except KeyError:
-            raise UnsafePickleError(
-                f"it names {module}.{name}; only numpy arrays and plain containers are admitted"
-            ) from None
+    The number of objects is that which a walk would meet: what is shared counts again wherever it appears.
+    """
+    measured: dict[int, tuple[int, int]] = {}  # levels and objects of each container that has been left
+    entered: set[int] = set()
+    pending: list[tuple[Any, bool]] = [(root, False)]
+    while pending:
+        one, left = pending.pop()
+        if left:
+            entered.discard(id(one))
+            measured[id(one)] = _measure([measured[id(child)] for child in _containers(one)], len(one))
+        elif id(one) in entered:
+            raise UnsafePickleError("a container holds itself")
+        elif isinstance(one, list | tuple | dict) and id(one) not in measured:
+            entered.add(id(one))
+            pending.append((one, True))
+            pending += [(child, False) for child in _containers(one)]
+
+
+def _measure(inner: list[tuple[int, int]], length: int) -> tuple[int, int]:
+    levels = 1 + max((levels for levels, _ in inner), default=0)
+    objects = 1 + length + sum(objects for _, objects in inner)
+    if levels > _DEEPEST:
+        raise UnsafePickleError(f"it nests containers more than {_DEEPEST} deep")
+    if objects > _MOST_OBJECTS:
+        raise UnsafePickleError(f"it unfolds to more than {_MOST_OBJECTS:,} objects")
+    return levels, objects
+
+
+def _containers(one: Any) -> list[Any]:
+    children = one.values() if isinstance(one, dict) else one
+    return [child for child in children if isinstance(child, list | tuple | dict)]

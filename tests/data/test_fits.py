@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import io
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,15 @@ def test_file_is_closed_after_reading(tmp_path: Path) -> None:
     handles = Path("/proc/self/fd")
     if handles.is_dir():
         assert path not in [link.resolve() for link in handles.iterdir()]
+
+
+def test_a_small_compressed_file_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = gzip.compress(b"SIMPLE" + bytes(1 << 22))
+    monkeypatch.setattr("benchmarker.data.fits._MAXIMUM_UNPACKED_BYTES", 1 << 21)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableImageError, match="larger than 2 MiB when unpacked"):
+            read_fits_image(packed)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
