@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from benchmarker._version import __version__
 from benchmarker.contracts.plugins import Download
+from benchmarker.disk import require_free
 from benchmarker.errors import DataError, DownloadError
 from benchmarker.locks import lock
 from benchmarker.paths import reading_problem
@@ -30,6 +32,11 @@ logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_SECONDS = (10, 30)
 _ATTEMPTS = 5
+_MOST_BYTES = 256 << 30
+_SLOWEST_BYTES = 1 << 20
+_SLOWEST_SECONDS = 600.0
+"""A server that sends less than `_SLOWEST_BYTES` in this time only keeps other processes waiting for the lock."""
+
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416
 
@@ -207,8 +214,13 @@ class _Resuming:
         self.part.replace(output_file)
 
     def _receive(self, response: Response, start: int) -> None:
+        import requests
+
         length = response.headers.get("Content-Length")
         total = start + int(length) if length and length.isdigit() else None
+        if total is not None:
+            require_free(self.part.parent, total - start, f"the download of {self.name}")
+        received, counted, since = start, start, time.monotonic()
         with (
             self.part.open("ab" if start else "wb") as stream,
             _bar(self.name, start, total, show=self.progress) as bar,
@@ -216,6 +228,16 @@ class _Resuming:
             for chunk in response.iter_content(_CHUNK_BYTES):
                 stream.write(chunk)
                 bar.advance(len(chunk))
+                received += len(chunk)
+                if received > (_MOST_BYTES if total is None else min(_MOST_BYTES, total)):
+                    self.part.unlink()
+                    raise requests.RequestException(f"the server sends more than {received:,} bytes")
+                if time.monotonic() - since > _SLOWEST_SECONDS:
+                    if received - counted < _SLOWEST_BYTES:
+                        raise requests.RequestException(
+                            f"the server sent {received - counted:,} bytes in {_SLOWEST_SECONDS:.0f} s"
+                        )
+                    counted, since = received, time.monotonic()
 
 
 class _Bar:

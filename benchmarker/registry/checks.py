@@ -21,6 +21,9 @@ from benchmarker.registry.options import check_options, merged_preparation
 from benchmarker.registry.positions import KeyPath, Problem
 from benchmarker.registry.validation import suggestion
 
+MOST_CELLS = 100_000
+"""Cells of a study, ten times as many as the largest that was planned for."""
+
 P = TypeVar("P", Architecture, Augmentation, Dataset, Generator)
 
 
@@ -71,6 +74,7 @@ def check_registry(
         If the registry is wrong; it carries every problem.
     """
     check = _Check(loaded, plugins)
+    _require_feasible(loaded)
     check.dataset()
     check.generators()
     check.arms()
@@ -139,6 +143,15 @@ def weights_problem(task: Task | None, registry: Registry) -> str | None:
     if isinstance(task, Regression) and registry.training.class_weights != "none":
         return "a regression has no classes to weight; leave 'class_weights' out"
     return None
+
+
+def _require_feasible(loaded: LoadedRegistry) -> None:
+    """Refuse more cells than anybody can train, before memory is filled with them."""
+    registry = loaded.registry
+    cells = len(registry.models) * len(registry.arms) * len(registry.seeds)
+    if cells > MOST_CELLS:
+        text = f"these are {cells:,} cells (models x arms x seeds), and {MOST_CELLS:,} are the most that a study has"
+        raise RegistryError(loaded.positions.messages([Problem(path=("models",), text=text)]))
 
 
 class _Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, cast
 
 from benchmarker.contracts.plugins import Augmentation
@@ -9,6 +10,9 @@ from benchmarker.discovery import Plugins
 from benchmarker.hooks import spelling
 from benchmarker.registry.positions import START, Position, Problem
 from benchmarker.registry.yaml_loader import Document, MalformedYamlError, scalar
+
+MOST_MODELS = 5_000
+"""Networks of a list; a longer one was not written for this program."""
 
 _FIELDS = ("architecture", "learning_rate", "epochs")
 _EXAMPLE = "'network,learning rate,epochs', for example convXpress,1e-4,16"
@@ -30,12 +34,14 @@ def read_text_list(text: str) -> Document:
     Raises
     ------
     MalformedYamlError
-        If the list names no network.
+        If the list names no network, or more than any comparison has.
     """
     document = Document(data={"models": []}, values={(): START, ("models",): START})
     for number, line in enumerate(text.splitlines(), start=1):
         content = line.split("#", 1)[0]
         if content.strip():
+            if len(document.data["models"]) == MOST_MODELS:
+                raise MalformedYamlError(f"the list names more than {MOST_MODELS:,} networks")
             _read_line(content, number, document)
     models = document.data["models"]
     if not models:
@@ -106,7 +112,7 @@ def _value(text: str) -> Any:
 def _name_repeated(models: list[dict[str, Any] | None]) -> None:
     """Name networks that occur more than once after their settings, because a text list cannot name them."""
     entries = [entry for entry in models if entry is not None]
-    spellings = [spelling(entry["architecture"]) for entry in entries]
+    counts = Counter(spelling(entry["architecture"]) for entry in entries)
     for entry in entries:
-        if spellings.count(spelling(entry["architecture"])) > 1:
+        if counts[spelling(entry["architecture"])] > 1:
             entry["name"] = f"{entry['architecture']}-{entry['learning_rate']}-{entry['epochs']}"

@@ -94,10 +94,11 @@ def _problems(model: type[BaseModel], data: Any, error: ValidationError, owner: 
     for details in error.errors(include_url=False):
         found.setdefault(_path(details, data), []).append(details)
     meant = {_meant(model, path) for path, errors in found.items() if errors[0]["type"] == "extra_forbidden"}
+    parents = {path[:length] for path in found for length in range(len(path))}
     for path, errors in found.items():
         kind = errors[0]["type"]
         # A list counts only its valid entries, and a union complains about every branch: the error below says more.
-        if any(len(other) > len(path) and other[: len(path)] == path for other in found):
+        if path in parents:
             continue
         if kind == "extra_forbidden":
             yield Problem(path=path, text=_unknown_key(model, path, owner), on_key=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -7,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +55,9 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/missing":
             self.send_error(404, "Not Found")
             return
+        if path in {"/endless", "/slow"}:
+            self._never_end(path)
+            return
         data = {"/other": b"<html>moved</html>"}.get(path, CONTENT)
         start = int(re.findall(r"bytes=(\d+)-", wanted)[0]) if wanted and path != "/forgetful" else 0
         if start >= len(data):
@@ -68,6 +73,15 @@ class Handler(BaseHTTPRequestHandler):
         # /cut ends the first answer half-way, /stuck every answer after nothing.
         end = {"/cut": len(data) if start else len(data) // 2, "/stuck": start}.get(path, len(data))
         self.wfile.write(data[start:end])
+
+    def _never_end(self, path: str) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(bytes(1 << 17))
+                self.wfile.flush()
+                time.sleep(0.05 if path == "/slow" else 0)
 
 
 @pytest.fixture
@@ -250,3 +264,18 @@ def test_user_file_replaces_a_download(mirror: Mirror, tmp_path: Path, caplog: p
     with pytest.raises(DataError, match="no such file or folder"):
         user_file(download, tmp_path / "nowhere")
     assert mirror.requests == []
+
+
+def test_downloads_end_where_a_server_never_does(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarker.data.downloads._MOST_BYTES", 1 << 20)
+    with pytest.raises(DownloadError, match=r"the server sends more than 1,\d+,\d+ bytes"):
+        fetch(published(mirror, "endless"), tmp_path)
+    assert visible(tmp_path) == []
+    monkeypatch.setattr("benchmarker.data.downloads._MOST_BYTES", 1 << 30)
+    monkeypatch.setattr("benchmarker.data.downloads._SLOWEST_BYTES", 1 << 24)
+    monkeypatch.setattr("benchmarker.data.downloads._SLOWEST_SECONDS", 0.3)
+    monkeypatch.setattr("benchmarker.data.downloads._ATTEMPTS", 1)
+    with pytest.raises(DownloadError, match=r"could not be downloaded"):
+        fetch(published(mirror, "slow"), tmp_path)

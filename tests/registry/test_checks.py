@@ -19,6 +19,7 @@ from benchmarker import (
 )
 from benchmarker.contracts.plugins import Plugin
 from benchmarker.discovery import BrokenPlugin, Plugins
+from benchmarker.errors import RegistryError
 from benchmarker.registry import CellProblem, canonical, check_registry, validated_options
 from tests import registries
 from tests.registries import load, plugins_of, says
@@ -89,6 +90,13 @@ def model(name: str = "convxpress", more: str = "") -> str:
 def test_registry_that_fits_has_no_problem() -> None:
     head = "dataset: my-images\narms: [real, flips]\n"
     assert check(model(more=", options: {dropout: 0, widths: [4]}"), head=head) == ()
+
+
+def test_more_cells_than_anybody_can_train_are_refused() -> None:
+    models = "".join(f"  - {{architecture: plain, name: m{k}, learning_rate: 1e-4, epochs: 1}}\n" for k in range(400))
+    loaded = load(f"dataset: my-images\nseeds: {list(range(300))}\nmodels:\n{models}")
+    with pytest.raises(RegistryError, match="120,000 cells"):
+        check_registry(loaded, plugins_of(*PLUGINS))
 
 
 def test_class_weights_on_a_regression_are_refused() -> None:

@@ -110,3 +110,14 @@ def test_content_decides_if_the_suffix_does_not(name: str) -> None:
 def test_list_with_the_suffix_of_yaml_is_read_as_yaml() -> None:
     with pytest.raises(RegistryError, match="a registry is a mapping"):
         load("convXpress,1e-4,16\n", "list.yaml")
+
+
+def test_a_list_without_measure_is_refused_at_once() -> None:
+    Path("list.txt").write_text("convXpress,1e-4,16\n" * 50_000)
+    with pytest.raises(RegistryError, match="more than 5,000 networks"):
+        load_registry("list.txt")
+
+
+def test_repeated_networks_of_a_long_list_take_no_longer_than_others() -> None:
+    Path("list.txt").write_text("".join(f"convXpress,{rate}e-9,16\n" for rate in range(1, 5_001)))
+    assert len(load_registry("list.txt").registry.models) == 5_000
