@@ -12,17 +12,16 @@ import numpy as np
 from benchmarker.contracts.tasks import Regression
 from benchmarker.results.metrics import metric_label
 from benchmarker.statistics import caveats
+from benchmarker.statistics.comparing import compare_pair, corrected_table
 from benchmarker.statistics.comparison import (
     OVERALL,
     Comparison,
     ComparisonSettings,
     ComparisonTable,
     TableName,
-    compare_pair,
-    corrected_table,
-    pooled_variance,
 )
 from benchmarker.statistics.network_results import NetworkResults, read_network_results
+from benchmarker.statistics.pairing import pooled_variance
 from benchmarker.statistics.ratios import RatioResponse, ratio_responses
 from benchmarker.statistics.verdicts import DEFAULT_MARGIN
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from benchmarker.statistics.comparison import ComparisonSettings, paired_difference, pooled_variance
+from benchmarker.statistics.comparison import ComparisonSettings
 from benchmarker.statistics.network_results import NetworkResults, read_network_results
+from benchmarker.statistics.pairing import paired_difference, pooled_variance
 from benchmarker.statistics.pooling import PooledVariance
 from benchmarker.statistics.power import SeedPlan, expected, plan_seeds, smallest_detectable
 from benchmarker.statistics.study_comparison import arm_pairs

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker import MeanDifference, PooledVariance, Stream
-from benchmarker.statistics.comparison import _equivalence
+from benchmarker.statistics.comparing import _equivalence
+from benchmarker.statistics.multiple_testing import holm
 from benchmarker.statistics.paired import agreement_variance, variance_components
-from benchmarker.statistics.verdicts import holm
 
 Array = NDArray[np.float64]
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarker import Stream
+from benchmarker.statistics.multiple_testing import holm
 from benchmarker.statistics.power import detection_power, plan_seeds
-from benchmarker.statistics.verdicts import equivalence_p, holm
+from benchmarker.statistics.verdicts import equivalence_p
 from tests.statistics.simulator import World, compared, draw, excludes_zero, measured, resample, stored_studies, truth
 
 NOMINAL = 0.05

@@ -8,8 +8,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from benchmarker import Stream
+from benchmarker.statistics.multiple_testing import holm
 from benchmarker.statistics.paired import paired_t
-from benchmarker.statistics.verdicts import equivalence_p, holm, pooled_mcnemar, verdict
+from benchmarker.statistics.verdicts import equivalence_p, pooled_mcnemar, verdict
 
 VALUES = Stream("statistics test").generator().normal(80, 3, 12)
 OTHERS = VALUES + Stream("other statistics test").generator().normal(0.8, 1, 12)
