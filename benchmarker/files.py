@@ -58,7 +58,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     # Nobody can prepare a file or a link under a name that cannot be guessed, and one that exists is not opened.
     aside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}{PARTIAL_SUFFIX}")
     try:
-        with aside.open("xb") as stream:
+        # Not in the mode "xb", which astropy does not know.
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with os.fdopen(descriptor, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -198,6 +200,30 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise storage_error(error, path) from error
     return path
+
+
+def require_possible(folder: Path) -> None:
+    """Make sure that a folder exists or can be created, and that files can be created in it; nothing is created.
+
+    Raises
+    ------
+    StorageError
+        If that is not possible.
+    """
+    for place in (folder, *folder.absolute().parents):
+        try:
+            is_folder = stat.S_ISDIR(place.stat().st_mode)
+        except FileNotFoundError:
+            if place.is_symlink():
+                raise StorageError(f"{place}: is a link to nothing; correct it, or choose another folder") from None
+            continue
+        except OSError as error:
+            raise storage_error(error, place) from error
+        if not is_folder:
+            raise storage_error(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), place)
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise storage_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), place)
+        return
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:

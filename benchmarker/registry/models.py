@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Preparation, Settings, Split, Training
 
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
+_MOST_BYTES = 100
+
+
+def _short_enough(name: str) -> str:
+    """Refuse a name that could not become part of a file name, which most systems limit to 255 bytes."""
+    if (size := len(name.encode())) > _MOST_BYTES:
+        raise ValueError(
+            f"a name may have {_MOST_BYTES} bytes in UTF-8, because it becomes part of file names, and this one has "
+            f"{size}: shorten it"
+        )
+    return name
+
+
+Name = Annotated[
+    str,
+    Field(strict=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$"),
+    AfterValidator(_short_enough),
+]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 PluginOptions = dict[str, Any]
 MAXIMUM_RATIO = 100

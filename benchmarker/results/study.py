@@ -50,6 +50,7 @@ from benchmarker.study.specs import CellSpec, GeneratorSpec
 S = TypeVar("S", CellSpec, GeneratorSpec)
 T = TypeVar("T")
 
+_LARGEST = 1e100
 _LONG_PLAN_BYTES = 1_000_000
 _PENDING = RunSummary()
 
@@ -407,8 +408,10 @@ def _finished_cell(key: str, folder: Path) -> RunSummary:
         status="ok",
         trained=manifest.trained,
         fingerprint=manifest.fingerprint,
-        evaluations={checkpoint: flat_metrics(scores) for checkpoint, scores in checkpoints.items()},
-        costs=flat_costs(costs),
+        evaluations={
+            checkpoint: _sensible(METRICS_FILE, flat_metrics(scores)) for checkpoint, scores in checkpoints.items()
+        },
+        costs=_sensible(COSTS_FILE, flat_costs(costs)),
         collapsed={name: scores.collapsed for name, scores in checkpoints.items() if scores.collapsed is not None},
     )
 
@@ -417,7 +420,20 @@ def _finished_generator(key: str, folder: Path) -> RunSummary:
     manifest = _finished_manifest(key, folder)
     _validated(folder / METRICS_FILE, GeneratorMetrics.model_validate_json)
     costs = _validated(folder / COSTS_FILE, GeneratorCosts.model_validate_json)
-    return RunSummary(status="ok", trained=manifest.trained, fingerprint=manifest.fingerprint, costs=flat_costs(costs))
+    return RunSummary(
+        status="ok",
+        trained=manifest.trained,
+        fingerprint=manifest.fingerprint,
+        costs=_sensible(COSTS_FILE, flat_costs(costs)),
+    )
+
+
+def _sensible(name: str, values: Mapping[str, float]) -> Mapping[str, float]:
+    """Return metrics or costs, unless a damaged one is too large to be averaged with those of other runs."""
+    absurd = next((key for key, value in values.items() if abs(value) > _LARGEST), None)
+    if absurd is not None:
+        raise _MalformedError(f"{name}: {absurd} cannot be {values[absurd]:g}")
+    return values
 
 
 def _failed(key: str, folder: Path) -> RunSummary:

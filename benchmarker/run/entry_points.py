@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarker.data.cache import held
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError
-from benchmarker.files import make_folder
+from benchmarker.files import make_folder, require_possible
 from benchmarker.registry import LoadedRegistry
 from benchmarker.run.policy import Policy, warnings
 from benchmarker.run.pool import Pool
@@ -149,11 +149,18 @@ def _prepared(
     loaded: LoadedRegistry, results: Path, *, observer: Observer, plugins: Plugins, offline: bool
 ) -> Iterator[PreparedStudy]:
     """Prepare a study, and keep its folder and its data from being merged or removed while it is run."""
-    make_folder(results / RUNS_FOLDER)
-    with joined(results):
-        study = prepare_study(loaded, results, observer=observer, plugins=plugins, offline=offline)
-        with held(study.prepared):
-            yield study
+    require_possible(results)
+    with contextlib.ExitStack() as opened:
+
+        def open_folder() -> None:
+            make_folder(results / RUNS_FOLDER)
+            opened.enter_context(joined(results))
+
+        study = prepare_study(
+            loaded, results, observer=observer, plugins=plugins, offline=offline, open_folder=open_folder
+        )
+        opened.enter_context(held(study.prepared))
+        yield study
 
 
 def _run_all(runner: Runner, policy: Policy) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,7 +96,13 @@ class PreparedStudy:
 
 
 def prepare_study(
-    loaded: LoadedRegistry, study: Path, *, observer: Observer, plugins: Plugins, offline: bool
+    loaded: LoadedRegistry,
+    study: Path,
+    *,
+    observer: Observer,
+    plugins: Plugins,
+    offline: bool,
+    open_folder: Callable[[], object],
 ) -> PreparedStudy:
     """Check a registry, prepare its data and write the plan.
 
@@ -105,13 +111,16 @@ def prepare_study(
     loaded : LoadedRegistry
         Registry to run.
     study : Path
-        Folder of the study, which exists.
+        Folder of the study.
     observer : Observer
         Receives what there is to know about the data.
     plugins : Plugins
         Plugins to look names up in.
     offline : bool
         Never use the network.
+    open_folder : callable
+        Creates the folder of the study and locks it; called when nothing is left that could be refused, so that a
+        refused registry leaves no folder.
 
     Raises
     ------
@@ -132,6 +141,7 @@ def prepare_study(
     for note in check_generated(loaded, data, splits, unusable):
         observer.message(note)
     plan, problems = _make_plan(loaded, plugins, study, dataset=dataset, data=data, splits=splits, unusable=unusable)
+    open_folder()
     _report_superseded(observer, study, _write(study, plan, loaded))
     return PreparedStudy(
         plugins=plugins,

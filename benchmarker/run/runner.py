@@ -95,7 +95,7 @@ class Runner:
             If the disk is too small for what is known to come.
         """
         if self._models_folder is not None:
-            check_names(self._cells)
+            check_names(self._cells, self._models_folder)
         if self._test_only:
             self._weights = self._find_weights()
         elif self._models_folder is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,22 +12,31 @@ from benchmarker.files import copy_file, make_folder
 from benchmarker.study.layout import CHECKPOINTS, Checkpoint, RunPaths, weights_file
 from benchmarker.study.plan import PlannedCell
 
+_USUAL_LONGEST = 255
+
 
 def _names(cell: PlannedCell) -> dict[Checkpoint, str]:
     stem = f"{cell.model}-{cell.arm}-{cell.seed}".replace("/", "_")
     return {checkpoint: f"{stem}-{checkpoint}.weights.h5" for checkpoint in CHECKPOINTS}
 
 
-def check_names(cells: Iterable[PlannedCell]) -> None:
-    """Make sure that no two cells have the same file names in the user's folder.
+def check_names(cells: Iterable[PlannedCell], models_folder: Path) -> None:
+    """Make sure that every cell has file names of its own in the user's folder, and that its file system allows them.
 
     Raises
     ------
     ConfigurationError
-        If two cells do.
+        If two cells have the same file names, or one has a name that is too long.
     """
+    longest = _longest_name(models_folder)
     seen: dict[str, PlannedCell] = {}
     for cell in cells:
+        for name in _names(cell).values():
+            if len(os.fsencode(name)) > longest:
+                raise ConfigurationError(
+                    f"the weights of {cell.name} would be called {name}, but names in {models_folder} may have "
+                    f"{longest} bytes: give the network or the arm a shorter name in the registry, or leave -m out"
+                )
         name = _names(cell)["best"]
         first = seen.setdefault(name, cell)
         if first is not cell:
@@ -33,6 +44,15 @@ def check_names(cells: Iterable[PlannedCell]) -> None:
                 f"the weights of {first.model!r} in the arm {first.arm!r} and those of {cell.model!r} in the arm "
                 f"{cell.arm!r} would both be called {name}: rename one of them in the registry, or leave -m out"
             )
+
+
+def _longest_name(folder: Path) -> int:
+    """Return how many bytes a file name may have in a folder, which need not exist yet."""
+    for place in (folder, *folder.absolute().parents):
+        if place.is_dir():
+            with contextlib.suppress(OSError, ValueError):
+                return os.pathconf(place, "PC_NAME_MAX")
+    return _USUAL_LONGEST
 
 
 def find_weights(study: Path, cell: PlannedCell, models_folder: Path | None) -> dict[Checkpoint, Path]:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from benchmarker.record import Record, read_as
 from benchmarker.study.fingerprint import Fingerprint
 from benchmarker.study.layout import MANIFEST_FILE, Checkpoint
 from benchmarker.study.plan import PartSizes, PrimaryMetricRecord
+
+
+def _time(text: str) -> str:
+    if (time := datetime.fromisoformat(text)).tzinfo is None or time.year < 1970:
+        raise ValueError("a time since 1970 with its offset from UTC was expected")
+    return text
+
+
+def _square(matrix: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    if any(len(row) != len(matrix) for row in matrix):
+        raise ValueError("as many columns as rows were expected")
+    return matrix
+
+
+# Damaged files, and files that somebody edited, may hold any number. These fit into arrays and can be averaged.
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Time = Annotated[str, AfterValidator(_time)]
 
 
 class _Manifest(Record):
@@ -37,7 +55,7 @@ class _Manifest(Record):
     seed: int
     """Seed of every stream."""
 
-    started: str | None = None
+    started: Time | None = None
     """Start of the last attempt in ISO 8601, UTC; left out where no worker was started."""
 
 
@@ -59,7 +77,7 @@ class FinishedManifest(_Manifest):
     trail: str | None = None
     """Digest of the last link of the trail; left out by runs without one."""
 
-    finished: str
+    finished: Time
     """End of the run in ISO 8601, UTC."""
 
 
@@ -78,7 +96,7 @@ class FailedManifest(_Manifest):
     traceback: str = ""
     """Traceback of the exception; empty where there was none."""
 
-    finished: str
+    finished: Time
     """End of the run in ISO 8601, UTC."""
 
 
@@ -109,7 +127,7 @@ class ClassScores(Record):
     f1: float
     """Harmonic mean of precision and recall."""
 
-    support: int
+    support: Count
     """Number of test images of this class."""
 
 
@@ -150,7 +168,7 @@ class CheckpointMetrics(Record):
     test: dict[str, float]
     """Scores on the test part."""
 
-    confusion_matrix: tuple[tuple[int, ...], ...] | None = None
+    confusion_matrix: Annotated[tuple[tuple[Count, ...], ...], AfterValidator(_square)] | None = None
     """Test images by true class (row) and predicted class (column)."""
 
     confusion_matrix_normalised: tuple[tuple[float, ...], ...] | None = None
@@ -165,7 +183,7 @@ class CheckpointMetrics(Record):
     ratios: dict[str, float]
     """Validation score over training score: far from 1 where a network overfits."""
 
-    epoch: int
+    epoch: Count
     """Epoch after which the weights were saved, counted from 1; 0 where it is unknown."""
 
 
@@ -197,7 +215,7 @@ class GeneratorMetrics(Record):
     primary: None
     """Generators are not ranked."""
 
-    epochs: int
+    epochs: Count
     """Epochs of the training."""
 
     final: dict[str, float]
@@ -210,16 +228,16 @@ class GeneratorMetrics(Record):
 class NetworkParameters(Record):
     """Numbers of parameters of a network."""
 
-    total: int
+    total: Count
     """All parameters."""
 
-    trainable: int
+    trainable: Count
     """Parameters that training changes."""
 
-    convolutional: int
+    convolutional: Count
     """Parameters of convolutional layers."""
 
-    dense: int
+    dense: Count
     """Parameters of dense layers."""
 
 
@@ -229,10 +247,10 @@ class CellCosts(Record):
     parameters: NetworkParameters
     """Numbers of parameters."""
 
-    flops: int | None
+    flops: Count | None
     """Floating-point operations of one image's forward pass; null where they are unknown."""
 
-    peak_memory_bytes: int
+    peak_memory_bytes: Count
     """Largest resident memory of the process, in bytes."""
 
     training_seconds: float | None = None
@@ -244,7 +262,7 @@ class CellCosts(Record):
     inference_seconds: tuple[float, ...]
     """Time of each repetition of the prediction, in seconds."""
 
-    inference_images: int
+    inference_images: Count
     """Images of one repetition."""
 
     inference_images_per_second: float
@@ -254,10 +272,10 @@ class CellCosts(Record):
 class GeneratorParameters(Record):
     """Numbers of parameters of a generator."""
 
-    total: int
+    total: Count
     """All variables that training changes."""
 
-    sampling: int
+    sampling: Count
     """Variables that sampling needs."""
 
 
@@ -267,7 +285,7 @@ class GeneratorTrainingCosts(Record):
     parameters: GeneratorParameters
     """Numbers of parameters."""
 
-    peak_memory_bytes: int
+    peak_memory_bytes: Count
     """Largest resident memory of the process, in bytes."""
 
     training_seconds: float

@@ -162,6 +162,34 @@ def test_manifest_row_without_a_file_is_skipped(
     assert json.loads((tmp_path / "new" / "plan.json").read_text())["dataset"]["skipped"][0]["name"] == "lost"
 
 
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        (["-t", "10", "-v", "2"], {}),
+        ([], {"models": [{**MODEL, "architecture": "alexnet"}]}),
+        (["-d", "nowhere"], {}),
+        ([], {"models": [{**MODEL, "name": "銀" * 90}]}),
+    ],
+)
+def test_refused_registry_leaves_no_folder(
+    options: list[str], changes: dict[str, Any], registry: Registry, tmp_path: Path
+) -> None:
+    results = tmp_path / "new" / "study"
+    assert main(["run", str(registry(**changes)), "-p", str(results), *options]) in {1, 2}
+    assert not results.parent.exists()
+
+
+@pytest.mark.parametrize("part", ["models", "arms"])
+def test_names_that_cannot_become_file_names_are_refused(
+    part: str, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {"models": MODEL, "arms": {}}[part]
+    path = registry(**{part: [{**entry, "name": "銀" * 90}]})
+    assert main(["validate", str(path)]) == 2
+    assert "'name': a name may have 100 bytes in UTF-8" in capsys.readouterr().err
+    assert main(["validate", str(registry(**{part: [{**entry, "name": "銀" * 33}]}))]) == 0
+
+
 def test_manifest_without_any_file_is_refused(refused: Refused, registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "images" / "FRI").mkdir(parents=True)
     (tmp_path / "images" / "manifest.csv").write_text("Name,Type\nlost,2\ngone,2\n")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.run.conftest import QuickStudy
 
 CELL = planned_cell("one")
-TIME = "2026-01-02T03:04:05"
+TIME = "2026-01-02T03:04:05+00:00"
 MANIFESTS = {
     "ok": FinishedManifest(
         **identity(CELL), trained=True, fingerprint=some_fingerprint(), digests={}, finished=TIME

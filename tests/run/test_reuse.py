@@ -45,6 +45,16 @@ class Silent:
         return lambda *_, **__: None
 
 
+def returning(prepared: PreparedStudy) -> Callable[..., PreparedStudy]:
+    """Return a function that stands in for `prepare_study`."""
+
+    def prepare(*_: Any, open_folder: Callable[[], None], **__: Any) -> PreparedStudy:
+        open_folder()
+        return prepared
+
+    return prepare
+
+
 @pytest.fixture
 def cell(registry: Callable[..., Path]) -> PlannedCell:
     plugins, loaded = installed(), load_registry(registry())
@@ -61,7 +71,7 @@ def run(
 ) -> Callable[..., tuple[StudyOutcome, Silent]]:
     """Run a study of one cell whose worker only says that it was started."""
     prepared = PreparedStudy(folder=tmp_path / "study", prepared=tmp_path, cells=[cell], problems={})
-    monkeypatch.setattr("benchmarker.run.entry_points.prepare_study", lambda *_, **__: prepared)
+    monkeypatch.setattr("benchmarker.run.entry_points.prepare_study", returning(prepared))
     monkeypatch.setattr("benchmarker.run.runner.launch", lambda *_, **__: CellOutcome(status="ok", message="started"))
 
     def run(observer: Silent | None = None, **options: Any) -> tuple[StudyOutcome, Silent]:
@@ -76,7 +86,11 @@ def _finish(study: Path, cell: PlannedCell, *, trained: bool = True) -> Path:
     folder = RunPaths.of(study, cell.key).finished
     folder.mkdir(parents=True)
     FinishedManifest(
-        **identity(cell), trained=trained, fingerprint=some_fingerprint(), digests={}, finished="2026-01-02T03:04:05"
+        **identity(cell),
+        trained=trained,
+        fingerprint=some_fingerprint(),
+        digests={},
+        finished="2026-01-02T03:04:05+00:00",
     ).write(folder / "manifest.json")
     cell_metrics().write(folder / "metrics.json")
     cell_costs().write(folder / "costs.json")
@@ -130,9 +144,9 @@ def test_damaged_run_is_reported_and_repeated(
 def test_failure_of_an_existing_run_is_reported_once(run: Any, cell: PlannedCell, tmp_path: Path) -> None:
     failed = RunPaths.of(tmp_path / "study", cell.key).failed
     failed.mkdir(parents=True)
-    FailedManifest(**identity(cell), kind="diverged", message="the loss is NaN", finished="").write(
-        failed / "manifest.json"
-    )
+    FailedManifest(
+        **identity(cell), kind="diverged", message="the loss is NaN", finished="2026-01-02T03:04:05+00:00"
+    ).write(failed / "manifest.json")
     outcome, observer = run()
     assert (outcome.failed, outcome.failed_before) == (1, 1)
     assert observer.outcomes[0].message == "the loss is NaN"
@@ -151,12 +165,23 @@ def test_cells_whose_weights_would_overwrite_each_other_are_refused(
 ) -> None:
     cells = [cell.model_copy(update={"key": str(k) * 64, "model": model}) for k, model in enumerate(("a/b", "a_b"))]
     prepared = PreparedStudy(folder=tmp_path / "study", prepared=tmp_path, cells=cells, problems={})
-    monkeypatch.setattr("benchmarker.run.entry_points.prepare_study", lambda *_, **__: prepared)
+    monkeypatch.setattr("benchmarker.run.entry_points.prepare_study", returning(prepared))
     with pytest.raises(
         ConfigurationError, match="'a/b' in the arm 'real' and those of 'a_b' in the arm 'real' would both"
     ):
         run(models_folder=tmp_path / "weights")
     assert run()[0].ok == 2
+
+
+def test_names_that_the_folder_for_weights_cannot_hold_are_refused(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.pathconf", lambda *_: 20)
+    observer = Silent()
+    with pytest.raises(ConfigurationError, match=r"names in .*weights may have 20 bytes"):
+        run(observer=observer, models_folder=tmp_path / "weights")
+    assert not observer.outcomes
+    assert not (tmp_path / "weights").exists()
 
 
 def test_saved_weights_are_tested_beside_cells_that_have_none(
@@ -168,7 +193,7 @@ def test_saved_weights_are_tested_beside_cells_that_have_none(
     prepared = PreparedStudy(
         folder=tmp_path / "study", prepared=tmp_path, cells=cells, problems={cells[2].key: problem}
     )
-    monkeypatch.setattr("benchmarker.run.entry_points.prepare_study", lambda *_, **__: prepared)
+    monkeypatch.setattr("benchmarker.run.entry_points.prepare_study", returning(prepared))
     folder = RunPaths.of(tmp_path / "study", cells[0].key).finished
     folder.mkdir(parents=True)
     for checkpoint in ("best", "final"):

@@ -24,9 +24,13 @@ IDENTITY: dict[str, Any] = {
     "seed": 8901,
 }
 FINISHED = FinishedManifest(
-    **IDENTITY, trained=True, fingerprint=some_fingerprint(), digests={"data": "2" * 64}, finished="2026-01-02T03:04:05"
+    **IDENTITY,
+    trained=True,
+    fingerprint=some_fingerprint(),
+    digests={"data": "2" * 64},
+    finished="2026-01-02T03:04:05+00:00",
 )
-FAILED = FailedManifest(**IDENTITY, kind="diverged", message="the loss is NaN", finished="2026-01-02T03:04:05")
+FAILED = FailedManifest(**IDENTITY, kind="diverged", message="the loss is NaN", finished="2026-01-02T03:04:05+00:00")
 
 
 @pytest.mark.parametrize("manifest", [FINISHED, FAILED], ids=["finished", "failed"])

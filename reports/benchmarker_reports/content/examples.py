@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarker import StudyResults
 from benchmarker_reports.content.leaderboard import Line
+from benchmarker_reports.content.readable import predictions_of
 
 SHOWN = 12
 MOST_RUNS = 1000
@@ -159,7 +160,7 @@ def _tallies(results: StudyResults, read: Sequence[Line], checkpoint: str) -> di
     tallies: dict[int, _Tally] = {}
     for k, line in enumerate(read):
         for run in line.runs:
-            found = results.predictions(run, checkpoint)
+            found = predictions_of(results, run, checkpoint)
             if found is None:
                 continue
             certainty = found.values[np.arange(len(found.truth)), found.truth].tolist()

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarker import GeneratorRecord, StudyResults
 from benchmarker_reports.content.charts import Panel, Series, as_floats
+from benchmarker_reports.content.readable import history_of
 from benchmarker_reports.content.values import Value
 
 _EPOCH = re.compile(r"epoch-\d+\.png")
@@ -190,7 +191,7 @@ def _pictures(results: StudyResults, generator: GeneratorRecord) -> Iterator[tup
 
 
 def _losses(results: StudyResults, generator: GeneratorRecord) -> Iterator[Panel]:
-    history = results.losses(generator)
+    history = history_of(results, generator)
     if history is None:
         return
     names = [name for name in _LOSSES if name in history.columns]

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarker import History, StudyResults, metric_label
 from benchmarker_reports.content.charts import Floats, Panel, Series, as_floats
 from benchmarker_reports.content.leaderboard import Line
+from benchmarker_reports.content.readable import history_of
 
 MOST_POINTS = 60
 """Points of a line; longer histories are thinned evenly, keeping the first and the last epoch."""
@@ -32,7 +33,7 @@ def learning_panels(results: StudyResults, lines: Sequence[Line]) -> dict[str, t
     """
     arms = sorted({line.arm for line in lines})
     histories = {
-        (line.label, line.arm): [history for run in line.runs if (history := results.history(run)) is not None]
+        (line.label, line.arm): [history for run in line.runs if (history := history_of(results, run)) is not None]
         for line in lines
     }
     panels: dict[str, list[Panel]] = {name: [] for name in _metrics(histories)}

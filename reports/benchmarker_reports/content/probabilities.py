@@ -19,6 +19,7 @@ from benchmarker_reports.content.curves import (
     roc,
 )
 from benchmarker_reports.content.leaderboard import Line
+from benchmarker_reports.content.readable import predictions_of
 
 GRID: Floats = np.linspace(0.0, 1.0, 41)
 """Points at which the curves of several seeds are averaged."""
@@ -86,7 +87,7 @@ def probabilities(results: StudyResults, lines: Sequence[Line], checkpoint: str)
     several_arms = len({line.arm for line in lines}) > 1
     known = []
     for colour, line in enumerate(lines):
-        found = [each for run in line.runs if (each := results.predictions(run, checkpoint)) is not None]
+        found = [each for run in line.runs if (each := predictions_of(results, run, checkpoint)) is not None]
         if found:
             name = line.name if several_arms else line.label
             known.append(_Predicted(line=line, name=name, colour=colour, runs=found))

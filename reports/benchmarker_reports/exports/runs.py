@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarker import CellRecord, GeneratorRecord, StudyResults, digest_json, flatten, select_runs
+from benchmarker_reports.content.readable import history_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def _run(
     manifest = record.manifest
     times = ("", "") if manifest is None else (manifest.started or manifest.finished, manifest.finished)
     started, finished = (datetime.datetime.fromisoformat(time).timestamp() if time else 0.0 for time in times)
-    history = results.history(record)
+    history = history_of(results, record)
     epochs: list[tuple[int, float, Mapping[str, float]]] = []
     if history is not None:
         rows = {name: column.tolist() for name, column in history.columns.items()}
