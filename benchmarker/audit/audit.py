@@ -207,13 +207,13 @@ def _clean_folder(keep: Path | None) -> Iterator[Path]:
 def _check_registry(study: Study) -> Iterator[Finding]:
     """Compare the copy of the registry with the digest in the plan."""
     registry = study.plan.registry
-    name = f"registry{Path(registry.name).suffix}"
+    name = registry.copy_name
     try:
         content = (study.folder / name).read_bytes()
     except OSError as error:
         yield Finding(link="cell", file=name, text=f"cannot be read: {error.strerror}")
         return
-    # The copy lacks the byte order mark that some editors put before UTF-8.
+    # Copies of versions before 0.3 lack the byte order mark that some editors put before UTF-8.
     digests = {hashlib.sha256(mark + content).hexdigest() for mark in (b"", b"\xef\xbb\xbf")}
     if registry.sha256 not in digests:
         yield Finding(link="cell", file=name, text=f"its SHA-256 is not the one in {PLAN_FILE}")

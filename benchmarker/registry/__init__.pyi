@@ -4,6 +4,7 @@ from .checks import CellProblem as CellProblem
 from .checks import canonical as canonical
 from .checks import check_registry as check_registry
 from .checks import weights_problem as weights_problem
+from .effective import effective_registry as effective_registry
 from .loading import LoadedRegistry as LoadedRegistry
 from .loading import find_registry as find_registry
 from .loading import load_registry as load_registry

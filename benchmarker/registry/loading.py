@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarker.digests import digest_file
 from benchmarker.discovery import Plugins, installed
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
 from benchmarker.paths import reading_problem, shipped_folder
@@ -37,24 +36,22 @@ class LoadedRegistry:
         The registry with overrides applied.
     path : Path
         Path of the file.
-    text : str
-        Text of the file.
+    content : bytes
+        Bytes of the file, which is read once: what is run, kept and hashed is the same, whatever happens to the file.
     positions : SourcePositions
         Positions of keys and values, for messages.
     is_text_list : bool
         Whether the file is a text list of the radio framework.
+    overridden : bool
+        Whether settings of the command line changed the registry.
     """
 
     registry: Registry
     path: Path
-    text: str
+    content: bytes
     positions: SourcePositions
     is_text_list: bool = False
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the file."""
-        return digest_file(self.path)
+    overridden: bool = False
 
     @property
     def lines(self) -> Mapping[int, int]:
@@ -95,7 +92,8 @@ def load_registry(
     """
     file = find_registry(Path(path))
     chosen = overrides or Overrides()
-    text = _read(file)
+    content = _read(file)
+    text = _decode(file, content)
     is_text_list = file.suffix.lower() not in _YAML_SUFFIXES and not _YAML_LINE.search(text) and bool(text.strip())
     try:
         document = read_text_list(text) if is_text_list else load_yaml(text)
@@ -110,7 +108,14 @@ def load_registry(
         result = override(registry, chosen, plugins or installed())
         positions = _moved(positions, result)
         registry = _validate(result.data, positions, result.problems)
-    return LoadedRegistry(registry=registry, path=file, text=text, positions=positions, is_text_list=is_text_list)
+    return LoadedRegistry(
+        registry=registry,
+        path=file,
+        content=content,
+        positions=positions,
+        is_text_list=is_text_list,
+        overridden=chosen != Overrides(),
+    )
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -172,7 +177,7 @@ def _british(positions: Mapping[KeyPath, Position]) -> dict[KeyPath, Position]:
     return {(*moved.get(path[:2], path[:2]), *path[2:]): position for path, position in positions.items()}
 
 
-def _read(file: Path) -> str:
+def _read(file: Path) -> bytes:
     if file.exists() and (problem := reading_problem(file)):
         raise RegistryError((problem,))
     try:
@@ -188,6 +193,10 @@ def _read(file: Path) -> str:
         raise RegistryError((f"{file}: cannot be read: {error.strerror}",)) from error
     if len(content) > MAXIMUM_BYTES:
         raise RegistryError((f"{file}: larger than {MAXIMUM_BYTES >> 20} MiB, so it cannot be a registry",))
+    return content
+
+
+def _decode(file: Path, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

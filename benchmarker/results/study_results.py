@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarker.contracts.tasks import Classification, Task
@@ -221,7 +221,7 @@ class StudyResults:
 
     @property
     def _registry_file(self) -> Path | None:
-        path = self.folder / f"registry{Path(self.registry_name).suffix}"
+        path = self.folder / self.study.plan.registry.copy_name
         return path if path.is_file() else None
 
     @cached_property
@@ -335,7 +335,7 @@ def _commands(results: StudyResults) -> Iterator[str]:
         yield f"# galaxy-benchmarker {_version(fingerprint.benchmarker)}: `make install` in a checkout of that version"
         if wanted := [*_requirements(fingerprint.packages)]:
             yield shlex.join(["python", "-m", "pip", "install", *wanted])
-    run = ["benchmarker", "run", f"registry{PurePosixPath(plan.registry.name).suffix}"]
+    run = ["benchmarker", "run", plan.registry.copy_name]
     seeds = ",".join(map(str, dict.fromkeys(cell.seed for cell in results.cells)))
     run += ["-s", seeds] if seeds else []
     run += ["-d", plan.source.path] if plan.source is not None and plan.source.path is not None else []

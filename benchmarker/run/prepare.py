@@ -17,7 +17,7 @@ from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError
 from benchmarker.evaluation.metrics import primary_metric
-from benchmarker.files import PARTIAL_SUFFIX, write_text
+from benchmarker.files import PARTIAL_SUFFIX, write_bytes
 from benchmarker.paths import reading_problem
 from benchmarker.registry import (
     CellProblem,
@@ -25,6 +25,7 @@ from benchmarker.registry import (
     Registry,
     canonical,
     check_registry,
+    effective_registry,
     merged_preparation,
     plain_options,
     validated_options,
@@ -140,9 +141,13 @@ def prepare_study(
     _report_data(observer, dataset, data, parts)
     for note in check_generated(loaded, data, splits, unusable):
         observer.message(note)
-    plan, problems = _make_plan(loaded, plugins, study, dataset=dataset, data=data, splits=splits, unusable=unusable)
+    source = _source_record(study, loaded, dataset)
+    kept = effective_registry(loaded, source.path)
+    plan, problems = _make_plan(
+        loaded, plugins, dataset=dataset, data=data, splits=splits, unusable=unusable, source=source, kept=kept
+    )
     open_folder()
-    _report_superseded(observer, study, _write(study, plan, loaded))
+    _report_superseded(observer, study, _write(study, plan, kept))
     return PreparedStudy(
         plugins=plugins,
         folder=study,
@@ -209,12 +214,13 @@ def _too_small(
 def _make_plan(
     loaded: LoadedRegistry,
     plugins: Plugins,
-    study: Path,
     *,
     dataset: Dataset,
     data: LabelledImages,
     splits: Sequence[Parts],
     unusable: Sequence[CellProblem],
+    source: SourceRecord,
+    kept: bytes,
 ) -> tuple[Plan, dict[str, CellProblem]]:
     """Return the plan of a registry, and why some of its cells cannot run, by their keys."""
     backend = backends.chosen()
@@ -231,11 +237,11 @@ def _make_plan(
     )
     plan = Plan(
         title=loaded.registry.title,
-        registry=RegistryRecord(name=loaded.path.name, sha256=loaded.digest),
+        registry=RegistryRecord.of(loaded.path.name, kept, overridden=loaded.overridden),
         dataset=_dataset_record(dataset, data, splits[0]),
         backend=backend,
         primary=primary_metric(data.task),
-        source=_source_record(study, loaded, dataset),
+        source=source,
         cells=tuple(cell for cell, _ in cells),
         generators=tuple(generators.values()),
     )
@@ -268,7 +274,7 @@ def _source_record(study: Path, loaded: LoadedRegistry, dataset: Dataset) -> Sou
     )
 
 
-def _write(study: Path, plan: Plan, loaded: LoadedRegistry) -> int:
+def _write(study: Path, plan: Plan, kept: bytes) -> int:
     """Write the plan, joined with the one that is there; return how many cells left it."""
     with planning(study):
         for aside in study.glob(f".*{PARTIAL_SUFFIX}"):  # of planners that were killed
@@ -281,7 +287,7 @@ def _write(study: Path, plan: Plan, loaded: LoadedRegistry) -> int:
         generators = merge_generators(plan.generators, existing.generators if existing is not None else (), cells)
         merged = plan.model_copy(update={"cells": tuple(cells), "generators": tuple(generators)})
         merged.write(study / PLAN_FILE)
-        write_text(study / f"registry{loaded.path.suffix}", loaded.text)
+        write_bytes(study / plan.registry.copy_name, kept)
     return len(superseded)
 
 

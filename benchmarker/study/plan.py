@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -134,7 +135,21 @@ class RegistryRecord(Record):
     """Name of the file."""
 
     sha256: str
-    """SHA-256 of its bytes."""
+    """SHA-256 of the bytes of the study's copy."""
+
+    overridden: Literal[True] | None = None
+    """Settings of the command line are written into the copy; left out where the copy is the file itself."""
+
+    @classmethod
+    def of(cls, name: str, content: bytes, *, overridden: bool) -> Self:
+        """Return the record of a registry whose copy has some content."""
+        settings: Json = {"overridden": True} if overridden else {}
+        return cls(name=name, sha256=hashlib.sha256(content).hexdigest(), **settings)
+
+    @property
+    def copy_name(self) -> str:
+        """Name of the copy in the study."""
+        return f"registry{'.yaml' if self.overridden else PurePath(self.name).suffix}"
 
 
 class PartSizes(Record):

@@ -39,7 +39,7 @@ def test_registry_is_read_with_defaults_and_lines() -> None:
     [model] = loaded.registry.models
     assert (model.label, model.learning_rate, model.epochs) == ("mcrgnet", 1e-4, 16)
     assert loaded.lines == {0: 4}
-    assert loaded.text == GOOD
+    assert loaded.content.decode() == GOOD
     assert loaded.data_path is None
     assert not loaded.is_text_list
 

@@ -29,7 +29,7 @@ def test_list_is_read_with_comments_and_blanks() -> None:
     ]
     assert loaded.lines == {0: 3, 1: 4, 2: 6}
     assert loaded.is_text_list
-    assert loaded.text == LIST
+    assert loaded.content.decode() == LIST
 
 
 def test_windows_line_ends_and_byte_order_mark_are_accepted() -> None:
