@@ -4,6 +4,7 @@
 from ._version import __version__ as __version__
 from .backends import gradient_step as gradient_step
 from .backends.calls import call_in_process as call_in_process
+from .cli.options import UserPath as UserPath
 from .cli.options import command_settings as command_settings
 from .contracts.generation import ConditionSpace as ConditionSpace
 from .contracts.generation import GenerativeModel as GenerativeModel
@@ -53,6 +54,7 @@ from .errors import UnsafePickleError as UnsafePickleError
 from .files import write_bytes as write_bytes
 from .hooks import Registrar as Registrar
 from .hooks import hookimpl as hookimpl
+from .paths import expand_user as expand_user
 from .printing import echo as echo
 from .printing import printable as printable
 from .randomness import Stream as Stream

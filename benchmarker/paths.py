@@ -1,10 +1,52 @@
-"""Checks of paths that users give, and the folder of the shipped registries."""
+"""Paths that users give, their checks, and the folder of the shipped registries."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from benchmarker.errors import ConfigurationError
+
 _PACKAGE = Path(__file__).parent
+
+
+def expand_user(path: str | Path) -> Path:
+    """Return a path in which ``~`` and ``~name`` are home folders, also where the shell has left them.
+
+    Parameters
+    ----------
+    path : str or Path
+        Path as a user wrote it. A file or folder whose own name begins with ``~`` stays as it is.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such user, or the home folder is unknown.
+
+    Examples
+    --------
+    >>> expand_user("images/first").as_posix()
+    'images/first'
+    >>> expand_user("~no-such-user/images")
+    Traceback (most recent call last):
+        ...
+    benchmarker.errors.ConfigurationError: ~no-such-user/images: there is no user 'no-such-user'; correct the path
+    """
+    written = Path(path)
+    name = written.parts[0][1:] if written.parts and written.parts[0].startswith("~") else None
+    if name is None:
+        return written
+    try:
+        expanded = written.expanduser()
+    except RuntimeError:
+        expanded = written
+    if expanded.is_absolute():
+        return expanded
+    if os.path.lexists(written):
+        return written
+    if name:
+        raise ConfigurationError(f"{path}: there is no user {name!r}; correct the path")
+    raise ConfigurationError(f"{path}: the home folder is unknown, because HOME is not set; give a path without ~")
 
 
 def reading_problem(path: Path) -> str:

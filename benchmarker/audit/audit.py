@@ -28,7 +28,7 @@ from benchmarker.data.prepared import Context, prepare
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import make_folder
-from benchmarker.paths import reading_problem
+from benchmarker.paths import expand_user, reading_problem
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
 from benchmarker.results.study import CellRecord, Study, read_study
@@ -187,7 +187,7 @@ def _source(study: Study, data: Path | None) -> _Source:
             "prepared; run the registry again into this folder, which trains nothing that has finished, or audit with "
             "--offline"
         )
-    path = data.expanduser().absolute() if data is not None else None
+    path = expand_user(data).absolute() if data is not None else None
     if path is None and record.path is not None:
         path = (study.folder.resolve() / record.path).resolve()
     if path is not None and (problem := reading_problem(path)):

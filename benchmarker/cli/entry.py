@@ -188,6 +188,7 @@ def quickstart(arguments: Sequence[str] | None = None) -> int:
 
 def _run(command: Command, name: str, arguments: list[str]) -> int:
     _open_streams()
+    _find_home()
     debug = "--debug" in arguments
     try:
         with ended_by_signals():
@@ -218,6 +219,16 @@ def _open_streams() -> None:
         # A character that the terminal cannot show must not end a run that takes hours.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def _find_home() -> None:
+    """Give this process a home folder in the cache, if it has none.
+
+    Containers often run as a user without one, and astropy and Keras fail or write a folder called ``~`` then.
+    """
+    cache = os.environ.get("BENCHMARKER_CACHE", "")
+    if os.path.isabs(cache) and not os.path.isabs(os.path.expanduser("~")):  # noqa: PTH111, PTH117 - imports nothing
+        os.environ["HOME"] = os.path.join(cache, "home")  # noqa: PTH118
 
 
 def _unexpected(error: BaseException) -> str:

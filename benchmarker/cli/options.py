@@ -10,10 +10,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import rich_click as click
+
+from benchmarker.errors import ConfigurationError
+from benchmarker.paths import expand_user
 
 if TYPE_CHECKING:
     from benchmarker.registry import Overrides
@@ -66,15 +68,20 @@ def command_settings(*examples: str, commands: str = "Commands") -> CommandSetti
 
 
 class UserPath(click.Path):
-    """A path on the command line in which `~` is the home folder, even where the shell leaves it: `--data=~/images`."""
+    """A path on the command line in which `~` is the home folder, even where the shell leaves it: `--data=~/images`.
+
+    Examples
+    --------
+    >>> UserPath().convert("images/first", None, None).as_posix()
+    'images/first'
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; `~name` stays as it is if there is no such user."""
-        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        """Return the path; `~name` is refused if there is neither such a user nor such a file."""
         try:
-            return path.expanduser()
-        except RuntimeError:
-            return path
+            return expand_user(os.fsdecode(super().convert(value, param, ctx)))
+        except ConfigurationError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Seeds(click.ParamType[tuple[int, ...]]):

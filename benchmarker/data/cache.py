@@ -17,6 +17,7 @@ from benchmarker.digests import digest_json
 from benchmarker.errors import ConfigurationError, DataError, StorageError
 from benchmarker.files import storage_error
 from benchmarker.locks import is_locked, lock
+from benchmarker.paths import expand_user
 
 ENVIRONMENT_VARIABLE = "BENCHMARKER_CACHE"
 
@@ -27,17 +28,42 @@ def cache_folder() -> Path:
     Raises
     ------
     ConfigurationError
-        If ``BENCHMARKER_CACHE`` is below the home folder of an unknown user.
+        If ``BENCHMARKER_CACHE`` is below the home folder of an unknown user, or is not set and there is no home folder.
     """
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen:
         try:
-            return Path(chosen).expanduser().absolute()
-        except RuntimeError as error:
-            raise ConfigurationError(f"{ENVIRONMENT_VARIABLE}={chosen}: there is no such user; give a path") from error
+            return expand_user(chosen).absolute()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{ENVIRONMENT_VARIABLE}={error}") from error
     import platformdirs
 
-    return platformdirs.user_cache_path("galaxy-benchmarker")
+    try:
+        folder = platformdirs.user_cache_path("galaxy-benchmarker")
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():  # some versions of platformdirs leave "~" where there is no home folder
+        raise ConfigurationError(
+            f"the home folder is unknown, so there is no cache folder: set HOME, or set {ENVIRONMENT_VARIABLE} to a "
+            "folder that can be written"
+        )
+    return folder
+
+
+def cache_error(error: OSError | StorageError, path: Path) -> StorageError:
+    """Return an error that says why the cache could not be written, and how to choose another folder for it.
+
+    Parameters
+    ----------
+    error : OSError or StorageError
+        Error of the operating system, or what became of it.
+    path : Path
+        Path to name where the error names none.
+    """
+    known = error if isinstance(error, StorageError) else storage_error(error, path)
+    if ENVIRONMENT_VARIABLE in str(known):
+        return known
+    return StorageError(f"{known} ({ENVIRONMENT_VARIABLE} names another folder for the cache)")
 
 
 def produce(name: str, key: Any, write: Callable[[Path], object], *, root: Path | None = None) -> Path:
@@ -80,11 +106,18 @@ def produce(name: str, key: Any, write: Callable[[Path], object], *, root: Path 
         with lock(folder.with_suffix(".lock")):
             if not folder.is_dir():
                 _write_aside(folder, write)
+    except StorageError as error:
+        raise cache_error(error, folder) from error
     except OSError as error:
-        if error.filename and not Path(error.filename).absolute().is_relative_to(root.absolute()):
+        if error.filename and not _is_of(root.absolute(), Path(error.filename).absolute()):
             raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
-        raise storage_error(error, folder) from error
+        raise cache_error(error, folder) from error
     return folder
+
+
+def _is_of(cache: Path, path: Path) -> bool:
+    """Whether a path is in the cache, or a folder that holds the cache and must be created first."""
+    return path.is_relative_to(cache) or cache.is_relative_to(path)
 
 
 def _write_aside(folder: Path, write: Callable[[Path], object]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarker import backends
 from benchmarker._version import __version__
 from benchmarker.contracts.settings import Training
-from benchmarker.data.cache import cache_folder
+from benchmarker.data.cache import ENVIRONMENT_VARIABLE, cache_folder
 from benchmarker.disk import free_bytes, nearest_existing
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.maintenance.probes import (
@@ -204,7 +204,7 @@ def diagnose(study: Study | None = None, *, results: Path = Path("results"), sec
         for name in wanted:
             started[name] = probe_backend(name, training.threads, training.precision, seconds)
             stack.callback(started[name].end)
-        found.disks = [_cache(found), _disk("results", study.folder if study else results, found)]
+        found.disks = [*_cache(found), _disk("results", study.folder if study else results, found)]
         _take_plugins(found, plugins.outcome())
         prints = dict(_take_backends(found, {name: probe.outcome() for name, probe in started.items()}))
     if found.backend in wanted:
@@ -286,8 +286,12 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
-def _cache(found: Diagnosis) -> Disk:
-    folder = cache_folder()
+def _cache(found: Diagnosis) -> Iterator[Disk]:
+    try:
+        folder = cache_folder()
+    except ConfigurationError as error:
+        found.problems.append(str(error))
+        return
     deadline = time.monotonic() + _SIZE_SECONDS
     sizes: dict[str, int] = {}
     complete = True
@@ -295,7 +299,7 @@ def _cache(found: Diagnosis) -> Disk:
         if part.is_dir():
             sizes[part.name], finished = _size(part, deadline)
             complete = complete and finished
-    return _disk("cache", folder, found, parts=sizes, complete=complete)
+    yield _disk("cache", folder, found, parts=sizes, complete=complete)
 
 
 def _size(folder: Path, deadline: float) -> tuple[int, bool]:
@@ -323,7 +327,8 @@ def _disk(
     existing = nearest_existing(folder)
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     if not writable:
-        found.problems.append(f"the folder for {name} cannot be written: {folder}; choose another one")
+        remedy = f"{ENVIRONMENT_VARIABLE} names another one" if name == "cache" else "choose another one"
+        found.problems.append(f"the folder for {name} cannot be written: {folder}; {remedy}")
     try:
         free: int | None = free_bytes(folder)
     except StorageError as error:

@@ -11,7 +11,7 @@ from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Regression, Task
 from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins
-from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
+from benchmarker.errors import ConfigurationError, PluginError, RegistryError, UnknownPluginError
 from benchmarker.hooks import spelling
 from benchmarker.paths import reading_problem
 from benchmarker.registry.generated import generated_problems
@@ -183,7 +183,11 @@ class _Check:
         self._split(entry.split)
         if (problem := weights_problem(self.task, self.registry)) is not None:
             self._add(("training", "class_weights"), problem, "'class_weights'")
-        path = self.loaded.data_path
+        try:
+            path = self.loaded.data_path
+        except ConfigurationError as error:
+            self._add(("dataset", "path"), str(error))
+            return
         if path is not None and (problem := reading_problem(path)):
             self._add(("dataset", "path"), problem)
 

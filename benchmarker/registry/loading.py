@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarker.discovery import Plugins, installed
 from benchmarker.errors import PluginError, RegistryError, UnknownPluginError
-from benchmarker.paths import reading_problem, shipped_folder
+from benchmarker.paths import expand_user, reading_problem, shipped_folder
 from benchmarker.registry.models import Registry
 from benchmarker.registry.names import repeated, unknown_generators, unknown_plugins
 from benchmarker.registry.overrides import Overridden, Overrides, override
@@ -60,9 +60,15 @@ class LoadedRegistry:
 
     @property
     def data_path(self) -> Path | None:
-        """Absolute path of the user's images; None if the dataset is downloaded or simulated."""
+        """Absolute path of the user's images; None if the dataset is downloaded or simulated.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is below the home folder of an unknown user.
+        """
         written = self.registry.dataset.path
-        return None if written is None else (self.path.absolute().parent / Path(written).expanduser()).resolve()
+        return None if written is None else (self.path.absolute().parent / expand_user(written)).resolve()
 
 
 def load_registry(

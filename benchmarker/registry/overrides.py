@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.discovery import Plugins
-from benchmarker.errors import PluginError, UnknownPluginError
-from benchmarker.paths import reading_problem
+from benchmarker.errors import ConfigurationError, PluginError, UnknownPluginError
+from benchmarker.paths import expand_user, reading_problem
 from benchmarker.registry.models import REAL, ArmEntry, AugmentationEntry, Registry
 from benchmarker.registry.positions import KeyPath, Problem
 
@@ -158,12 +158,17 @@ def _override_dataset(result: Overridden, name: str, overrides: Overrides, plugi
 
 
 def _set_data(result: Overridden, data: Path, dataset: Dataset | None) -> None:
-    if problem := reading_problem(data.expanduser()):
+    try:
+        path = expand_user(data)
+    except ConfigurationError as error:
+        result.refuse("data", str(error))
+        return
+    if problem := reading_problem(path):
         result.refuse("data", problem)
     elif dataset is not None and dataset.simulated:
         result.refuse("data", f"the dataset of the registry, {dataset.name!r}, simulates its images and reads no files")
     else:
-        result.set("data", ("dataset", "path"), str(data.expanduser().absolute()))
+        result.set("data", ("dataset", "path"), str(path.absolute()))
 
 
 def _set_manifest(result: Overridden, manifest: str, dataset: Dataset, plugins: Plugins) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarker.contracts.tasks import Classification, Task
-from benchmarker.errors import StorageError
+from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.results.environments import Environment, environments
 from benchmarker.results.leaderboard import Leaderboard, LeaderboardRow, build_leaderboard
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study, uncollected
@@ -294,7 +294,11 @@ def find_prepared(digest: str) -> LabelledImages | None:
     from benchmarker.data.cache import cache_folder
     from benchmarker.data.prepared import open_prepared
 
-    for described in sorted((cache_folder() / "prepared").glob("*/prepared.json")):
+    try:
+        prepared = cache_folder() / "prepared"
+    except ConfigurationError:  # there is no home folder, so nothing was prepared in it
+        return None
+    for described in sorted(prepared.glob("*/prepared.json")):
         try:
             with described.open("rb") as stream:
                 start = stream.read(_DESCRIPTION_START)

@@ -17,11 +17,11 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from benchmarker.errors import ConfigurationError
 from benchmarker.hooks import spelling
+from benchmarker.paths import expand_user
 
 _KEY = re.compile(r"[0-9a-fA-F]{4,64}")
 _MOST_NAMES = 8
@@ -163,22 +163,32 @@ def select_runs(records: Sequence[P], selector: str, *, where: str) -> list[P]:
 def split_study(selection: str) -> tuple[str, str]:
     """Return the study of ``STUDY:SELECTOR``, and the selector, which is empty where there is none.
 
-    Both may contain colons: the study is the longest beginning that is a folder.
+    Both may contain colons: the study is the longest beginning that is a folder. ``~`` is a home folder.
+
+    Raises
+    ------
+    ConfigurationError
+        If the study is below the home folder of an unknown user.
 
     Examples
     --------
     >>> split_study(".:c:d")
     ('.', 'c:d')
     """
-    if Path(selection).is_dir():
-        return selection, ""
     parts = selection.split(":")
-    for length in range(len(parts) - 1, 0, -1):
+    for length in range(len(parts), 0, -1):
         study = ":".join(parts[:length])
-        if study and Path(study).is_dir():
-            return study, ":".join(parts[length:])
+        if study and _is_folder(study):
+            return str(expand_user(study)), ":".join(parts[length:])
     study, _, selector = selection.partition(":")
-    return (study, selector) if study else (selection, "")
+    return (str(expand_user(study)), selector) if study else (selection, "")
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return expand_user(text).is_dir()
+    except ConfigurationError:
+        return False
 
 
 def _meaning(names: Sequence[RunName], text: str, where: str) -> Choice | None:

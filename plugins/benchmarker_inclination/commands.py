@@ -9,9 +9,9 @@ from typing import Any
 
 import rich_click as click
 
-from benchmarker import ConfigurationError, command_settings, echo
+from benchmarker import ConfigurationError, UserPath, command_settings, echo
 
-_FOLDER = click.Path(path_type=Path)
+_FOLDER = UserPath()
 _MODEL = click.Choice(["model4", "model5", "model6"])
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

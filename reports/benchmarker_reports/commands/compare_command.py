@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from benchmarker import command_settings, echo, flatten
+from benchmarker import UserPath, command_settings, echo, flatten
 from benchmarker_reports.commands.writing import table
 from benchmarker_reports.content.values import signed_as, written_p
 
@@ -38,7 +38,7 @@ _USED = "plugins."
               help="Confidence level of intervals, and of all verdicts of a table together.")  # fmt: skip
 @click.option("--ranks", is_flag=True,
               help="Rank networks over the datasets of two studies, as is done for three.")  # fmt: skip
-@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--svg", type=UserPath(dir_okay=False), metavar="FILE",
               help="Write the diagram of mean ranks and their critical difference as SVG.")  # fmt: skip
 def command(
     *, first: str, others: tuple[str, ...], checkpoint: str, level: float, ranks: bool, svg: Path | None

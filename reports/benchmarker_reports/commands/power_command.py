@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from benchmarker import command_settings, echo
+from benchmarker import UserPath, command_settings, echo
 from benchmarker_reports.commands.writing import table, written_time
 from benchmarker_reports.content.values import signed_as
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         "benchmarker power results/quickstart --delta 2 --power 0.9 --checkpoint final",
     ),
 )
-@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("study", type=UserPath())
 @click.option("--delta", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
               help="Difference to detect, in the unit of the primary metric (percentage points for MPCA).")  # fmt: skip
 @click.option("--power", "target", type=click.FloatRange(0.5, 0.999), default=0.8, show_default=True,

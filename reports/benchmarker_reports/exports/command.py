@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from importlib.util import find_spec
+from pathlib import Path
 
 import rich_click as click
 
-from benchmarker import command_settings, echo
+from benchmarker import UserPath, command_settings, echo
 
 # Libraries that each program needs; the extra that installs them has the same name.
 NEEDS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
@@ -21,7 +22,7 @@ NEEDS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "al
         "benchmarker export results/quickstart --to mlflow --out http://localhost:5000",
     ),
 )
-@click.argument("study")
+@click.argument("study", type=UserPath())
 @click.option("--to", "program", type=click.Choice(list(NEEDS)), required=True, help="Program to export to.")
 @click.option("--out", required=True, metavar="TARGET",
               help="Folder of logs for TensorBoard; SQLite file or tracking URI for MLflow.")  # fmt: skip
@@ -30,7 +31,7 @@ NEEDS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "al
               "[default: all finished runs]")  # fmt: skip
 @click.option("--name", metavar="NAME",
               help="Name that tells this study from others in the target. [default: path of the study]")  # fmt: skip
-def command(*, study: str, program: str, out: str, cells: str | None, name: str | None) -> None:
+def command(*, study: Path, program: str, out: str, cells: str | None, name: str | None) -> None:
     """Export the finished runs of STUDY to TensorBoard or MLflow.
 
     Another export to the same target adds runs that have finished since, replaces those that were trained again, and

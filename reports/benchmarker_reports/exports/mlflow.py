@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from benchmarker import StorageError, digest_json
+from benchmarker import StorageError, digest_json, expand_user
 from benchmarker_reports.exports.runs import Exported, Run
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _store(target: str) -> Iterator[tuple[str, str | None]]:
         local = target.removeprefix("sqlite:///") if target.startswith("sqlite:///") else None
         yield target, None if local is None else _artifacts(Path(local).absolute())
         return
-    path = Path(target).absolute()
+    path = expand_user(target).absolute()
     if not path.parent.is_dir():
         raise StorageError(f"{path.parent}: there is no such folder; create it first")
     if not set(str(path)) & set("?%"):

@@ -6,10 +6,10 @@ import io
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
-from benchmarker import StorageError, digest_json, write_bytes
+from benchmarker import StorageError, digest_json, expand_user, write_bytes
 from benchmarker_reports.exports.runs import Exported, Run
 
 EVENT_FILE = "events.out.tfevents.0000000001.benchmarker"
@@ -39,7 +39,7 @@ def export(exported: Exported, target: str) -> str:
     StorageError
         If the folder cannot be written.
     """
-    folder = Path(target)
+    folder = expand_user(target)
     written = present = 0
     for run in exported.runs:
         path = folder.joinpath(*_place(exported.study, run)) / EVENT_FILE
