@@ -33,15 +33,15 @@ FITS_FOLDER = Dataset(name="benchmark", loader="benchmarks.opening:load", licenc
 
 
 def load(_options: None, context: DatasetContext) -> DatasetContents:
-    """Read a folder of FITS files, with the kind of signature that the shipped datasets have."""
+    """Read a folder of FITS files; like the shipped datasets, list it once, and read files when they are needed."""
     folder = context.path or Path()
-    files = sorted(folder.glob("*.fits"))
+    signature = path_signature(folder, (".fits",))
 
     def records() -> Iterator[ImageRecord]:
-        for k, file in enumerate(files):
-            yield ImageRecord(image=read_fits_image(file), target=k % len(TASK.classes), source_id=file.name)
+        for k, (name, *_) in enumerate(signature):
+            yield ImageRecord(image=read_fits_image(folder / name), target=k % len(TASK.classes), source_id=name)
 
-    return DatasetContents(task=TASK, records=records, signature=path_signature(folder, (".fits",)), count=len(files))
+    return DatasetContents(task=TASK, records=records, signature=signature, count=len(signature))
 
 
 def write_fits(folder: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,14 @@ def _read_file(file: Path) -> bytes:
 
 def is_wanted(name: str, suffixes: tuple[str, ...]) -> bool:
     """Whether a name ends in one of the suffixes (any name, without suffixes) and was not left behind by macOS."""
-    parts = name.split("/")
-    junk = "__MACOSX" in parts or parts[-1] == ".DS_Store" or parts[-1].startswith("._")
-    return not junk and (not suffixes or name.lower().endswith(tuple(suffix.lower() for suffix in suffixes)))
+    last = name.rpartition("/")[2]
+    junk = last == ".DS_Store" or last.startswith("._") or ("__MACOSX" in name and "__MACOSX" in name.split("/"))
+    return not junk and (not suffixes or name.lower().endswith(_lowered(suffixes)))
+
+
+@cache
+def _lowered(suffixes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(suffix.lower() for suffix in suffixes)
 
 
 def path_signature(path: Path, suffixes: tuple[str, ...] = ()) -> Any:

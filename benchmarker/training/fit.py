@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -16,7 +18,7 @@ from benchmarker.errors import DivergedError
 from benchmarker.study.links import EpochLink
 from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches, failures_of
-from benchmarker.training.snapshots import CallbackState, Progress, Snapshots, Weights, to_array
+from benchmarker.training.snapshots import CallbackState, Progress, Snapshots, Weights, to_view
 
 _OPTIMISERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
 
@@ -226,14 +228,17 @@ def digest_state(model: keras.Model) -> dict[str, str]:
     """Return the SHA-256 of the weights, the random state and the optimiser of a compiled model."""
     weights = {id(weight) for weight in model.weights}
     state = [variable for variable in model.variables if id(variable) not in weights]
-    return {
-        "weights": digest_weights(model),
-        "random_state": digest_arrays([(str(k), to_array(variable)) for k, variable in enumerate(state)]),
-        "optimiser": digest_arrays([(str(k), to_array(v)) for k, v in enumerate(model.optimizer.variables)]),
-    }
+    groups = {"weights": model.weights, "random_state": state, "optimiser": model.optimizer.variables}
+    # hashlib lets other threads work, and a link is made between two epochs, when all processors are idle.
+    with ThreadPoolExecutor(len(groups)) as pool:
+        return dict(zip(groups, pool.map(_digest, groups.values()), strict=True))
 
 
 def digest_weights(model: keras.Model) -> str:
     """Return the SHA-256 of the weights of a model, in the order of its layers."""
+    return _digest(model.weights)
+
+
+def _digest(variables: Sequence[Any]) -> str:
     # Named by position, since the paths of Keras depend on what else this process has built.
-    return digest_arrays([(str(k), weight) for k, weight in enumerate(model.get_weights())])
+    return digest_arrays((str(k), to_view(variable)) for k, variable in enumerate(variables))

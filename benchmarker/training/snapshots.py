@@ -187,6 +187,11 @@ def to_array(variable: Any) -> NDArray[Any]:
     return np.array(keras.ops.convert_to_numpy(variable))
 
 
+def to_view(variable: Any) -> NDArray[Any]:
+    """Return the value of a variable of any backend, without a copy where that is possible: read it at once."""
+    return np.asarray(variable.value)
+
+
 class CallbackState(keras.callbacks.Callback):  # type: ignore[misc]
     """Reads and restores the state that callbacks of Keras lose between two calls of ``fit``.
 
