@@ -1,7 +1,8 @@
-"""Kill a study a hundred times, let it finish, and audit it; run by `make soak`.
+"""Kill a study with a generator, early stopping and class weights a hundred times, let it finish, and audit it.
 
-Run ``python -m tests.soak [--kills N] [--seed S]`` in the checkout. Seeds, and thus cells, are added to the study until
-all kills are done. The study stays in build/soak, and the exit code is that of the audit.
+`make soak` runs it, and so does ``python -m tests.soak [--kills N] [--seed S]`` in the checkout. Seeds, and thus
+cells, are added to the study until all kills are done. The study stays in build/soak, and the exit code is that of the
+audit.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ from benchmarker import Stream
 from tests.run.killing import IMAGES_PER_CLASS, REGISTRY, Kill, KilledStudy, leftovers
 
 FOLDER = Path("build") / "soak"
+# Beside a network with transforms: a generator, whose images make the classes unequal so that their weights matter.
+STUDY = REGISTRY | {
+    "generators": [{"generator": "cgan", "epochs": 15, "options": {"batch_size": 8}}],
+    "arms": [*REGISTRY["arms"][1:], {"name": "generated", "generated": {"by": "cgan", "ratio": 0.55}}],
+    "training": REGISTRY["training"] | {"class_weights": "balanced", "early_stopping": {"patience": 12}},
+}
 STAGES = ("start", "training", "training", "training", "snapshot", "snapshot", "snapshot", "results", "results")
 KILLS_OF_A_CELL = 12
 KILLS_OF_ITS_RESULTS = 4
@@ -70,7 +77,7 @@ class Soak:
             self._plan(seeds)
 
     def _plan(self, seeds: list[int]) -> None:
-        (self.folder / "killed.yaml").write_text(json.dumps(REGISTRY | {"seeds": seeds}))
+        (self.folder / "killed.yaml").write_text(json.dumps(STUDY | {"seeds": seeds}))
 
     def _stage(self, run: str, times: int) -> str | None:
         in_results = sum(kill.run == run and kill.stage == "results" for kill in self.study.kills)

@@ -24,7 +24,7 @@ RESULTS = (
     "manifest.json",
 )
 
-_SNAPSHOT = re.compile(r"\.snapshot-\d+\.npz\.\d+\.partial")
+_SNAPSHOT = re.compile(r"\.snapshot-\d+\.npz\.\d+\.[0-9a-f]+\.partial")
 _EPOCH = b'"event": "epoch"'
 _EVENTS = "events.jsonl"
 _PATIENT_POLL_SECONDS = 0.02
