@@ -1,10 +1,12 @@
 """Read and write small files: whoever reads one finds the old content or the new, and nothing in between.
 
-Everything is written to a hidden file beside the target, synchronised to the disk, and renamed over the target.
+Everything is written to a hidden file beside the target, synchronised to the disk, and renamed over the target. Whole
+folders are published in the same way.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import io
@@ -65,6 +67,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
         aside.replace(path)
+        _synchronise_folder(path.parent)
     except OSError as error:
         aside.unlink(missing_ok=True)
         if error.filename == str(aside):
@@ -73,6 +76,44 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:  # Ctrl-C, too, leaves no half-written file behind
         aside.unlink(missing_ok=True)
         raise
+
+
+def publish(aside: Path, final: Path) -> None:
+    """Give a complete folder its final name, once everything in it has reached the disk.
+
+    Without that, a machine that loses its power may keep the name and lose the content.
+
+    Parameters
+    ----------
+    aside, final : Path
+        Paths of the folder now and afterwards, on one file system. There is nothing at the second one.
+
+    Raises
+    ------
+    OSError
+        If the disk does not take everything, or the folder cannot be renamed.
+    """
+    for folder, _, names in os.walk(aside, topdown=False):
+        for path in (Path(folder, name) for name in names):
+            if stat.S_ISREG(path.lstat().st_mode):
+                _synchronise(path)
+        _synchronise_folder(Path(folder))
+    aside.rename(final)
+    _synchronise_folder(final.parent)
+
+
+def _synchronise(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | _AS_IT_IS)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _synchronise_folder(path: Path) -> None:
+    """Make the names in a folder survive, where its file system can do that."""
+    with contextlib.suppress(OSError):
+        _synchronise(path)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

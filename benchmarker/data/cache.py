@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarker.digests import digest_json
 from benchmarker.errors import ConfigurationError, DataError, StorageError
-from benchmarker.files import storage_error
+from benchmarker.files import publish, storage_error
 from benchmarker.locks import is_locked, lock
 from benchmarker.paths import expand_user
 
@@ -127,7 +127,7 @@ def _write_aside(folder: Path, write: Callable[[Path], object]) -> None:
     aside.mkdir()
     try:
         write(aside)
-        aside.rename(folder)
+        publish(aside, folder)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise

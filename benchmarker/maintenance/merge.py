@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 from benchmarker.digests import digest_json, flatten
 from benchmarker.disk import require_free
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.files import make_folder, storage_error, write_text
+from benchmarker.files import make_folder, publish, storage_error, write_text
 from benchmarker.results.environments import describe, differences
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study
 from benchmarker.results.trails import ABSENT, FINGERPRINT, Difference, first_difference
@@ -325,22 +324,14 @@ def _copy(record: Record, into: Path) -> int:
     try:
         shutil.rmtree(aside, ignore_errors=True)  # left by a merge that was killed: this one holds the study's lock
         shutil.copytree(record.folder, aside)
-        for path in aside.rglob("*"):
-            if path.is_file():
-                _synchronise(path)
         if record.status == "ok" and final.exists():  # an unreadable run, kept for its owner
             final.rename(final.with_name(f".{name}.unreadable"))
-        aside.rename(final)
+        publish(aside, final)
         if record.status == "ok":  # an earlier failure is not kept beside a result
             shutil.rmtree(final.with_name(f"{name}{FAILED_SUFFIX}"), ignore_errors=True)
     except OSError as error:
         raise storage_error(error, final) from error
     return 1
-
-
-def _synchronise(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 def damage(record: Record) -> str | None:

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, StorageError
-from benchmarker.files import PARTIAL_SUFFIX, make_folder, storage_error
+from benchmarker.files import PARTIAL_SUFFIX, make_folder, publish, storage_error
 from benchmarker.study.layout import (
     COSTS_FILE,
     FAILED_SUFFIX,
@@ -96,7 +96,7 @@ def finish(folder: Path, final: Path, manifest: Manifest) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
     if final.exists():
         final.rename(replaced)
-    folder.rename(final)
+    publish(folder, final)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
