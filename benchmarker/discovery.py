@@ -11,6 +11,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint
@@ -32,7 +33,7 @@ from benchmarker.contracts.plugins import (
 )
 from benchmarker.digests import digest_code
 from benchmarker.entry_points import find, switched_off
-from benchmarker.errors import PluginError, UnknownPluginError
+from benchmarker.errors import PluginError, StorageError, UnknownPluginError
 from benchmarker.hooks import PROJECT, Hooks, Registrar, spelling
 
 if TYPE_CHECKING:
@@ -171,6 +172,36 @@ class Plugins:
             )
             for kind, name in used
         }
+
+    @contextmanager
+    def unedited(self, used: Iterable[tuple[str, str]]) -> Iterator[dict[str, PluginCode]]:
+        """Import plugins and build from them within a ``with`` block, and make sure that their code stays the same.
+
+        Otherwise the digest of the new code might stand for what the old one does, or the other way round.
+
+        Parameters
+        ----------
+        used : iterable of (str, str)
+            Kind and name of each plugin.
+
+        Yields
+        ------
+        dict of str to PluginCode
+            As `code` returns it.
+
+        Raises
+        ------
+        StorageError
+            If a file of their packages was changed during the block.
+        """
+        wanted = tuple(used)
+        code = self.code(wanted)
+        yield code
+        now = self.code(wanted)
+        if edited := [name for name, found in code.items() if now[name] != found]:
+            raise StorageError(
+                f"the code of {' and '.join(edited)} was changed while it was loaded; run the same command again"
+            )
 
     def _find(self, kind: str, name: str) -> Plugin:
         candidates = self._registered[kind]

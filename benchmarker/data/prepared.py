@@ -12,7 +12,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -152,18 +152,22 @@ def prepare(
     PluginError
         If the loader fails, or returns something else than it should.
     """
-    contents = _load(dataset, options, context)
+    contents, inputs = _load(dataset, options, context)
     key = {
         "version": VERSION,
         "dataset": dataset.name,
-        "code": digest_code(dataset.loader),
         "options": options.model_dump(mode="json") if options else None,
         "preparation": preparation.model_dump(mode="json"),
-        "signature": contents.signature,
+        **inputs,
     }
 
     def write(folder: Path) -> None:
         _write(folder, dataset, contents, preparation, progress)
+        if _load(dataset, options, context)[1] != inputs:
+            raise DataError(
+                f"the files of {dataset.name!r}, or the code that reads them, were changed while they were read; "
+                "run the same command again"
+            )
 
     folder = produce("prepared", key, write, root=root)
     return open_prepared(folder), folder
@@ -174,8 +178,10 @@ def _plugin_errors(dataset: Dataset) -> PluginErrors:
     return PluginErrors(f"reading the dataset {dataset.name!r} ({dataset.loader})", passing=(OSError,))
 
 
-def _load(dataset: Dataset, options: Options | None, context: DatasetContext) -> DatasetContents:
+def _load(dataset: Dataset, options: Options | None, context: DatasetContext) -> tuple[DatasetContents, dict[str, Any]]:
+    """Return the contents of a dataset, and what decides them: the loader's code and the signature of its files."""
     with _plugin_errors(dataset):
+        code = digest_code(dataset.loader)  # before it is imported: `prepare` compares it with that after reading
         contents = resolve(dataset.loader)(options, context)
     if not isinstance(contents, DatasetContents):
         raise PluginError(f"{dataset.loader} must return DatasetContents. Received: {type(contents).__name__}")
@@ -185,7 +191,7 @@ def _load(dataset: Dataset, options: Options | None, context: DatasetContext) ->
         canonical_json(contents.signature)
     except (TypeError, ValueError) as error:
         raise PluginError(f"{dataset.loader}: its signature cannot be written as JSON: {error}") from error
-    return contents
+    return contents, {"code": code, "signature": contents.signature}
 
 
 def _contents_problem(contents: Any) -> str:
@@ -280,25 +286,6 @@ def _digest(description: _Description, images: NDArray[Any], targets: NDArray[An
     """Return the SHA-256 of prepared contents."""
     facts = {name: value for name, value in description.to_json().items() if name in _DIGESTED}
     return digest_json([digest_arrays({"images": images, "targets": targets}), facts])
-
-
-def measured_digest(folder: Path) -> str:
-    """Return the SHA-256 of the images, targets and facts that a prepared folder holds now.
-
-    `open_prepared` takes the digest from the folder's own description; this one reads every pixel, so it notices a
-    cache that was changed or damaged after it was written.
-
-    Raises
-    ------
-    StorageError
-        If the folder cannot be read.
-    """
-    try:
-        described = _Description.model_validate_json((folder / _DESCRIPTION_FILE).read_bytes())
-        targets = np.load(folder / _TARGETS_FILE, mmap_mode="r")
-        return _digest(described, _map_images(folder, len(targets), described.shape), targets)
-    except (OSError, ValueError, EOFError) as error:
-        raise _damaged(folder, error) from error
 
 
 def _prepare_images(
@@ -432,7 +419,25 @@ def open_prepared(folder: Path) -> LabelledImages:
         If the folder is damaged.
     """
     try:
-        return _open(folder)
+        return _read(folder)[1]
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(folder, error) from error
+
+
+def open_measured(folder: Path) -> LabelledImages:
+    """Open a folder that `prepare` wrote, with the SHA-256 of the images, targets and facts that it holds now.
+
+    `open_prepared` takes the digest from the folder's own description. This function reads every pixel of the arrays
+    that it returns, so it notices a cache that was changed or damaged after it was written.
+
+    Raises
+    ------
+    StorageError
+        If the folder is damaged.
+    """
+    try:
+        described, data = _read(folder)
+        return replace(data, digest=_digest(described, data.images, data.targets))
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(folder, error) from error
 
@@ -443,10 +448,10 @@ def _damaged(folder: Path, error: Exception) -> StorageError:
     )
 
 
-def _open(folder: Path) -> LabelledImages:
+def _read(folder: Path) -> tuple[_Description, LabelledImages]:
     described = _Description.model_validate_json((folder / _DESCRIPTION_FILE).read_bytes())
     targets = np.load(folder / _TARGETS_FILE, mmap_mode="r")
-    return LabelledImages(
+    return described, LabelledImages(
         task=described.task,
         images=_map_images(folder, len(targets), described.shape),
         targets=targets,

@@ -143,9 +143,9 @@ def _set_up(job: GeneratorJob) -> _GeneratorContext:
         raise StorageError(f"{job.prepared}: holds other data than the plan; remove the folder and run again")
     units = {name: attribute.unit for name, attribute in data.attributes.items()}
     conditions = fit_conditions(spec.conditions, train, units)
-    model = build_generator(plugins, spec, conditions, train.image_shape)
     plugin = plugins.generator(spec.generator.name)
-    used = plugins.code([("generator", plugin.name)])
+    with plugins.unedited([("generator", plugin.name)]) as used:
+        model = build_generator(plugins, spec, conditions, train.image_shape)
     return _GeneratorContext(
         key=job.generator.key,
         spec=spec,

@@ -21,7 +21,7 @@ from typing import Any
 from benchmarker.data.cache import held_file, is_held
 from benchmarker.errors import StorageError
 from benchmarker.files import storage_error
-from benchmarker.locks import is_locked
+from benchmarker.locks import is_locked, try_lock
 from benchmarker.results.study import read_study
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
 from benchmarker.study.locks import exclusive, held_lock
@@ -141,11 +141,22 @@ def free(items: Sequence[Item]) -> int:
         # Files that came into use since they were listed are kept.
         with exclusive(owner) if own[0].kind in _OF_STUDIES else contextlib.nullcontext():
             for item in own:
-                if item.kind not in _OF_STUDIES and (is_held(item.path) or _is_written(item.path)):
-                    continue
-                _remove(item.path)
-                freed += item.n_bytes
+                with _kept_from_use(item) as unused:
+                    if unused:
+                        _remove(item.path)
+                        freed += item.n_bytes
     return freed
+
+
+@contextlib.contextmanager
+def _kept_from_use(item: Item) -> Iterator[bool]:
+    """Find out whether no process uses a cached folder, and keep others from using it within the block."""
+    if item.kind in _OF_STUDIES:  # their study is locked
+        yield True
+        return
+    lock = try_lock(held_file(item.path))
+    with lock or contextlib.nullcontext():
+        yield lock is not None and not _is_written(item.path)
 
 
 def _remove(path: Path) -> None:

@@ -9,9 +9,9 @@ import keras
 from benchmarker import backends
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.settings import Training
-from benchmarker.data.prepared import measured_digest, open_prepared
+from benchmarker.data.prepared import open_measured
 from benchmarker.data.splits import Parts, split_sources
-from benchmarker.discovery import Plugins, installed
+from benchmarker.discovery import Plugins, installed, resolve
 from benchmarker.errors import StorageError
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
@@ -81,30 +81,29 @@ def set_up(job: CellJob) -> CellContext:
     Raises
     ------
     StorageError
-        If the prepared data are not those of the plan.
+        If the prepared data are not those of the plan, or the code of a plugin is edited at this moment.
     """
     spec = job.cell.spec
     backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
-    data = open_prepared(job.prepared)
-    measured = measured_digest(job.prepared)
-    if measured != spec.dataset.digest:
+    data = open_measured(job.prepared)
+    if data.digest != spec.dataset.digest:
         raise StorageError(
             f"{job.prepared}: holds other images or labels than the plan says; they were changed after they were "
             "prepared. Remove the folder and run the same command again"
         )
     plugins = installed()
     parts = split_sources(data, spec.split, spec.seed)
-    model = _build(spec, plugins, data)
+    with plugins.unedited(_used(spec, job.generator)) as code:
+        model = _build(spec, plugins, data)
+        applied = [_applied(choice, plugins) for choice in spec.arm.augmentations]
     return CellContext(
         spec=spec,
         data=data,
         parts=parts,
-        applied=[_applied(choice, plugins) for choice in spec.arm.augmentations],
+        applied=applied,
         model=model,
-        digests={"data": measured, "split": parts.digest, "initial_weights": digest_weights(model)},
-        fingerprint=fingerprint(
-            spec.backend, spec.threads, spec.training.precision, plugins.code(_used(spec, job.generator))
-        ),
+        digests={"data": data.digest, "split": parts.digest, "initial_weights": digest_weights(model)},
+        fingerprint=fingerprint(spec.backend, spec.threads, spec.training.precision, code),
         generator=job.generator,
     )
 
@@ -124,6 +123,7 @@ def _build(spec: CellSpec, plugins: Plugins, data: LabelledImages) -> keras.Mode
 
 def _applied(choice: PluginChoice, plugins: Plugins) -> AppliedAugmentation:
     augmentation = plugins.augmentation(choice.name)
+    resolve(augmentation.builder)  # imported now, so that its code is that of the fingerprint
     return AppliedAugmentation(augmentation=augmentation, options=validated_options(augmentation, choice.options))
 
 

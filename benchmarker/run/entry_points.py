@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarker.data.cache import held
 from benchmarker.discovery import Plugins
-from benchmarker.errors import ConfigurationError
+from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import make_folder, require_possible
 from benchmarker.registry import LoadedRegistry
 from benchmarker.run.policy import Policy, warnings
@@ -160,6 +160,8 @@ def _prepared(
             loaded, results, observer=observer, plugins=plugins, offline=offline, open_folder=open_folder
         )
         opened.enter_context(held(study.prepared))
+        if not study.prepared.is_dir():  # it was not held before
+            raise StorageError(f"{study.prepared}: was removed by `benchmarker gc`; run the same command again")
         yield study
 
 

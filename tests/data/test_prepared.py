@@ -32,7 +32,7 @@ from benchmarker import (
     Stream,
     Task,
 )
-from benchmarker.data.prepared import Context, measured_digest, open_prepared, prepare
+from benchmarker.data.prepared import Context, open_measured, open_prepared, prepare
 from benchmarker.disk import MARGIN_BYTES
 from benchmarker.errors import StorageError
 
@@ -462,16 +462,28 @@ def test_dataset_that_does_not_fit_on_the_disk_fails_at_the_first_image(
     assert not list(isolated_cache.rglob("*.partial"))
 
 
+def test_files_that_change_while_they_are_read_are_not_kept(sky: Sky, isolated_cache: Path) -> None:
+    """Otherwise the old files would be found under the name of the new ones, or the other way round, for ever."""
+
+    def edit(_description: str, done: int, _total: int | None) -> None:
+        sky.signature = "two" if done == 3 else sky.signature
+
+    with pytest.raises(DataError, match="were changed while they were read"):
+        prepare(SKY, None, Preparation(), Context(dataset="sky"), edit)
+    assert not list(isolated_cache.rglob("prepared.json"))
+    assert len(_prepare()) == 6
+
+
 @pytest.mark.usefixtures("sky")
-def test_measured_digest_notices_pixels_and_facts_changed_in_the_cache() -> None:
+def test_open_measured_notices_pixels_and_facts_changed_in_the_cache() -> None:
     data, folder = prepare(SKY, None, Preparation(), Context(dataset="sky"))
-    assert measured_digest(folder) == data.digest
+    assert open_measured(folder).digest == data.digest
     images = np.memmap(folder / "images.f32", dtype="<f4", mode="r+")
     images[7] += np.float32(0.001)
     images.flush()
-    assert measured_digest(folder) != data.digest
+    assert open_measured(folder).digest != data.digest
     assert open_prepared(folder).digest == data.digest  # the folder's own word
     images[7] -= np.float32(0.001)
     description = folder / "prepared.json"
     description.write_text(description.read_text().replace("J0003", "J9999"))
-    assert measured_digest(folder) != data.digest
+    assert open_measured(folder).digest != data.digest

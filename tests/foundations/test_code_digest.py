@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarker import Architecture
 from benchmarker.digests import digest_code
+from benchmarker.errors import StorageError
+from tests.registries import plugins_of
 
 FILES = {
     "sky_gan/__init__.py": "",
@@ -75,3 +78,17 @@ def test_code_digest_covers_names_of_files(site: Path) -> None:
     before = digests()
     (site / "sky_gan/losses.py").rename(site / "sky_gan/loss.py")
     assert digests() != before
+
+
+def test_code_that_is_edited_while_it_is_loaded_is_refused(site: Path) -> None:
+    """Otherwise the digest of the new code would stand for what the old one built."""
+    plugins = plugins_of(Architecture(name="lone", builder="sky_lone:build", citation="none"))
+
+    def load(text: str) -> str:
+        with plugins.unedited([("architecture", "lone")]) as code:
+            (site / "sky_lone.py").write_text(text)
+        return code["architecture lone"].digest
+
+    assert load(FILES["sky_lone.py"]) == digest_code("sky_lone:build")
+    with pytest.raises(StorageError, match="the code of architecture lone was changed while it was loaded"):
+        load("def build(): 'edited'")
