@@ -6,10 +6,14 @@ import contextlib
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Final
 
 from benchmarker.errors import BenchmarkerError, PluginError, shorten
+
+_WARN: Final = "default"
 
 
 class PluginErrors:
@@ -59,6 +63,35 @@ def describe(error: BaseException) -> str:
     """
     message = str(error)
     return shorten(f"{type(error).__name__}: {message}") if message else type(error).__name__
+
+
+def only_warned(filters: str) -> str:
+    """Return the value of ``PYTHONWARNINGS`` with warnings that it turns into errors as warnings again.
+
+    Libraries warn of deprecations that do not concern the user, and a cell, a report or an import must not end with
+    one.
+
+    Examples
+    --------
+    >>> only_warned("error::DeprecationWarning,ignore::UserWarning")
+    'default::DeprecationWarning,ignore::UserWarning'
+    """
+    return ",".join(map(_warning_filter, filters.split(",")))
+
+
+def _warning_filter(entry: str) -> str:
+    action, colon, rest = entry.partition(":")
+    # Python takes abbreviations.
+    is_error = action.strip() and "error".startswith(action.strip())
+    return f"{_WARN}{colon}{rest}" if is_error else entry
+
+
+def tolerate_warnings() -> None:
+    """Undo ``PYTHONWARNINGS=error`` and ``python -W error`` in this process and those that it starts."""
+    if (filters := os.environ.get("PYTHONWARNINGS")) is not None:
+        os.environ["PYTHONWARNINGS"] = only_warned(filters)
+    if any(only_warned(option) != option for option in sys.warnoptions):
+        warnings.simplefilter(_WARN)
 
 
 _importing = threading.RLock()

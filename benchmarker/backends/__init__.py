@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
+from benchmarker.containment import only_warned
 from benchmarker.errors import ConfigurationError
 
 BACKENDS = ("tensorflow", "jax")
@@ -77,6 +78,8 @@ def worker_environment(name: str, threads: int) -> dict[str, str]:
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(_CHANGE_BITS)}
     pinned = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    if "PYTHONWARNINGS" in environment:
+        environment["PYTHONWARNINGS"] = only_warned(environment["PYTHONWARNINGS"])
     return environment | pinned | {"PYTHONHASHSEED": "0", "KERAS_BACKEND": name} | dict(load(name).environment(threads))
 
 

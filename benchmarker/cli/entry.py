@@ -15,7 +15,7 @@ from click.exceptions import Exit
 
 from benchmarker.cli.interrupts import ended_by_signals, exit_code
 from benchmarker.cli.options import command_settings
-from benchmarker.containment import describe
+from benchmarker.containment import describe, tolerate_warnings
 from benchmarker.discovery import blamed
 from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
 from benchmarker.printing import echo
@@ -189,6 +189,7 @@ def quickstart(arguments: Sequence[str] | None = None) -> int:
 def _run(command: Command, name: str, arguments: list[str]) -> int:
     _open_streams()
     _find_home()
+    tolerate_warnings()
     debug = "--debug" in arguments
     try:
         with ended_by_signals():

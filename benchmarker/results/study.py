@@ -199,6 +199,10 @@ class CellRecord(_Record):
     @cached_property
     def metrics(self) -> CellMetrics | None:
         """Metrics of the run, read when they are first asked for; None unless the status is ``"ok"``."""
+        return self.read_metrics()
+
+    def read_metrics(self) -> CellMetrics | None:
+        """Read the metrics of the run without keeping them: confusion matrices of hundreds of classes are large."""
         return self._read(METRICS_FILE, CellMetrics.model_validate_json) if self.status == "ok" else None
 
     @cached_property

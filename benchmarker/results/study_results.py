@@ -202,7 +202,8 @@ class StudyResults:
 
         total: NDArray[np.int64] | None = None
         n = len(self.classes)
-        tested = (cell.metrics.checkpoints.items() for cell in cells if cell.metrics is not None)
+        read = (cell.read_metrics() for cell in cells)
+        tested = (metrics.checkpoints.items() for metrics in read if metrics is not None)
         for scores in (scores for found in tested for name, scores in found if name == checkpoint):
             counts = np.array(scores.confusion_matrix or (), dtype=np.int64)
             if counts.shape == (n, n):

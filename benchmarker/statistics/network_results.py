@@ -56,9 +56,9 @@ class SourceSums:
         Names of the n_sources sources, ascending; several images may show one source.
     strata : ndarray of shape (n_sources,), int64
         True class of each source; all zero for a regression.
-    values : ndarray of shape (n_sources, ...), float64
-        For a classification, shape (n_sources, n_classes, n_classes): number of images by true and predicted class. For
-        a regression, shape (n_sources, n_targets, 3): number of images, sum of absolute errors and of squared errors.
+    values : ndarray of shape (n_sources, n_classes or n_targets, 3), float64
+        For each class, the number of its images, of images that are called so, and of those that are both. For each
+        target of a regression, the number of images, sum of absolute errors and of squared errors.
     classes : int
         Number of classes; 0 for a regression.
     scales : tuple of float
@@ -220,7 +220,8 @@ def _read_row(
             continue
         found = replace(known, fingerprint=cell.fingerprint, spec=cell.spec)
         seeds[cell.seed] = _with_predictions(results, cell, checkpoint, found) if predictions else found
-        n_train = cell.metrics.parts.train if cell.metrics is not None else 0
+        metrics = cell.read_metrics()
+        n_train = metrics.parts.train if metrics is not None else 0
     generator, ratio = _generated(results, cells[-1].spec.arm) if cells else ("", None)
     return NetworkResults(
         network=row.label,
@@ -276,7 +277,7 @@ def _error_scales(results: StudyResults) -> tuple[float, ...]:
 def classification_sums(
     source_ids: Sequence[str], truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
 ) -> SourceSums:
-    """Count images by source, true class and predicted class.
+    """Count images of each source by class: those that are of it, those that are called so, and those that are both.
 
     Parameters
     ----------
@@ -288,9 +289,13 @@ def classification_sums(
         Number of classes.
     """
     names, position = np.unique(np.asarray(source_ids), return_inverse=True)
-    values = np.zeros((names.size, classes, classes))
-    np.add.at(values, (position, truth, predicted), 1.0)
-    strata = values.sum(axis=2).argmax(axis=1)
+    # Not a confusion matrix of each source: with hundreds of classes those would take gigabytes.
+    values = np.zeros((names.size, classes, 3))
+    right = truth == predicted
+    np.add.at(values[:, :, 0], (position, truth), 1.0)
+    np.add.at(values[:, :, 1], (position, predicted), 1.0)
+    np.add.at(values[:, :, 2], (position[right], truth[right]), 1.0)
+    strata = values[:, :, 0].argmax(axis=1)
     return SourceSums(sources=tuple(names.tolist()), strata=strata, values=values, classes=classes)
 
 
@@ -344,10 +349,10 @@ def score(sums: SourceSums, metric: str, index: int | None = None) -> Score | No
     if sums.scales and index is None:
         scales = np.array(sums.scales)
         values = values / np.stack([np.ones_like(scales), scales, scales**2], axis=1)
-    total = values.sum(axis=0)
-    present = total.sum(axis=1) > 0 if sums.classes else np.ones(len(total), dtype=bool)
     if index is not None:
-        present = present & (np.arange(len(total)) == index)
+        values = values[:, index : index + 1]
+    total = values.sum(axis=0)
+    present = total[:, 0] > 0 if sums.classes else np.ones(len(total), dtype=bool)
     if not present.any():
         return None
     function = functions[metric]
@@ -359,25 +364,25 @@ def score(sums: SourceSums, metric: str, index: int | None = None) -> Score | No
 
 def _recall(counts: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
-        recall: Array = np.diagonal(counts, axis1=1, axis2=2) / counts.sum(axis=2)
+        recall: Array = counts[:, :, 2] / counts[:, :, 0]
     return recall
 
 
 def _precision(counts: Array) -> Array:
-    predicted = counts.sum(axis=1)
-    precision: Array = np.diagonal(counts, axis1=1, axis2=2) / np.where(predicted > 0, predicted, 1)
+    predicted = counts[:, :, 1]
+    precision: Array = counts[:, :, 2] / np.where(predicted > 0, predicted, 1)
     return precision
 
 
 def _f1(counts: Array) -> Array:
-    both = counts.sum(axis=1) + counts.sum(axis=2)
-    f1: Array = 2 * np.diagonal(counts, axis1=1, axis2=2) / np.where(both > 0, both, 1)
+    both = counts[:, :, 0] + counts[:, :, 1]
+    f1: Array = 2 * counts[:, :, 2] / np.where(both > 0, both, 1)
     return f1
 
 
 def _accuracy(counts: Array, _: NDArray[np.bool_]) -> Array:
     with np.errstate(invalid="ignore"):
-        accuracy: Array = np.trace(counts, axis1=1, axis2=2) / counts.sum(axis=(1, 2))
+        accuracy: Array = counts[:, :, 2].sum(axis=1) / counts[:, :, 0].sum(axis=1)
     return accuracy
 
 

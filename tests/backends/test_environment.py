@@ -70,3 +70,17 @@ def test_worker_environment_does_not_import_tensorflow() -> None:
         "sys.exit(sorted({'tensorflow', 'keras'} & sys.modules.keys()) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_warnings_that_were_made_errors_are_warnings_in_workers_and_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "error,ignore::UserWarning,err::DeprecationWarning")
+    assert worker_environment("tensorflow", 1)["PYTHONWARNINGS"] == (
+        "default,ignore::UserWarning,default::DeprecationWarning"
+    )
+    code = (
+        "import os, warnings; from benchmarker.cli import main; main(['list', 'registries']); "
+        "warnings.warn('old', DeprecationWarning); print(os.environ['PYTHONWARNINGS'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("default,ignore::UserWarning,default::DeprecationWarning\n")

@@ -91,7 +91,9 @@ def test_the_same_command_repeats_nothing(finished: Path, command_line: Any) -> 
     assert {path: path.stat().st_mtime_ns for path in (finished / "study" / "runs").rglob("*")} == before
 
 
-def test_order_jobs_plugins_and_folder_change_no_digest(finished: Path, tmp_path: Path, command_line: Any) -> None:
+def test_order_jobs_plugins_folder_and_warnings_change_nothing(
+    finished: Path, tmp_path: Path, command_line: Any
+) -> None:
     registry = json.loads((finished / "tiny.yaml").read_text())
     registry["models"].reverse()
     registry["arms"] = registry["arms"][1:]
@@ -99,7 +101,7 @@ def test_order_jobs_plugins_and_folder_change_no_digest(finished: Path, tmp_path
     elsewhere.mkdir()
     (elsewhere / "other.yaml").write_text(json.dumps(registry))
     plugins = install(tmp_path / "site", "noisy_plugin", NOISY_PLUGIN)
-    cache = {"BENCHMARKER_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(plugins)}
+    cache = {"BENCHMARKER_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(plugins), "PYTHONWARNINGS": "error"}
     done = command_line.run("run", "other.yaml", "-p", "study", "--jobs", "2", cwd=elsewhere, env=cache)
     assert done.returncode == 0, done.stderr
     listed = command_line.run("list", "architectures", cwd=elsewhere, env=cache)

@@ -21,6 +21,9 @@ from benchmarker_reports.content.curves import (
 from benchmarker_reports.content.leaderboard import Line
 from benchmarker_reports.content.readable import predictions_of
 
+MOST_CLASSES = 24
+"""Classes whose curves are drawn; scores are means over all classes."""
+
 GRID: Floats = np.linspace(0.0, 1.0, 41)
 """Points at which the curves of several seeds are averaged."""
 
@@ -48,7 +51,7 @@ class Probabilities:
     Parameters
     ----------
     roc, precision_recall : tuple of Panel
-        One panel for each class.
+        One panel for each of the first `MOST_CLASSES` classes.
     reliability : Panel
         Accuracy against confidence.
     calibration : tuple of Calibration
@@ -94,7 +97,7 @@ def probabilities(results: StudyResults, lines: Sequence[Line], checkpoint: str)
     if not known:
         return None
     # With two classes, the curves of the second mirror those of the first.
-    shown = range(len(results.classes)) if len(results.classes) > 2 else range(1)
+    shown = range(min(len(results.classes), MOST_CLASSES)) if len(results.classes) > 2 else range(1)
     return Probabilities(
         roc=tuple(_roc_panel(results.classes[c], known, c) for c in shown),
         precision_recall=tuple(_precision_recall_panel(results.classes[c], known, c) for c in shown),

@@ -32,6 +32,10 @@ PALETTE = ("#0b62a8", "#c8520a", "#00836a", "#a8428a", "#a87b00", "#2f93cc", "#5
 
 MOST_LINES = 40
 MOST_PANELS = 12
+MOST_WRITTEN = 20
+"""Classes of a confusion matrix whose counts are written into it: each is a text, and 355 classes have 126,025."""
+
+MOST_TICKS = 40
 _COLUMNS = 4
 _INK, _FAINT = "#1c2126", "#8a929b"
 _STYLE: dict[Any, Any] = {
@@ -176,12 +180,15 @@ def confusion_figure(matrices: Sequence[Confusion]) -> Figure:
     for axes, matrix in zip(grid, matrices, strict=True):
         shares = matrix.shares
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for (row, column), share in np.ndenumerate(shares):
+        written = np.ndenumerate(shares) if len(matrix.classes) <= MOST_WRITTEN else ()
+        for (row, column), share in written:
             ink = "white" if share > 0.6 else _INK
             axes.text(column, row, str(matrix.counts[row, column]), ha="center", va="center", color=ink, fontsize=7)
-        names = [_plain(name) for name in matrix.classes]
-        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-        axes.set_yticks(range(len(names)), names)
+        ticks = range(0, len(matrix.classes), -(-len(matrix.classes) // MOST_TICKS))
+        names = [_plain(matrix.classes[tick]) for tick in ticks]
+        size = None if len(matrix.classes) <= MOST_WRITTEN else 4
+        axes.set_xticks(ticks, names, rotation=45 if size is None else 90, ha="right", fontsize=size)
+        axes.set_yticks(ticks, names, fontsize=size)
         axes.grid(visible=False)
         title = matrix.line.name if several else matrix.line.label
         _labelled(axes, title, "predicted", "true")

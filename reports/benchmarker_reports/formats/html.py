@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmarker import ReportOptions, StudyResults, __version__, metric_label
-from benchmarker_reports.content.charts import Panel, Series
+from benchmarker_reports.content.charts import Floats, Panel, Series
 from benchmarker_reports.content.study import StudyContent
 from benchmarker_reports.content.values import sentence
 from benchmarker_reports.formats import html_charts
 
 MOST_TRAININGS = 12
 """Trainings of generators that are shown."""
+MOST_WRITTEN = 40
+"""Classes of a confusion matrix whose numbers are written; a larger one is a picture."""
+_MATRIX_PIXELS = 360
 _MOST_PICTURE_BYTES = 400_000
 _SHADES = 10
 
@@ -125,6 +130,24 @@ def data_uri(picture: bytes | Path) -> str:
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
+def matrix_picture(shares: Floats) -> bytes:
+    """Return a confusion matrix of many classes as PNG: white for 0, dark for 1.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_classes, n_classes), float64
+        Shares of each row, between 0 and 1.
+    """
+    from PIL import Image
+
+    dark = np.array([11, 98, 168])
+    pixels = (255 - np.clip(shares, 0, 1)[:, :, None] * (255 - dark)).round().astype(np.uint8)
+    factor = max(1, _MATRIX_PIXELS // len(pixels))
+    stream = io.BytesIO()
+    Image.fromarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1)).save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
+
+
 def legend_of(panels: tuple[Panel, ...]) -> tuple[Series, ...]:
     """Return one series for each name among panels, in the order of their colours."""
     found = {series.name: series for panel in panels for series in panel.series}
@@ -151,6 +174,8 @@ def _environment() -> Environment:
         legend_of=legend_of,
         heat=heat,
         data_uri=data_uri,
+        matrix_picture=matrix_picture,
+        most_written=MOST_WRITTEN,
     )
     environment.filters["sentence"] = sentence
     return environment
