@@ -35,6 +35,7 @@ from benchmarker.digests import digest_code
 from benchmarker.entry_points import find, switched_off
 from benchmarker.errors import PluginError, StorageError, UnknownPluginError
 from benchmarker.hooks import PROJECT, Hooks, Registrar, spelling
+from benchmarker.trials import problems
 
 if TYPE_CHECKING:
     from benchmarker.contracts.settings import Options
@@ -100,11 +101,13 @@ class Plugins:
         self, registered: Mapping[str, Mapping[str, list[Registered]]], broken: Iterable[BrokenPlugin] = ()
     ) -> None:
         self._registered = {kind: registered.get(kind, {}) for kind in KINDS}
-        self.broken = (*broken, *self._name_conflicts(), *self._role_conflicts())
+        self._spelled = {kind: _spelled(candidates) for kind, candidates in self._registered.items()}
+        self.broken = (*broken, *self._name_conflicts(), *self._alias_conflicts(), *self._role_conflicts())
 
     def all(self, kind: str) -> tuple[Registered, ...]:
-        """Return the plugins of a kind, sorted by name, without those that share a name."""
-        return tuple(owners[0] for _, owners in sorted(self._registered[kind].items()) if len(owners) == 1)
+        """Return the plugins of a kind, sorted by name, without those whose names cannot be told apart."""
+        alone = (owners[0] for owners in self._spelled[kind].values() if len(owners) == 1)
+        return tuple(sorted(alone, key=lambda owner: owner.plugin.name))
 
     def architecture(self, name: str) -> Architecture:
         """Return an architecture by its name or an alias."""
@@ -204,21 +207,17 @@ class Plugins:
             )
 
     def _find(self, kind: str, name: str) -> Plugin:
-        candidates = self._registered[kind]
-        owners = candidates.get(name) or self._by_spelling(kind, name)
+        # A name wins over an alias, so that installing a plugin with that alias does not change what the name means.
+        owners = self._spelled[kind].get(spelling(name)) or self._with_alias(kind, name)
         if not owners:
             raise UnknownPluginError(self._unknown(kind, name))
         if len(owners) > 1:
-            raise PluginError(_name_conflict(kind, owners))
+            raise PluginError(_name_conflict(kind, name, owners))
         return owners[0].plugin
 
-    def _by_spelling(self, kind: str, name: str) -> list[Registered]:
+    def _with_alias(self, kind: str, name: str) -> list[Registered]:
         wanted = spelling(name)
-        everything = [owner for owners in self._registered[kind].values() for owner in owners]
-        # A name wins over an alias, so that installing a plugin with that alias does not change what the name means.
-        return [owner for owner in everything if spelling(owner.plugin.name) == wanted] or [
-            owner for owner in everything if wanted in map(spelling, getattr(owner.plugin, "aliases", ()))
-        ]
+        return [owner for owner in self.all(kind) if wanted in map(spelling, getattr(owner.plugin, "aliases", ()))]
 
     def _unknown(self, kind: str, name: str) -> str:
         import difflib  # takes time to import, and most names are right
@@ -255,19 +254,45 @@ class Plugins:
     def _name_conflicts(self) -> list[BrokenPlugin]:
         return [
             BrokenPlugin(
-                name=name,
+                name=", ".join(dict.fromkeys(owner.plugin.name for owner in owners)),
                 distribution=", ".join(owner.distribution for owner in owners),
-                error=_name_conflict(kind, owners),
+                error=_name_conflict(kind, owners[0].plugin.name, owners),
             )
-            for kind, candidates in self._registered.items()
-            for name, owners in sorted(candidates.items())
+            for kind, candidates in self._spelled.items()
+            for _, owners in sorted(candidates.items())
             if len(owners) > 1
         ]
 
+    def _alias_conflicts(self) -> list[BrokenPlugin]:
+        """Return the aliases that mean several plugins, and so none."""
+        found = []
+        for kind in KINDS:
+            aliases = {alias for owner in self.all(kind) for alias in getattr(owner.plugin, "aliases", ())}
+            for alias in sorted({spelling(alias): alias for alias in sorted(aliases)}.values()):
+                owners = self._with_alias(kind, alias)
+                if len(owners) > 1 and spelling(alias) not in self._spelled[kind]:
+                    distributions = ", ".join(owner.distribution for owner in owners)
+                    error = _name_conflict(kind, alias, owners)
+                    found.append(BrokenPlugin(name=alias, distribution=distributions, error=error))
+        return found
 
-def _name_conflict(kind: str, owners: list[Registered]) -> str:
-    names = " and ".join(owner.distribution for owner in owners)
-    return f"the {kind} {owners[0].plugin.name!r} is registered by {names}: uninstall one of them"
+
+def _spelled(candidates: Mapping[str, list[Registered]]) -> dict[str, list[Registered]]:
+    found: dict[str, list[Registered]] = {}
+    for owners in candidates.values():
+        for owner in owners:
+            found.setdefault(spelling(owner.plugin.name), []).append(owner)
+    return found
+
+
+def _name_conflict(kind: str, name: str, owners: list[Registered]) -> str:
+    if len({owner.plugin.name for owner in owners}) == 1:
+        names = " and ".join(owner.distribution for owner in owners)
+        return f"the {kind} {owners[0].plugin.name!r} is registered by {names}: uninstall one of them"
+    names = " or ".join(f"{owner.plugin.name!r} of {owner.distribution}" for owner in owners)
+    if all(spelling(owner.plugin.name) == spelling(name) for owner in owners):
+        return f"the {kind} {name!r} may be {names}, which cannot be told apart: uninstall one of them"
+    return f"the {kind} {name!r} may be {names}, which share the alias: use their names"
 
 
 def _role_conflict(kind: str, role: str, owners: list[Registered]) -> str:
@@ -279,10 +304,15 @@ def discover() -> Plugins:
     """Load every installed plugin, sorted by the names of entry points and distributions."""
     registered: dict[str, dict[str, list[Registered]]] = {kind: {} for kind in KINDS}
     broken: list[BrokenPlugin] = []
-    for point in find():
+    points = find()
+    refused = problems(points)
+    for point in points:
+        if point in refused:
+            broken.append(BrokenPlugin(name=point.entry.name, distribution=point.distribution, error=refused[point]))
+            continue
         try:
             with quiet_import():
-                found = _register(point.entry)
+                found = register(point.entry)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a broken plugin must not affect the others
@@ -307,7 +337,14 @@ def installed() -> Plugins:
     return discover()
 
 
-def _register(entry: EntryPoint) -> list[tuple[str, Plugin]]:
+def register(entry: EntryPoint) -> list[tuple[str, Plugin]]:
+    """Import the module of an entry point, and return what it registers, each with its kind.
+
+    Raises
+    ------
+    PluginError
+        If the module registers nothing, or something invalid. Importing it may raise anything.
+    """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     manager.register(entry.load(), name=entry.name)

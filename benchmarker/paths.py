@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarker.errors import ConfigurationError
 
+CACHE_VARIABLE = "BENCHMARKER_CACHE"
 _PACKAGE = Path(__file__).parent
 
 
@@ -69,3 +70,31 @@ def shipped_folder() -> Path:
     """
     inside = _PACKAGE / "registries"
     return inside if inside.is_dir() else _PACKAGE.parent / "registries"
+
+
+def cache_folder() -> Path:
+    """Return the folder of downloads and prepared data: ``BENCHMARKER_CACHE``, or else the user's cache folder.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``BENCHMARKER_CACHE`` is below the home folder of an unknown user, or is not set and there is no home folder.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        try:
+            return expand_user(chosen).absolute()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{CACHE_VARIABLE}={error}") from error
+    import platformdirs
+
+    try:
+        folder = platformdirs.user_cache_path("galaxy-benchmarker")
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():  # some versions of platformdirs leave "~" where there is no home folder
+        raise ConfigurationError(
+            f"the home folder is unknown, so there is no cache folder: set HOME, or set {CACHE_VARIABLE} to a "
+            "folder that can be written"
+        )
+    return folder

@@ -42,8 +42,8 @@ def gc(studies: tuple[Path, ...], cache: bool, older_than: float, dry_run: bool,
     Finished runs of the plan are never removed, and nothing is removed from a study that is being run. Without STUDY,
     all studies in results/ are searched.
     """
-    from benchmarker.data.cache import cache_folder
     from benchmarker.maintenance.gc import find_garbage, free, studies_below
+    from benchmarker.paths import cache_folder
 
     chosen = list(studies) or ([] if cache else studies_below(Path("results")))
     found = find_garbage(chosen, cache_folder() if cache else None, older_than=older_than)

@@ -12,6 +12,7 @@ import rich_click as click
 
 from benchmarker.cli.options import command_settings
 from benchmarker.cli.output import on_terminal
+from benchmarker.entry_points import DISABLE_VARIABLE, switched_off
 from benchmarker.printing import echo
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def list_plugins(sections: tuple[str, ...], verbose: bool, strict: bool) -> int:
             echo(line, style=None if number else "dim")
         echo()
     _list_broken(plugins.broken, verbose=verbose)
+    _list_disabled()
     return 1 if strict and plugins.broken else 0
 
 
@@ -159,3 +161,11 @@ def _list_broken(broken: Sequence[BrokenPlugin], *, verbose: bool) -> None:
             echo("".join(f"{_GAP * 2}{line}\n" for line in plugin.traceback.splitlines()), nl=False)
     if not verbose and any(plugin.traceback for plugin in broken):
         echo(f"{_GAP}Tracebacks: benchmarker list -v")
+
+
+def _list_disabled() -> None:
+    disabled = switched_off()
+    if disabled:
+        echo(f"Disabled plugins ({len(disabled)})", style="bold")
+        for name in disabled:
+            echo(f"{_GAP}{name}: switched off by {DISABLE_VARIABLE}")

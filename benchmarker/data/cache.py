@@ -14,40 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker.digests import digest_json
-from benchmarker.errors import ConfigurationError, DataError, StorageError
+from benchmarker.errors import DataError, StorageError
 from benchmarker.files import publish, storage_error
 from benchmarker.locks import is_locked, lock
-from benchmarker.paths import expand_user
-
-ENVIRONMENT_VARIABLE = "BENCHMARKER_CACHE"
-
-
-def cache_folder() -> Path:
-    """Return the folder of downloads and prepared data: ``BENCHMARKER_CACHE``, or else the user's cache folder.
-
-    Raises
-    ------
-    ConfigurationError
-        If ``BENCHMARKER_CACHE`` is below the home folder of an unknown user, or is not set and there is no home folder.
-    """
-    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    if chosen:
-        try:
-            return expand_user(chosen).absolute()
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{ENVIRONMENT_VARIABLE}={error}") from error
-    import platformdirs
-
-    try:
-        folder = platformdirs.user_cache_path("galaxy-benchmarker")
-    except RuntimeError:
-        folder = Path()
-    if not folder.is_absolute():  # some versions of platformdirs leave "~" where there is no home folder
-        raise ConfigurationError(
-            f"the home folder is unknown, so there is no cache folder: set HOME, or set {ENVIRONMENT_VARIABLE} to a "
-            "folder that can be written"
-        )
-    return folder
+from benchmarker.paths import CACHE_VARIABLE, cache_folder
 
 
 def cache_error(error: OSError | StorageError, path: Path) -> StorageError:
@@ -61,9 +31,9 @@ def cache_error(error: OSError | StorageError, path: Path) -> StorageError:
         Path to name where the error names none.
     """
     known = error if isinstance(error, StorageError) else storage_error(error, path)
-    if ENVIRONMENT_VARIABLE in str(known):
+    if CACHE_VARIABLE in str(known):
         return known
-    return StorageError(f"{known} ({ENVIRONMENT_VARIABLE} names another folder for the cache)")
+    return StorageError(f"{known} ({CACHE_VARIABLE} names another folder for the cache)")
 
 
 def produce(name: str, key: Any, write: Callable[[Path], object], *, root: Path | None = None) -> Path:

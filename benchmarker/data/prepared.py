@@ -32,13 +32,14 @@ from benchmarker.contracts.images import (
 from benchmarker.contracts.plugins import Dataset, Download
 from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.contracts.tasks import Classification, Regression, Task
-from benchmarker.data.cache import cache_folder, produce
+from benchmarker.data.cache import produce
 from benchmarker.data.downloads import fetch, user_file
 from benchmarker.data.preparation import prepare_image
 from benchmarker.digests import canonical_json, digest_arrays, digest_code, digest_json
 from benchmarker.discovery import resolve
 from benchmarker.disk import require_free
 from benchmarker.errors import DataError, PluginError, StorageError, UnreadableImageError
+from benchmarker.paths import cache_folder
 from benchmarker.record import Record, TaskRecord
 
 VERSION = 1

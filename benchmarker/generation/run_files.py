@@ -14,11 +14,12 @@ from typing import Self
 from pydantic import ValidationError
 
 from benchmarker.contracts.generation import ConditionSpace
-from benchmarker.data.cache import cache_folder, held, produce
+from benchmarker.data.cache import held, produce
 from benchmarker.digests import digest_json
 from benchmarker.errors import DataError, StorageError
 from benchmarker.files import copy_file
 from benchmarker.locks import lock
+from benchmarker.paths import cache_folder
 from benchmarker.record import explain
 from benchmarker.study.layout import HISTORY_FILE
 from benchmarker.study.links import CellLink, ConditionsLink, DigestLink, GeneratorLink, read_trail

@@ -15,7 +15,6 @@ from typing import Any
 from benchmarker import backends
 from benchmarker._version import __version__
 from benchmarker.contracts.settings import Training
-from benchmarker.data.cache import ENVIRONMENT_VARIABLE, cache_folder
 from benchmarker.disk import free_bytes, nearest_existing
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.maintenance.probes import (
@@ -26,6 +25,7 @@ from benchmarker.maintenance.probes import (
     probe_backend,
     probe_plugins,
 )
+from benchmarker.paths import CACHE_VARIABLE, cache_folder
 from benchmarker.results.environments import Fingerprints, differences, in_words
 from benchmarker.results.study import CellRecord, Study
 from benchmarker.study.fingerprint import Fingerprint
@@ -327,7 +327,7 @@ def _disk(
     existing = nearest_existing(folder)
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     if not writable:
-        remedy = f"{ENVIRONMENT_VARIABLE} names another one" if name == "cache" else "choose another one"
+        remedy = f"{CACHE_VARIABLE} names another one" if name == "cache" else "choose another one"
         found.problems.append(f"the folder for {name} cannot be written: {folder}; {remedy}")
     try:
         free: int | None = free_bytes(folder)

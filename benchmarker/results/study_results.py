@@ -292,8 +292,8 @@ def open_results(folder: str | Path) -> StudyResults:
 
 def find_prepared(digest: str) -> LabelledImages | None:
     """Return prepared data with a digest from this machine's cache, or None."""
-    from benchmarker.data.cache import cache_folder
     from benchmarker.data.prepared import open_prepared
+    from benchmarker.paths import cache_folder
 
     try:
         prepared = cache_folder() / "prepared"

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarker import ConfigurationError, expand_user
 from benchmarker.cli import main
-from benchmarker.data.cache import cache_folder
+from benchmarker.paths import cache_folder
 from benchmarker.results.study_results import find_prepared
 
 

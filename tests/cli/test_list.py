@@ -49,6 +49,14 @@ def test_list_shows_broken_plugins(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "(also: small)" in out
 
 
+def test_list_shows_disabled_plugins(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("BENCHMARKER_DISABLE", "radio, mine")
+    assert main(["list", "registries"]) == 0
+    out = capsys.readouterr().out
+    assert "Disabled plugins (2)" in out
+    assert "  mine: switched off by BENCHMARKER_DISABLE" in out
+
+
 @pytest.mark.parametrize("width", [30, 40, 50, 70, 100])
 def test_table_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarker.cli.list_command.on_terminal", lambda: True)

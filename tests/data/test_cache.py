@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarker.data.cache import cache_folder, produce
+from benchmarker.data.cache import produce
 from benchmarker.errors import ConfigurationError, DataError, StorageError
+from benchmarker.paths import cache_folder
 
 PRODUCE = """
 import sys, time

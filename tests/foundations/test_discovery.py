@@ -345,6 +345,30 @@ def test_name_wins_over_an_alias_of_another_plugin() -> None:
     assert plugins.architecture("V-G-G").name == "vgg"
 
 
+def _of(distribution: str, architecture: Architecture) -> tuple[str, list[Registered]]:
+    return architecture.name, [Registered(plugin=architecture, distribution=distribution)]
+
+
+def test_names_of_two_distributions_that_cannot_be_told_apart_belong_to_neither() -> None:
+    plugins = Plugins({"architecture": dict([_of("sky 1", _named("Conv-Net")), _of("sea 1", _named("conv_net"))])})
+    assert not plugins.all("architecture")
+    for asked in ("Conv-Net", "conv_net", "convnet"):
+        with pytest.raises(PluginError, match=r"'Conv-Net' of sky 1 or 'conv_net' of sea 1.* uninstall one of them"):
+            plugins.architecture(asked)
+    (broken,) = plugins.broken
+    assert (broken.name, broken.distribution) == ("Conv-Net, conv_net", "sky 1, sea 1")
+
+
+def test_alias_of_two_distributions_belongs_to_neither_but_their_names_work() -> None:
+    made = dict([_of("sky 1", _named("one", "net-a")), _of("sea 1", _named("two", "Net_A")), _of("sea 1", _named("x"))])
+    plugins = Plugins({"architecture": made})
+    assert [each.plugin.name for each in plugins.all("architecture")] == ["one", "two", "x"]
+    with pytest.raises(PluginError, match="'one' of sky 1 or 'two' of sea 1, which share the alias: use their names"):
+        plugins.architecture("neta")
+    (broken,) = plugins.broken
+    assert (broken.name, broken.distribution) == ("net-a", "sky 1, sea 1")
+
+
 def test_plugins_are_listed_by_name() -> None:
     plugins = _made(_named("b"), _named("c"), _named("a"))
     assert [registered.plugin.name for registered in plugins.all("architecture")] == ["a", "b", "c"]
