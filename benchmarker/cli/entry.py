@@ -136,6 +136,8 @@ class LazyGroup(click.RichGroup):
         "merge": "benchmarker.cli.merge_command:merge",
         "gc": "benchmarker.cli.gc_command:gc",
         "gan": "benchmarker.cli.gan_command:gan",
+        "sign": "benchmarker.cli.sign_command:sign",
+        "verify": "benchmarker.cli.sign_command:verify",
     },
     **command_settings(
         "benchmarker run registries/quickstart.yaml -s 8901",
@@ -152,7 +154,7 @@ class LazyGroup(click.RichGroup):
 @click.command_panel("Before training", commands=["list", "validate", "schema", "doctor"])
 @click.command_panel("Training", commands=["run", "gan"])
 @click.command_panel("Results", commands=["leaderboard", "report", "show"])
-@click.command_panel("Proof and storage", commands=["audit", "merge", "gc"])
+@click.command_panel("Proof and storage", commands=["audit", "sign", "verify", "merge", "gc"])
 @click.version_option(package_name="galaxy-benchmarker", prog_name="benchmarker")
 @click.option("--debug", is_flag=True, help="Show tracebacks and log messages.")
 def cli(debug: bool) -> None:
