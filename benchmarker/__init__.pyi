@@ -57,6 +57,7 @@ from .hooks import hookimpl as hookimpl
 from .paths import expand_user as expand_user
 from .printing import echo as echo
 from .printing import printable as printable
+from .printing import without_home as without_home
 from .randomness import Stream as Stream
 from .randomness import layer_seeds as layer_seeds
 from .results.environments import Environment as Environment

@@ -18,6 +18,10 @@ _CONTROLS = re.compile(
     "\N{LEFT-TO-RIGHT EMBEDDING}-\N{RIGHT-TO-LEFT OVERRIDE}\N{LEFT-TO-RIGHT ISOLATE}-\N{POP DIRECTIONAL ISOLATE}"
     "\ud800-\udfff]"
 )
+_HOME = re.compile(
+    r"(?<![\w.~])(?:/home/|/Users/|[A-Z]:\\Users\\)[^/\\\s'\"<>]+([/\\])"  # of anybody
+    r"|(?<![\w.~])/root(?=/)"
+)
 
 
 def printable(text: str) -> str:
@@ -39,6 +43,25 @@ def printable(text: str) -> str:
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def without_home(text: str) -> str:
+    """Return text with the paths of home folders written as ``~``, for whatever is published.
+
+    Parameters
+    ----------
+    text : str
+        Any text. Home folders of other users, and of other systems, are found as well.
+
+    Examples
+    --------
+    >>> without_home("/home/cannon/galaxies/3C 31.fits and /Users/cannon/networks")
+    '~/galaxies/3C 31.fits and ~/networks'
+    """
+    own = os.path.expanduser("~")  # noqa: PTH111 - `Path.home` fails where there is none
+    if len(own) > 1 and own != "~":
+        text = text.replace(f"{own}/", "~/")
+    return _HOME.sub(r"~\1", text)
 
 
 def echo(text: str = "", *, nl: bool = True, err: bool = False, style: Style | None = None) -> None:

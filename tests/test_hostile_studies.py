@@ -118,6 +118,17 @@ def test_cells_of_csv_are_no_formulas(victim: Victim, tmp_path: Path) -> None:
     assert not any(cell[:1] in {"=", "+", "-", "@"} for row in rows for cell in row)
 
 
+def test_reports_hold_no_home_folder(victim: Victim, tmp_path: Path) -> None:
+    study = victim.study
+    study.fail(study.cell("atlas", 8901), "plugin", f"/home/jansky/net.py and {Path.home()}/lib/python3.11 are wrong")
+    (study.folder / "registry.yaml").write_text("dataset: {path: /Users/jansky/galaxies}\n")
+    assert main(["report", str(victim.folder), "--format", COMMANDS["report"][3], "--out", str(tmp_path / "out")]) == 0
+    written = list(everything_written(tmp_path / "out"))
+    assert any(b"~/net.py" in content for content in written)
+    for private in ("jansky", f"{Path.home()}/"):
+        assert not any(private.encode() in content for content in written)
+
+
 def test_commands_name_only_valid_packages(victim: Victim) -> None:
     ATTACKS["hostile-packages"](victim)
     commands = open_results(victim.folder).commands

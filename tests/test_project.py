@@ -111,7 +111,7 @@ def test_wheel_contains_only_our_packages(wheel: list[str]) -> None:
     assert all(package.startswith("benchmarker") for package in packages)
     assert tops == packages | {f"galaxy_benchmarker-{benchmarker.__version__}.dist-info"}
     assert "benchmarker/py.typed" in wheel
-    assert not [name for name in wheel if "test" in Path(name).name and not name.startswith("benchmarker/testing")]
+    assert not [name for name in wheel if re.match(r"test_|conftest|.*_test\.py", Path(name).name)]
 
 
 def test_wheel_contains_every_source_file_and_registry(wheel: list[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarker.cli.output import plain_text
 from benchmarker.containment import PluginErrors
 from benchmarker.errors import ConfigurationError, PluginError
+from benchmarker.printing import without_home
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,7 +67,7 @@ def as_one(rendered: Any, name: str) -> RenderableType:
 
 
 def as_files(rendered: Any, report: Report) -> dict[str, bytes]:
-    """Return a rendered report as files by name.
+    """Return a rendered report as files by name, without the paths of home folders: reports are published.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def as_files(rendered: Any, report: Report) -> dict[str, bytes]:
     """
     if not isinstance(rendered, Mapping):
         text = rendered if isinstance(rendered, str) else plain_text(rendered)
-        return {_file_name(report): text.encode()}
+        return {_file_name(report): without_home(text).encode()}
     files = {}
     for name, content in rendered.items():
         path = PurePosixPath(str(name))
@@ -85,7 +86,7 @@ def as_files(rendered: Any, report: Report) -> dict[str, bytes]:
             raise PluginError(
                 f"the report {report.name!r} must give text or bytes for {name!r}. Received: {type(content).__name__}"
             )
-        files[str(path)] = content.encode() if isinstance(content, str) else content
+        files[str(path)] = without_home(content).encode() if isinstance(content, str) else content
     return files
 
 

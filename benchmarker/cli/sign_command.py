@@ -84,7 +84,8 @@ def _report(found: Verification, *, known: bool) -> None:
             echo(f"{word}: {len(paths) - _MOST_NAMED} more")
     if found.intact:
         who = "the expected key" if known else f"the key {found.public_key}; compare it with the published one"
-        echo(f"intact: {found.files} files are what was signed with {who}")
+        logs = f" ({found.left_out} logs were left out)" if found.left_out else ""
+        echo(f"intact: {found.files - found.left_out} files are what was signed with {who}{logs}")
     else:
         echo("this is not the study that was signed")
 

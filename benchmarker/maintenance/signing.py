@@ -1,8 +1,8 @@
 """Sign a study with Ed25519, and verify that every byte is still what was signed.
 
-The signature covers the SHA-256 of every file and the head of every trail. It is made and checked offline, with the
-`cryptography` package. It says who vouches for the files, and not that the numbers are right, which `benchmarker audit`
-checks.
+The signature covers the SHA-256 of every file but reports, and the head of every trail. It is made and checked offline,
+with the `cryptography` package. It says who vouches for the files, and not that the numbers are right, which
+`benchmarker audit` checks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarker.files import make_folder, storage_error
 from benchmarker.record import Record
 from benchmarker.results.index import INDEX_FILE
 from benchmarker.results.study import read_study
-from benchmarker.study.layout import MANIFEST_FILE
+from benchmarker.study.layout import EVENTS_FILE, LOG_FILE, MANIFEST_FILE, TRACEBACK_FILE
 from benchmarker.study.locks import exclusive
 from benchmarker.study.opening import oddity
 from benchmarker.study.runs import FinishedManifest, read_manifest
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 SIGNATURE_FILE = "signature.json"
+_REPORT = "report/"
+"""Where `benchmarker report` writes by default: anybody can make a report again from what is signed."""
+
+_LOGS = (LOG_FILE, EVENTS_FILE, TRACEBACK_FILE)
+"""Files that a published copy may lack: they are full of paths, and no number depends on them."""
 
 _Sha256 = Annotated[str, Field(pattern="[0-9a-f]{64}")]
 
@@ -78,6 +83,8 @@ class Verification:
         Number of signed files.
     changed, missing, added : list of str
         Paths of files that are not what was signed.
+    left_out : int
+        Number of logs that a published copy lacks.
     forged : str
         Why the signature itself is wrong; empty if it is right.
     """
@@ -87,6 +94,7 @@ class Verification:
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
+    left_out: int = 0
     forged: str = ""
 
     @property
@@ -104,6 +112,7 @@ class Verification:
             "changed": self.changed,
             "missing": self.missing,
             "added": self.added,
+            "left_out": self.left_out,
         }
 
 
@@ -266,7 +275,9 @@ def verify(study: Path, key: Ed25519PublicKey | None = None) -> Verification:
         found.forged = f"it was signed with another key than {_text(key)}"
     present = dict(_digests(study))
     for path in sorted({*statement.files, *present}):
-        if path not in present:
+        if path not in present and path.rpartition("/")[2] in _LOGS:
+            found.left_out += 1
+        elif path not in present:
             found.missing.append(path)
         elif path not in statement.files:
             found.added.append(path)
@@ -288,10 +299,12 @@ def _text(key: Ed25519PublicKey) -> str:
 
 
 def _digests(study: Path) -> Iterator[tuple[str, str]]:
-    """Yield path and SHA-256 of every file but the signature, locks and the cache of runs."""
+    """Yield path and SHA-256 of every file but the signature, locks, the cache of runs, and reports, which follow."""
     for path in sorted(study.rglob("*")):
         name = path.relative_to(study).as_posix()
-        if path.is_file() and name not in {SIGNATURE_FILE, INDEX_FILE} and not name.endswith(".lock"):
+        if name.startswith(_REPORT) or name in {SIGNATURE_FILE, INDEX_FILE} or name.endswith(".lock"):
+            continue
+        if path.is_file():
             try:
                 yield name, digest_file(path)
             except OSError as error:

@@ -19,6 +19,7 @@ from tests.fixture_plugins import install
 
 COMMANDS = (
     "run", "list", "validate", "leaderboard", "report", "show", "audit", "schema", "doctor", "merge", "gc", "gan",
+    "sign", "verify",
 )  # fmt: skip
 HEAVY = ("keras", "tensorflow", "matplotlib", "pandas", "astropy")
 

@@ -79,9 +79,10 @@ def test_first_comparison_and_its_audit_work_as_written(run: Run) -> None:
 
 def _referee(run: Run) -> None:
     """Audit the files of a forged copy; tests of audits train cells again."""
-    *offline, copy, leaderboard, forged, sample, power, report, doctor, _, cells = commands("convince_a_referee")
-    assert offline == [["benchmarker", "audit", "results/quickstart", "--offline"]]
-    assert [words[1] for words in (sample, doctor, cells)] == ["audit", "doctor", "audit"]
+    offline, copy, leaderboard, forged, sample, power, report, *publish = commands("convince_a_referee")
+    sign, crate, unpack, verify, again, cells = publish
+    assert offline == ["benchmarker", "audit", "results/quickstart", "--offline"]
+    assert [words[1] for words in (sample, again, cells)] == ["audit"] * 3
     run(copy)
     metrics = min(Path("results/forged/runs").glob("*/metrics.json"))
     text = metrics.read_text(encoding="utf-8")
@@ -94,6 +95,10 @@ def _referee(run: Run) -> None:
     assert "needed" in run(power)
     run([*report[:4], "latex", *report[5:]])
     assert "newcommand" in Path("paper/numbers.tex").read_text(encoding="utf-8")
+    for words in (sign, crate, unpack):
+        run(words)
+    assert "intact" in run(verify)
+    assert "2 intact" in run(again)
 
 
 def test_own_images_are_read_as_written(run: Run) -> None:
