@@ -7,6 +7,7 @@ how long after it, is drawn from named streams, so a repetition is as much the s
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -21,7 +22,8 @@ from typing import Any
 import psutil
 
 from benchmarker import Stream
-from tests.run.signs import Sign
+from benchmarker.study.layout import run_name
+from tests.run.signs import RESULTS, RESULTS_OF_A_GENERATOR, Sign
 
 # A worker of its own, which its parent replaces; the parent, whose workers must follow it; both, in either order.
 VICTIMS = ("worker", "worker", "worker", "parent", "parent first", "worker first")
@@ -131,8 +133,8 @@ class KilledStudy:
         self._signs: dict[str, Sign] = {}
         self._targeted: dict[str, int] = {}
 
-    def interrupt_preparation(self, cache: Path, images: int, kills: int = 3) -> None:
-        """Kill the run while files are drawn, and the last third of the times while images are prepared from them.
+    def interrupt_preparation(self, cache: Path, images: int, kills: int = 3, while_drawn: int | None = None) -> None:
+        """Kill the run while files are drawn, and then while images are prepared from them.
 
         Parameters
         ----------
@@ -142,7 +144,10 @@ class KilledStudy:
             How many there are.
         kills : int
             How often.
+        while_drawn : int, optional
+            How often while files are drawn; by default two thirds of all times. 0 for data that are files already.
         """
+        first = kills - kills // 3 if while_drawn is None else while_drawn
 
         def drawn() -> float:
             return len(list(cache.glob("synthetic-radio/*.partial/*/*.fits"))) / images
@@ -151,7 +156,7 @@ class KilledStudy:
             return _size(cache.glob("prepared/*.partial/images.f32")) / (images * BYTES_OF_AN_IMAGE)
 
         for number in range(kills):
-            share = prepared if number >= kills - kills // 3 else drawn
+            share = prepared if number >= first else drawn
             draws = Stream("kill-preparation", seed=self._seed, number=number).generator()
             wanted = float(draws.uniform(0.01, 0.7))
             parent = self.start()
@@ -243,7 +248,8 @@ class KilledStudy:
             if name in self._signs or (self._runs / name).is_dir() or (stage := self._plan(name, times)) is None:
                 continue
             if _is_alive(self._workers[name]):
-                self._signs[name] = Sign(stage, self._working(name), self._stream(name, times))
+                results = RESULTS_OF_A_GENERATOR if name in self._generators() else RESULTS
+                self._signs[name] = Sign(stage, self._working(name), self._stream(name, times), results)
 
     def _strike(self, parent: subprocess.Popen[bytes], name: str) -> bool:
         """Kill a process; return whether the run is still running."""
@@ -278,6 +284,11 @@ class KilledStudy:
 
     def _working(self, name: str) -> Path:
         return self._runs / f".{name}.partial"
+
+    def _generators(self) -> set[str]:
+        """Return the names of the runs of generators."""
+        plan = json.loads((self._folder / "study" / "plan.json").read_text())
+        return {run_name(generator["key"]) for generator in plan["generators"]}
 
     def _stream(self, name: str, times: int, purpose: str = "moment") -> Stream:
         return Stream("kill", purpose=purpose, seed=self._seed, run=name, times=times)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarker import Stream
@@ -20,6 +21,16 @@ RESULTS = (
     "predictions_final.csv",
     "metrics.json",
     "trail.json",
+    "costs.json",
+    "manifest.json",
+)
+
+RESULTS_OF_A_GENERATOR = (
+    "history.csv",
+    "conditions.npz",
+    "trail.json",
+    "training.json",
+    "metrics.json",
     "costs.json",
     "manifest.json",
 )
@@ -43,16 +54,19 @@ class Sign:
         Working folder of the run.
     stream : Stream
         Says how many epochs, which file, and how long to wait after it.
+    results : sequence of str
+        Files that end the run, in the order in which they are written.
     """
 
-    def __init__(self, stage: str, folder: Path, stream: Stream) -> None:
+    def __init__(self, stage: str, folder: Path, stream: Stream, results: Sequence[str] = RESULTS) -> None:
         draws = stream.generator()
         self.stage = stage
         self._folder = folder
+        self._results = results
         self._before = signatures(folder)
         self._events_before = self._before.get(_EVENTS, (0, 0, 0))[2]
         self._epochs = int(draws.integers(1, 5))
-        self._file = str(draws.choice(RESULTS))
+        self._file = str(draws.choice(results))
         self._awake = stage == "start"
         self._next_look = 0.0
         self._due: float | None = None
@@ -105,7 +119,7 @@ class Sign:
         if self.stage == "start":
             return True
         changed = self.changed()
-        if self.stage != "results" and not changed.isdisjoint(RESULTS):
+        if self.stage != "results" and not changed.isdisjoint(self._results):
             self.stage, self._delay = "results", self._delays["results"]  # training was over before
         if self.stage == "snapshot":
             return any(_SNAPSHOT.fullmatch(name) for name in changed)
