@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 from benchmarker import Classification, LabelledImages, Regression, RegressionTarget, Stream, Training
 from benchmarker.contracts.settings import EarlyStopping, Plateau
 from benchmarker.errors import DivergedError, PluginError
+from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches
 from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
 from benchmarker.training.sets import PartSet, Transform
+from benchmarker.training.snapshots import Snapshots
 
 TASK = Classification(classes=("compact", "FRI"))
 INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
@@ -63,13 +66,24 @@ class Run:
         task: Classification | Regression = TASK,
         weights: NDArray[np.float32] | None = None,
         model: keras.Model | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.model = model or _network(task=task, hidden=hidden)
         self.reported: list[tuple[int, Mapping[str, float]]] = []
         self.kept: list[str] = []
         training = training or Training(batch_size=8, optimiser="sgd", plateau=None)
         compile_model(self.model, task, training, rate)
-        train = OrderedBatches(_part(task), batch_size=8, epochs=epochs, order=Stream("order", seed=1), weights=weights)
+        snapshots = Snapshots(folder, "here") if folder else None
+        resumed = snapshots.restore(self.model) if snapshots else None
+        self.trail = Trail(resumed[1].trail if resumed else ())
+        train = OrderedBatches(
+            _part(task),
+            batch_size=8,
+            epochs=epochs,
+            order=Stream("order", seed=1),
+            weights=weights,
+            first_epoch=resumed[1].epoch if resumed else 0,
+        )
         self.fitted: Fitted = fit(
             self.model,
             training,
@@ -77,6 +91,9 @@ class Run:
             train=train,
             validation=FixedBatches(_part(task, flipped=flipped), batch_size=8, targets=True),
             on_epoch=self._listen,
+            trail=self.trail,
+            snapshots=snapshots,
+            resumed=resumed,
         )
 
     def _listen(self, epoch: int, values: Mapping[str, float]) -> None:
@@ -269,3 +286,39 @@ def test_early_stopping_ignores_improvements_below_the_minimum() -> None:
     losses = run.column("validation_loss")
     assert losses == sorted(losses, reverse=True)
     assert len(losses) == 3
+
+
+# On swapped labels the first epoch is the best: the rate falls after the third, and training ends after the fourth.
+IMPATIENT = Training(
+    batch_size=8,
+    optimiser="adam",
+    plateau=Plateau(patience=2, minimum_delta=0.0),
+    early_stopping=EarlyStopping(patience=3),
+)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> Run:
+    return Run(0.1, 8, training=IMPATIENT, flipped=True)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_resumed_training_has_the_bits_of_an_uninterrupted_one(uninterrupted: Run, epochs: int, tmp_path: Path) -> None:
+    assert uninterrupted.column("learning_rate") == pytest.approx([0.1, 0.1, 0.1, 0.05])
+    Run(0.1, epochs, training=IMPATIENT, flipped=True, folder=tmp_path)
+    resumed = Run(0.1, 8, training=IMPATIENT, flipped=True, folder=tmp_path)
+    assert [epoch for epoch, _ in resumed.reported] == list(range(epochs + 1, 5))
+    assert resumed.fitted.progress.history == uninterrupted.fitted.progress.history
+    assert resumed.fitted.progress.best_epoch == 1
+    assert _digest(resumed.fitted.best) == _digest(uninterrupted.fitted.best)
+    assert _digest(resumed.fitted.final) == _digest(uninterrupted.fitted.final)
+    assert resumed.trail.links == uninterrupted.trail.links
+    assert [link.name for link in resumed.trail.links] == [f"epoch {epoch}" for epoch in range(1, 5)]
+
+
+def test_training_that_stopped_early_is_not_continued(uninterrupted: Run, tmp_path: Path) -> None:
+    Run(0.1, 8, training=IMPATIENT, flipped=True, folder=tmp_path)
+    again = Run(0.1, 8, training=IMPATIENT, flipped=True, folder=tmp_path)
+    assert again.reported == []
+    assert _digest(again.fitted.final) == _digest(uninterrupted.fitted.final)
+    assert again.trail.links == uninterrupted.trail.links
