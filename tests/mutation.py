@@ -164,26 +164,32 @@ def mutant_at(place: Place, module: str, source: str) -> Mutant:
 
 
 def _kept_positions(source: str) -> Callable[[int, int], bool]:
-    """Return which positions may change: none in annotations, decorators and arguments of raised errors."""
-    skipped: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    """Return which positions may change: those outside the parts that `_fixed` names."""
+    fixed = [
+        ((part.lineno, part.col_offset), (part.end_lineno or 0, part.end_col_offset or 0))
+        for node in ast.walk(ast.parse(source))
+        for part in _fixed(node)
+    ]
+    return lambda line, column: not any(start <= (line, column) < stop for start, stop in fixed)
 
-    def skip(node: ast.expr | None) -> None:
-        if node is not None and node.end_lineno is not None and node.end_col_offset is not None:
-            skipped.append(((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)))
 
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.arg | ast.AnnAssign):
-            skip(node.annotation)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            for decorator in node.decorator_list:
-                skip(decorator)
-            if isinstance(node, ast.FunctionDef):
-                skip(node.returns)
-        elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            for argument in node.exc.args:
-                skip(argument)
+def _fixed(node: ast.AST) -> Sequence[ast.stmt | ast.expr]:
+    """Return which parts of a node do not change.
 
-    return lambda line, column: not any(start <= (line, column) < stop for start, stop in skipped)
+    Annotations, decorators, messages of errors, what is for type checkers only, and the ``strict`` of `zip`.
+    """
+    match node:
+        case ast.arg(annotation=ast.expr() as annotation) | ast.AnnAssign(annotation=annotation):
+            return [annotation]
+        case ast.FunctionDef(decorator_list=decorators, returns=returns):
+            return [*decorators, *([returns] if returns else [])]
+        case ast.ClassDef(decorator_list=parts) | ast.Raise(exc=ast.Call(args=parts)):
+            return parts
+        case ast.keyword(arg="strict", value=value):
+            return [value]
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return [node]
+    return []
 
 
 def pytest_of(tests: Sequence[str], *options: str) -> int:
