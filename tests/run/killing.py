@@ -133,8 +133,8 @@ class KilledStudy:
         self._signs: dict[str, Sign] = {}
         self._targeted: dict[str, int] = {}
 
-    def interrupt_preparation(self, cache: Path, images: int, kills: int = 3, while_drawn: int | None = None) -> None:
-        """Kill the run while files are drawn, and then while images are prepared from them.
+    def interrupt_preparation(self, cache: Path, images: int, kills: int = 3) -> None:
+        """Kill the run while files are drawn, and the last third of the times while images are prepared from them.
 
         Parameters
         ----------
@@ -144,10 +144,7 @@ class KilledStudy:
             How many there are.
         kills : int
             How often.
-        while_drawn : int, optional
-            How often while files are drawn; by default two thirds of all times. 0 for data that are files already.
         """
-        first = kills - kills // 3 if while_drawn is None else while_drawn
 
         def drawn() -> float:
             return len(list(cache.glob("synthetic-radio/*.partial/*/*.fits"))) / images
@@ -156,7 +153,7 @@ class KilledStudy:
             return _size(cache.glob("prepared/*.partial/images.f32")) / (images * BYTES_OF_AN_IMAGE)
 
         for number in range(kills):
-            share = prepared if number >= first else drawn
+            share = prepared if number >= kills - kills // 3 else drawn
             draws = Stream("kill-preparation", seed=self._seed, number=number).generator()
             wanted = float(draws.uniform(0.01, 0.7))
             parent = self.start()
