@@ -90,7 +90,7 @@ def read_as(path: Path, validate: Callable[[Any], _Read]) -> _Read:
     """
     try:
         return validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = explain(error) if isinstance(error, ValidationError) else error
         raise StorageError(f"{path}: cannot be read: {reason}") from error
 

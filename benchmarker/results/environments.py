@@ -248,7 +248,7 @@ def _readable(name: str, value: str) -> str:
     if value == MISSING:
         return "none" if name.startswith(("packages.", "plugins.")) else "unknown"
     if value.startswith("["):
-        return ", ".join(_items(value)) or "none"
+        return ", ".join(_items(value)) or ("none" if value == "[]" else value)
     if name in {"backend.onednn", "backend.op_determinism", "backend.tensor_float_32"}:
         return _SWITCHES.get(value, value)
     return value[:_SHORT_DIGEST] if name.startswith("code.") else value
@@ -256,7 +256,10 @@ def _readable(name: str, value: str) -> str:
 
 def _items(value: str) -> list[str]:
     """Return the entries of a list in canonical JSON; none of anything else."""
-    return [str(item) for item in json.loads(value)] if value.startswith("[") else []
+    try:
+        return [str(item) for item in json.loads(value)] if value.startswith("[") else []
+    except (ValueError, RecursionError):  # a text that begins with a bracket, in a run that somebody edited
+        return []
 
 
 def _rank(name: str) -> int:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarker import StorageError
 from benchmarker.cli import main
+from benchmarker.files import read_json
+from benchmarker.study.links import read_trail
 from tests.statistics.material import finish
 
 if TYPE_CHECKING:
@@ -60,6 +63,10 @@ def without_zone(content: Any) -> None:
     content["started"] = "2026-01-02T03:04:05"
 
 
+def bracket(content: Any) -> None:
+    content["fingerprint"]["system"] = "[odd"
+
+
 def huge(content: Any) -> None:
     content["best"]["test"]["mean_per_class_accuracy"] = 1e308
 
@@ -84,7 +91,7 @@ def negative(content: Any) -> None:
     ("name", "damage"),
     [
         *((name, damage) for name in TABLES for damage in (half, binary)),
-        *(("manifest.json", written(change)) for change in (late, without_zone)),
+        *(("manifest.json", written(change)) for change in (late, without_zone, bracket)),
         *(("metrics.json", written(change)) for change in (huge, huge_whole_number, ragged)),
         *(("costs.json", written(change)) for change in (slow, negative)),
     ],
@@ -113,3 +120,11 @@ def test_export_and_report_leave_out_damaged_histories_of_generators(filled: Stu
     binary(filled.run_folder(generator) / "history.csv")
     assert main(["report", str(filled.folder), "--format", "html", "--out", str(tmp_path / "out")]) == 0
     assert main(["export", str(filled.folder), "--to", "tensorboard", "--out", str(tmp_path / "logs")]) == 0
+
+
+def test_deeply_nested_json_is_a_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "trail.json").write_text("[" * 100_000)
+    with pytest.raises(StorageError, match=r"trail.json: cannot be read"):
+        read_json(tmp_path / "trail.json")
+    with pytest.raises(StorageError, match=r"trail.json: cannot be read"):
+        read_trail(tmp_path)

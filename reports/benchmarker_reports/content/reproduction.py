@@ -63,7 +63,15 @@ def _facts(fingerprint: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, text in flatten(fingerprint).items():
         # Names of packages and plugins speak for themselves.
         words = name.removeprefix("packages.").removeprefix("plugins.").replace(".", ": ").replace("_", " ")
-        yield words, ", ".join(map(str, json.loads(text))) or "none" if text.startswith("[") else text
+        yield words, _listed(text)
+
+
+def _listed(text: str) -> str:
+    """Return a list in canonical JSON as words; any other text as it is."""
+    try:
+        return ", ".join(map(str, json.loads(text))) or "none" if text.startswith("[") else text
+    except (ValueError, RecursionError):
+        return text
 
 
 def _data(results: StudyResults) -> tuple[tuple[str, str], ...]:
