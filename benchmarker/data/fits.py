@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import logging
+import math
 import warnings
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarker.data.remarks import remark
 from benchmarker.errors import UnreadableImageError
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _GZIP = b"\x1f\x8b"
+_BZIP2 = b"BZh"
 _FITS = b"SIMPLE"
 # Cut-outs are small; these limits only stop a broken or hostile header from filling the memory.
 _MAXIMUM_BYTES = 1 << 32
@@ -26,39 +30,69 @@ _MAXIMUM_UNPACKED_BYTES = 1 << 28
 _PIECE_BYTES = 1 << 20
 _MAXIMUM_PIXELS = 1 << 28
 
+_SCIENCE = {"SCI", "SCIENCE", "IMAGE"}
+_AUXILIARY = (
+    "MASK",
+    "DQ",
+    "FLAG",
+    "WHT",
+    "WEIGHT",
+    "ERR",
+    "VAR",
+    "IVAR",
+    "INVVAR",
+    "RMS",
+    "NOISE",
+    "PSF",
+    "EXP",
+    "CTX",
+)
 
-def read_fits_image(source: Path | bytes) -> NDArray[np.float32]:
-    """Read the first image of a FITS file.
+
+def read_fits_image(source: Path | bytes, *, hdu: int | str | None = None) -> NDArray[np.floating[Any]]:
+    """Read the science image of a FITS file.
 
     The image may be in any HDU, tile-compressed or not, in any byte order, with additional axes of length 1 (Stokes,
     frequency), which are dropped. ``BSCALE`` and ``BZERO`` are applied: physical value = ``BZERO`` + ``BSCALE`` x
-    stored value; pixels with the value ``BLANK`` become NaN. The file may be compressed with gzip, and is closed
-    afterwards.
+    stored value; pixels with the value ``BLANK`` become NaN. The file may be compressed with gzip or bzip2, and is
+    closed afterwards.
+
+    If the file contains several images and `hdu` is not given, the image is chosen by these rules, and the choice is
+    remarked on:
+
+    1. the first extension named SCI, SCIENCE or IMAGE;
+    2. otherwise the image with the most pixels, so that a preview is passed over; of equal ones the first;
+    3. images whose names begin with MASK, DQ, FLAG, WHT, WEIGHT, ERR, VAR, IVAR, INVVAR, RMS, NOISE, PSF, EXP or CTX
+       are only used if there are no others.
 
     Parameters
     ----------
     source : Path or bytes
         The file, or its content.
+    hdu : int or str, optional
+        Number of the HDU that holds the image, counted from 0 for the primary one, or its EXTNAME.
 
     Returns
     -------
-    ndarray of shape (height, width), float32
-        Pixels in the unit of the file (``BUNIT``), in native byte order; NaN where the file has no value. Row 0 is the
-        first row of the file, the southernmost one of an image with north up.
+    ndarray of shape (height, width), float32 or float64
+        Pixels in the unit of the file (``BUNIT``), in native byte order; NaN where the file has no value. float64 if
+        the file holds float64, or integers of 32 or 64 bits, whose values float32 would round. Row 0 is the first row
+        of the file, the southernmost one of an image with north up.
 
     Raises
     ------
     UnreadableImageError
-        With a short reason: not a FITS file, truncated, no image, no pixels, more than two axes longer than 1, or a
-        checksum that does not match.
+        With a short reason: not a FITS file, truncated, no image, no such HDU, no pixels, or more than two axes longer
+        than 1.
 
     Notes
     -----
-    An image whose ``DATASUM`` does not match is refused, since its pixels are not those that were written. ``CHECKSUM``
-    is ignored: it also covers the header, and becomes stale whenever a tool edits a keyword. ``DATASUM`` of
-    tile-compressed images is ignored as well, since it belongs to their table. World coordinates are not read.
+    An image whose ``DATASUM`` does not match is read and remarked on: a cut-out usually inherits the header of its
+    mosaic, and with it a checksum of other pixels. ``CHECKSUM`` also covers the header, and becomes stale whenever a
+    tool edits a keyword, so it is ignored. So is ``DATASUM`` of tile-compressed images, which belongs to their table.
+    World coordinates are not read.
 
-    float32 keeps 24 bits, so integers above 2**24 are rounded.
+    float64 keeps 53 bits, so integers above 2**53 are rounded.
 
     References
     ----------
@@ -85,7 +119,7 @@ def read_fits_image(source: Path | bytes) -> NDArray[np.float32]:
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        image = _first_image(data)
+        image = _science_image(data, str(source) if isinstance(source, Path) else "FITS", hdu)
     for warning in caught:
         logger.debug("%s: %s", source if isinstance(source, Path) else "FITS", str(warning.message).strip())
     return image
@@ -103,28 +137,31 @@ def _read(path: Path) -> bytes:
 
 
 def _decompress(data: bytes) -> bytes:
-    if not data.startswith(_GZIP):
+    if not data.startswith((_GZIP, _BZIP2)):
         return data
+    kind = "gzip" if data.startswith(_GZIP) else "bzip2"
+    packed = io.BytesIO(data)
     unpacked = io.BytesIO()
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        with gzip.GzipFile(fileobj=packed) if kind == "gzip" else bz2.BZ2File(packed) as stream:
             # Piece by piece: a stream that is asked for 256 MiB reserves them, however small the file is.
             while piece := stream.read(_PIECE_BYTES):
                 unpacked.write(piece)
                 if unpacked.tell() > _MAXIMUM_UNPACKED_BYTES:
                     raise UnreadableImageError(f"larger than {_MAXIMUM_UNPACKED_BYTES >> 20} MiB when unpacked")
     except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableImageError("truncated or damaged gzip file") from error
+        raise UnreadableImageError(f"truncated or damaged {kind} file") from error
     return unpacked.getvalue()
 
 
-def _first_image(data: bytes) -> NDArray[np.float32]:
+def _science_image(data: bytes, name: str, wanted: int | str | None) -> NDArray[np.floating[Any]]:
     from astropy.io import fits
 
     try:
         # uint=False: unsigned integers come as scaled floats, in which BLANK pixels are NaN.
         with fits.open(io.BytesIO(data), mode="readonly", memmap=False, uint=False) as hdus:
-            return _search(hdus, len(data))
+            chosen = _choose(hdus, name, len(data)) if wanted is None else _select(hdus, wanted)
+            return _pixels(chosen, name, len(data))
     except UnreadableImageError:
         raise
     # Broad on purpose: damaged headers, tables and tiles make astropy raise many kinds of errors, and that of its
@@ -136,16 +173,44 @@ def _first_image(data: bytes) -> NDArray[np.float32]:
         raise UnreadableImageError(f"damaged FITS file: {message}") from error
 
 
-def _search(hdus: Any, file_size: int) -> NDArray[np.float32]:
-    """Return the pixels of the first image among the HDUs."""
+def _is_image(hdu: Any) -> bool:
     from astropy.io import fits
 
-    kinds = []
-    for hdu in hdus:
-        if isinstance(hdu, (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)) and hdu.header["NAXIS"] > 0:
-            return _pixels(hdu, file_size)
-        kinds.append(type(hdu).__name__)
-    raise UnreadableImageError(_why_no_image(kinds, file_size))
+    return isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU) and hdu.header["NAXIS"] > 0
+
+
+def _select(hdus: Any, wanted: int | str) -> Any:
+    """Return the HDU that the user named."""
+    try:
+        hdu = hdus[wanted]
+    except (KeyError, IndexError):
+        known = ", ".join(f"{number} {hdu.name}".strip() for number, hdu in enumerate(hdus))
+        raise UnreadableImageError(f"no HDU {wanted!r}; there are: {known}") from None
+    if not _is_image(hdu):
+        raise UnreadableImageError(f"the HDU {wanted!r} is not an image")
+    return hdu
+
+
+def _choose(hdus: Any, name: str, file_size: int) -> Any:
+    """Return the HDU with the science image."""
+    images = [(number, hdu) for number, hdu in enumerate(hdus) if _is_image(hdu)]
+    if not images:
+        raise UnreadableImageError(_why_no_image([type(hdu).__name__ for hdu in hdus], file_size))
+    if len(images) == 1:
+        return images[0][1]
+    number, chosen = min(images, key=_rank)
+    label = f"HDU {number}" + (f" ({chosen.name})" if chosen.name else "")
+    remark(f"{len(images)} images in the file; {label} is used, which the option `hdu` changes", name)
+    return chosen
+
+
+def _rank(entry: tuple[int, Any]) -> tuple[int, int, int]:
+    """Return how far an image is from being the science image: kind of its name, pixels, number of its HDU."""
+    number, hdu = entry
+    name = hdu.name.upper()
+    kind = 0 if name in _SCIENCE else 2 if name.startswith(_AUXILIARY) else 1
+    pixels = math.prod(int(hdu.header[f"NAXIS{axis}"]) for axis in range(1, hdu.header["NAXIS"] + 1))
+    return kind, 0 if kind == 0 else -pixels, number
 
 
 def _why_no_image(kinds: list[str], size: int) -> str:
@@ -156,7 +221,7 @@ def _why_no_image(kinds: list[str], size: int) -> str:
     return "no image in it"
 
 
-def _pixels(hdu: Any, file_size: int) -> NDArray[np.float32]:
+def _pixels(hdu: Any, name: str, file_size: int) -> NDArray[np.floating[Any]]:
     import numpy as np
     from astropy.io import fits
 
@@ -167,12 +232,13 @@ def _pixels(hdu: Any, file_size: int) -> NDArray[np.float32]:
         if end > file_size:
             raise UnreadableImageError(f"truncated: {file_size} of {end} bytes")
         if hdu.verify_datasum() == 0:
-            raise UnreadableImageError("the pixels do not match their checksum (DATASUM)")
+            remark("the checksum DATASUM of the header is not that of the pixels", name)
     values = hdu.data
     if values is None or values.size != height * width:
         raise UnreadableImageError("truncated: fewer pixels than the header says")
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.ascontiguousarray(values.reshape(height, width), dtype=np.float32)
+    # float32 keeps 24 bits: it holds every integer of 16 bits, and not every one of 32.
+    exact = np.can_cast(values.dtype, np.float32)
+    return np.ascontiguousarray(values.reshape(height, width), dtype=np.float32 if exact else np.float64)
 
 
 def _plane(shape: tuple[int, ...]) -> tuple[int, int]:

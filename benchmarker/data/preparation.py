@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from benchmarker.errors import UnreadableImageError
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.float32]:
     r"""Prepare one image: normalise, clip, threshold, crop and resample it, in this order.
 
-    Each step but the first is taken only if `preparation` asks for it.
+    Each step but the third is taken only if `preparation` asks for it.
 
-    1. Pixels that are NaN or infinite, or too large for float32, are set to 0.
-    2. ``normalise``: :math:`x \to (x - \min x) / (\max x - \min x)`. Otherwise the values keep their unit.
-    3. ``clip_sigma`` = :math:`k`: pixels with :math:`x < \mu + k \sigma` are set to 0.
+    1. ``normalise``: :math:`x \to (x - \min x) / (\max x - \min x)` in float64. Otherwise the values keep their unit.
+    2. ``clip_sigma`` = :math:`k`: pixels with :math:`x < \mu + k \sigma` are set to 0.
+    3. Missing pixels, which are NaN or infinite, are set to 0 if the image was normalised or clipped, and otherwise to
+       its minimum.
     4. ``binary_threshold`` = :math:`f`: pixels with :math:`x > f \max x` are set to 1, all others to 0.
     5. ``crop`` = :math:`n`: the central :math:`n \times n` pixels are kept. If the margin is odd, the larger part of it
        is cut off at the bottom and on the right.
@@ -30,7 +32,7 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
 
     :math:`\min`, :math:`\max`, the mean :math:`\mu` and the population standard deviation
     :math:`\sigma = \sqrt{\langle (x - \mu)^2 \rangle}` are taken over all pixels and channels as they are before the
-    step.
+    step, but not over missing ones.
 
     Parameters
     ----------
@@ -59,12 +61,12 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
     faint lobes; the threshold also depends on the size of the field, because the crop comes later. Since normalisation
     is linear, the clip selects the same pixels with and without it; only their values differ.
 
-    Step 1 sets missing pixels to the zero of the flux scale before the minimum is taken; they become the darkest pixels
-    only if no flux is negative.
+    Missing pixels become the darkest ones, so a border without values looks like empty sky on any sky level. Without
+    ``normalise``, values too large for float32 count as missing.
 
     References
     ----------
-    Steps 2 to 4 follow Becker et al. 2021, MNRAS 503, 1828 (2021MNRAS.503.1828B), doi:10.1093/mnras/stab325, with
+    Steps 1, 2 and 4 follow Becker et al. 2021, MNRAS 503, 1828 (2021MNRAS.503.1828B), doi:10.1093/mnras/stab325, with
     k = 3 and optionally f = 0.8.
 
     Examples
@@ -79,12 +81,18 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
     """
     import numpy as np
 
-    pixels = _finite(_with_channels(image))
+    pixels = _with_channels(image).astype(np.float64)
+    missing = _missing(pixels, None if preparation.normalise else float(np.finfo(np.float32).max))
+    lowest, highest = _range(pixels, missing)
     if preparation.normalise:
-        lowest, highest = pixels.min(), pixels.max()
         pixels = (pixels - lowest) / (highest - lowest)
+        lowest = 0.0
     if preparation.clip_sigma is not None:
-        pixels[pixels < pixels.mean() + preparation.clip_sigma * pixels.std()] = 0.0
+        known = pixels if missing is None else pixels[~missing]
+        pixels[pixels < known.mean() + preparation.clip_sigma * known.std()] = lowest = 0.0
+    if missing is not None:
+        pixels[missing] = lowest
+    if preparation.clip_sigma is not None:
         _refuse_constant(pixels, f"no pixel is above mean + {preparation.clip_sigma:g} sigma")
     if preparation.binary_threshold is not None:
         pixels = (pixels > preparation.binary_threshold * pixels.max()).astype(np.float64)
@@ -113,21 +121,29 @@ def _with_channels(image: NDArray[Any]) -> NDArray[Any]:
     return image[:, :, None] if image.ndim == 2 else image
 
 
-def _finite(cube: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the pixels as float64, with 0 where they are not finite numbers of float32."""
+def _missing(pixels: NDArray[np.float64], largest: float | None) -> NDArray[np.bool_] | None:
+    """Set the pixels without a value to NaN and return where they are; None if every pixel has one."""
     import numpy as np
 
-    pixels = cube.astype(np.float64)
-    finite = np.abs(pixels) <= np.finfo(np.float32).max
-    if finite.all():
-        _refuse_constant(pixels, "every pixel has the same value")
-        return pixels
-    values = pixels[finite]
-    if values.size == 0:
+    known = np.isfinite(pixels) if largest is None else np.abs(pixels) <= largest
+    if known.all():
+        return None
+    if not known.any():
         raise UnreadableImageError("every pixel is NaN" if np.isnan(pixels).all() else "every pixel is NaN or infinite")
-    _refuse_constant(values, "every pixel has the same value")
-    pixels[~finite] = 0.0
-    return pixels
+    pixels[~known] = np.nan
+    return np.logical_not(known)
+
+
+def _range(pixels: NDArray[np.float64], missing: NDArray[np.bool_] | None) -> tuple[float, float]:
+    """Return the smallest and the largest value of an image."""
+    known = pixels if missing is None else pixels[~missing]
+    lowest, highest = float(known.min()), float(known.max())
+    if lowest == highest:
+        share = "" if missing is None else f"; {100 * missing.mean():.0f} % have no value (NaN)"
+        raise UnreadableImageError(f"every pixel has the same value{share}")
+    if highest - lowest == math.inf:
+        raise UnreadableImageError(f"its values, {lowest:g} to {highest:g}, are too far apart")
+    return lowest, highest
 
 
 def _refuse_constant(pixels: NDArray[Any], reason: str) -> None:

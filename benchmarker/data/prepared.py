@@ -42,7 +42,7 @@ from benchmarker.errors import DataError, PluginError, StorageError, UnreadableI
 from benchmarker.paths import cache_folder
 from benchmarker.record import Record, TaskRecord
 
-VERSION = 1
+VERSION = 2
 """Part of the name of every prepared folder; raised when the same input would be prepared into other numbers."""
 
 _IMAGES_FILE = "images.f32"

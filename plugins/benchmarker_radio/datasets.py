@@ -89,6 +89,6 @@ DATASETS = (
         homepage="https://doi.org/10.5281/zenodo.4288837",
         downloads=(MIRABEST,),
         options="benchmarker_radio.pickled_batches:MiraBestOptions",
-        summary="MiraBest F: 1,256 FIRST images of 150 x 150 pixels in ten sub-classes, with the published test part",
+        summary="MiraBest: FIRST or NVSS images of 150 x 150 pixels in ten sub-classes, with the published test part",
     ),
 )

@@ -1,9 +1,9 @@
 """Radio galaxies published as pickled batches in the style of CIFAR: FR-DEEP-F and MiraBest.
 
-A batch is a mapping with ``data`` (an array or a list of flattened square images, uint8), ``labels``, ``filenames`` and
-``batch_label``; ``batches.meta`` lists the names of the labels in order. The pickles are read by an unpickler that
-accepts only numpy arrays and plain Python values. The images were published clipped and scaled to 0...255, so the
-default preparation only scales them to [0, 1].
+A batch is a mapping with ``data`` (an array or a list of square images, flattened or not, uint8), ``labels``,
+``filenames`` and ``batch_label``; ``batches.meta`` lists the names of the labels in order. The pickles are read by an
+unpickler that accepts only numpy arrays and plain Python values. The images were published clipped and scaled to
+0...255, so the default preparation only scales them to [0, 1].
 """
 
 from __future__ import annotations
@@ -45,7 +45,18 @@ MIRABEST_CODES = ("100", "102", "104", "110", "112", "200", "201", "210", "300",
 
 _BATCH = re.compile(r"data_batch_\d+|test_batch")
 _META = "batches.meta"
-_MIRABEST_POSITION = re.compile(r"(?P<ra>\d{3}\.\d{3})(?P<dec>[+-]\d{3}\.\d{3})")
+_MIRABEST_NAME = re.compile(
+    r"(?:(?P<code>\d{3})_)?(?P<ra>\d{3}\.\d{3})_?(?P<dec>[+-]\d{3}\.\d{3})"
+    r"(?:_(?P<redshift>\d+\.\d+)_(?P<angular_size>\d+\.\d+))?"
+)
+_MIRABEST_UNITS = {"ra": "deg", "dec": "deg", "redshift": "", "angular_size": "arcsec"}
+
+# MD5 of the test batch of each published variant.
+_MIRABEST_VARIANTS = {
+    "5e443302dbdf3c2003d68ff9ac95f08c": "MiraBest (full), 1,256 FIRST images",
+    "ac7ea0d5ee8c7ab49f257c9964796953": "MiraBest F, 1,256 FIRST images processed again",
+    "b3ff79c3b6c2acf9a0865f8b3d71a35d": "MiraBest N, 1,256 NVSS images",
+}
 
 
 class MiraBestOptions(Options):
@@ -70,6 +81,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Batches:
+    variant: str = ""
     rows: list[_Row] = field(default_factory=list)
     label_names: tuple[str, ...] | None = None
 
@@ -105,7 +117,11 @@ def load_fr_deep(options: None, context: DatasetContext) -> DatasetContents:
 
 
 def load_mirabest(options: MiraBestOptions, context: DatasetContext) -> DatasetContents:
-    """Read MiraBest: 1,256 FIRST images of 150 x 150 pixels in ten sub-classes (arXiv:2305.11108).
+    """Read MiraBest: images of 150 x 150 pixels in ten sub-classes (arXiv:2305.11108).
+
+    Every published variant is read: F and full (1,256 FIRST images each), N (the same sources in NVSS), and the earlier
+    set of 792 sources, whose labels are only FRI and FRII; there the sub-classes come from the file names. The variants
+    divide the same sources into other parts, so their images must not be mixed.
 
     Parameters
     ----------
@@ -117,7 +133,8 @@ def load_mirabest(options: MiraBestOptions, context: DatasetContext) -> DatasetC
     Returns
     -------
     DatasetContents
-        The published training batches and test batch, with the attributes ``ra`` and ``dec`` in degrees.
+        The published training batches and test batch, with the attributes ``ra`` and ``dec`` in degrees, and, except in
+        the set of 792, ``redshift`` and the largest ``angular_size`` in arcsec, all from the file names.
 
     References
     ----------
@@ -129,8 +146,8 @@ def load_mirabest(options: MiraBestOptions, context: DatasetContext) -> DatasetC
     return DatasetContents(
         task=Classification(classes=classes),
         records=lambda: _mirabest_records(path, class_of, classes),
-        signature={"mirabest": 1, "files": path_signature(path), "options": options.model_dump()},
-        attribute_units={"ra": "deg", "dec": "deg"},
+        signature={"mirabest": 2, "files": path_signature(path), "options": options.model_dump()},
+        attribute_units=_MIRABEST_UNITS,
     )
 
 
@@ -169,21 +186,41 @@ def _mirabest_records(
 ) -> Iterator[ImageRecord | SkippedImage]:
     batches = _read(path)
     codes = _mirabest_codes(path, batches.label_names)
-    rows = [row for row in batches.rows if _label_name(codes, row) in class_of]
-    positions = [_MIRABEST_POSITION.search(row.name) for row in rows]
-    keys = [
-        position.group() if position else PurePosixPath(row.name).stem
-        for row, position in zip(rows, positions, strict=True)
-    ]
-    for row, position, source in zip(rows, positions, _sources(rows, keys), strict=True):
-        attributes = {axis: float(position[axis]) for axis in ("ra", "dec")} if position else {}
-        yield _record(row, classes.index(class_of[_label_name(codes, row)]), source, attributes)
+    _log.info("%s: %s", path, batches.variant or f"a variant of MiraBest, {len(batches.rows):,} images")
+    labelled = [(row, match, _mirabest_code(codes, row, match)) for row, match in _mirabest_matches(batches.rows)]
+    chosen = [(row, match, code) for row, match, code in labelled if code in class_of]
+    keys = [f"{match['ra']}{match['dec']}" if match else PurePosixPath(row.name).stem for row, match, _ in chosen]
+    sources = _sources([row for row, _, _ in chosen], keys)
+    for (row, match, code), source in zip(chosen, sources, strict=True):
+        found = match.groupdict() if match else {}
+        attributes = {name: float(found[name]) for name in _MIRABEST_UNITS if found.get(name)}
+        yield _record(row, classes.index(class_of[code]), source, attributes)
+
+
+def _mirabest_matches(rows: Sequence[_Row]) -> list[tuple[_Row, re.Match[str] | None]]:
+    return [(row, _MIRABEST_NAME.search(PurePosixPath(row.name).name)) for row in rows]
+
+
+def _mirabest_code(codes: Sequence[str], row: _Row, match: re.Match[str] | None) -> str:
+    """Return the sub-class of an image; where the label is only FRI or FRII, the one in its file name."""
+    code = _label_name(codes, row)
+    if code in MIRABEST_CODES:
+        return code
+    named = match["code"] if match else None
+    expected = str(FR_DEEP_CLASSES.index(code) + 1)
+    if named is None:
+        return f"{expected}00"
+    if named not in MIRABEST_CODES or named[0] != expected:
+        raise DataError(f"{row.batch}: {row.name} has the label {code}, but the sub-class {named} in its name")
+    return named
 
 
 def _mirabest_codes(path: Path, label_names: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return the sub-class of each label, from ``batches.meta`` or else in the published order."""
     if label_names is None:
         return MIRABEST_CODES
+    if set(label_names) == set(FR_DEEP_CLASSES):
+        return label_names
     found = tuple(code for name in label_names for code in re.findall(r"(?<!\d)\d{3}(?!\d)", name)[:1])
     if len(found) == len(label_names) and set(found) <= set(MIRABEST_CODES):
         return found
@@ -205,7 +242,8 @@ def _record(
     row: _Row, target: int, source: str, attributes: Mapping[str, float] | None = None
 ) -> ImageRecord | SkippedImage:
     side = math.isqrt(row.pixels.size)
-    if row.pixels.ndim != 1 or side * side != row.pixels.size or row.pixels.dtype.kind not in "biuf":
+    shapes = {(side * side,), (side, side), (side, side, 1)}
+    if row.pixels.shape not in shapes or row.pixels.dtype.kind not in "biuf":
         shape = " x ".join(map(str, row.pixels.shape))
         return SkippedImage(
             name=f"{row.batch}/{row.name}", reason=f"{shape} values of {row.pixels.dtype} are not a square image"
@@ -240,12 +278,24 @@ def _sources(rows: Sequence[_Row], keys: Sequence[str]) -> list[str]:
 
 def _read(path: Path) -> _Batches:
     batches = _Batches()
+    found: dict[str, str] = {}
     for member in read_members(path):
         name = PurePosixPath(member.name).name
+        if ".ipynb_checkpoints/" in member.name or not (name == _META or _BATCH.fullmatch(name)):
+            continue
+        if name in found:
+            raise DataError(
+                f"{path} contains more than one set of batches: {found[name]} and {member.name}; give the folder of one"
+            )
+        found[name] = member.name
+        data = member.read()
+        content = _mapping(data, f"{path}: {member.name}")
         if name == _META:
-            batches.label_names = _label_names(_mapping(member.read(), f"{path}: {member.name}"), path)
-        elif _BATCH.fullmatch(name):
-            batches.rows += _rows(_mapping(member.read(), f"{path}: {member.name}"), name, path)
+            batches.label_names = _label_names(content, path)
+        else:
+            batches.rows += _rows(content, name, path)
+        if name == "test_batch":
+            batches.variant = _MIRABEST_VARIANTS.get(hashlib.md5(data, usedforsecurity=False).hexdigest(), "")
     if not batches.rows:
         raise DataError(f"{path} contains no batches: expected files data_batch_1, ..., test_batch and {_META}")
     if batches.label_names is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gc
 import gzip
 import io
@@ -15,12 +16,13 @@ import pytest
 from astropy.io import fits
 
 from benchmarker import Stream, UnreadableImageError, read_fits_image
+from benchmarker.data.remarks import collect_remarks
 
 # File of the edge cases -> shape in pixels and number of NaN, or a part of the reason why it is refused.
 EDGE_CASES: dict[str, tuple[tuple[int, int], int] | str] = {
     "FIRSTJ124646.7+224554.fits": ((132, 132), 394),
     "blank.fits": ((1, 1), 1),
-    "checksum_false.fits": "do not match their checksum",
+    "checksum_false.fits": ((40, 30), 0),
     "compressed_with_nan.fits": ((12, 12), 1),
     "first_cutout_server_reply.fits": ((33, 33), 0),
     "m13_rice.fits": ((300, 300), 0),
@@ -62,7 +64,7 @@ def test_real_file_is_read_or_refused_with_a_reason(
         image = read_fits_image(path)
         assert image.shape == expected[0]
         assert int(np.isnan(image).sum()) == expected[1]
-        assert image.dtype == np.float32
+        assert image.dtype in (np.float32, np.float64)
         assert image.dtype.isnative
     assert capfd.readouterr() == ("", "")
 
@@ -87,10 +89,10 @@ def _values(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray[Any, A
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "float32", "float64", "uint16", "uint32", "<f4"])
-def test_every_pixel_type_is_read_as_native_float32(dtype: str) -> None:
+def test_every_pixel_type_is_read_without_loss(dtype: str) -> None:
     values = _values((5, 7), dtype)
     image = read_fits_image(_file(fits.PrimaryHDU(values)))
-    assert image.dtype == np.dtype("=f4")
+    assert image.dtype == np.result_type(np.dtype(dtype), np.float32).newbyteorder("=")
     assert np.array_equal(image, values.astype(np.float32))
 
 
@@ -127,7 +129,7 @@ def test_blank_pixels_are_nan() -> None:
 
 def test_first_image_is_found_after_an_empty_primary_and_a_table() -> None:
     table = fits.BinTableHDU.from_columns([fits.Column("flux", "E", array=np.ones(3))])
-    first, second = _values((5, 7)), _values((6, 6))
+    first, second = _values((5, 7)), -_values((5, 7))
     data = _file(fits.PrimaryHDU(), table, fits.ImageHDU(first), fits.ImageHDU(second))
     assert np.array_equal(read_fits_image(data), first)
 
@@ -141,13 +143,67 @@ def test_compressed_images_are_read() -> None:
         read_fits_image(gzip.compress(data)[:-40])
 
 
-def test_datasum_is_verified_but_checksum_is_not() -> None:
+def test_stale_datasum_is_remarked_on_and_checksum_is_not() -> None:
     data = _file(fits.PrimaryHDU(_values((5, 7))), checksum=True)
     header_edited = data.replace(b"HDU checksum updated", b"HDU checksum UPDATED")
     assert read_fits_image(header_edited).shape == (5, 7)
     pixels_changed = data[:2880] + bytes([data[2880] ^ 1]) + data[2881:]
-    with pytest.raises(UnreadableImageError, match="DATASUM"):
-        read_fits_image(pixels_changed)
+    with collect_remarks() as remarks:
+        assert read_fits_image(header_edited).shape == (5, 7)
+        assert not remarks
+        assert read_fits_image(pixels_changed).shape == (5, 7)
+        assert read_fits_image(pixels_changed).shape == (5, 7)
+    assert remarks == {"the checksum DATASUM of the header is not that of the pixels": ["FITS", "FITS"]}
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes", "expected"),
+    [
+        (("", "MASK", "SCI"), (0, 6, 6), 2),
+        (("", "SCI", "WHT"), (8, 6, 9), 1),
+        (("", ""), (2, 6), 1),
+        (("", "ERR_1"), (6, 9), 0),
+        (("", "second"), (6, 6), 0),
+    ],
+)
+def test_science_image_is_preferred_to_masks_weights_and_previews(
+    names: tuple[str, ...], sizes: tuple[int, ...], expected: int
+) -> None:
+    arrays = [np.full((size, size), number, np.float32) if size else None for number, size in enumerate(sizes)]
+    extensions = [fits.ImageHDU(array, name=name) for array, name in zip(arrays[1:], names[1:], strict=True)]
+    data = _file(fits.PrimaryHDU(arrays[0]), *extensions)
+    with collect_remarks() as remarks:
+        assert read_fits_image(data)[0, 0] == expected
+    assert [f"HDU {expected}" in text for text in remarks] == [True]
+    with collect_remarks() as remarks:
+        assert read_fits_image(data, hdu=1)[0, 0] == 1
+        if names[1]:
+            assert read_fits_image(data, hdu=names[1])[0, 0] == 1
+    assert not remarks
+    with pytest.raises(UnreadableImageError, match="no HDU 7; there are: 0 PRIMARY, 1"):
+        read_fits_image(data, hdu=7)
+
+
+@pytest.mark.shared
+def test_made_files_give_the_science_pixels_of_astropy(shared_data: Path) -> None:
+    folder = shared_data / "fits_more"
+    for name, hdu in (("cutout_stale_datasum", 0), ("mask_first", 2), ("preview_primary", 1)):
+        expected = np.asarray(fits.getdata(folder / f"{name}.fits", hdu))
+        with collect_remarks() as remarks:
+            assert np.array_equal(read_fits_image(folder / f"{name}.fits"), expected)
+        assert len(remarks) == 1
+
+
+def test_bzip2_is_unpacked() -> None:
+    data = _file(fits.PrimaryHDU(_values((5, 7))))
+    assert np.array_equal(read_fits_image(bz2.compress(data)), _values((5, 7)))
+    with pytest.raises(UnreadableImageError, match="bzip2"):
+        read_fits_image(bz2.compress(data)[:-40])
+
+
+def test_large_integers_keep_their_values() -> None:
+    values = np.array([[2**40, 2**40 + 1], [2**40 + 2, 2**40 + 3]], dtype=np.int64)
+    assert np.array_equal(read_fits_image(_file(fits.PrimaryHDU(values))), values)
 
 
 @pytest.mark.parametrize("length", [0, 79, 2000, 2880, 2880 + 4096])

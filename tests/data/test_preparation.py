@@ -32,9 +32,33 @@ def test_values_stay_as_they_are_without_normalise() -> None:
     assert np.allclose(prepare_image(bytes_image, Preparation())[:, :, 0], [[0.0, 0.2], [0.4, 1.0]])
 
 
-def test_nan_and_infinity_are_zero_before_normalising() -> None:
-    prepared = prepare_image(np.array([[np.nan, -1.0], [3.0, np.inf]]), Preparation())
-    assert np.allclose(prepared[:, :, 0], [[0.25, 0.0], [1.0, 0.25]])
+@pytest.mark.parametrize("sky", [0.0, 1000.0, -1000.0])
+def test_missing_pixels_become_the_darkest_on_any_sky_level(sky: float) -> None:
+    image = sky + np.array([[np.nan, -1.0], [3.0, np.inf]])
+    assert prepare_image(image, Preparation())[:, :, 0].tolist() == [[0.0, 0.0], [1.0, 0.0]]
+    assert prepare_image(image, RAW)[:, :, 0].tolist() == [[sky - 1, sky - 1], [sky + 3, sky - 1]]
+
+
+def test_clip_sigma_ignores_a_border_of_nan() -> None:
+    image = 1000.0 + _image(20, 20)
+    image[8:12, 8:12] += 20.0
+    bordered = np.pad(image, 6, constant_values=np.nan)
+    inner = prepare_image(bordered, Preparation(clip_sigma=2.0))
+    assert np.array_equal(inner[6:-6, 6:-6], prepare_image(image, Preparation(clip_sigma=2.0)))
+    assert not inner[:6].any()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        1e6 + np.arange(16.0).reshape(4, 4) * 1e-3,
+        2**40 + np.arange(16).reshape(4, 4),
+        np.arange(16.0).reshape(4, 4) * 1e39,
+    ],
+)
+def test_values_that_float32_cannot_hold_are_scaled_first(image: np.ndarray[Any, Any]) -> None:
+    prepared = prepare_image(image, Preparation())
+    assert np.allclose(prepared[:, :, 0], np.arange(16.0).reshape(4, 4) / 15, atol=1e-6)
 
 
 def test_clip_sigma_uses_mean_and_deviation_of_all_pixels() -> None:

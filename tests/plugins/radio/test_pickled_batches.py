@@ -7,6 +7,7 @@ import os
 import pickle
 import tarfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def image(value: int) -> Any:
     return pixels
 
 
-def batch(labels: list[int], names: list[str], images: Any, key: str = "labels") -> bytes:
+def batch(labels: list[int], names: Sequence[str], images: Any, key: str = "labels") -> bytes:
     return pickle.dumps({"batch_label": "a batch", key: labels, "data": images, "filenames": names}, protocol=2)
 
 
@@ -115,7 +116,7 @@ def test_mirabest_records_hold_parts_positions_and_pixels(tmp_path: Path) -> Non
     found = images_of(load(mirabest(tmp_path / "mine.tar.gz"), classes="all"))
     assert [record.part for record in found] == ["train"] * 20 + ["test"] * 10
     assert found[13].source_id == "002.485-000.490"
-    assert dict(found[13].attributes) == {"ra": 2.485, "dec": -0.49}
+    assert dict(found[13].attributes) == {"ra": 2.485, "dec": -0.49, "redshift": 0.0364, "angular_size": 52.49}
     np.testing.assert_array_equal(found[13].image, image(13).reshape(SIDE, SIDE), strict=True)
 
 
@@ -125,7 +126,7 @@ def test_mirabest_labels_come_from_the_meta_file(tmp_path: Path) -> None:
     assert [record.target for record in found[:10]] == list(range(9, -1, -1))
 
 
-@pytest.mark.parametrize("names", [["100", "999"], ["FRI", "FRII"]])
+@pytest.mark.parametrize("names", [["100", "999"], ["FRI", "Hyb"]])
 def test_mirabest_refuses_the_meta_file_of_another_set(names: list[str], tmp_path: Path) -> None:
     path = mirabest(tmp_path / "a.tar.gz", **{"batches.meta": pickle.dumps({"label_names": names})})
     with pytest.raises(DataError, match=f"batches.meta.*Received: {', '.join(names)}"):
@@ -247,3 +248,62 @@ def test_fr_deep_is_complete(shared_data: Path) -> None:
     twice = [source for source, n in Counter(record.source_id for record in found).items() if n > 1]
     assert twice == ["FRII/134_example"]
     assert len({record.source_id for record in found}) == 599
+
+
+def test_mirabest_reads_lists_of_matrices(tmp_path: Path) -> None:
+    matrices = [image(k).reshape(SIDE, SIDE) for k in range(10)]
+    names = [np.str_(mirabest_name(k, 1)) for k in range(10)]
+    contents = load(mirabest(tmp_path / "a.tar.gz", data_batch_1=batch(list(range(10)), names, matrices)))
+    assert len(images_of(contents)) == 24
+    record = next(record for record in images_of(contents) if record.source_id == "001.485-000.490")
+    assert np.array_equal(record.image, matrices[0])
+    assert record.attributes == {"ra": 1.485, "dec": -0.49, "redshift": 0.0064, "angular_size": 52.49}
+
+
+def test_mirabest_refuses_two_sets_in_one_folder(tmp_path: Path) -> None:
+    for folder in ("first", "nvss"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "test_batch").write_bytes(batch([0], [mirabest_name(0)], [image(1)]))
+    with pytest.raises(DataError, match=r"first/test_batch and nvss/test_batch"):
+        images_of(load(tmp_path))
+
+
+def test_mirabest_takes_sub_classes_from_names_where_labels_are_only_fri_and_frii(tmp_path: Path) -> None:
+    names = ["x/100_211.791_+026.313.png", "x/102_199.744_+016.316.png", "x/201_010.000_-009.284.png"]
+    (tmp_path / "test_batch").write_bytes(batch([0, 0, 1], names, [image(k).reshape(SIDE, SIDE) for k in range(3)]))
+    (tmp_path / "batches.meta").write_bytes(pickle.dumps({"label_names": ["FRI", "FRII"]}))
+    contents = load(tmp_path, classes="all")
+    assert {name: n for name, n in counts(contents).items() if n} == {"100": 1, "102": 1, "201": 1}
+    assert images_of(contents)[2].attributes == {"ra": 10.0, "dec": -9.284}
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("archive", "options", "expected"),
+    [
+        ("full", {}, {"FRI": 591, "FRII": 631}),
+        ("full", {"confidence": "certain"}, {"FRI": 397, "FRII": 436}),
+        ("792", {}, {"FRI": 351, "FRII": 441}),
+    ],
+)
+def test_published_mirabest_archive_is_complete(
+    shared_data: Path, archive: str, options: dict[str, str], expected: dict[str, int]
+) -> None:
+    path = shared_data / "mirabest" / f"MiraBest_{archive}_batches.tar.gz"
+    contents = load(path, **options)
+    assert counts(contents) == expected
+    assert isinstance(contents.task, Classification)
+    classes = contents.task.classes
+    expected_records: list[tuple[str, bytes, str]] = []
+    with tarfile.open(path) as opened:
+        for member in opened.getmembers():
+            if not member.name.endswith(("test_batch", *(f"data_batch_{n}" for n in range(1, 9)))):
+                continue
+            batch_read = pickle.load(opened.extractfile(member))  # type: ignore[arg-type]
+            for pixels, name in zip(batch_read["data"], batch_read["filenames"], strict=True):
+                code = name.rpartition("/")[2][:3]
+                if code[0] in "12" and (not options or code[1] == "0"):
+                    part = "test" if member.name.endswith("test_batch") else "train"
+                    expected_records.append(("FRI" if code[0] == "1" else "FRII", pixels.tobytes(), part))
+    found = [(classes[int(r.target)], r.image.tobytes(), str(r.part)) for r in images_of(contents)]  # type: ignore[arg-type]
+    assert Counter(found) == Counter(expected_records)
