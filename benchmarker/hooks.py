@@ -52,7 +52,7 @@ _REFERENCES = ("builder", "loader", "renderer", "command", "options", "quality")
 _NO_REFERENCE = {"options": None, "quality": ""}
 _TEXTS = ("citation", "licence", "homepage", "summary", "suffix")
 _NUMBERS = {"minimum_size": 1, "draws_per_image": 0}
-_SPLIT = ("published", "train", "validation", "bagging")
+_SPLIT = ("published", "train", "validation", "bagging", "test_seed")
 _SEPARATORS = ("/", "\\", ",", ":")
 _LONGEST_NAME = 80
 _COMMAND_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -169,7 +169,7 @@ def _expected_split(name: str, value: object) -> str:
     if name != "default_split" or value is None:
         return ""
     if not isinstance(value, Mapping) or set(value) - set(_SPLIT):
-        return "a mapping with the keys published, train, validation or bagging"
+        return "a mapping with the keys published, train, validation, bagging or test_seed"
     wrong = [key for key, part in value.items() if part is not None and not _is_part(key, part)]
     return f"a mapping whose {_either(tuple(wrong))} is a number above 0, or a fraction below 1" if wrong else ""
 
@@ -177,6 +177,8 @@ def _expected_split(name: str, value: object) -> str:
 def _is_part(key: str, part: object) -> bool:
     if key == "published" or isinstance(part, bool):
         return key == "published" and isinstance(part, bool)
+    if key == "test_seed":
+        return isinstance(part, int) and part >= 0
     if isinstance(part, int):
         return key != "bagging" and part > 0
     return isinstance(part, float) and 0 < part < 1

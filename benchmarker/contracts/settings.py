@@ -71,6 +71,13 @@ class Split(Settings):
     bagging: Fraction | None = None
     """Train on this random fraction of the training sources of each class, another one for each seed."""
 
+    # Left out of specifications where it is not used, so that their keys stay what they were before it existed.
+    test_seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """Draw the test part by this seed instead of the cell's, so that all seeds, and so all members of an ensemble, are
+    tested on the same sources; training and validation sources are still drawn by the cell's seed."""
+
 
 class Plateau(Settings):
     """When the learning rate is lowered: the validation loss stops improving."""

@@ -88,14 +88,16 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     used for training or validation, and sources of the validation part are not used for training.
 
     ``bagging`` then draws a fraction of the training sources of each class without replacement ("subagging"),
-    another one for each seed.
+    another one for each seed. With ``test_seed``, the test part is the one that a cell of that seed would have; the
+    other sources are divided between training and validation by the cell's own seed. Together, the cells of several
+    seeds are then the members of a bagged ensemble (Breiman 1996) with a test part in common.
 
     Scores of seeds that draw their own test part also vary with the test part, and the test parts overlap; the
     statistics take that into account.
 
     References
     ----------
-    Subagging: Bühlmann & Yu 2002, Ann. Stat. 30, 927, doi:10.1214/aos/1031689014.
+    Bagging: Breiman 1996, Machine Learning 24, 123, doi:10.1007/BF00058655. Subagging: Bühlmann & Yu 2002, Ann. Stat. 30, 927, doi:10.1214/aos/1031689014.
 
     Examples
     --------
@@ -120,6 +122,8 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
         raise SplitError("the dataset has no published split; give split.train and split.validation instead")
     if published and split.train is not None:
         raise SplitError("split.published and split.train exclude each other; leave one of them out")
+    if published and split.test_seed is not None:
+        raise SplitError("the published split has a test part of its own; leave split.test_seed out")
     if published:
         train, validation, test = _published_parts(data, split, seed)
     else:
@@ -187,7 +191,10 @@ def _drawn_parts(data: LabelledImages, split: Split, seed: int) -> tuple[list[st
                 f"{max(0, len(sources) - n_train - n_validation)} for testing"
             )
             continue
-        shuffled = _shuffled(sources, seed, label)
+        shuffled = _shuffled(sources, seed if split.test_seed is None else split.test_seed, label)
+        if split.test_seed is not None:
+            rest = sorted(shuffled[: n_train + n_validation])
+            shuffled[: n_train + n_validation] = _shuffled(rest, seed, label)
         train += shuffled[:n_train]
         validation += shuffled[n_train : n_train + n_validation]
         test += shuffled[n_train + n_validation :]

@@ -286,6 +286,25 @@ def test_bagging_keeps_images_of_a_source_together() -> None:
     assert set(Counter(train).values()) == {3}
 
 
+def test_test_seed_gives_bags_of_all_seeds_one_test_part() -> None:
+    data = _labelled(_rows(20, images=2))
+    split = Split(train=0.7, validation=0.15, bagging=0.67, test_seed=100)
+    first, second = (split_sources(data, split, seed) for seed in (1, 2))
+    alone = split_sources(data, Split(train=0.7, validation=0.15), 100)
+    assert first.test.tolist() == second.test.tolist() == alone.test.tolist()
+    assert first.train.tolist() != second.train.tolist()
+    assert first.validation.tolist() != second.validation.tolist()
+    for parts in (first, second):
+        train, validation, test = (set(chosen) for chosen in _sources(data, parts).values())
+        assert not (train & test or validation & test or train & validation)
+        assert _per_class(data, parts.train) == [18, 18, 18]  # 67 % of 14 sources with two images each
+
+
+def test_test_seed_is_refused_with_a_published_split() -> None:
+    with pytest.raises(SplitError, match="test_seed"):
+        split_sources(_labelled(_published()), Split(test_seed=1), 1)
+
+
 def test_regression_is_split_as_one_group() -> None:
     rows: list[Row] = [(f"J{k // 2:03d}", [45.0 + k], None) for k in range(40)]
     data = _labelled(rows, INCLINATION)

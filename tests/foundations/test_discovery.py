@@ -183,7 +183,7 @@ BROKEN = {
     "no-split": (
         plugin_source(f"dataset({_dataset('sky', default_split={'training': 3})})"),
         "PluginError",
-        "default_split must be a mapping with the keys published, train, validation or bagging",
+        "default_split must be a mapping with the keys published, train, validation, bagging or test_seed",
     ),
     "no-part": (
         plugin_source(f"dataset({_dataset('sky', default_split={'train': -3, 'validation': 0.5})})"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarker.contracts.settings import EarlyStopping, Training
+from benchmarker.contracts.settings import EarlyStopping, Split, Training
 from benchmarker.digests import digest_json
 from benchmarker.study.specs import ArmSpec, CellSpec, GeneratedSpec, GeneratorSpec, Spec
 from tests.study.material import cell_spec
@@ -42,6 +42,14 @@ def test_specification_writes_out_the_defaults_of_settings() -> None:
     assert written["training"] == training.model_dump(mode="json")
     assert written["split"] == {"published": None, "train": 6, "validation": 3, "bagging": None}
     assert list(written["arm"]) == ["augmentations", "augment_validation"]
+
+
+def test_test_seed_is_written_only_where_it_is_used() -> None:
+    plain, shared = (cell_spec(split=Split(train=6, validation=3, test_seed=seed)) for seed in (None, 7))
+    assert "test_seed" not in plain.to_json()["split"]
+    assert shared.to_json()["split"]["test_seed"] == 7
+    assert plain.key == cell_spec().key != shared.key
+    assert CellSpec.model_validate(json.loads(json.dumps(shared.to_json()))) == shared
 
 
 def test_key_of_a_written_specification_is_that_of_the_one_read() -> None:
