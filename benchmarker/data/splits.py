@@ -97,7 +97,8 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
 
     References
     ----------
-    Bagging: Breiman 1996, Machine Learning 24, 123, doi:10.1007/BF00058655. Subagging: Bühlmann & Yu 2002, Ann. Stat. 30, 927, doi:10.1214/aos/1031689014.
+    Bagging: Breiman 1996, Machine Learning 24, 123, doi:10.1007/BF00058655. Subagging: Bühlmann & Yu 2002, Ann. Stat.
+    30, 927, doi:10.1214/aos/1031689014.
 
     Examples
     --------

@@ -11,10 +11,10 @@ with the coefficient
 .. math:: \kappa(R, z) = \frac{\tau}{2 z_d} e^{-R/h_d} e^{-|z|/z_d}, \qquad h_d = 1.4 h, \quad z_d = z_0 / 2,
 
 so that the optical depth through the centre of the face-on disc is :math:`\tau`; seen edge-on, it becomes a dust lane.
-The brightness of a line of sight is :math:`I = \int j \exp(-\int \kappa \, ds') \, ds`. Dust only absorbs: light that it
-scatters is lost, which darkens inclined discs a little too much. The bulge is an oblate Plummer spheroid (Plummer 1911,
-MNRAS 71, 460) of intrinsic axis ratio :math:`q_b`, whose light beyond the midplane is dimmed by all dust of the line of
-sight. Its outer profile is steeper than that of a classical bulge.
+The brightness of a line of sight is :math:`I = \int j \exp(-\int \kappa \, ds') \, ds`. Dust only absorbs: light that
+it scatters is lost, which darkens inclined discs a little too much. The bulge is an oblate Plummer spheroid (Plummer
+1911, MNRAS 71, 460) of intrinsic axis ratio :math:`q_b`, whose light beyond the midplane is dimmed by all dust of the
+line of sight. Its outer profile is steeper than that of a classical bulge.
 
 References
 ----------
@@ -87,7 +87,7 @@ def render(spiral: Spiral, size: int) -> Floats:
     """
     x, y = _sky_coordinates(spiral, size)
     disc, depth = _integrate(spiral, x, y)
-    return disc + _bulge(spiral, x, y, depth)
+    return disc + _bulge(spiral, x, y, depth) + _stars(spiral, size)
 
 
 def _sky_coordinates(spiral: Spiral, size: int) -> tuple[Floats, Floats]:
@@ -149,10 +149,10 @@ def _arms(spiral: Spiral, x: Floats, across: Floats, radius: Floats) -> Floats:
 def _bulge(spiral: Spiral, x: Floats, y: Floats, depth: Floats) -> Floats:
     r"""Return the light of the bulge, of which the part beyond the midplane is dimmed.
 
-    With :math:`q = \sqrt{\cos^2 i + q_b^2 \sin^2 i}` and :math:`m^2 = (x^2 + y^2 / q^2) / a^2`, the Plummer spheroid has
-    the brightness :math:`\propto (1 + m^2)^{-2}`. Of a line of sight, the fraction up to the distance :math:`\zeta` from
-    the point of highest density is :math:`1/2 + 3 t / 4 - t^3 / 4` with :math:`t = \zeta / \sqrt{w^2 + \zeta^2}`
-    and :math:`w = a q_b \sqrt{1 + m^2} / q`.
+    With :math:`q = \sqrt{\cos^2 i + q_b^2 \sin^2 i}` and :math:`m^2 = (x^2 + y^2 / q^2) / a^2`, the Plummer
+    spheroid has the brightness :math:`\propto (1 + m^2)^{-2}`. Of a line of sight, the fraction up to the distance
+    :math:`\zeta` from the point of highest density is :math:`1/2 + 3 t / 4 - t^3 / 4`, where
+    :math:`t = \zeta / \sqrt{w^2 + \zeta^2}` and :math:`w = a q_b \sqrt{1 + m^2} / q`.
     """
     sin, cos = _tilt(spiral)
     flattening, scale = spiral.bulge_flattening, spiral.bulge_radius
@@ -167,10 +167,23 @@ def _bulge(spiral: Spiral, x: Floats, y: Floats, depth: Floats) -> Floats:
     disc_flux = 2.0 * math.pi * spiral.scale_length**2 * spiral.signal
     flux = disc_flux * spiral.bulge_share / (1.0 - spiral.bulge_share)
     brightness = np.float32(flux / (math.pi * scale**2 * ratio)) * (1 + m2) ** -2
-    return np.stack([
-        colour * brightness * (before + (1 - before) * np.exp(-depth * np.float32(extinction / EXTINCTION[0])))
-        for colour, extinction in zip(BULGE_COLOUR, EXTINCTION, strict=True)
-    ])
+    return np.stack(
+        [
+            colour * brightness * (before + (1 - before) * np.exp(-depth * np.float32(extinction / EXTINCTION[0])))
+            for colour, extinction in zip(BULGE_COLOUR, EXTINCTION, strict=True)
+        ]
+    )
+
+
+def _stars(spiral: Spiral, size: int) -> Floats:
+    """Return stars as points on the fine grid, before seeing."""
+    fine = size * _OVERSAMPLING
+    points = np.zeros((3, fine, fine), np.float32)
+    for star in spiral.stars:
+        column, row = (min(int(position * fine), fine - 1) for position in star.position)
+        colours = np.array([star.colour, 1.0, 1.0 / star.colour], np.float32)
+        points[:, row, column] += star.flux * _OVERSAMPLING**2 * colours
+    return points
 
 
 def observe(spiral: Spiral, generator: Generator, size: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Draws synthetic spirals: shape, brightness, dust, arms and orientation."""
+"""Draws synthetic spirals: shape, brightness, dust, arms, orientation, and the stars in front of them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,36 @@ if TYPE_CHECKING:
 
 _SCALE_LENGTH: Range = (0.10, 0.14)  # of the width of the image, so that about D25 fits into it
 _THICKNESS: Range = (0.12, 0.28)
-_SIGNAL: Range = (40.0, 200.0)
+_SIGNAL: Range = (10.0, 200.0)
 _OPTICAL_DEPTH: Range = (0.2, 1.2)
-_BULGE_SHARE: Range = (0.02, 0.30)
+_BULGE_SHARE: Range = (0.02, 0.40)
 _BULGE_RADIUS: Range = (0.15, 0.35)
 _BULGE_FLATTENING: Range = (0.6, 0.9)
 _ARM_CONTRAST: Range = (0.2, 0.8)
 _PITCH: Range = (10.0, 30.0)
 _SEEING: Range = (1.2, 2.4)
 _POSITION_ERROR = 1.0
+_STAR_FLUX: Range = (50.0, 5000.0)
+_STAR_COLOUR: Range = (0.5, 1.1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Star:
+    """A star in front of the galaxy.
+
+    Parameters
+    ----------
+    position : tuple of float
+        Column and row as fractions of the image, from 0 to 1.
+    flux : float
+        Flux in r in standard deviations of the sky in one pixel.
+    colour : float
+        Flux in g relative to r; that in i is the inverse.
+    """
+
+    position: tuple[float, float]
+    flux: float
+    colour: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +71,8 @@ class Spiral:
         Number of arms, relative amplitude in g, pitch angle and phase in radians. A negative pitch winds the other way.
     seeing : float
         Full width at half maximum of the point spread function in r.
+    stars : tuple of Star
+        Stars in front.
     """
 
     inclination: float
@@ -67,9 +90,12 @@ class Spiral:
     pitch: float
     phase: float
     seeing: float
+    stars: tuple[Star, ...] = ()
 
 
-def draw_spiral(number: int, seed: int, *, size: int, inclinations: Range) -> tuple[Spiral, Generator]:
+def draw_spiral(
+    number: int, seed: int, *, size: int, inclinations: Range, stars: float = 0.0
+) -> tuple[Spiral, Generator]:
     """Draw a spiral.
 
     All properties are uniform within their ranges and independent of each other, the signal logarithmically. Random
@@ -86,6 +112,8 @@ def draw_spiral(number: int, seed: int, *, size: int, inclinations: Range) -> tu
         Height and width of the image in pixels; the scale length is 10 to 14 % of it.
     inclinations : tuple of float
         Lowest and highest inclination in degrees.
+    stars : float
+        Mean number of stars in front; their number has a Poisson distribution.
 
     Returns
     -------
@@ -96,9 +124,10 @@ def draw_spiral(number: int, seed: int, *, size: int, inclinations: Range) -> tu
 
     Notes
     -----
-    Heights are 0.12 to 0.28 scale lengths, the range that de Grijs (1998, MNRAS 299, 595; 1998MNRAS.299..595D) measures
-    from late to early types. An infinitely distant edge-on disc with z0 = 0.2 h has an isophotal axis ratio near 0.2,
-    the value in use for spirals since Holmberg (1958).
+    Heights are 0.12 to 0.28 scale lengths, because real discs are not equally thin: they flatten from early to late
+    types (de Grijs 1998, MNRAS 299, 595; 1998MNRAS.299..595D). The ranges are chosen, not fitted to a survey. Stars are
+    uniformly distributed, and the number of those brighter than F falls as 1 / F, a little flatter than the counts of
+    an infinite Euclidean space.
 
     Examples
     --------
@@ -130,5 +159,16 @@ def draw_spiral(number: int, seed: int, *, size: int, inclinations: Range) -> tu
         pitch=math.radians(uniform(_PITCH)) * (1 if generator.uniform() < 0.5 else -1),
         phase=uniform((0.0, 2.0 * math.pi)),
         seeing=uniform(_SEEING),
+        stars=tuple(_draw_star(generator) for _ in range(int(generator.poisson(stars)))),
     )
     return spiral, generator
+
+
+def _draw_star(generator: Generator) -> Star:
+    column, row, rarity, colour = (float(value) for value in generator.uniform(size=4))
+    faint, bright = _STAR_FLUX
+    return Star(
+        position=(column, row),
+        flux=min(faint / max(rarity, 1e-9), bright),
+        colour=_STAR_COLOUR[0] + colour * (_STAR_COLOUR[1] - _STAR_COLOUR[0]),
+    )

@@ -52,6 +52,9 @@ class SyntheticSpiralsOptions(Options):
     inclination: tuple[Degrees, Degrees] = (45.0, 90.0)
     """Lowest and highest inclination in degrees; galaxies are distributed uniformly between them."""
 
+    stars: Annotated[float, Field(ge=0, le=50)] = 2.0
+    """Mean number of stars in front of each galaxy."""
+
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 20200826
     """Seed of the galaxies; another seed draws other galaxies."""
 
@@ -138,7 +141,7 @@ def write(folder: Path, options: SyntheticSpiralsOptions) -> None:
     with (folder / "galaxies.jsonl").open("w", encoding="utf-8", newline="\n") as lines:
         for number in range(options.images):
             spiral, generator = draw_spiral(
-                number, options.seed, size=options.size, inclinations=options.inclination
+                number, options.seed, size=options.size, inclinations=options.inclination, stars=options.stars
             )
             images[number] = observe(spiral, generator, options.size)
             lines.write(json.dumps({"name": f"spiral-{number:06d}", **truth_of(spiral)}) + "\n")

@@ -296,7 +296,7 @@ def test_test_seed_gives_bags_of_all_seeds_one_test_part() -> None:
     assert first.validation.tolist() != second.validation.tolist()
     for parts in (first, second):
         train, validation, test = (set(chosen) for chosen in _sources(data, parts).values())
-        assert not (train & test or validation & test or train & validation)
+        assert len(train) + len(validation) + len(test) == len(train | validation | test)
         assert _per_class(data, parts.train) == [18, 18, 18]  # 67 % of 14 sources with two images each
 
 
