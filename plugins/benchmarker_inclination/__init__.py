@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarker import Architecture, Command, Dataset, Registrar, hookimpl
+from benchmarker import Architecture, Augmentation, Command, Dataset, Registrar, hookimpl
 
 _CITATION = "github.com/ekourkchi/inclinet_project"
 
@@ -19,11 +19,35 @@ _SYNTHETIC_SPIRALS = Dataset(
     summary="Synthetic spirals with dust and arms in g, r and i, of known inclination",
 )
 
+_INCLINATION = Dataset(
+    name="inclination",
+    loader="benchmarker_inclination.catalogue_images:load",
+    licence="yours",
+    homepage="https://github.com/ekourkchi/inclinet_project",
+    citation=_CITATION,
+    options="benchmarker_inclination.catalogue_images:InclinationOptions",
+    # As the published networks are fed: 8-bit pixels divided by 255.
+    default_preparation={"normalise": False},
+    default_split={"train": 0.7, "validation": 0.15, "test_seed": 100},
+    summary="Your own catalogue of spirals with images in g, r, i and colour: inclinations, or accepted and rejected",
+)
+
+_UNIFORM = Augmentation(
+    name="inclination-uniform",
+    kind="expansion",
+    builder="benchmarker_inclination.uniform:expand",
+    options="benchmarker_inclination.uniform:UniformOptions",
+    citation=_CITATION,
+    summary="Transformed images that fill bins of 5 degrees equally: half in colour, half grey and partly inverted",
+)
+
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register the data set, the networks and the command."""
+    """Register data sets, the augmentation, the networks and the command."""
     registrar.dataset(_SYNTHETIC_SPIRALS)
+    registrar.dataset(_INCLINATION)
+    registrar.augmentation(_UNIFORM)
     registrar.architecture(
         Architecture(
             name="axis_ratio",

@@ -62,7 +62,7 @@ class Pick:
     inverted: bool = False
 
 
-def bins_of(labels: NDArray[np.integer]) -> NDArray[np.int64]:
+def bins_of(labels: NDArray[np.integer | np.floating]) -> NDArray[np.int64]:
     """Return the bin of each inclination, from 0 for [45, 50] to 8 for (85, 90].
 
     Examples
@@ -75,12 +75,12 @@ def bins_of(labels: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.maximum(found, 0)
 
 
-def pick(labels: NDArray[np.integer], per_bin: int, stream: Stream) -> list[Pick]:
+def pick(labels: NDArray[np.integer | np.floating], per_bin: int, stream: Stream) -> list[Pick]:
     """Choose the images of a pool that fill every bin equally; empty bins are left out.
 
     Parameters
     ----------
-    labels : ndarray of shape (n,), integer
+    labels : ndarray of shape (n,)
         Inclinations in degrees.
     per_bin : int
         Images of each bin.

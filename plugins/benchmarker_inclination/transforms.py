@@ -98,16 +98,37 @@ def transform(
     >>> transform([image], Recipe(colour=False), Stream("example", seed=1))[0].shape
     (8, 8, 3)
     """
-    steps = recipe.steps()
-    order = stream.child("order").generator().permutation(len(steps))
     found = []
     for number, image in zip(count() if numbers is None else numbers, images, strict=numbers is not None):
-        draw = stream.child("image", number=int(number)).generator()
-        pixels = image.astype(np.float64)
-        for k in order:
-            pixels = np.clip(steps[k](pixels, draw), 0.0, 255.0)
+        pixels = transform_one(image.astype(np.float64), recipe, stream, int(number))
         found.append(np.round(pixels).astype(np.uint8))
     return found
+
+
+def transform_one(pixels: Image, recipe: Recipe, stream: Stream, number: int) -> Image:
+    """Transform one image at random, without rounding; see `transform`.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width, channels), float64
+        Image from 0 to 255.
+    recipe : Recipe
+        Which transforms; those of colour images need three channels.
+    stream : Stream
+        Source of the random numbers.
+    number : int
+        Number of the image in the stream.
+
+    Returns
+    -------
+    ndarray of shape (height, width, channels), float64
+        Image from 0 to 255.
+    """
+    steps = recipe.steps()
+    draw = stream.child("image", number=number).generator()
+    for k in stream.child("order").generator().permutation(len(steps)):
+        pixels = np.clip(steps[k](pixels, draw), 0.0, 255.0)
+    return pixels
 
 
 def _blur(image: Image, draw: Draw) -> Image:
