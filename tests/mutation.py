@@ -147,8 +147,9 @@ def places_of(module: str, source: str) -> list[Place]:
         operator = cosmic_ray.plugins.get_operator(name)()
         places = [place for node in ast_nodes(tree) for place in operator.mutation_positions(node)]
         for occurrence, (start, _stop) in enumerate(places):
-            if kept(*start):
-                about = f"{module}\n{lines[start[0] - 1].strip()}\n{start[1]}\n{name}\n{occurrence % 2}"
+            line = lines[start[0] - 1]
+            if kept(*start) and not line.startswith("*,", start[1]):  # parameters by name are not a product
+                about = f"{module}\n{line.strip()}\n{start[1]}\n{name}\n{occurrence % 2}"
                 place = Place(hashlib.sha256(about.encode()).hexdigest(), name, occurrence)
                 family = name.split("_", maxsplit=1)[0]
                 drawn[start, family] = min(place, drawn.get((start, family), place))
@@ -217,11 +218,15 @@ def import_all_but(module: str, tests: Sequence[str], graph: grimp.ImportGraph) 
     """Import what tests need, except for a module and what depends on it, so that each fork imports only that."""
     pytest_of(tests, "--collect-only")
     changed = {module, *graph.find_downstream_modules(module)}
-    for name in [name for name in sys.modules if name in changed or name.split(".")[0] == "tests"]:
-        parent, _, child = name.rpartition(".")
-        del sys.modules[name]
-        if parent in sys.modules:
-            vars(sys.modules[parent]).pop(child, None)
+    for name in list(sys.modules):
+        if name in changed or name.split(".")[0].startswith(("tests", "benchmarker_")):
+            del sys.modules[name]
+            parent, _, child = name.rpartition(".")
+            if parent in sys.modules:
+                vars(sys.modules[parent]).pop(child, None)
+    facade = sys.modules["benchmarker"]
+    for name in dir(facade):  # it keeps what was asked for
+        vars(facade).pop(name, None)
 
 
 @dataclass(slots=True)
@@ -269,11 +274,17 @@ def read_targets(path: Path = CONFIGURATION) -> list[Target]:
     return [
         Target(
             module=module,
-            tests=tuple(tests),
+            tests=(*tests, *_examples(module)),
             equivalents=frozenset((e["before"], e["after"]) for e in equivalents if e["module"] == module),
         )
         for module, tests in read["modules"].items()
     ]
+
+
+def _examples(module: str) -> list[str]:
+    """Return the test that runs the examples in a module's docstrings, if it has any."""
+    has_any = ">>>" in (CHECKOUT / module).read_text()
+    return [f"tests/test_project.py::test_examples_in_docstrings_run[{module}]"] if has_any else []
 
 
 def _report(results: dict[str, dict[str, Any]]) -> Table:

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from benchmarker import PooledVariance, Stream, agreement_variance, open_results
+from benchmarker.statistics.pooling import STANDS_OUT
 from benchmarker.statistics.study_comparison import compare_study
 from tests.statistics.characteristics import Table, false_equivalence, false_tables, power
 from tests.statistics.material import CLASSES, SEEDS, finish
@@ -51,18 +52,71 @@ def test_pooled_variance_is_that_of_a_one_way_analysis_of_variance() -> None:
 def test_a_pair_is_never_judged_by_less_than_it_shows() -> None:
     pool = PooledVariance(table([0.5, 0.5, 0.5, 2.5, 2.5]))
     assert pool.pair("row 3", "row 4").value == pytest.approx(12.5)
-    assert pool.pair("row 3", "row 4").degrees_of_freedom < 10
     assert pool.outstanding == ()
+
+
+def test_unequal_variances_have_fewer_degrees_of_freedom() -> None:
+    """(1 + 2 / nu) (sum nu s^2)^2 / sum nu s^4 with nu = 2; never more than there are."""
+    pool = PooledVariance(table([0.5, 0.5, 0.5, 2.5, 2.5]))
+    expected = 2 * (2 * (3 * 0.25 + 2 * 6.25)) ** 2 / (2 * (3 * 0.25**2 + 2 * 6.25**2))
+    assert pool.pair("row 0", "row 1").degrees_of_freedom == pytest.approx(expected)
+    assert expected < 10
+    nearly_equal = PooledVariance(table([1.0, 1.0, 1.0, 1.1]))
+    assert nearly_equal.pair("row 0", "row 1").degrees_of_freedom == 8
+
+
+def test_rows_that_never_vary_are_pooled() -> None:
+    found = PooledVariance(table([0.0] * 3)).pair("row 0", "row 1")
+    assert (found.value, found.degrees_of_freedom, found.own) == (0.0, 6.0, ())
+    lucky = PooledVariance(table([0.0] * 3 + [1e-3]))
+    assert lucky.outstanding == ("row 3",)  # the only one that varies at all
 
 
 def test_a_row_that_stands_out_is_judged_by_its_own_variance() -> None:
     pool = PooledVariance(table([1.0] * 6 + [12.0]))
     assert pool.outstanding == ("row 6",)
     found = pool.pair("row 0", "row 6")
+    pooled = (6 * 1 + 144) / 7
     assert found.own == ("row 6",)
-    assert found.value >= 144
-    assert found.degrees_of_freedom < 3
+    assert found.value == pytest.approx(pooled + 144)
+    assert found.degrees_of_freedom == pytest.approx((pooled + 144) ** 2 / (pooled**2 / 14 + 144**2 / 2))
     assert pool.pair("row 0", "row 1").own == ()
+    assert pool.pair("row 0", "row 1").value == pytest.approx(2 * pooled)
+
+
+@pytest.mark.parametrize(("spread", "outstanding"), [(2.3, ()), (2.4, ("row 5",))])
+def test_a_row_stands_out_by_an_f_test_corrected_for_the_number_of_rows(
+    spread: float, outstanding: tuple[str, ...]
+) -> None:
+    """The F test of one row of six against the other five, at the guard's level divided by six."""
+    p = stats.f.sf(spread**2, 2, 10)
+    assert bool(p < STANDS_OUT / 6) is bool(outstanding)
+    assert PooledVariance(table([1.0] * 5 + [spread])).outstanding == outstanding
+
+
+def test_two_rows_are_too_few_to_find_one_that_stands_out() -> None:
+    pool = PooledVariance(table([1.0, 100.0]))
+    assert (pool.outstanding, pool.usable) == ((), False)
+    assert PooledVariance(table([1.0, 1.0, 1.0])).usable
+    assert PooledVariance(table([1.0, 1.0, 1000.0])).outstanding == ("row 2",)
+
+
+def test_rows_with_a_single_seed_are_left_out() -> None:
+    rows = table([1.0, 2.0, 3.0]) | {"single": {0: 1.0}}
+    assert PooledVariance(rows).names == ("row 0", "row 1", "row 2")
+    assert PooledVariance(table([1.0, 1.0], seeds=2)).names == ("row 0", "row 1")
+
+
+def test_rows_that_share_splits_are_compared_on_shared_seeds_only() -> None:
+    rows = table([1.0, 2.0, 1.5], seeds=4)
+    longer = rows | {"row 0": rows["row 0"] | {99: 1e6}}
+    paired = PooledVariance(longer, paired=True)
+    assert paired.pair("row 0", "row 1") == PooledVariance(rows, paired=True).pair("row 0", "row 1")
+    apart = {"a": {1: 1.0, 2: 2.0}, "b": {2: 1.0, 3: 2.0}}
+    assert PooledVariance(apart, paired=True).names == ()
+    assert PooledVariance({"a": {1: 1.0, 2: 2.0}}, paired=True).names == ()
+    assert PooledVariance({}, paired=True).names == ()
+    assert PooledVariance({"a": {1: 1.0, 2: 2.0}, "b": {1: 1.0, 2: 4.0}}, paired=True).names == ("a", "b")
 
 
 def test_seed_means_are_taken_out_where_seeds_share_their_split() -> None:

@@ -24,6 +24,7 @@ def test_mcnemar_is_that_of_statsmodels() -> None:
     assert ours.p == pytest.approx(statsmodels_mcnemar(table, exact=True).pvalue, rel=1e-12)
     assert (ours.first_only, ours.second_only) == (table[0][1], table[1][0])
     assert pooled_mcnemar([True], [True]).p == 1
+    assert pooled_mcnemar([True, False], [False, True]).p == 1
     with pytest.raises(ValueError, match="same images"):
         pooled_mcnemar([True], [True, False])
 
@@ -33,6 +34,7 @@ def test_holm_is_that_of_statsmodels() -> None:
     assert holm([*p, None])[:-1] == pytest.approx(multipletests(p, method="holm")[1].tolist())
     assert holm([0.02, None, 0.5]) == [0.04, None, 0.5]
     assert holm([]) == []
+    assert holm([0.0, 1.0]) == [0.0, 1.0]
     with pytest.raises(ValueError, match="between 0 and 1"):
         holm([1.2])
 
@@ -52,6 +54,9 @@ def test_equivalence_is_that_of_statsmodels(margin: float) -> None:
         (2.0, 0.01, 0.9, False, "worse"),
         (-2.0, 0.01, 0.9, True, "worse"),
         (-2.0, 0.01, None, False, "better"),
+        (-0.5, 0.01, None, True, "worse"),
+        (0.5, 0.01, None, True, "better"),
+        (0.0, 0.01, None, True, "undecided"),
         (0.2, 0.01, 0.01, True, "equivalent"),
         (0.2, 0.3, 0.01, True, "equivalent"),
         (2.0, 0.06, 0.9, True, "undecided"),

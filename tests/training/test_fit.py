@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -84,6 +85,7 @@ class Run:
             weights=weights,
             first_epoch=resumed[1].epoch if resumed else 0,
         )
+        started = time.perf_counter()
         self.fitted: Fitted = fit(
             self.model,
             training,
@@ -95,6 +97,7 @@ class Run:
             snapshots=snapshots,
             resumed=resumed,
         )
+        self.elapsed = time.perf_counter() - started
 
     def _listen(self, epoch: int, values: Mapping[str, float]) -> None:
         self.reported.append((epoch, values))
@@ -129,6 +132,7 @@ def test_history_has_one_row_for_each_epoch(learning: Run) -> None:
     assert learning.column("loss") == sorted(learning.column("loss"), reverse=True)
     assert all(isinstance(value, float) for row in learning.fitted.progress.history for value in row.values())
     assert len(learning.fitted.progress.seconds) == 4
+    assert sum(learning.fitted.progress.seconds) < learning.elapsed
     assert min(learning.fitted.progress.seconds) > 0
     assert int(learning.model.optimizer.iterations) == 4 * N // 8
 
@@ -314,6 +318,7 @@ def test_resumed_training_has_the_bits_of_an_uninterrupted_one(uninterrupted: Ru
     assert _digest(resumed.fitted.final) == _digest(uninterrupted.fitted.final)
     assert resumed.trail.links == uninterrupted.trail.links
     assert [link.name for link in resumed.trail.links] == [f"epoch {epoch}" for epoch in range(1, 5)]
+    assert [link.content["metrics"] for link in resumed.trail.links] == resumed.fitted.progress.history
 
 
 def test_training_that_stopped_early_is_not_continued(uninterrupted: Run, tmp_path: Path) -> None:
