@@ -10,7 +10,7 @@ PACKAGES := benchmarker plugins architectures reports
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-statistics lint docs bench kill soak mutation gpu-check gallery constraints clean fuzz
+.PHONY: help install quickstart test test-statistics lint docs bench kill soak mutation fuzz gpu-check gallery constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -59,6 +59,7 @@ soak: $(INSTALLED) ## Kill a study a hundred times and audit it; KILLS=20 for fe
 
 mutation: $(INSTALLED) ## Change the code in hundreds of places and see whether a test notices; SAMPLE=0 for all places
 	TF_CPP_MIN_LOG_LEVEL=3 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(MODULES)
+
 fuzz: $(INSTALLED) ## Feed mutated files to every parser; SECONDS=3600 for an hour each
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
