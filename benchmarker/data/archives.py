@@ -187,11 +187,13 @@ class _Guard:
     def damage(self) -> Iterator[None]:
         """Turn whatever the archive modules raise for damaged files into one kind of message."""
         import lzma
+        import struct
         import zlib
 
+        of_modules = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error)
         try:
             yield
-        except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        except (*of_modules, EOFError, LookupError, OSError, ValueError) as error:
             raise DataError(f"{self.path} is damaged or incomplete: {error}; {_FETCH_AGAIN}") from error
         except NotImplementedError as error:
             raise DataError(

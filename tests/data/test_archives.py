@@ -256,3 +256,14 @@ def test_file_signature_depends_on_its_content(tmp_path: Path) -> None:
     second.write_bytes(b"else")
     assert path_signature(first) != path_signature(second)
     assert str(tmp_path) not in str(path_signature(tmp_path))
+
+
+def test_a_name_that_cannot_be_decoded_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("gr\u00f6\u00dfe.png", b"x")
+    content = bytearray(path.read_bytes())
+    content[31] = 0xA4  # in the name beside the member, which is read again when the member is
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged or incomplete"):
+        [member.read() for member in read_members(path)]
