@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarker import Architecture, Augmentation, Command, Dataset, Registrar, hookimpl
+from benchmarker import Architecture, Augmentation, Command, Dataset, Registrar, Report, hookimpl
 
 _CITATION = "github.com/ekourkchi/inclinet_project"
 
@@ -44,7 +44,7 @@ _UNIFORM = Augmentation(
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register data sets, the augmentation, the networks and the command."""
+    """Register data sets, the augmentation, the networks, the report and the command."""
     registrar.dataset(_SYNTHETIC_SPIRALS)
     registrar.dataset(_INCLINATION)
     registrar.augmentation(_UNIFORM)
@@ -71,6 +71,14 @@ def benchmarker_register(registrar: Registrar) -> None:
                 summary=summary,
             )
         )
+    registrar.report(
+        Report(
+            name="inclination",
+            renderer="benchmarker_inclination.study_report:render",
+            suffix=".md",
+            summary="residuals of inclinations: members, medians and means, fitted line, bins of 5 degrees, outliers",
+        )
+    )
     registrar.command(
         Command(
             name="inclination",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker_inclination.evaluation import OUTLIER, Table, scores
+from benchmarker_inclination.evaluation import scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    Floats = NDArray[np.float64]
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -34,70 +37,76 @@ def draw_learning(history: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     figure.savefig(path)
 
 
-def draw_residuals(table: Table, predictions: Mapping[str, NDArray[np.float64]], columns: int, path: Path) -> None:
+def draw_residuals(predictions: Mapping[str, tuple[Floats, Floats]], columns: int, target: Path | BinaryIO) -> None:
     """Draw the residual against the measured inclination, a panel for each set of predictions.
 
     Parameters
     ----------
-    table : Table
-        Measured inclinations.
-    predictions : mapping of str to ndarray of shape (n,)
-        Predicted inclinations in degrees, by title.
+    predictions : mapping of str to a pair of ndarrays of shape (n,)
+        Measured and predicted inclinations in degrees, by title.
     columns : int
         Panels in a row.
-    path : Path
-        File to write.
+    target : Path or binary file
+        What to write to; a PNG image unless the path says otherwise.
     """
     rows = -(-len(predictions) // columns)
     figure = _figure(3.2 * columns, 2.6 * rows)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    for axes, (title, predicted) in zip(panels, predictions.items(), strict=False):
-        found = scores(table.measured, predicted)
-        axes.plot(table.measured, table.measured - predicted, ".", alpha=0.2, markersize=4)
+    lowest = min(float(measured.min()) for measured, _ in predictions.values())
+    start = 45.0 if lowest >= 45.0 else 0.0
+    for axes, (title, (measured, predicted)) in zip(panels, predictions.items(), strict=False):
+        found = scores(measured, predicted)
+        axes.plot(measured, measured - predicted, ".", alpha=0.2, markersize=4)
         axes.axhline(0, linestyle=":", color="black", linewidth=1)
-        ends = np.array([45.0, 90.0])
+        ends = np.array([start, 90.0])
         axes.plot(ends, found.slope * ends + found.intercept, color="red")
-        axes.set(xlim=(42, 95), ylim=(-25, 25), title=title)
+        axes.set(xlim=(start - 3, 95), ylim=(-25, 25))
+        axes.set_title(title, fontsize=8)
         axes.text(0.04, 0.06, f"RMS {found.rms:.2f} deg\nMAE {found.mae:.2f} deg", transform=axes.transAxes, fontsize=8)
     for axes in panels[len(predictions) :]:
         axes.set_visible(False)
     figure.supxlabel("Measured inclination [deg]")
     figure.supylabel("Measured minus predicted [deg]")
-    figure.savefig(path)
+    figure.savefig(target)
 
 
-def draw_outliers(
-    table: Table, predicted: NDArray[np.float64], images: NDArray[np.uint8], path: Path, *, most: int = 49
-) -> int:
-    """Draw the images with a residual beyond 10 degrees, and return how many there are.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlier:
+    """An image whose residual is beyond 10 degrees.
 
     Parameters
     ----------
-    table : Table
-        Measured inclinations.
-    predicted : ndarray of shape (n,)
-        Predicted inclinations in degrees.
-    images : ndarray of shape (n, size, size, 3), uint8
-        Images in the order of the table.
-    path : Path
-        File to write; nothing is written if there is no outlier.
-    most : int
-        Images that are drawn at most.
+    name : str
+        Name of the galaxy, and the band where there are several.
+    measured, predicted : float
+        Inclinations in degrees.
+    image : ndarray of shape (height, width) or (height, width, 3)
+        Pixels.
     """
-    found = np.flatnonzero(np.abs(table.measured - predicted) > OUTLIER)
-    shown = found[:most]
-    if not len(shown):
-        return 0
-    columns = min(7, len(shown))
-    rows = -(-len(shown) // columns)
+
+    name: str
+    measured: float
+    predicted: float
+    image: NDArray[Any]
+
+
+def draw_outliers(outliers: Sequence[Outlier], target: Path | BinaryIO) -> None:
+    """Draw images of outliers, seven in a row.
+
+    Parameters
+    ----------
+    outliers : sequence of Outlier
+        One or more.
+    target : Path or binary file
+        What to write to.
+    """
+    columns = min(7, len(outliers))
+    rows = -(-len(outliers) // columns)
     figure = _figure(1.7 * columns, 2.0 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, k in zip(panels, shown, strict=False):
-        axes.imshow(images[k])
-        axes.set_title(
-            f"PGC {table.pgc[k]} ({table.letters[k]})\n{table.measured[k]:.0f} / {predicted[k]:.0f} deg", fontsize=7
-        )
+    for axes, each in zip(panels, outliers, strict=False):
+        axes.imshow(each.image, cmap="gray")
+        axes.set_title(f"{each.name}\n{each.measured:.0f} / {each.predicted:.0f} deg", fontsize=7)
     for axes in panels:
         axes.set_axis_off()
-    figure.savefig(path, dpi=150)
-    return len(found)
+    figure.savefig(target, dpi=150)

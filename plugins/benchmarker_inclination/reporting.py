@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarker import DataError
-from benchmarker_inclination.evaluation import Table, read_table, rms_by_band, rms_by_bin, scores, write_table
-from benchmarker_inclination.figures import draw_outliers, draw_residuals
+from benchmarker_inclination.evaluation import OUTLIER, Table, read_table, rms_by_band, rms_by_bin, scores, write_table
+from benchmarker_inclination.figures import Outlier, draw_outliers, draw_residuals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TABLE_FILE = "model_evaluation.csv"
 SCORES_FILE = "scores.json"
+_MOST_OUTLIERS = 49
 _MEMBER = re.compile(r"Uset_(\d{3})_(model[456])_ckpt")
 
 
@@ -84,15 +85,39 @@ def _evaluate(table: Table, output: Path, images: NDArray[np.uint8] | None = Non
     overall = {f"{combine} of all": table.ensemble(combine) for combine in ("median", "mean")}
     predictions = {**single, **by_model, **overall}
     columns = max(len(names) for names in table.models().values())
-    draw_residuals(table, single, columns, output / "residuals_members.pdf")
+    draw_residuals(_with_truth(table, single), columns, output / "residuals_members.pdf")
     for combine in ("median", "mean"):
         shown = {name: values for name, values in {**by_model, **overall}.items() if name.startswith(combine)}
-        draw_residuals(table, shown, 2, output / f"residuals_{combine}.pdf")
+        draw_residuals(_with_truth(table, shown), 2, output / f"residuals_{combine}.pdf")
     best = overall["median of all"]
     if images is not None:
-        draw_outliers(table, best, images, output / "outliers.png")
+        _draw_outliers(table, best, images, output / "outliers.png")
     _write_scores(table, predictions, best, output / SCORES_FILE)
     return _text(table, predictions)
+
+
+def _with_truth(
+    table: Table, predictions: Mapping[str, NDArray[np.float64]]
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    return {name: (table.measured, values) for name, values in predictions.items()}
+
+
+def _draw_outliers(table: Table, predicted: NDArray[np.float64], images: NDArray[np.uint8], path: Path) -> None:
+    """Draw the first images with a residual beyond 10 degrees; write nothing if there is none."""
+    found = [k for k, residual in enumerate(table.measured - predicted) if abs(residual) > OUTLIER]
+    if found:
+        draw_outliers(
+            [
+                Outlier(
+                    name=f"PGC {table.pgc[k]} ({table.letters[k]})",
+                    measured=table.measured[k],
+                    predicted=predicted[k],
+                    image=images[k],
+                )
+                for k in found[:_MOST_OUTLIERS]
+            ],
+            path,
+        )
 
 
 def _write_scores(

@@ -1,0 +1,325 @@
+"""Report ``inclination``: residuals of a study's networks, ensembles over seeds and networks, and outliers.
+
+`benchmarker_inclination.evaluation` defines the scores. All numbers are in degrees.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarker import ConfigurationError, Regression, ReportOptions, Stream, StudyResults
+from benchmarker_inclination.evaluation import OUTLIER, Scores, scores
+
+if TYPE_CHECKING:
+    from benchmarker import Predictions
+
+    Floats = NDArray[np.float64]
+
+_BIN = 5
+_RESAMPLES = 2000
+_MOST_OUTLIERS = 49
+_EXPLANATION = (
+    "Residuals are measured minus predicted, in degrees; their mean is the bias. The line is fitted to residuals below "
+    "10 degrees; the adjusted RMS is that after the line is taken out."
+)
+_NO_ENSEMBLE = (
+    "There is no ensemble: there is one member only, or seeds were tested on different galaxies. `split.test_seed` "
+    "gives all seeds the same test part."
+)
+_HEAD = (
+    "| | n | RMS | MAE | bias | slope | intercept | adjusted RMS | beyond 10 deg |\n"
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """Predictions of one network, trained under one seed.
+
+    Parameters
+    ----------
+    network : str
+        Network with its arm.
+    seed : int
+        Seed.
+    predictions : Predictions
+        Predictions of the test part.
+    """
+
+    network: str
+    seed: int
+    predictions: Predictions
+
+    @property
+    def name(self) -> str:
+        """Name in tables: ``inclinet_model4/uniform/8901``."""
+        return f"{self.network}/{self.seed}"
+
+    @property
+    def measured(self) -> Floats:
+        """True or measured inclinations, shape (n,)."""
+        return np.asarray(self.predictions.truth, dtype=np.float64)[:, 0]
+
+    @property
+    def predicted(self) -> Floats:
+        """Predicted inclinations, shape (n,)."""
+        return np.asarray(self.predictions.values, dtype=np.float64)[:, 0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ensemble:
+    """Median or mean of members that were tested on the same images.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables.
+    members : tuple of Member
+        Two or more members.
+    combine : {"median", "mean"}
+        How to combine.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+    combine: Literal["median", "mean"]
+
+    @property
+    def predicted(self) -> Floats:
+        """Combined inclinations, shape (n,)."""
+        stacked = np.stack([member.predicted for member in self.members])
+        combined: Floats = np.median(stacked, axis=0) if self.combine == "median" else stacked.mean(axis=0)
+        return combined
+
+
+def render(results: StudyResults, options: ReportOptions) -> Mapping[str, str | bytes]:
+    """Return tables and figures of a study of inclinations.
+
+    Parameters
+    ----------
+    results : StudyResults
+        A study whose task is a regression of one angle in degrees.
+    options : ReportOptions
+        Choices of the user; the first checkpoint is shown.
+
+    Returns
+    -------
+    mapping of str to str or bytes
+        ``inclination.md`` and ``inclination.json`` with the scores, ``predictions.csv`` with one line per image,
+        ``residuals.png`` and, where images are in this machine's cache, ``outliers.png``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the task is another one, or no run has finished.
+    """
+    _check_task(results)
+    members = find_members(results, options)
+    if not members:
+        raise ConfigurationError(f"{results.folder}: has no finished run; the report needs predictions")
+    ensembles = find_ensembles(members)
+    files: dict[str, str | bytes] = {
+        "inclination.md": _markdown(results, members, ensembles),
+        "inclination.json": _json(members, ensembles),
+        "residuals.png": _residuals(members, ensembles),
+    }
+    if _same_images(members):
+        files["predictions.csv"] = _predictions(members, ensembles)
+    best = _best(members, ensembles)
+    outliers = _outliers(results, members[0] if isinstance(best, Ensemble) else best, best.predicted)
+    return files if outliers is None else {**files, "outliers.png": outliers}
+
+
+def _check_task(results: StudyResults) -> None:
+    task = results.task
+    if not isinstance(task, Regression) or task.n_outputs != 1 or task.targets[0].unit != "deg":
+        raise ConfigurationError(
+            f"the report 'inclination' is for a regression of one angle in degrees. Received: {task!r:.200}"
+        )
+
+
+def find_members(results: StudyResults, options: ReportOptions) -> tuple[Member, ...]:
+    """Return the finished runs of a study, in the order of the leaderboard and of the seeds."""
+    found = []
+    for row in results.board(options).rows:
+        if row.checkpoint != options.checkpoint:
+            continue
+        for cell in results.cells_of(row):
+            predictions = results.predictions(cell, options.checkpoint)
+            if predictions is not None:
+                found.append(Member(network=f"{row.label}/{row.arm}", seed=cell.seed, predictions=predictions))
+    return tuple(found)
+
+
+def find_ensembles(members: Sequence[Member]) -> tuple[Ensemble, ...]:
+    """Return medians and means over the seeds of each network, and over all members; none if test parts differ."""
+    if not _same_images(members):
+        return ()
+    by_network: dict[str, list[Member]] = {}
+    for member in members:
+        by_network.setdefault(member.network, []).append(member)
+    groups = dict(by_network)
+    learned = [m for name, group in by_network.items() if not name.startswith("axis_ratio") for m in group]
+    if len(by_network) > 1 and len(learned) > max(len(group) for group in groups.values()):
+        groups["all networks"] = learned
+    combinations: tuple[Literal["median", "mean"], ...] = ("median", "mean")
+    return tuple(
+        Ensemble(name=f"{combine} of {len(group)}: {name}", members=tuple(group), combine=combine)
+        for name, group in groups.items()
+        if len(group) > 1
+        for combine in combinations
+    )
+
+
+def _same_images(members: Sequence[Member]) -> bool:
+    first = members[0].predictions.images
+    return all(np.array_equal(first, member.predictions.images) for member in members[1:])
+
+
+def _best(members: Sequence[Member], ensembles: Sequence[Ensemble]) -> Member | Ensemble:
+    """Return what the outliers are shown of: the ensemble with the most members, or else the first member."""
+    return max(ensembles, key=lambda each: len(each.members)) if ensembles else members[0]
+
+
+def rms_by_bin(measured: Floats, predicted: Floats) -> dict[tuple[int, int], tuple[int, float]]:
+    """Return number and root mean square residual of the images in each bin of 5 degrees that holds any.
+
+    Bins hold their upper edge, and the first one both of its edges.
+
+    Examples
+    --------
+    >>> rms_by_bin(np.array([50.0, 50.1, 88.0]), np.array([52.0, 50.1, 85.0]))
+    {(45, 50): (1, 2.0), (50, 55): (1, 0.0), (85, 90): (1, 3.0)}
+    """
+    start = int(measured.min() // _BIN) * _BIN
+    upper = start + _BIN * np.maximum(np.ceil((measured - start) / _BIN).astype(int), 1)
+    found = {}
+    for edge in sorted({int(value) for value in upper}):
+        residual = (measured - predicted)[upper == edge]
+        found[(edge - _BIN, edge)] = (len(residual), float(np.sqrt(np.mean(residual**2))))
+    return found
+
+
+def gain(ensemble: Ensemble) -> tuple[float, float, float]:
+    """Return by how much the ensemble's RMS is below the mean RMS of its members, with a 95 % interval.
+
+    The interval holds for other test galaxies of the same kind and the same trained members: it is the central 95 % of
+    2,000 bootstrap resamples of the test images. It says nothing about other seeds.
+    """
+    measured = ensemble.members[0].measured
+    squares = np.stack([(member.predicted - measured) ** 2 for member in ensemble.members])
+    combined = (ensemble.predicted - measured) ** 2
+    n = len(measured)
+    drawn = Stream("inclination-report", seed=0).generator().integers(n, size=(_RESAMPLES, n))
+
+    def difference(chosen: NDArray[np.int64]) -> float:
+        return float(np.sqrt(squares[:, chosen].mean(axis=1)).mean() - np.sqrt(combined[chosen].mean()))
+
+    low, high = np.quantile([difference(chosen) for chosen in drawn], (0.025, 0.975))
+    return difference(np.arange(n)), float(low), float(high)
+
+
+def _line(name: str, found: Scores) -> str:
+    return (
+        f"| {name} | {found.n} | {found.rms:.2f} | {found.mae:.2f} | {found.mean:+.2f} | {found.slope:+.3f} | "
+        f"{found.intercept:+.2f} | {found.adjusted_rms:.2f} | {found.outliers} |"
+    )
+
+
+def _markdown(results: StudyResults, members: Sequence[Member], ensembles: Sequence[Ensemble]) -> str:
+    lines = [f"# {results.title}: residuals", "", _EXPLANATION, "", _HEAD]
+    lines += [_line(member.name, scores(member.measured, member.predicted)) for member in members]
+    lines += [_line(each.name, scores(each.members[0].measured, each.predicted)) for each in ensembles]
+    lines += ["", *(_gains(ensembles) if ensembles else [_NO_ENSEMBLE])]
+    shown = {each.name: (each.members[0].measured, each.predicted) for each in ensembles}
+    if not shown:
+        shown = {member.name: (member.measured, member.predicted) for member in members}
+    lines += ["", "RMS by inclination:", "", "| | bin | n | RMS |", "|---|---|--:|--:|"]
+    for name, (measured, predicted) in shown.items():
+        lines += [
+            f"| {name} | {low} to {high} | {count} | {rms:.2f} |"
+            for (low, high), (count, rms) in rms_by_bin(measured, predicted).items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _gains(ensembles: Sequence[Ensemble]) -> list[str]:
+    lines = ["| ensemble | RMS below the mean of its members | 95 % interval |", "|---|--:|--:|"]
+    for each in ensembles:
+        value, low, high = gain(each)
+        lines.append(f"| {each.name} | {value:.2f} | {low:.2f} to {high:.2f} |")
+    return lines
+
+
+def _json(members: Sequence[Member], ensembles: Sequence[Ensemble]) -> str:
+    def entry(measured: Floats, predicted: Floats) -> dict[str, object]:
+        bins = {f"{low}-{high}": rms for (low, high), (_, rms) in rms_by_bin(measured, predicted).items()}
+        return {**asdict(scores(measured, predicted)), "rms_by_bin": bins}
+
+    found: dict[str, object] = {
+        "unit": "deg",
+        "members": {member.name: entry(member.measured, member.predicted) for member in members},
+        "ensembles": {
+            each.name: {
+                **entry(each.members[0].measured, each.predicted),
+                "members": [member.name for member in each.members],
+                "gain": dict(zip(("value", "low", "high"), gain(each), strict=True)),
+            }
+            for each in ensembles
+        },
+    }
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _predictions(members: Sequence[Member], ensembles: Sequence[Ensemble]) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    columns = {member.name: member.predicted for member in members}
+    columns |= {each.name: each.predicted for each in ensembles}
+    writer.writerow(["source", "image", "measured", *columns])
+    first = members[0]
+    rows = zip(first.predictions.source_ids, first.predictions.images.tolist(), first.measured.tolist(), strict=True)
+    for k, (source, image, measured) in enumerate(rows):
+        writer.writerow([source, image, measured, *(float(values[k]) for values in columns.values())])
+    return stream.getvalue()
+
+
+def _residuals(members: Sequence[Member], ensembles: Sequence[Ensemble]) -> bytes:
+    from benchmarker_inclination.figures import draw_residuals
+
+    panels = {member.name: (member.measured, member.predicted) for member in members}
+    panels |= {each.name: (each.members[0].measured, each.predicted) for each in ensembles}
+    stream = io.BytesIO()
+    draw_residuals(panels, 3, stream)
+    return stream.getvalue()
+
+
+def _outliers(results: StudyResults, member: Member, predicted: Floats) -> bytes | None:
+    from benchmarker_inclination.figures import Outlier, draw_outliers
+
+    beyond = np.flatnonzero(np.abs(member.measured - predicted) > OUTLIER)[:_MOST_OUTLIERS]
+    images = results.images(member.predictions.images[beyond].tolist()) if len(beyond) else None
+    if images is None:
+        return None
+    stream = io.BytesIO()
+    draw_outliers(
+        [
+            Outlier(
+                name=member.predictions.source_ids[k],
+                measured=float(member.measured[k]),
+                predicted=float(predicted[k]),
+                image=image if image.shape[-1] == 3 else image[..., 0],
+            )
+            for k, image in zip(beyond, images, strict=True)
+        ],
+        stream,
+    )
+    return stream.getvalue()
