@@ -23,6 +23,6 @@ def first_classifier(input_shape: tuple[int, int, int], task: Task, seed: int, o
         network.convolution(filters, 3)
         network.pooling(2, padding="valid")
     network.flatten()
-    network.dense(194, initialiser="he_uniform")
+    network.dense(194, initialiser="he_normal")
     network.dropout(0.5)
     return network.model()

@@ -28,6 +28,6 @@ def toothless(input_shape: tuple[int, int, int], task: Task, seed: int, options:
     network.pooling(3, stride=2, padding="valid")
     network.flatten()
     for _ in range(2):
-        network.dense(4096, initialiser="he_uniform")
+        network.dense(4096, initialiser="he_normal")
         network.dropout(0.5)
     return network.model()

@@ -37,7 +37,7 @@ def _alexnet(network: Network, *, between: bool) -> keras.Model:
             network.normalisation()
     network.flatten()
     for _ in range(2):
-        network.dense(4096, initialiser="he_uniform")
+        network.dense(4096, initialiser="he_normal")
         network.dropout(0.4)
         network.normalisation()
     return network.model()

@@ -26,6 +26,6 @@ def radio_galaxy_zoo(input_shape: tuple[int, int, int], task: Task, seed: int, o
     network.pooling(2, padding="valid")
     network.flatten()
     for _ in range(2):
-        network.dense(1024, initialiser="he_uniform")
+        network.dense(1024, initialiser="he_normal")
         network.dropout(0.5)
     return network.model()

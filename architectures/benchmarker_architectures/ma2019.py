@@ -23,6 +23,6 @@ def mcrgnet(input_shape: tuple[int, int, int], task: Task, seed: int, options: N
         network.convolution(filters, 3, stride=2)
         network.dropout(0.25)
     network.flatten()
-    network.dense(64, initialiser="he_uniform")
+    network.dense(64, initialiser="he_normal")
     network.dropout(0.25)
     return network.model()

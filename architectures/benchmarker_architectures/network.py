@@ -1,6 +1,6 @@
 """Shared options and layers of the radio networks, in the conventions of the comparison.
 
-Initial kernels are He-normal for convolutions [1]_, He-uniform or Glorot-uniform for hidden dense layers [2]_, and
+Initial kernels are He-normal for convolutions [1]_, He-normal or Glorot-uniform for hidden dense layers [2]_, and
 Glorot-uniform for the last dense layer; all biases are zero. This is as in the comparison of Becker et al. [3]_.
 
 References
@@ -191,7 +191,7 @@ class Network:
         self,
         units: int,
         *,
-        initialiser: Literal["he_uniform", "glorot_uniform"],
+        initialiser: Literal["he_normal", "glorot_uniform"],
         activation: Literal["relu", "sigmoid", "linear"] = "relu",
         l2: float = 0.0,
     ) -> None:

@@ -28,6 +28,6 @@ def fr_deep(input_shape: tuple[int, int, int], task: Task, seed: int, options: N
     network.pooling(5, padding="valid")
     network.flatten()
     for _ in range(3):
-        network.dense(256, initialiser="he_uniform")
+        network.dense(256, initialiser="he_normal")
         network.dropout(0.5)
     return network.model()

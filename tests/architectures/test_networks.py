@@ -26,7 +26,7 @@ NETWORKS: dict[str, Architecture] = {
 
 # The published layer tables, written independently of the code. c32k3/2v: 32 filters of 3x3, stride 2, valid padding
 # (same without v), ReLU (none with ~). p: max pooling. b: batch normalisation. r: ReLU. D: dropout. f: flatten. Dense
-# layers: h He-uniform with ReLU; Glorot-uniform: g with ReLU, s with sigmoid, l linear with an L2 penalty of 0.01. The
+# layers: h He-normal with ReLU; Glorot-uniform: g with ReLU, s with sigmoid, l linear with an L2 penalty of 0.01. The
 # last word is the last layer with its activation.
 ALEXNET = (
     "c96k11/4v p3/2v {b} c256k5v p3/2v {b} c384k3v {b} c384k3v {b} c256k3v p3/2v {b} f h4096 D.4 b h4096 D.4 b softmax"
@@ -82,7 +82,7 @@ PUBLISHED_SPELLINGS = {
     "maslej": "maslej",
 }
 
-INITIALISERS = {"HeUniform": "h", "GlorotUniform": "g"}
+INITIALISERS = {"HeNormal": "h", "GlorotUniform": "g"}
 
 
 class Parameters(NamedTuple):

@@ -130,8 +130,8 @@ def test_dense_initialiser_option_applies_to_hidden_layers() -> None:
     def starts(model: Any) -> list[str]:
         return [layer["kernel_initializer"]["class_name"] for layer in configurations(model, "Dense")]
 
-    assert starts(build("mcrgnet")) == ["HeUniform", "GlorotUniform"]
-    assert starts(build("mcrgnet", dense_initialiser="he_normal")) == ["HeNormal", "GlorotUniform"]
+    assert starts(build("mcrgnet")) == ["HeNormal", "GlorotUniform"]
+    assert starts(build("mcrgnet", dense_initialiser="he_uniform")) == ["HeUniform", "GlorotUniform"]
     assert starts(build("convxpress", dense_initialiser="he_uniform")) == ["HeUniform", "GlorotUniform"]
 
 
