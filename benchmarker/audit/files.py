@@ -286,6 +286,8 @@ def _check_predictions(run: _Run, checkpoint: str) -> Iterator[Finding]:
     recomputed |= details(run.task, predictions.truth, predictions.values).to_json()
     tested = run.cell.metrics.checkpoints.items() if run.cell.metrics is not None else ()
     recorded = next((scored.to_json() for name, scored in tested if name == checkpoint), None)
+    if recorded is not None and "per_class_normalised" not in recorded:  # by a version that did not compute it
+        recomputed.pop("per_class_normalised", None)
     wrong = [*_far_apart(recomputed, recorded)]
     if wrong:
         shown = ", ".join(f"{checkpoint}.{name}" for name in wrong[:3]) + (" ..." if len(wrong) > 3 else "")

@@ -41,7 +41,21 @@ def parameters(model: keras.Model) -> NetworkParameters:
         trainable=count(model.trainable_weights),
         convolutional=sum(count(layer.weights) for layer in layers if isinstance(layer, _convolutions())),
         dense=sum(count(layer.weights) for layer in layers if isinstance(layer, _dense())),
+        **_flatten_width(layers),
     )
+
+
+def _flatten_width(layers: list[Any]) -> dict[str, int]:
+    from keras.layers import Flatten
+
+    calls = [call for layer in layers if isinstance(layer, Flatten) for call in layer._inbound_nodes]
+    known = [width for call in calls if (width := call.output_tensors[0].shape[-1]) is not None]
+    return {"flatten_width": max(known)} if known else {}
+
+
+def penalties(model: keras.Model) -> float:
+    """Return the sum of the penalties, such as L2, that a network adds to its loss, without unit."""
+    return math.fsum(float(each) for each in model.losses)
 
 
 def flops(model: keras.Model) -> int | None:
@@ -198,7 +212,11 @@ def _pixels(tensor: Any) -> tuple[int, ...]:
 
 
 def inference_seconds(model: keras.Model, images: TrainingSet, batch_size: int) -> list[float]:
-    """Return the durations of five predictions of all images, in seconds, measured after a warm-up."""
+    """Return the durations of five predictions of all images, in seconds, measured after a warm-up.
+
+    Reading the prepared images is part of the time, as it is in use. The radio framework times five passes over the
+    test part as well, but without a warm-up, so that its first pass includes the compilation of the network.
+    """
     from benchmarker.training.batches import FixedBatches
 
     batches = FixedBatches(images, batch_size=batch_size, targets=False)

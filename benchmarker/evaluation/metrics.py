@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarker.contracts.tasks import Classification, Regression, Task
 from benchmarker.record import Record
 from benchmarker.study.plan import PrimaryMetricRecord
-from benchmarker.study.runs import ClassScores, TargetScores
+from benchmarker.study.runs import ClassScores, NormalisedClassScores, TargetScores
 
 _SMALLEST_PROBABILITY = 1e-7  # that of Keras, so that losses can be compared
 
@@ -26,6 +26,9 @@ class Details(Record):
 
     per_class: dict[str, ClassScores] | None = None
     """Scores of each class of a classification."""
+
+    per_class_normalised: dict[str, NormalisedClassScores] | None = None
+    """The same from the row-normalised confusion matrix; see `normalised_class_scores`."""
 
     per_target: dict[str, TargetScores] | None = None
     """Errors of each target of a regression."""
@@ -206,7 +209,55 @@ def _classification_details(
             name: ClassScores(precision=float(precision), recall=float(recall), f1=float(f1), support=int(support))
             for name, precision, recall, f1, support in zip(task.classes, *table, strict=True)
         },
+        per_class_normalised={
+            name: NormalisedClassScores(precision=precision, f1=f1)
+            for name, (precision, f1) in zip(task.classes, normalised_class_scores(normalised).tolist(), strict=True)
+        },
     )
+
+
+def normalised_class_scores(normalised: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""Return precision and F1 of each class from the row-normalised confusion matrix.
+
+    With the fraction :math:`f_{ck}` of the images of class :math:`c` that are called class :math:`k`, precision is
+    :math:`p_c = f_{cc} / \sum_k f_{kc}`, recall is :math:`r_c = f_{cc}`, and F1 is :math:`2 p_c r_c / (p_c + r_c)`.
+
+    Parameters
+    ----------
+    normalised : ndarray of shape (n_classes, n_classes), float64
+        Confusion matrix by true class (row) and predicted class (column), whose rows sum to 1.
+
+    Returns
+    -------
+    ndarray of shape (n_classes, 2), float64
+        Precision and F1 of each class, between 0 and 1; 0 for a class that is never predicted.
+
+    Notes
+    -----
+    This is the precision of a sample in which every class is equally frequent. It answers another question than the
+    precision from counts, which depends on the frequencies of the test part: where a rare class is confused with a
+    frequent one, the latter is much lower. Recall is the same in both.
+
+    References
+    ----------
+    Becker et al. 2021, MNRAS 503, 1828, doi:10.1093/mnras/stab325, give these values.
+
+    Examples
+    --------
+    Ninety images of a frequent class, of which nine are called the rare one; all ten of the rare class are right:
+
+    >>> import numpy as np
+    >>> counts = np.array([[81, 9], [0, 10]])
+    >>> normalised_class_scores(counts / counts.sum(axis=1, keepdims=True)).round(3).tolist()
+    [[1.0, 0.947], [0.909, 0.952]]
+
+    From counts the precision of the rare class is 10 / 19 = 0.526.
+    """
+    recall = normalised.diagonal()
+    called = normalised.sum(axis=0)
+    precision = recall / np.where(called > 0, called, 1)
+    total = precision + recall
+    return np.stack([precision, 2 * precision * recall / np.where(total > 0, total, 1)], axis=1)
 
 
 def regression_scores(targets: NDArray[np.float64], predictions: NDArray[np.float64]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarker.study.runs import CellCosts, CheckpointMetrics, GeneratorCosts
 
-_LOWER_IS_BETTER = ("loss", "error", "seconds", "bytes", "parameters", "flops", "epoch")
+_LOWER_IS_BETTER = ("loss", "error", "seconds", "bytes", "parameters", "flops", "epoch", "width")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +41,15 @@ _LABELS = {
     "mean_absolute_error": MetricLabel(short="MAE", long="mean absolute error"),
     "root_mean_squared_error": MetricLabel(short="RMSE", long="root mean squared error"),
     "loss": MetricLabel(short="loss", long="loss on the test part"),
+    "loss_with_penalties": MetricLabel(short="loss + L2", long="loss on the test part with the penalties of training"),
+    "ratio_loss": MetricLabel(short="loss ratio", long="training loss over validation loss"),
+    "ratio_accuracy": MetricLabel(short="acc. ratio", long="training accuracy over validation accuracy"),
     "epoch": MetricLabel(short="epoch", long="epoch of the checkpoint", digits=1),
     "parameters": MetricLabel(short="params", long="parameters", digits=-1),
     "trainable_parameters": MetricLabel(short="trainable", long="trainable parameters", digits=-1),
     "convolutional_parameters": MetricLabel(short="conv.", long="parameters of convolutions", digits=-1),
     "dense_parameters": MetricLabel(short="dense", long="parameters of dense layers", digits=-1),
+    "flatten_width": MetricLabel(short="flatten", long="length of the flattened maps", digits=-1),
     "flops": MetricLabel(short="FLOPs", long="floating-point operations for one image", digits=-1),
     "peak_memory_bytes": MetricLabel(short="memory", long="peak memory in bytes", digits=-1),
     "training_seconds": MetricLabel(short="train s", long="seconds of training", digits=1),
@@ -123,22 +127,26 @@ def flat_metrics(scores: CheckpointMetrics) -> dict[str, float]:
     """Return the metrics of one checkpoint by their flat names.
 
     Metrics of the test part keep their names; those of the other parts are ``train_...`` and ``validation_...``, ratios
-    are ``ratio_...``, and those of one class ``recall_<class>``. Numbers that are not finite are left out.
+    of training to validation are ``ratio_...``, and those of one class ``recall_<class>``. The precision and F1 of
+    Becker et al. 2021 are ``normalised_precision_<class>`` and ``normalised_f1_<class>``. Numbers that are not finite
+    are left out.
     """
     found: dict[str, float] = {}
-    for prefix, part in (
-        ("", scores.test),
-        ("train_", scores.train),
-        ("validation_", scores.validation),
-        ("ratio_", scores.ratios),
-    ):
+    for prefix, part in (("", scores.test), ("train_", scores.train), ("validation_", scores.validation)):
         for name, value in part.items():
             found[prefix + name] = value
+    # Not as written: earlier versions wrote the inverse, and old and new runs share tables.
+    for name in scores.ratios:
+        if scores.validation.get(name):
+            found[f"ratio_{name}"] = scores.train.get(name, math.nan) / scores.validation[name]
     for label, one in (scores.per_class or {}).items():
         found[f"precision_{label}"] = one.precision
         found[f"recall_{label}"] = one.recall
         found[f"f1_{label}"] = one.f1
         found[f"support_{label}"] = one.support
+    for label, paper in (scores.per_class_normalised or {}).items():
+        found[f"normalised_precision_{label}"] = paper.precision
+        found[f"normalised_f1_{label}"] = paper.f1
     found["epoch"] = scores.epoch
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
@@ -150,6 +158,7 @@ def flat_costs(costs: CellCosts | GeneratorCosts) -> dict[str, float]:
         found["trainable_parameters"] = costs.parameters.trainable
         found["convolutional_parameters"] = costs.parameters.convolutional
         found["dense_parameters"] = costs.parameters.dense
+        found["flatten_width"] = costs.parameters.flatten_width
         found["flops"] = costs.flops
     found["peak_memory_bytes"] = costs.peak_memory_bytes
     found["training_seconds"] = costs.training_seconds

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker.contracts.images import TrainingSet
+from benchmarker.contracts.tasks import Classification
 from benchmarker.digests import digest_file
 from benchmarker.errors import DivergedError
 from benchmarker.evaluation import costs, metrics
@@ -24,8 +25,8 @@ from benchmarker.study.runs import CellCosts, CellMetrics, CheckpointMetrics
 from benchmarker.training.batches import FixedBatches, decode_outputs, failures_of
 from benchmarker.training.sets import PartSet
 
-TIMED_IMAGES = 256
-"""Inference is timed on at most this many test images, so that a slow network spends no more on it than on training."""
+RATIOS = ("loss", "loss_with_penalties", "accuracy")
+"""Scores of the training part that are divided by those of the validation part."""
 
 
 def test_checkpoints(
@@ -70,9 +71,9 @@ def test_checkpoints(
 def _test(context: CellContext, folder: Path, checkpoint: Checkpoint, epoch: int) -> CheckpointMetrics:
     task = context.data.task
     train, validation = (context.part(name) for name in ("train", "validation"))
-    train_scores = metrics.scores(task, train.targets, _predict(context, train))
+    train_scores = _scores(context, train, _predict(context, train))
     predictions = _predict(context, validation)
-    validation_scores = metrics.scores(task, validation.targets, predictions)
+    validation_scores = _scores(context, validation, predictions)
     single = metrics.collapsed_to(task, validation.targets, predictions)
     if single is not None and checkpoint == "best" and context.training.collapse == "fail":
         raise DivergedError(
@@ -88,15 +89,20 @@ def _test(context: CellContext, folder: Path, checkpoint: Checkpoint, epoch: int
         train=train_scores,
         validation=validation_scores,
         **({} if single is None else {"collapsed": single}),
-        test=metrics.scores(task, test.targets, predictions),
+        test=_scores(context, test, predictions),
         **metrics.details(task, test.targets, predictions).given(),
-        ratios={
-            name: validation_scores[name] / train_scores[name]
-            for name in ("loss", "accuracy")
-            if train_scores.get(name)
-        },
+        ratios={name: train_scores[name] / validation_scores[name] for name in RATIOS if validation_scores.get(name)},
         epoch=epoch,
     )
+
+
+def _scores(context: CellContext, part: PartSet, predictions: NDArray[np.float64]) -> dict[str, float]:
+    """Return the metrics of a part, and for classifications the loss with the penalties that training adds to it."""
+    task = context.data.task
+    found = metrics.scores(task, part.targets, predictions)
+    if isinstance(task, Classification):  # a regression is trained on targets in other units than its scores
+        found["loss_with_penalties"] = found["loss"] + costs.penalties(context.model)
+    return found
 
 
 def _predict(context: CellContext, images: TrainingSet) -> NDArray[np.float64]:
@@ -134,7 +140,7 @@ def _write_predictions(context: CellContext, path: Path, predictions: NDArray[np
 
 def write_costs(context: CellContext, folder: Path, training: Mapping[str, float]) -> None:
     """Write what the network costs; ``training`` holds the times of its training, where it was trained."""
-    timed = PartSet(context.data, context.parts.test[:TIMED_IMAGES])
+    timed = context.part("test")
     taken = costs.inference_seconds(context.model, timed, context.training.batch_size)
     CellCosts(
         parameters=costs.parameters(context.model),

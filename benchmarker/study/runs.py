@@ -131,6 +131,16 @@ class ClassScores(Record):
     """Number of test images of this class."""
 
 
+class NormalisedClassScores(Record):
+    """Scores of one class from the row-normalised confusion matrix, in which every class counts the same."""
+
+    precision: float
+    """Diagonal element over the sum of its column."""
+
+    f1: float
+    """Harmonic mean of this precision and the recall."""
+
+
 class TargetScores(Record):
     """Errors of one target of a regression, in its unit; `loss` is in the unit squared."""
 
@@ -177,11 +187,14 @@ class CheckpointMetrics(Record):
     per_class: dict[str, ClassScores] | None = None
     """Scores of each class of a classification on the test part."""
 
+    per_class_normalised: dict[str, NormalisedClassScores] | None = None
+    """Precision and F1 as Becker et al. 2021 give them; left out by runs of earlier versions."""
+
     per_target: dict[str, TargetScores] | None = None
     """Errors of each target of a regression on the test part."""
 
     ratios: dict[str, float]
-    """Validation score over training score: far from 1 where a network overfits."""
+    """Training score over validation score: far from 1 where a network overfits. Earlier versions wrote the inverse."""
 
     epoch: Count
     """Epoch after which the weights were saved, counted from 1; 0 where it is unknown."""
@@ -239,6 +252,9 @@ class NetworkParameters(Record):
 
     dense: Count
     """Parameters of dense layers."""
+
+    flatten_width: Count | None = None
+    """Length of the longest vector that a `Flatten` layer makes; left out where none does."""
 
 
 class CellCosts(Record):

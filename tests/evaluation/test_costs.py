@@ -134,6 +134,12 @@ def _profiled(model: keras.Model) -> int:
     return int(tf.compat.v1.profiler.profile(graph, options=options).total_float_ops)
 
 
+def test_flatten_width_is_that_of_the_maps() -> None:
+    model = _chain((8, 6, 3), layers.Conv2D(5, 3), layers.Flatten(), layers.Dense(2))
+    assert costs.parameters(model).flatten_width == 6 * 4 * 5
+    assert "flatten_width" not in costs.parameters(_chain((10,), layers.Dense(4))).to_json()
+
+
 def test_flops_ignore_other_networks_that_share_a_layer() -> None:
     dense = layers.Dense(4)
     model = _chain((10,), dense)
@@ -245,6 +251,7 @@ def test_parameters_match_hand_calculation() -> None:
         "trainable": convolutional + 2 * 4 + 7 * 3 + 3,
         "convolutional": convolutional,
         "dense": dense,
+        "flatten_width": pixels,
     }
 
 

@@ -77,7 +77,27 @@ def test_details_have_an_entry_for_each_class() -> None:
     found = {name: scores.to_json() for name, scores in details.per_class.items()}
     assert found["FRI"] == pytest.approx({"precision": 1 / 2, "recall": 1 / 3, "f1": 0.4, "support": 3})
     assert found["FRII"] == pytest.approx({"precision": 2 / 3, "recall": 1, "f1": 0.8, "support": 2})
-    assert set(details.given()) == {"confusion_matrix", "confusion_matrix_normalised", "per_class"}
+    assert set(details.given()) == {
+        "confusion_matrix",
+        "confusion_matrix_normalised",
+        "per_class",
+        "per_class_normalised",
+    }
+
+
+def test_normalised_scores_do_not_depend_on_the_sizes_of_classes() -> None:
+    details = metrics.details(TASK, TRUE, _probabilities(PREDICTED))
+    assert details.per_class is not None
+    assert details.per_class_normalised is not None
+    found = {name: scores.to_json() for name, scores in details.per_class_normalised.items()}
+    # Columns of the row-normalised matrix sum to 13/12, 7/12 and 4/3.
+    assert found["FRI"] == pytest.approx({"precision": 4 / 7, "f1": 2 * (4 / 7) / 3 / (4 / 7 + 1 / 3)})
+    assert found["FRII"] == pytest.approx({"precision": 3 / 4, "f1": 6 / 7})
+    twice = np.concatenate([TRUE, TRUE[TRUE == 1]]), np.concatenate([PREDICTED, np.array(PREDICTED)[TRUE == 1]])
+    doubled = metrics.details(TASK, twice[0], _probabilities(twice[1]))
+    assert doubled.per_class_normalised is not None
+    assert doubled.per_class_normalised["FRI"].precision == pytest.approx(4 / 7)
+    assert doubled.per_class["FRI"].precision != details.per_class["FRI"].precision  # type: ignore[index]
 
 
 @pytest.mark.filterwarnings("error")

@@ -19,7 +19,9 @@ from benchmarker.errors import DivergedError
 from benchmarker.generation.synthetic import MixedSet
 from benchmarker.run import cell, scoring
 from benchmarker.run.cell_context import CellContext
-from benchmarker.study.layout import METRICS_FILE
+from benchmarker.run.scoring import write_costs
+from benchmarker.study.layout import COSTS_FILE, METRICS_FILE
+from benchmarker.study.runs import CellCosts
 from benchmarker.study.specs import ArmSpec
 from benchmarker.training.sets import AppliedAugmentation
 from tests.study.material import cell_spec, some_fingerprint
@@ -27,9 +29,9 @@ from tests.study.material import cell_spec, some_fingerprint
 TASK = Classification(classes=("faint", "bright"))
 
 
-def _network() -> keras.Model:
+def _network(l2: float = 0.0) -> keras.Model:
     """A network that calls an image bright if its pixels are 1, and faint if they are 0."""
-    dense = keras.layers.Dense(2, "softmax", kernel_initializer="zeros")
+    dense = keras.layers.Dense(2, "softmax", kernel_initializer="zeros", kernel_regularizer=keras.regularizers.L2(l2))
     model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.GlobalAveragePooling2D(), dense])
     dense.set_weights([np.array([[-4.0, 4.0]], np.float32), np.array([2.0, -2.0], np.float32)])
     return model
@@ -98,11 +100,27 @@ def trained_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return batches
 
 
-def test_ratios_compare_validation_with_training(tmp_path: Path) -> None:
+def test_ratios_compare_training_with_validation(tmp_path: Path) -> None:
     found = _scores(_context(RIGHT, HALF_RIGHT, ONE_CLASS), tmp_path)
     assert (found["train"]["accuracy"], found["validation"]["accuracy"], found["test"]["accuracy"]) == (1.0, 0.5, 0.75)
-    assert found["ratios"]["accuracy"] == 0.5
-    assert found["ratios"]["loss"] == found["validation"]["loss"] / found["train"]["loss"]
+    assert found["ratios"]["accuracy"] == 2
+    assert found["ratios"]["loss"] == found["train"]["loss"] / found["validation"]["loss"]
+
+
+def test_loss_with_penalties_adds_what_training_minimises_too(tmp_path: Path) -> None:
+    context = _context(RIGHT, HALF_RIGHT, ONE_CLASS)
+    context.model = _network(l2=0.01)
+    found = _scores(context, tmp_path)
+    for part in ("train", "validation", "test"):
+        assert found[part]["loss_with_penalties"] == pytest.approx(found[part]["loss"] + 0.01 * (4**2 + 4**2))
+    assert found["ratios"]["loss_with_penalties"] == pytest.approx(
+        found["train"]["loss_with_penalties"] / found["validation"]["loss_with_penalties"]
+    )
+
+
+def test_inference_is_timed_over_the_whole_test_part(tmp_path: Path) -> None:
+    write_costs(_context(RIGHT, HALF_RIGHT, ([0, 1] * 150, [0, 1] * 150)), tmp_path, {})
+    assert CellCosts.read(tmp_path / COSTS_FILE).inference_images == 300
 
 
 def test_collapse_is_judged_on_the_validation_part(tmp_path: Path) -> None:

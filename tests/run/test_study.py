@@ -56,7 +56,7 @@ def test_run_folder_is_complete(finished: Path, command_line: Any) -> None:
     for checkpoint in ("best", "final"):
         assert 0 <= metrics[checkpoint]["test"]["mean_per_class_accuracy"] <= 100
         assert set(metrics[checkpoint]["per_class"]) == {"FRI", "FRII"}
-        assert set(metrics[checkpoint]["ratios"]) == {"loss", "accuracy"}
+        assert set(metrics[checkpoint]["ratios"]) == {"loss", "loss_with_penalties", "accuracy"}
         with (run / f"predictions_{checkpoint}.csv").open() as stream:
             rows = list(csv.DictReader(stream))
         assert len(rows) == 6
@@ -64,6 +64,7 @@ def test_run_folder_is_complete(finished: Path, command_line: Any) -> None:
         assert (run / f"weights_{checkpoint}.weights.h5").stat().st_size > 0
     costs = json.loads((run / "costs.json").read_text())
     assert len(costs["inference_seconds"]) == 5
+    assert costs["parameters"]["flatten_width"] > 0
     assert costs["parameters"]["trainable"] > costs["parameters"]["convolutional"] > 0
     assert costs["flops"] > 0
     assert costs["peak_memory_bytes"] > 2**20
