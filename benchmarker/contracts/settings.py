@@ -71,6 +71,12 @@ class Split(Settings):
     bagging: Fraction | None = None
     """Train on this random fraction of the training sources of each class, another one for each seed."""
 
+    # As for the test seed below: left out of specifications where it is not used.
+    draw: Literal["streams", "manifest"] = Field(default="streams", exclude_if=lambda value: value == "streams")
+    """Draw each class by its own random stream (`streams`), or give the classes their numbers of `train` and
+    `validation` in the order of Python's shuffle of the manifest (`manifest`), which are the partitions of the radio
+    paper; the dataset must give the attribute `manifest_row`."""
+
     # Left out of specifications where it is not used, so that their keys stay what they were before it existed.
     test_seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] | None = Field(
         default=None, exclude_if=lambda value: value is None
@@ -113,6 +119,11 @@ class Training(Settings):
 
     batch_size: PositiveInt = 32
     """Images per gradient step."""
+
+    # Left out of specifications where it is not used, so that their keys stay what they were before it existed.
+    batches: Literal["shuffled", "neighbours"] = Field(default="shuffled", exclude_if=lambda value: value == "shuffled")
+    """Make batches of all images in another order in each epoch (`shuffled`), or of neighbours in the training set,
+    whose order alone changes, as in the radio paper (`neighbours`)."""
 
     optimiser: Literal["adam", "sgd", "rmsprop", "adamw"] = "adam"
     """Keras optimiser, with its default settings except for the learning rate."""

@@ -17,7 +17,7 @@ from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Classification
 from benchmarker.digests import digest_json
 from benchmarker.errors import SplitError
-from benchmarker.randomness import Stream
+from benchmarker.randomness import Stream, python_shuffle
 
 DEFAULT_TRAIN = 0.7
 DEFAULT_VALIDATION = 0.15
@@ -28,12 +28,12 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Indices of the images of each part, in ascending order.
+    """Indices of the images of each part.
 
     Parameters
     ----------
     train, validation, test : ndarray of shape (n,), int64
-        Indices into the images.
+        Indices into the images, in ascending order; with ``draw: manifest`` in the order of the shuffled manifest.
     digest : str
         SHA-256 of the names of the sources in each part.
     shared_sources : tuple of str
@@ -87,6 +87,12 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     A source that a published split uses twice is removed from the less strict part: sources of the test part are not
     used for training or validation, and sources of the validation part are not used for training.
 
+    ``draw: manifest`` gives the partitions of the radio framework instead: Python's shuffle under the seed (Mersenne
+    Twister) of all rows of the manifest; each source in turn belongs to the training part while its class has fewer
+    than ``train`` there, then to the validation part, then to the test part. Rows whose images cannot be used take part
+    in the shuffle and count for no part. It needs the attribute ``manifest_row`` of the sources, and
+    ``manifest_rows``, their number.
+
     ``bagging`` then draws a fraction of the training sources of each class without replacement ("subagging"),
     another one for each seed. With ``test_seed``, the test part is the one that a cell of that seed would have; the
     other sources are divided between training and validation by the cell's own seed. Together, the cells of several
@@ -125,7 +131,9 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
         raise SplitError("split.published and split.train exclude each other; leave one of them out")
     if published and split.test_seed is not None:
         raise SplitError("the published split has a test part of its own; leave split.test_seed out")
-    if published:
+    if split.draw == "manifest":
+        train, validation, test = _manifest_parts(data, split, seed)
+    elif published:
         train, validation, test = _published_parts(data, split, seed)
     else:
         train, validation, test = (_images_of(data, sources) for sources in _drawn_parts(data, split, seed))
@@ -205,6 +213,56 @@ def _drawn_parts(data: LabelledImages, split: Split, seed: int) -> tuple[list[st
             + "; ".join(problems)
         )
     return train, validation, test
+
+
+def _manifest_parts(data: LabelledImages, split: Split, seed: int) -> tuple[Indices, Indices, Indices]:
+    """Walk through Python's shuffle of the manifest, as the radio framework does."""
+    train_size, validation_size = split.train, split.validation
+    excluded = split.published or split.bagging is not None or split.test_seed is not None
+    if not isinstance(train_size, int) or not isinstance(validation_size, int) or excluded:
+        raise SplitError(
+            "split.draw: manifest needs whole numbers for split.train and split.validation, and excludes "
+            "split.published, split.bagging and split.test_seed"
+        )
+    if not isinstance(data.task, Classification):
+        raise SplitError("split.draw: manifest divides classes, but the dataset has a regression; leave it out")
+    if not {"manifest_row", "manifest_rows"} <= set(data.attributes):
+        raise SplitError(
+            "split.draw: manifest needs the order of the manifest; give the dataset the option manifest_order: true"
+        )
+    sizes = train_size, validation_size
+    image_of = {int(row): k for k, row in enumerate(data.attributes["manifest_row"].values.tolist())}
+    rows = python_shuffle(int(data.attributes["manifest_rows"].values.max()), seed)
+    found: tuple[list[int], list[int], list[int]] = ([], [], [])
+    counts = np.zeros((data.task.n_outputs, len(sizes)), np.int64)
+    targets = np.asarray(data.targets)
+    for index in (image_of[row] for row in rows if row in image_of):
+        free = next((part for part, size in enumerate(sizes) if counts[targets[index], part] < size), None)
+        if free is None:
+            found[-1].append(index)
+        else:
+            counts[targets[index], free] += 1
+            found[free].append(index)
+    _refuse_empty(data.task, targets[found[-1]], counts, sizes)
+    train, validation, test = (np.array(part, np.int64) for part in found)
+    return train, validation, test
+
+
+def _refuse_empty(
+    task: Classification, tested: NDArray[np.int64], counts: NDArray[np.int64], sizes: tuple[int, int]
+) -> None:
+    short = [
+        f"{label} has {drawn} for training, {checked} for validation and {left} for testing"
+        for label, (drawn, checked), left in zip(
+            task.classes, counts.tolist(), np.bincount(tested, minlength=task.n_outputs).tolist(), strict=True
+        )
+        if (drawn, checked) != sizes or not left
+    ]
+    if short:
+        raise SplitError(
+            "every part needs a source of each class; lower split.train and split.validation (-t and -v): "
+            + "; ".join(short)
+        )
 
 
 def _by_class(data: LabelledImages, sources: set[str]) -> dict[str, list[str]]:

@@ -23,7 +23,7 @@ from benchmarker.study.links import CellLink, DigestLink, PredictionsLink, Train
 from benchmarker.study.protocol import EpochDone, EventHandler, Note, Resumed, StepDone
 from benchmarker.study.space import WEIGHTS_OVERHEAD_BYTES
 from benchmarker.trail import Trail
-from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights
+from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights, copies_together
 from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
 from benchmarker.training.sets import digest_set, expand, transforms
 from benchmarker.training.snapshots import DISCARDED, Progress, Snapshots
@@ -127,6 +127,8 @@ def _ordered(
     weights = None
     if context.training.class_weights == "balanced" and isinstance(context.data.task, Classification):
         weights = balanced_weights(train.targets, context.data.task.n_outputs)
+    n = len(_training_part(context))
+    neighbours = copies_together(n, len(train)) if context.training.batches == "neighbours" else None
     progress = _EpochProgress(send)
     batches = OrderedBatches(
         train,
@@ -136,6 +138,7 @@ def _ordered(
         transforms=transforms(context.applied, context.seed),
         weights=weights,
         first_epoch=first_epoch,
+        neighbours=neighbours,
         on_batch=progress.on_batch,
     )
     progress.steps = batches.steps_per_epoch

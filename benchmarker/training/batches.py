@@ -125,6 +125,31 @@ def balanced_weights(targets: NDArray[np.int64], n_classes: int) -> NDArray[np.f
     return (len(targets) / (present * counts[targets])).astype(np.float32)
 
 
+def copies_together(n: int, total: int) -> NDArray[np.int64]:
+    """Return the images of an expanded set in the order of the radio framework's list: all copies of an image together.
+
+    Expansions put the copies of an image ``n`` places apart. The set keeps its order where it has no whole number of
+    copies.
+
+    Parameters
+    ----------
+    n, total : int
+        Number of images before and after expansion.
+
+    Returns
+    -------
+    ndarray of shape (total,), int64
+        Indices into the expanded set.
+
+    Examples
+    --------
+    >>> copies_together(3, 6).tolist()
+    [0, 3, 1, 4, 2, 5]
+    """
+    indices = np.arange(total)
+    return indices if total % n else indices.reshape(-1, n).T.ravel()
+
+
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches by index, which keep the exception that making one ended with.
 
@@ -174,6 +199,9 @@ class OrderedBatches(_Batches):
         Weight of each image in the loss.
     first_epoch : int
         Number of epochs that an earlier process has completed; index 0 is the first batch of the next one.
+    neighbours : ndarray of shape (n,), int64, optional
+        Images in the order of a list whose neighbours always form the same batch, so that only the order of the batches
+        changes.
     on_batch : callable, optional
         Called with epoch and step, both counted from 0, whenever a batch is made.
     """
@@ -188,6 +216,7 @@ class OrderedBatches(_Batches):
         transforms: Sequence[Transform] = (),
         weights: NDArray[np.float32] | None = None,
         first_epoch: int = 0,
+        neighbours: NDArray[np.int64] | None = None,
         on_batch: Callable[[int, int], None] = lambda _epoch, _step: None,
     ) -> None:
         super().__init__()
@@ -199,8 +228,9 @@ class OrderedBatches(_Batches):
         self.first_epoch = first_epoch
         self._order = order
         self._transforms = transforms
+        self._neighbours = neighbours
         self._on_batch = on_batch
-        self._current: tuple[int, NDArray[np.int64], list[NDArray[np.float64]]] | None = None
+        self._current: tuple[int, list[NDArray[np.int64]], list[NDArray[np.float64]]] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -214,8 +244,8 @@ class OrderedBatches(_Batches):
         """Return batch ``index`` of all epochs."""
         epoch, step = divmod(index, self.steps_per_epoch)
         epoch += self.first_epoch
-        order, draws = self._epoch(epoch)
-        chosen = order[step * self._batch_size : (step + 1) * self._batch_size]
+        members, draws = self._epoch(epoch)
+        chosen = members[step]
         images = self._images.batch(chosen)
         for transform, rows in zip(self._transforms, draws, strict=True):
             images = transform.apply(images, rows[chosen])
@@ -226,16 +256,24 @@ class OrderedBatches(_Batches):
 
     def digests(self, epoch: int) -> dict[str, str]:
         """Return the SHA-256 of the order and of the transforms' draws of an epoch, counted from 0."""
-        order, draws = self._epoch(epoch)
+        members, draws = self._epoch(epoch)
         drawn = {f"{k} {t.name}": rows for k, (t, rows) in enumerate(zip(self._transforms, draws, strict=True))}
-        return {"order": digest_arrays({"order": order}), "draws": digest_arrays(drawn)}
+        return {"order": digest_arrays({"order": np.concatenate(members)}), "draws": digest_arrays(drawn)}
 
-    def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]]:
+    def _members(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Return the images of each batch of an epoch."""
+        generator = self._order.child("epoch", epoch=epoch).generator()
+        ends = range(self._batch_size, len(self._images), self._batch_size)
+        if self._neighbours is None:
+            return np.split(generator.permutation(len(self._images)), ends)
+        blocks = np.split(self._neighbours, ends)
+        return [blocks[k] for k in generator.permutation(len(blocks))]
+
+    def _epoch(self, epoch: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
         current = self._current  # a local name, since the thread that fetches ahead may be one epoch further
         if current is None or current[0] != epoch:
-            n = len(self._images)
-            order = self._order.child("epoch", epoch=epoch).generator().permutation(n)
-            current = self._current = (epoch, order, [transform.draws(epoch, n) for transform in self._transforms])
+            draws = [transform.draws(epoch, len(self._images)) for transform in self._transforms]
+            current = self._current = (epoch, self._members(epoch), draws)
         return current[1], current[2]
 
 

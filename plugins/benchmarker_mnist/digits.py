@@ -29,10 +29,13 @@ _PARTS: tuple[Part, ...] = ("train", "test")
 
 
 class MnistOptions(Options):
-    """How many digits to use."""
+    """How many digits to use, and which of them validate."""
 
     limit: Annotated[int, Field(strict=True, gt=0)] | None = None
     """Use only the first `limit` images of each digit, in the training part and in the test part; all by default."""
+
+    validation: Annotated[int, Field(strict=True, gt=0)] | None = None
+    """Make the first images of the training part the validation part; the radio framework takes 3,000."""
 
 
 def load(options: MnistOptions, context: DatasetContext) -> DatasetContents:
@@ -64,20 +67,23 @@ def load(options: MnistOptions, context: DatasetContext) -> DatasetContents:
         raise DataError(f"{path} contains no {MNIST.filename}; give the file, or the folder that contains it")
     return DatasetContents(
         task=Classification(classes=CLASSES),
-        records=lambda: _records(path, options.limit),
-        signature={"mnist": 1, "files": path_signature(path), "options": options.model_dump()},
+        records=lambda: _records(path, options),
+        signature={"mnist": 1, "files": path_signature(path), "options": options.model_dump(exclude_unset=True)},
         count=70_000 if context.path is None and options.limit is None else None,
     )
 
 
-def _records(path: Path, limit: int | None) -> Iterator[ImageRecord]:
+def _records(path: Path, options: MnistOptions) -> Iterator[ImageRecord]:
+    limit = options.limit
     for part in _PARTS:
         images, labels = _arrays(path, part)
         taken = dict.fromkeys(range(len(CLASSES)), 0)
         for index, label in enumerate(labels.tolist()):
             if limit is None or taken[label] < limit:
                 taken[label] += 1
-                yield ImageRecord(image=images[index], target=label, source_id=f"{part}/{index}", part=part)
+                validates = part == "train" and index < (options.validation or 0)
+                given: Part = "validation" if validates else part
+                yield ImageRecord(image=images[index], target=label, source_id=f"{part}/{index}", part=given)
 
 
 def _arrays(path: Path, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:

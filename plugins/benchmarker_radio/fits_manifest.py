@@ -63,18 +63,25 @@ class FitsManifestOptions(Options):
     extension: str | None = None
     """Extension of the image files, such as `.fits`; by default .fits, .fit and .fts, also with .gz or .fz."""
 
+    manifest_order: bool = False
+    """Keep the place of each source in the manifest, which `draw: manifest` of the split needs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
     name: str
     label: str
     path: Path
+    row: str = ""
+    """Name as the manifest writes it, where there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Selection:
     sources: Sequence[_Source]
     skipped: Sequence[SkippedImage]
+    order: Mapping[str, int]
+    """Place of each name in the manifest, counted from 0 without those that are left out; empty without a manifest."""
 
 
 def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetContents:
@@ -108,6 +115,10 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
         )
     files = _Files(folder, options)
     selection, manifest_digest = _select(files, folder / options.manifest, options)
+    if options.manifest_order and not selection.order:
+        raise ConfigurationError(f"manifest_order needs a manifest, but there is no {folder / options.manifest}")
+    order = selection.order if options.manifest_order else {}
+    units = {"manifest_row": "", "manifest_rows": ""} if order else {}
     present = {source.label for source in selection.sources}
     classes = (*(c for c in files.classes if c in present), *sorted(present.difference(files.classes)))
 
@@ -119,13 +130,16 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
             except UnreadableImageError as error:
                 yield SkippedImage(name=files.relative(source.path), reason=error.reason)
             else:
-                yield ImageRecord(image=image, target=classes.index(source.label), source_id=source.name)
+                places = {"manifest_row": order[source.row], "manifest_rows": len(order)} if order else {}
+                target = classes.index(source.label)
+                yield ImageRecord(image=image, target=target, source_id=source.name, attributes=places)
 
     return DatasetContents(
         task=Classification(classes=classes),
         records=records,
         signature={"files": files.signature(), "manifest": manifest_digest},
         count=len(selection.sources) + len(selection.skipped),
+        attribute_units=units,
     )
 
 
@@ -235,7 +249,7 @@ def _select_listed(files: _Files, path: Path) -> _Selection:
             reason = f"in the manifest (type {kind}), but there is no file {label}/{name}.fits"
             skipped.append(SkippedImage(name=name, reason=reason))
         else:
-            sources.append(_Source(name=files.stem(Path(name)), label=label, path=found[0]))
+            sources.append(_Source(name=files.stem(Path(name)), label=label, path=found[0], row=name))
             used.update(found[:1])
     missing = [entry for entry in skipped if entry.name in manifest.types]
     if manifest.types and len(missing) == len(manifest.types):
@@ -246,7 +260,7 @@ def _select_listed(files: _Files, path: Path) -> _Selection:
     if not sources:
         raise DataError(files.report(f"{path.name} lists no source that can be used", skipped))
     skipped += [files.skip(other, "not in the manifest") for other in files.paths if other not in used]
-    return _Selection(sources=sources, skipped=[*skipped, *files.skip_other()])
+    return _Selection(sources=sources, skipped=[*skipped, *files.skip_other()], order=manifest.order)
 
 
 def _select_by_folder(files: _Files) -> _Selection:
@@ -270,7 +284,7 @@ def _select_by_folder(files: _Files) -> _Selection:
             if skipped
             else f"{files.folder} contains no FITS files: expected a sub-folder for each class and manifest.csv"
         )
-    return _Selection(sources=sources, skipped=[*skipped, *files.skip_other()])
+    return _Selection(sources=sources, skipped=[*skipped, *files.skip_other()], order={})
 
 
 def _why_unused(path: Path) -> str:
@@ -290,6 +304,8 @@ class _Manifest:
 
     types: Mapping[str, str]
     left_out: Mapping[str, str]
+    order: Mapping[str, int]
+    """Place of each name, in the order of the rows, without sub-classes that are left out."""
 
 
 def _read_manifest(path: Path, known: Mapping[str, str]) -> _Manifest:
@@ -345,4 +361,6 @@ def _resolve_types(found: Mapping[str, set[str]], unknown: Mapping[str, str]) ->
                 left_out[name] = _LEFT_OUT[kind]
             else:
                 types[name] = kind
-    return _Manifest(types=types, left_out=dict(sorted(left_out.items())))
+    listed = [name for name, kinds in found.items() if not kinds <= set(_LEFT_OUT)]
+    order = {name: place for place, name in enumerate(listed)}
+    return _Manifest(types=types, left_out=dict(sorted(left_out.items())), order=order)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random  # noqa: TID251 - what the radio framework calls
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarker import Classification, LabelledImages, Part, Regression, RegressionTarget, Split, Stream
+from benchmarker import Attribute, Classification, LabelledImages, Part, Regression, RegressionTarget, Split, Stream
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.errors import SplitError
 
@@ -326,3 +328,41 @@ def test_split_digest_depends_on_the_sources_of_each_part() -> None:
 def test_published_split_refuses_counts_that_it_would_ignore(size: dict[str, int]) -> None:
     with pytest.raises(SplitError, match="published"):
         split_sources(_labelled(_published()), Split.model_validate({"published": True, **size}), 1)
+
+
+def _listed(n: int, *, unusable: set[int]) -> LabelledImages:
+    """Sources in the order of their names, of a manifest in the inverse order of which some rows cannot be used."""
+    usable = [k for k in range(n) if n - 1 - k not in unusable]
+    rows = [(f"J{k:03d}", k % 3, None) for k in usable]
+    places = {"manifest_row": [n - 1.0 - k for k in usable], "manifest_rows": [float(n)] * len(usable)}
+    attributes = {name: Attribute(values=np.array(values), unit="") for name, values in places.items()}
+    return dataclasses.replace(_labelled(rows), attributes=attributes)
+
+
+def test_manifest_draw_gives_the_partitions_of_the_radio_framework() -> None:
+    data = _listed(24, unusable={4, 17})
+    parts = split_sources(data, Split(train=3, validation=2, draw="manifest"), 8901)
+    names = [f"J{k:03d}" for k in reversed(range(24))]
+    random.Random(8901).shuffle(names)
+    expected: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    counts = Counter[tuple[int, str]]()
+    for name in names:
+        if name in data.source_ids:
+            label = int(name[1:]) % 3
+            sizes = {"train": 3, "validation": 2, "test": 24}
+            part = next(name for name, size in sizes.items() if counts[label, name] < size)
+            counts[label, part] += 1
+            expected[part].append(name)
+    found = {name: [data.source_ids[k] for k in getattr(parts, name)] for name in expected}
+    assert found == expected
+    assert sorted(found["train"]) != found["train"]  # the order of the list is kept
+
+
+def test_manifest_draw_needs_a_manifest_and_numbers() -> None:
+    data = _listed(24, unusable=set())
+    with pytest.raises(SplitError, match="manifest_order"):
+        split_sources(_labelled(_rows()), Split(train=3, validation=2, draw="manifest"), 1)
+    with pytest.raises(SplitError, match="whole numbers"):
+        split_sources(data, Split(train=0.5, validation=2, draw="manifest"), 1)
+    with pytest.raises(SplitError, match="-t and -v"):
+        split_sources(data, Split(train=6, validation=2, draw="manifest"), 1)

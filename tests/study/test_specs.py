@@ -78,3 +78,10 @@ def test_specification_cannot_be_changed() -> None:
     spec = cell_spec()
     with pytest.raises(ValidationError, match="frozen"):
         spec.seed = 1  # type: ignore[misc]
+
+
+def test_settings_that_came_later_are_written_only_where_they_are_used() -> None:
+    assert "batches" not in Training().model_dump()
+    assert Training(batches="neighbours").model_dump()["batches"] == "neighbours"
+    assert "draw" not in Split(train=2).model_dump()
+    assert Split(train=2, draw="manifest").model_dump()["draw"] == "manifest"

@@ -11,7 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarker import Classification, LabelledImages, Regression, RegressionTarget, Stream
-from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights, decode_outputs, encode_targets
+from benchmarker.training.batches import (
+    FixedBatches,
+    OrderedBatches,
+    balanced_weights,
+    copies_together,
+    decode_outputs,
+    encode_targets,
+)
 from benchmarker.training.sets import PartSet, Transform
 
 TASK = Classification(classes=("compact", "FRI", "FRII"))
@@ -72,6 +79,15 @@ def test_order_differs_by_epoch_and_seed() -> None:
 
 def test_order_of_an_epoch_does_not_depend_on_the_number_of_epochs() -> None:
     assert _epochs(_batches(epochs=7), 3) == _epochs(_batches(epochs=3), 3)
+
+
+def test_neighbours_stay_together_and_only_their_order_changes() -> None:
+    batches = _batches(neighbours=copies_together(5, N))
+    assert copies_together(5, N).tolist() == [0, 5, 1, 6, 2, 7, 3, 8, 4, 9]
+    epochs = [[_members(batches[3 * epoch + step]) for step in range(3)] for epoch in range(3)]
+    assert [sorted(epoch) for epoch in epochs] == [[[0, 5, 1, 6], [2, 7, 3, 8], [4, 9]]] * 3
+    assert len({str(epoch) for epoch in epochs}) > 1
+    assert len({batches.digests(epoch)["order"] for epoch in range(3)}) > 1
 
 
 def test_order_comes_from_the_stream() -> None:

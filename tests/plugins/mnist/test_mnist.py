@@ -74,6 +74,12 @@ def test_mnist_limit_applies_to_each_digit_and_part(tmp_path: Path) -> None:
             MnistOptions(limit=wrong)
 
 
+def test_first_training_images_validate_on_request(tmp_path: Path) -> None:
+    found = records(load(npz(tmp_path / "mnist.npz"), validation=3))
+    assert [record.source_id for record in found if record.part == "validation"] == ["train/0", "train/1", "train/2"]
+    assert Counter(record.part for record in found) == {"train": 27, "validation": 3, "test": 20}
+
+
 def test_mnist_is_downloaded_once(tmp_path: Path, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = npz(tmp_path / "mnist.npz")
     handler = partial(QuietHandler, directory=str(tmp_path))

@@ -251,3 +251,17 @@ def test_order_of_records_does_not_depend_on_the_order_of_rows(folder: Path) -> 
     before = [record.source_id for record in _load(folder).records() if isinstance(record, ImageRecord)]
     (folder / "manifest.csv").write_text("Name,Type\nd,3\nb.1,2\nc+1,3\na,2\n")
     assert [r.source_id for r in _load(folder).records() if isinstance(r, ImageRecord)] == before
+
+
+def test_manifest_order_gives_the_place_of_each_source(folder: Path) -> None:
+    (folder / "manifest.csv").write_text("Name,Type\nd,3\nleft,1F\nlost,2\na,2\n")
+    places = {
+        record.source_id: dict(record.attributes)
+        for record in _load(folder, manifest_order=True).records()
+        if isinstance(record, ImageRecord)
+    }
+    assert places == {
+        "d": {"manifest_row": 0, "manifest_rows": 3},
+        "a": {"manifest_row": 2, "manifest_rows": 3},
+    }
+    assert not any(record.attributes for record in _load(folder).records() if isinstance(record, ImageRecord))
