@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from benchmarker.statistics.paired import VarianceComponents
+
+Obstacle = Literal["splits", "sources", "seeds"]
 
 TARGET = 0.8
 MOST_SEEDS = 1000
@@ -47,8 +50,9 @@ class SeedPlan:
         The same if the variance over seeds is as large as its upper 80 % limit, since few seeds measure it badly.
     limit : float
         Power of infinitely many seeds on these test sources.
-    sources_factor : float
+    sources_factor : float or None
         Factor by which the number of test sources must grow at least, whatever the number of seeds; 1 if they suffice.
+        None where no number of them suffices, because every seed has its own split and these overlap too much.
     """
 
     delta: float
@@ -59,12 +63,21 @@ class SeedPlan:
     needed: int | None
     needed_high: int | None
     limit: float
-    sources_factor: float
+    sources_factor: float | None
 
     @property
     def more(self) -> int | None:
         """Number of seeds that are still to be trained; None where no number of seeds is enough."""
         return None if self.needed is None else max(0, self.needed - self.now)
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """Why up to 1,000 seeds are not enough: overlapping splits, few test sources, or neither but too few seeds."""
+        if self.needed is not None:
+            return None
+        if self.sources_factor is None:
+            return "splits"
+        return "sources" if self.sources_factor > 1 else "seeds"
 
 
 def detection_power(delta: float, components: VarianceComponents, level: float = 0.95) -> float:
@@ -280,7 +293,8 @@ def _limit(delta: float, components: VarianceComponents, level: float) -> float:
     return float(special.ndtr(delta / math.sqrt(variance) - components.sources_quantile((1 + level) / 2)))
 
 
-def _sources_factor(delta: float, components: VarianceComponents, target: float, level: float) -> float:
+def _sources_factor(delta: float, components: VarianceComponents, target: float, level: float) -> float | None:
     """Return how many times smaller `sources` must be; it is inversely proportional to the number of test sources."""
     wanted = components.sources_quantile((1 + level) / 2) + float(special.ndtri(target))
-    return max(1.0, components.sources * (wanted / delta) ** 2)
+    room = (delta / wanted) ** 2 - components.overlap * components.seeds
+    return max(1.0, components.sources / room) if room > 0 else None

@@ -180,7 +180,7 @@ class DocumentStudy:
         self.plan["generators"].append(cell)
         folder = self.folder / "runs" / cell["key"][:16]
         folder.mkdir(parents=True)
-        row = {"name": "fid", "label": "Frechet distance", "value": 12.5, "floor": 1.25, "unit": "", "better": "lower"}
+        row = {"name": "fid", "label": "Fréchet distance", "value": 12.5, "floor": 1.25, "unit": "", "better": "lower"}
         curve = {
             "condition": "stellar mass", "property": "flux", "requested": [8.0, 9.0, 10.0], "measured": [0.2, 0.4, 0.8],
             "rank_correlation": 0.97, "monotonic_share": 0.96,

@@ -55,3 +55,17 @@ def test_figures_of_a_study_without_results_are_none(tmp_path: Path) -> None:
 
     study = DocumentStudy(tmp_path / "empty").pending("convxpress", 1)
     assert drawing.render(open_results(study.folder), ReportOptions()) == {}
+
+
+@pytest.mark.filterwarnings("error")
+def test_figures_of_one_epoch_and_of_other_scripts_draw_without_warnings() -> None:
+    import matplotlib as mpl
+
+    series = Series(name="星系", x=as_floats([1]), y=as_floats([0.5]))
+    panel = Panel(title="спираль 星", series=(series, series), x_range=(1.0, 1.0), y_range=(0.5, 0.5))
+    with mpl.rc_context(drawing._STYLE):
+        figure = drawing.panel_figure([panel])
+        assert all(drawing.saved(figure, suffix) for suffix in drawing.FORMATS)
+    axes = figure.axes[0]
+    assert axes.get_xlim()[0] < 1 < axes.get_xlim()[1]
+    assert axes.get_title() == r"спираль \u661f"

@@ -81,7 +81,7 @@ def test_page_shows_what_the_study_holds(page: Page) -> None:
         "Four classes of radio galaxies",
         "24 of 25 cells finished, 1 pending",
         "0/1*",
-        "Frechet distance",
+        "Fréchet distance",
         "12.5",
         "rank correlation 0.97",
         "tensorflow 2.21.0",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
+from benchmarker import comparison_settings, open_results, study_power
 from benchmarker_reports.commands.power_command import command as power_command
+from benchmarker_reports.commands.power_command import described
 from tests.statistics.material import fill
 
 if TYPE_CHECKING:
@@ -28,3 +31,17 @@ def test_power_of_one_network_has_nothing_to_compare(study: StudyFiles) -> None:
     fill(study, {("good", "real"): 0.8})
     out = CliRunner().invoke(power_command, [str(study.folder)])
     assert "nothing to compare" in out.output
+
+
+def test_power_names_overlapping_splits_where_more_sources_do_not_help(study: StudyFiles) -> None:
+    fill(study, {("good", "real"): 0.8, ("poor", "real"): 0.6})
+    results = open_results(study.folder)
+    settings = comparison_settings(results)
+    found = study_power(results, settings, 10, target=0.8)
+    pairs = tuple(
+        replace(each, plan=replace(each.plan, needed=None, sources_factor=None)) for each in found.comparisons
+    )
+    text = described(replace(found, comparisons=pairs, seeds=None), settings, 10, 0.8)
+    assert "overlap" in text
+    assert "too few" not in text
+    assert "more sources" not in text

@@ -47,3 +47,14 @@ def test_a_difference_too_small_for_the_test_sources_asks_for_more_of_them() -> 
     assert enough.sources_factor == 1
     with pytest.raises(ValueError, match="positive difference"):
         plan_seeds(0, VarianceComponents(n=3, seeds=1.0))
+
+
+def test_splits_that_overlap_too_much_ask_for_no_number_of_sources() -> None:
+    alone = plan_seeds(1.0, VarianceComponents(n=3, seeds=4.0, overlap=0.4))
+    assert alone.needed is None
+    assert alone.sources_factor is None
+    both = VarianceComponents(n=3, seeds=0.2, floor=0.1, sources=1.0, overlap=0.4)
+    factor = plan_seeds(1.0, both).sources_factor
+    assert factor is not None
+    enough = plan_seeds(1.0, replace(both, sources=both.sources / factor))
+    assert enough.limit == pytest.approx(0.8, abs=1e-6)

@@ -1,4 +1,4 @@
-"""Distances between two samples: Frechet, kernel and Wasserstein distance, precision, recall, density and coverage.
+"""Distances between two samples: Fréchet, kernel and Wasserstein distance, precision, recall, density and coverage.
 
 Large sets are processed in blocks of rows: memory grows with the block times the larger set, never with the product of
 both sets. All calculations are in float64.
@@ -20,7 +20,7 @@ BLOCK = 1024
 
 
 def frechet_distance(first: NDArray[Any], second: NDArray[Any]) -> float:
-    r"""Return the Frechet distance between two sets of features.
+    r"""Return the Fréchet distance between two sets of features.
 
     It is the squared 2-Wasserstein distance between Gaussians with the means m and covariances S of the two sets,
 
@@ -61,7 +61,7 @@ def frechet_distance(first: NDArray[Any], second: NDArray[Any]) -> float:
     """
     one, two = _checked(first), _checked(second)
     if min(len(one), len(two)) < 2:
-        raise DataError(f"a Frechet distance needs two images in each set. Received: {len(one)} and {len(two)}")
+        raise DataError(f"a Fréchet distance needs two images in each set. Received: {len(one)} and {len(two)}")
     roots = [_covariance_root(rows) for rows in (one, two)]
     shared = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
     spread = sum(float(np.square(root).sum()) for root in roots)

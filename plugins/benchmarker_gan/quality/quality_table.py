@@ -119,7 +119,7 @@ def feature_rows(real: DescribedImages, generated: DescribedImages, halves: Sequ
     values = [measures(real.features[a], generated.features[b]) for a, b in halves]
     floors = [measures(real.features[a], real.features[b]) for a, b in halves]
     labels = {
-        "frechet_distance": "Frechet distance",
+        "frechet_distance": "Fréchet distance",
         "kernel_distance": "kernel distance",
         **{name: f"{name} (k = {k})" for name in ("precision", "recall", "density", "coverage")},
     }

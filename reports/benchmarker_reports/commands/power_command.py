@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,9 @@ from benchmarker_reports.content.values import signed_as
 
 if TYPE_CHECKING:
     from benchmarker import ComparisonSettings, PairPower, StudyPower
+
+NEEDED: Mapping[str, str] = {"sources": "more sources", "splits": "less overlap", "seeds": "too many"}
+"""Column *needed* where no number of seeds is enough, by what stands in the way."""
 
 
 @click.command(
@@ -63,7 +68,7 @@ def described(found: StudyPower, settings: ComparisonSettings, delta: float, tar
 def _line(each: PairPower, metric: str) -> tuple[str, ...]:
     made = each.plan
     upper = "-" if made.needed_high is None else str(made.needed_high)
-    needed = "more sources" if made.needed is None else f"{made.needed} ({upper})"
+    needed = f"{made.needed} ({upper})" if made.obstacle is None else NEEDED[made.obstacle]
     return (
         f"{each.first} - {each.second}",
         signed_as(metric, each.difference),
@@ -75,18 +80,24 @@ def _line(each: PairPower, metric: str) -> tuple[str, ...]:
     )
 
 
+def _reason(obstacle: str, short: Sequence[PairPower]) -> str:
+    if obstacle == "splits":
+        return "the splits of the seeds overlap too much. More images for training, or a published split, would help."
+    if obstacle == "seeds":
+        return "more seeds are needed than a study can train."
+    now = max(each.n_sources for each in short)
+    enough = max(math.ceil(each.n_sources * (each.plan.sources_factor or 1.0)) for each in short)
+    return f"{now} test sources are too few, whatever the number of seeds; at least about {enough} are needed."
+
+
 def _summary(found: StudyPower) -> list[str]:
     lines = []
     if found.left_out:
         lines.append(f"{found.left_out} comparison(s) have fewer than two shared seeds, so their variance is unknown.")
-    short = [each for each in found.comparisons if each.plan.needed is None]
-    if short:
-        sources = max(round(each.n_sources * each.plan.sources_factor) for each in short)
-        now = max(each.n_sources for each in short)
-        lines.append(
-            f"{len(short)} comparison(s) cannot detect it with any number of seeds: "
-            + (f"{now} test sources are too few, about {sources} or more are needed." if now else "splits overlap.")
-        )
+    for obstacle in NEEDED:
+        short = [each for each in found.comparisons if each.plan.obstacle == obstacle]
+        if short:
+            lines.append(f"{len(short)} comparison(s) cannot detect it: {_reason(obstacle, short)}")
     if found.seeds is not None:
         time = "" if found.seconds is None else f" ({written_time(found.seconds)} of training, one run after the other)"
         lines.append(f"With {found.seeds} seeds in every row, all comparisons detect it{time}.")

@@ -37,6 +37,12 @@ class Series:
     dashed: bool = False
 
 
+def apart(ends: tuple[float, float]) -> tuple[float, float]:
+    """Return the ends of an axis, half a unit on either side where they are one point, such as a single epoch."""
+    low, high = ends
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
     """A small chart of lines; panels that belong together have the same axes.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmarker import Comparison, Comparisons, ComparisonTable, ReportOptions, StudyResults
-from benchmarker_reports.content.charts import Panel
+from benchmarker_reports.content.charts import Panel, apart
 from benchmarker_reports.content.classes import Confusion
 from benchmarker_reports.content.costs import CostChart
 from benchmarker_reports.content.leaderboard import Line, metric_title
@@ -160,9 +162,9 @@ def panel_figure(panels: Sequence[Panel]) -> Figure:
         if panel.diagonal:
             axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=0.8, linestyle=":")
         if panel.x_range is not None:
-            axes.set_xlim(*panel.x_range)
+            axes.set_xlim(*apart(panel.x_range))
         if panel.y_range is not None:
-            axes.set_ylim(*panel.y_range)
+            axes.set_ylim(*apart(panel.y_range))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=panel.whole))
         same = len({each.y_label for each in panels}) == 1 and axes not in grid[::_COLUMNS]
         _labelled(axes, panel.title, panel.x_label, "" if same else panel.y_label)
@@ -269,8 +271,18 @@ def _compared(row: Comparison, *, arms: bool) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text on one line in which no dollar sign begins a formula."""
-    return "".join(c if c.isprintable() else " " for c in text).replace("$", r"\$")
+    """Return text on one line in which no dollar sign begins a formula; characters that the font lacks are escaped.
+
+    Fonts of the machine would draw them, but other machines would draw other bytes.
+    """
+    line = "".join(c if c.isprintable() else " " for c in text)
+    drawn = "".join(c if ord(c) in _glyphs() else c.encode("unicode_escape").decode() for c in line)
+    return drawn.replace("$", r"\$")
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans", fallback_to_default=False)).get_charmap())
 
 
 def saved(figure: Figure, suffix: str) -> bytes:

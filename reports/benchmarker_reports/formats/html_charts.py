@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from benchmarker_reports.content.charts import Panel, Series
+from benchmarker_reports.content.charts import Panel, Series, apart
 from benchmarker_reports.content.comparisons import ComparisonLine
 from benchmarker_reports.content.costs import CostChart, CostPoint
 from benchmarker_reports.content.leaderboard import Line
@@ -201,9 +201,7 @@ def _pieces(series: Series) -> Iterator[list[int]]:
 
 
 def _scale(values: Range, start: float, end: float, *, whole: bool = False) -> Scale:
-    low, high = values
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
+    low, high = apart(values)
     return Scale(low=low, high=high, start=start, end=end, whole=whole)
 
 
