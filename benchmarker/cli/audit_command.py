@@ -76,10 +76,13 @@ def audit(
     except KeyboardInterrupt as error:
         echo("interrupted: the audit has no verdict", err=True)
         return exit_code(error)
-    rendered = render(report, name)
+    _deliver(render(report, name), output, report.verdict)
+    return report.exit_code
+
+
+def _deliver(rendered: str, output: Path | None, verdict: str) -> None:
     if output is None:
         echo(rendered, nl=False)
     else:
         write(rendered, output)
-        echo(f"verdict: {report.verdict}; the report is in {output}", err=True)
-    return report.exit_code
+        echo(f"verdict: {verdict}; the report is in {output}", err=True)

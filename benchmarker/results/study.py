@@ -22,7 +22,14 @@ from benchmarker.contracts.tasks import Task
 from benchmarker.errors import StorageError
 from benchmarker.record import explain
 from benchmarker.results.index import FEWEST_RUNS, RunIndex, RunSummary, Status, load_index, stamp
-from benchmarker.results.metrics import flat_costs, flat_metrics
+from benchmarker.results.run_summaries import (
+    MalformedError,
+    read_validated,
+    require_ordinary_run,
+    summarise_cell,
+    summarise_failure,
+    summarise_generator,
+)
 from benchmarker.study.fingerprint import Fingerprint
 from benchmarker.study.layout import (
     COSTS_FILE,
@@ -34,7 +41,7 @@ from benchmarker.study.layout import (
     RUNS_FOLDER,
     run_name,
 )
-from benchmarker.study.opening import oddity, require_ordinary
+from benchmarker.study.opening import require_ordinary
 from benchmarker.study.plan import DatasetRecord, PlanEntry, PlanHeader, PlanOutline, read_outline
 from benchmarker.study.runs import (
     MANIFEST,
@@ -50,13 +57,8 @@ from benchmarker.study.specs import CellSpec, GeneratorSpec
 S = TypeVar("S", CellSpec, GeneratorSpec)
 T = TypeVar("T")
 
-_LARGEST = 1e100
 _LONG_PLAN_BYTES = 1_000_000
 _PENDING = RunSummary()
-
-
-class _MalformedError(Exception):
-    """A file of a run is missing or damaged; the message says which file and what is wrong with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +151,8 @@ class _Record:
 
     def _read(self, name: str, validate: Callable[[bytes], T]) -> T:
         try:
-            return _validated(Path(self.path, name), validate)
-        except (_MalformedError, OSError) as error:
+            return read_validated(Path(self.path, name), validate)
+        except (MalformedError, OSError) as error:
             raise StorageError(f"{self.path}: changed while it was read: {error}") from error
 
     def _spec(self, model: type[S]) -> S:
@@ -357,11 +359,11 @@ class _StudyReader:
         self._present = _folders(self._runs)
 
     def cell(self, entry: PlanEntry) -> CellRecord:
-        run, path = self._find(entry.key, _finished_cell)
+        run, path = self._find(entry.key, summarise_cell)
         return CellRecord(entry=entry, run=run, path=path)
 
     def generator(self, entry: PlanEntry) -> GeneratorRecord:
-        run, path = self._find(entry.key, _finished_generator)
+        run, path = self._find(entry.key, summarise_generator)
         return GeneratorRecord(entry=entry, run=run, path=path)
 
     def save_index(self) -> None:
@@ -378,7 +380,7 @@ class _StudyReader:
     def _find(self, key: str, finished: Callable[[str, Path], RunSummary]) -> tuple[RunSummary, str]:
         name, read = run_name(key), finished
         if name not in self._present:
-            name, read = f"{name}{FAILED_SUFFIX}", _failed
+            name, read = f"{name}{FAILED_SUFFIX}", summarise_failure
         if name not in self._present:
             return _PENDING, ""
         path = f"{self._runs}/{name}"
@@ -388,86 +390,12 @@ class _StudyReader:
             if (known := self._index.get(name, key, before)) is not None:
                 return known, path
         try:
-            _require_ordinary_run(path)
+            require_ordinary_run(path)
             run = read(key, Path(path))
-        except (_MalformedError, OSError) as error:
+        except (MalformedError, OSError) as error:
             message = f"{RUNS_FOLDER}/{name}/{error}"
             return RunSummary(status="unreadable", kind="unreadable", message=message), path
         return (run if self._index is None else self._index.add(name, key, before, run)), path
-
-
-def _require_ordinary_run(path: str) -> None:
-    if (odd := oddity(path)) is not None:
-        raise _MalformedError(f"{odd}, which no run writes; it is neither read nor written")
-
-
-def _finished_cell(key: str, folder: Path) -> RunSummary:
-    manifest = _finished_manifest(key, folder)
-    metrics = _validated(folder / METRICS_FILE, CellMetrics.model_validate_json)
-    costs = _validated(folder / COSTS_FILE, CellCosts.model_validate_json)
-    checkpoints = metrics.checkpoints
-    if not checkpoints:
-        raise _MalformedError(f"{METRICS_FILE}: holds neither the best nor the final checkpoint")
-    return RunSummary(
-        status="ok",
-        trained=manifest.trained,
-        fingerprint=manifest.fingerprint,
-        evaluations={
-            checkpoint: _sensible(METRICS_FILE, flat_metrics(scores)) for checkpoint, scores in checkpoints.items()
-        },
-        costs=_sensible(COSTS_FILE, flat_costs(costs)),
-        collapsed={name: scores.collapsed for name, scores in checkpoints.items() if scores.collapsed is not None},
-    )
-
-
-def _finished_generator(key: str, folder: Path) -> RunSummary:
-    manifest = _finished_manifest(key, folder)
-    _validated(folder / METRICS_FILE, GeneratorMetrics.model_validate_json)
-    costs = _validated(folder / COSTS_FILE, GeneratorCosts.model_validate_json)
-    return RunSummary(
-        status="ok",
-        trained=manifest.trained,
-        fingerprint=manifest.fingerprint,
-        costs=_sensible(COSTS_FILE, flat_costs(costs)),
-    )
-
-
-def _sensible(name: str, values: Mapping[str, float]) -> Mapping[str, float]:
-    """Return metrics or costs, unless a damaged one is too large to be averaged with those of other runs."""
-    absurd = next((key for key, value in values.items() if abs(value) > _LARGEST), None)
-    if absurd is not None:
-        raise _MalformedError(f"{name}: {absurd} cannot be {values[absurd]:g}")
-    return values
-
-
-def _failed(key: str, folder: Path) -> RunSummary:
-    manifest = _manifest(key, folder)
-    if not isinstance(manifest, FailedManifest):
-        raise _MalformedError(f"{MANIFEST_FILE}: status 'failed' was expected. Received: {manifest.status!r}")
-    return RunSummary(status="failed", kind=manifest.kind, message=" ".join(manifest.message.split()))
-
-
-def _finished_manifest(key: str, folder: Path) -> FinishedManifest:
-    manifest = _manifest(key, folder)
-    if not isinstance(manifest, FinishedManifest):
-        raise _MalformedError(f"{MANIFEST_FILE}: status 'ok' was expected. Received: {manifest.status!r}")
-    return manifest
-
-
-def _manifest(key: str, folder: Path) -> FinishedManifest | FailedManifest:
-    manifest = _validated(folder / MANIFEST_FILE, MANIFEST.validate_json)
-    if manifest.key != key:
-        raise _MalformedError(f"{MANIFEST_FILE}: belongs to another cell")
-    return manifest
-
-
-def _validated(path: Path, validate: Callable[[bytes], T]) -> T:
-    try:
-        return validate(path.read_bytes())
-    except FileNotFoundError as error:
-        raise _MalformedError(f"{path.name}: is missing") from error
-    except ValidationError as error:
-        raise _MalformedError(f"{path.name}: {explain(error)}") from error
 
 
 def _studies_nearby(folder: Path) -> str:

@@ -14,6 +14,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,19 +175,6 @@ def train_member(
     if missing := [path for path in paths if not path.is_file()]:
         raise DataError(f"{missing[0]}: is missing; run `augment` with at least {schedule.n_batches} batch files")
 
-    def listen(history: Mapping[str, Mapping[str, Any]]) -> None:
-        if not history:
-            return
-        _write_json(folder / f"{member.stem}_evalDict.json", history)
-        from benchmarker_inclination.figures import draw_learning
-
-        draw_learning(history, folder / f"{member.stem}_evalFig.jpg")
-        last = history[str(len(history) - 1)]
-        report(
-            f"{member.stem}: iteration {len(history)}/{len(order)} ({last['batchFile']}): "
-            f"mae {22.5 * last['mae']:.2f} deg, validation mae {22.5 * last['val_mae']:.2f} deg"
-        )
-
     argument = {
         "member": asdict(member),
         "schedule": asdict(schedule),
@@ -201,7 +189,24 @@ def train_member(
         argument,
         threads=schedule.threads,
         seed=seed,
-        listen=listen,
+        listen=partial(_record_progress, member.stem, folder, len(order), report),
+    )
+
+
+def _record_progress(
+    stem: str, folder: Path, planned: int, report: Report, history: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Write and draw the history of a member after an iteration, and report the iteration."""
+    if not history:
+        return
+    _write_json(folder / f"{stem}_evalDict.json", history)
+    from benchmarker_inclination.figures import draw_learning
+
+    draw_learning(history, folder / f"{stem}_evalFig.jpg")
+    last = history[str(len(history) - 1)]
+    report(
+        f"{stem}: iteration {len(history)}/{planned} ({last['batchFile']}): "
+        f"mae {22.5 * last['mae']:.2f} deg, validation mae {22.5 * last['val_mae']:.2f} deg"
     )
 
 

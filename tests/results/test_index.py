@@ -60,7 +60,7 @@ def read_from_folders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    for name in ("_finished_cell", "_failed"):
+    for name in ("summarise_cell", "summarise_failure"):
         monkeypatch.setattr(reading, name, watched(getattr(reading, name)))
     return seen
 
