@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarker import Stream
-from benchmarker.statistics.pareto import pareto_front
+from benchmarker.statistics.pareto import PARETO_COSTS, pareto_front
 
 
 def test_pareto_front_is_that_of_all_pairs() -> None:
@@ -17,3 +17,7 @@ def test_pareto_front_is_that_of_all_pairs() -> None:
     assert pareto_front(values, higher_is_better=higher).tolist() == expected
     with pytest.raises(ValueError, match="one direction per column"):
         pareto_front(values, higher_is_better=[True])
+
+
+def test_costs_are_low_and_speed_is_high() -> None:
+    assert PARETO_COSTS == {"parameters": False, "flops": False, "inference_images_per_second": True}
