@@ -18,6 +18,7 @@ from benchmarker.cli.options import (
     results_option,
 )
 from benchmarker.cli.output import on_terminal, show
+from benchmarker.cli.radio_spellings import RadioCommand
 from benchmarker.errors import PluginError
 from benchmarker.printing import echo
 
@@ -50,13 +51,14 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(
+    cls=RadioCommand,
     **command_settings(
         "benchmarker run registries/quickstart.yaml -s 8901",
         "benchmarker run becker2021 -d FIRST/ -f manifest.csv -p results/mine",
         "benchmarker run list.txt -d images/ -i 150 -t 10 -v 5 -s 8901,1826,4915",
         "benchmarker run becker2021 --jobs 4 --gpus 0,1 --timeout 7200",
         "benchmarker run becker2021 --retry-failed --fail-fast",
-    )
+    ),
 )
 @click.argument("registry", required=False, type=PATH)
 @click.option("-a", "--architectures", type=PATH, metavar="LIST", help="The registry, for users of quickstart.py.")
@@ -76,11 +78,12 @@ def run(registry: Path | None, architectures: Path | None, **options: Any) -> in
 
 
 @click.command(
+    cls=RadioCommand,
     **command_settings(
         "python quickstart.py",
         "python quickstart.py -a registries/quickstart.yaml -s 8901",
         "python quickstart.py -a list.txt -d images/ -f manifest.csv -i 150 -s 8901 >> log.txt",
-    )
+    ),
 )
 @click.option("-a", "--architectures", type=PATH, metavar="LIST", default=DEFAULT_REGISTRY, show_default=True,
               help="Registry (YAML), or text list of networks, learning rates and epochs.")  # fmt: skip

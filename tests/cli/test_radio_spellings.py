@@ -1,0 +1,44 @@
+"""Command lines of the radio framework work unchanged."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarker.cli.radio_spellings import translated
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("-i 300,300", "-i 300"),
+        ("--img_size=300,300", "--image-size 300"),
+        ("-i 300,200", "-i 300,200"),
+        ("-i 150", "-i 150"),
+        ("-o True -s 1", "-o -s 1"),
+        ("-o -s 1", "-o -s 1"),
+        ("--mnist=True", "--mnist"),
+        ("--only_test False -X true", "-X"),
+        ("-c 4 -s 8901", "-s 8901"),
+        ("--number_classes=4", ""),
+        ("--rotate 15 --val_size=100", "--rotation 15 --validation-size=100"),
+        ("--data_manifest m.csv --results_path=a=b", "--manifest m.csv --results-path=a=b"),
+        ("-a list.txt -d images -t 250", "-a list.txt -d images -t 250"),
+    ],
+)
+def test_options_of_the_radio_framework_are_translated(given: str, expected: str) -> None:
+    assert list(translated(given.split())) == expected.split()
+
+
+def test_both_commands_understand_them() -> None:
+    from click.testing import CliRunner
+
+    from benchmarker.cli.run_command import quickstart_command, run
+
+    for command in (run, quickstart_command):
+        found = CliRunner().invoke(
+            command, ["-c", "4", "--rotate", "15", "-o", "True", "--img_size", "300,300", "--help"]
+        )
+        assert found.exit_code == 0, found.output
+        refused = CliRunner().invoke(command, ["--img_size", "300,200"])
+        assert "300,200" in refused.output
+        assert refused.exit_code == 2
