@@ -245,7 +245,8 @@ def data_line(summary: DataSummary) -> str:
     """Return a line about the data of a study."""
     size = "x".join(map(str, summary.shape))
     parts = ", ".join(f"{count:,} {name}" for name, count in summary.parts.items())
-    return f"{summary.name}: {summary.n_images:,} images of {size} ({parts})"
+    classes = "".join(f", {count:,} {name}" for name, count in summary.class_counts.items())
+    return f"{summary.name}: {summary.n_images:,} images of {size}{classes} ({parts})"
 
 
 def skipped_lines(skipped: Sequence[SkippedImage], limit: int | None = None, more: str = "") -> list[str]:

@@ -159,6 +159,10 @@ class LabelledImages:
         Images that were left out, and why.
     digest : str
         SHA-256 of images, targets, sources, parts and attributes.
+    remarks : tuple of str
+        What is odd about files that are used nevertheless, with the number of files; covered by no digest.
+    equal_pixels : tuple of tuple of int
+        Indices of the images in each group whose prepared pixels are equal; covered by no digest of its own.
     """
 
     task: Task
@@ -169,6 +173,8 @@ class LabelledImages:
     attributes: Mapping[str, Attribute]
     skipped: tuple[SkippedImage, ...]
     digest: str
+    remarks: tuple[str, ...] = ()
+    equal_pixels: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.source_ids)

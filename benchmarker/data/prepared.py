@@ -7,12 +7,13 @@ keyed by the digest of its *contents*, so moving or touching a file changes no c
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -35,6 +36,7 @@ from benchmarker.contracts.tasks import Classification, Regression, Task
 from benchmarker.data.cache import produce
 from benchmarker.data.downloads import fetch, user_file
 from benchmarker.data.preparation import prepare_image
+from benchmarker.data.remarks import collect_remarks
 from benchmarker.digests import canonical_json, digest_arrays, digest_code, digest_json
 from benchmarker.discovery import resolve
 from benchmarker.disk import require_free
@@ -48,7 +50,7 @@ VERSION = 2
 _IMAGES_FILE = "images.f32"
 _TARGETS_FILE = "targets.npy"
 _DESCRIPTION_FILE = "prepared.json"
-_LISTED_SKIPPED = 50
+_LISTED_SKIPPED = 10
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -103,6 +105,8 @@ class _Description(Record):
     attributes: dict[str, _Column]
     shape: tuple[int, int, int]
     skipped: list[tuple[str, str]]
+    remarks: tuple[str, ...] = ()
+    equal_pixels: tuple[tuple[int, ...], ...] = ()
 
 
 _DIGESTED = ("task", "source_ids", "parts", "attributes")
@@ -118,6 +122,22 @@ class _Row:
     source_id: str
     part: Part | None
     attributes: dict[str, float | None]
+    pixels: bytes
+    """Digest of the prepared pixels, by which equal images are found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LeftOut:
+    """The images that are skipped: all of them, and by class those whose class is known."""
+
+    images: list[SkippedImage] = field(default_factory=list)
+    by_class: dict[int, list[SkippedImage]] = field(default_factory=dict)
+
+    def add(self, name: str, reason: str, target: object) -> None:
+        image = SkippedImage(name=name, reason=reason)
+        self.images.append(image)
+        if isinstance(target, int | np.integer):
+            self.by_class.setdefault(int(target), []).append(image)
 
 
 def prepare(
@@ -270,14 +290,16 @@ def _write(
     folder: Path, dataset: Dataset, contents: DatasetContents, preparation: Preparation, progress: Progress
 ) -> None:
     """Fill a prepared folder."""
-    rows, skipped = _prepare_images(folder, dataset, contents, preparation, progress)
+    with collect_remarks() as remarks:
+        rows, skipped = _prepare_images(folder, dataset, contents, preparation, progress)
     if not rows:
-        raise DataError(_nothing_usable(dataset.name, skipped))
+        raise DataError(_nothing_usable(f"no image of {dataset.name!r}", skipped.images))
     rows = _keep_one_shape(folder, rows, skipped)
+    _require_every_class(dataset, contents.task, rows, skipped)
     targets = np.array([row.target for row in rows], dtype=_target_type(contents.task))
     np.save(folder / _TARGETS_FILE, targets)
     images: NDArray[Any] = _map_images(folder, len(rows), rows[0].shape)
-    description = _describe(contents, rows, skipped)
+    description = _describe(contents, rows, skipped.images, remarks)
     digest = _digest(description, images, targets)
     content = {**description.to_json(), "digest": digest}
     (folder / _DESCRIPTION_FILE).write_text(json.dumps(content), encoding="utf-8")
@@ -291,20 +313,20 @@ def _digest(description: _Description, images: NDArray[Any], targets: NDArray[An
 
 def _prepare_images(
     folder: Path, dataset: Dataset, contents: DatasetContents, preparation: Preparation, progress: Progress
-) -> tuple[list[_Row], list[SkippedImage]]:
+) -> tuple[list[_Row], _LeftOut]:
     """Prepare one image after the other into one file; return their facts, and the images that were skipped."""
     rows: list[_Row] = []
-    skipped: list[SkippedImage] = []
+    skipped = _LeftOut()
     with (folder / _IMAGES_FILE).open("wb") as stream:
         for done, record in enumerate(_records(dataset, contents)):
             progress(f"preparing {dataset.name}", done, contents.count)
             if isinstance(record, SkippedImage):
-                skipped.append(record)
+                skipped.images.append(record)
                 continue
             try:
                 rows.append(_append(record, contents.task, preparation, stream))
             except UnreadableImageError as error:
-                skipped.append(SkippedImage(name=record.source_id, reason=error.reason))
+                skipped.add(record.source_id, error.reason, record.target)
                 continue
             if len(rows) == 1 and contents.count is not None:
                 # The first image shows the size of all: better to fail now than hours later.
@@ -316,7 +338,8 @@ def _append(record: ImageRecord, task: Task, preparation: Preparation, stream: I
     """Prepare an image and write its pixels; return its facts."""
     image = prepare_image(record.image, preparation)
     target = _checked_target(record, task)
-    stream.write(np.ascontiguousarray(image, dtype="<f4").data)
+    pixels = np.ascontiguousarray(image, dtype="<f4").data
+    stream.write(pixels)
     values = {name: float(value) for name, value in record.attributes.items()}
     return _Row(
         shape=image.shape,
@@ -324,6 +347,7 @@ def _append(record: ImageRecord, task: Task, preparation: Preparation, stream: I
         source_id=record.source_id,
         part=record.part,
         attributes={name: value if math.isfinite(value) else None for name, value in values.items()},
+        pixels=hashlib.blake2b(pixels, digest_size=16).digest(),
     )
 
 
@@ -357,7 +381,7 @@ def _target_type(task: Task) -> type[np.int64 | np.float64]:
     return np.int64 if isinstance(task, Classification) else np.float64
 
 
-def _keep_one_shape(folder: Path, rows: list[_Row], skipped: list[SkippedImage]) -> list[_Row]:
+def _keep_one_shape(folder: Path, rows: list[_Row], skipped: _LeftOut) -> list[_Row]:
     """Return the rows of the most frequent shape (the first of several), and skip all other images."""
     counts = Counter(row.shape for row in rows)
     if len(counts) == 1:
@@ -371,7 +395,7 @@ def _keep_one_shape(folder: Path, rows: list[_Row], skipped: list[SkippedImage])
                 target.write(pixels)
                 continue
             reason = f"its shape is {_times(row.shape)}; most images are {_times(expected)}"
-            skipped.append(SkippedImage(name=row.source_id, reason=reason))
+            skipped.add(row.source_id, reason, row.target)
     selected.replace(everything)
     return [row for row in rows if row.shape == expected]
 
@@ -380,7 +404,35 @@ def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _describe(contents: DatasetContents, rows: Sequence[_Row], skipped: Sequence[SkippedImage]) -> _Description:
+def _require_every_class(dataset: Dataset, task: Task, rows: Sequence[_Row], skipped: _LeftOut) -> None:
+    """Refuse a dataset one of whose classes has lost all its images: that is another study than the one asked for."""
+    if not isinstance(task, Classification):
+        return
+    present = {row.target for row in rows}
+    for target, images in sorted(skipped.by_class.items()):
+        if target not in present:
+            label = task.classes[target]
+            raise DataError(_nothing_usable(f"no image of the class {label!r} of {dataset.name!r}", images))
+
+
+def _equal_pixels(rows: Sequence[_Row]) -> tuple[tuple[int, ...], ...]:
+    """Return the indices of the images in each group with equal pixels."""
+    groups: dict[bytes, list[int]] = {}
+    for index, row in enumerate(rows):
+        groups.setdefault(row.pixels, []).append(index)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _counted_remarks(remarks: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    return tuple(f"{len(names):,} file(s), such as {Path(names[0]).name}: {text}" for text, names in remarks.items())
+
+
+def _describe(
+    contents: DatasetContents,
+    rows: Sequence[_Row],
+    skipped: Sequence[SkippedImage],
+    remarks: Mapping[str, Sequence[str]],
+) -> _Description:
     """Return the description of prepared images, still without their digest."""
     names = sorted({name for row in rows for name in row.attributes})
     height, width, channels = rows[0].shape
@@ -397,14 +449,16 @@ def _describe(contents: DatasetContents, rows: Sequence[_Row], skipped: Sequence
         },
         shape=(height, width, channels),
         skipped=[(image.name, image.reason) for image in skipped],
+        remarks=_counted_remarks(remarks),
+        equal_pixels=_equal_pixels(rows),
     )
 
 
-def _nothing_usable(name: str, skipped: Sequence[SkippedImage]) -> str:
+def _nothing_usable(what: str, skipped: Sequence[SkippedImage]) -> str:
     shown = "\n".join(f"  {image.name}: {image.reason}" for image in skipped[:_LISTED_SKIPPED])
     hidden = len(skipped) - _LISTED_SKIPPED
     more = f"\n  ... and {hidden} more" if hidden > 0 else ""
-    return f"no image of {name!r} can be used; {len(skipped)} were skipped:\n{shown}{more}"
+    return f"{what} can be used; {len(skipped):,} were skipped:\n{shown}{more}"
 
 
 def _map_images(folder: Path, n: int, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.float32]]:
@@ -463,5 +517,7 @@ def _read(folder: Path) -> tuple[_Description, LabelledImages]:
             for name, column in described.attributes.items()
         },
         skipped=tuple(SkippedImage(name=name, reason=reason) for name, reason in described.skipped),
+        remarks=described.remarks,
+        equal_pixels=described.equal_pixels,
         digest=described.digest,
     )

@@ -236,6 +236,7 @@ def build_leaderboard(
         failed=_failed(study),
         notes=(
             *study.notes,
+            *study.dataset.caveats,
             *_environment_notes(planned),
             *_untrained_notes(study),
             *_collapse_notes(study, checkpoints),

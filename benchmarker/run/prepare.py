@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarker import backends
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Classification, Task
+from benchmarker.data.caveats import data_caveats
 from benchmarker.data.prepared import Context, prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
@@ -137,8 +139,7 @@ def prepare_study(
     _report_unusable(observer, registry, unusable)
     split = registry.dataset.split or dataset.split
     splits = [split_sources(data, split, seed) for seed in registry.seeds]
-    parts = splits[0]  # its sizes are reported; the others are drawn to find out now whether they can be
-    _report_data(observer, dataset, data, parts)
+    _report_data(observer, dataset, data, splits)  # the sizes of the first; the others show whether they can be drawn
     for note in check_generated(loaded, data, splits, unusable):
         observer.message(note)
     source = _source_record(study, loaded, dataset)
@@ -155,7 +156,7 @@ def prepare_study(
         cells=plan.cells,
         problems=problems,
         n_outputs=data.task.n_outputs,
-        n_test=len(parts.test),
+        n_test=len(splits[0].test),
         generators={generator.key: generator for generator in plan.generators},
         split=split or Split(),
     )
@@ -238,7 +239,7 @@ def _make_plan(
     plan = Plan(
         title=loaded.registry.title,
         registry=RegistryRecord.of(loaded.path.name, kept, overridden=loaded.overridden),
-        dataset=_dataset_record(dataset, data, splits[0]),
+        dataset=_dataset_record(dataset, data, splits),
         backend=backend,
         primary=primary_metric(data.task),
         source=source,
@@ -248,19 +249,28 @@ def _make_plan(
     return plan, {cell.key: problem for cell, problem in cells if problem is not None}
 
 
-def _dataset_record(dataset: Dataset, data: LabelledImages, parts: Parts) -> DatasetRecord:
+def _dataset_record(dataset: Dataset, data: LabelledImages, splits: Sequence[Parts]) -> DatasetRecord:
     height, width, channels = data.images.shape[1:]
+    optional: dict[str, Any] = {"class_counts": _class_counts(data), "caveats": data_caveats(data, splits)}
     return DatasetRecord(
         name=dataset.name,
         digest=data.digest,
         task=data.task,
         images=len(data),
         shape=(height, width, channels),
-        parts=PartSizes.of(parts),
+        parts=PartSizes.of(splits[0]),
         skipped=data.skipped,
         licence=dataset.licence,
         citation=dataset.citation,
+        **{name: value for name, value in optional.items() if value},
     )
+
+
+def _class_counts(data: LabelledImages) -> dict[str, int]:
+    """Return the number of images of each class; empty for a regression."""
+    if not isinstance(data.task, Classification):
+        return {}
+    return {name: int((data.targets == index).sum()) for index, name in enumerate(data.task.classes)}
 
 
 def _source_record(study: Path, loaded: LoadedRegistry, dataset: Dataset) -> SourceRecord:
@@ -310,7 +320,8 @@ def _report_unusable(observer: Observer, registry: Registry, unusable: Sequence[
         observer.message(problem.message)
 
 
-def _report_data(observer: Observer, dataset: Dataset, data: LabelledImages, parts: Parts) -> None:
+def _report_data(observer: Observer, dataset: Dataset, data: LabelledImages, splits: Sequence[Parts]) -> None:
+    parts = splits[0]
     height, width, channels = data.images.shape[1:]
     observer.data_ready(
         DataSummary(
@@ -319,8 +330,11 @@ def _report_data(observer: Observer, dataset: Dataset, data: LabelledImages, par
             shape=(height, width, channels),
             skipped=data.skipped,
             parts=PartSizes.of(parts).model_dump(),
+            class_counts=_class_counts(data),
         )
     )
+    for caveat in data_caveats(data, splits):
+        observer.message(caveat)
     if parts.shared_sources:
         observer.message(
             f"{len(parts.shared_sources)} source(s) are in more than one part of the published split; they stay in "

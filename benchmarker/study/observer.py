@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
 
 from benchmarker.contracts.images import SkippedImage
@@ -98,6 +98,8 @@ class DataSummary:
         Images that were left out, with reasons.
     parts : mapping of str to int
         Images in the training, validation and test part under the first seed.
+    class_counts : mapping of str to int
+        Images of each class; empty for a regression.
     """
 
     name: str
@@ -105,6 +107,7 @@ class DataSummary:
     shape: tuple[int, int, int]
     skipped: tuple[SkippedImage, ...]
     parts: Mapping[str, int]
+    class_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Observer(Protocol):

@@ -200,6 +200,12 @@ class DatasetRecord(Record):
     citation: str = ""
     """Bibcode or DOI of the dataset's publication."""
 
+    class_counts: dict[str, int] | None = None
+    """Number of images of each class; left out for a regression."""
+
+    caveats: tuple[str, ...] = ()
+    """What a reader of results should know about the images, such as copies across parts; left out if there is none."""
+
 
 class PrimaryMetricRecord(Record):
     """The metric that leaderboards are sorted by."""

@@ -13,9 +13,11 @@ sub-folder is a class. Files and rows that cannot be used are reported with a re
 from __future__ import annotations
 
 import csv
+import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import Field
@@ -35,7 +37,8 @@ from benchmarker import (
 )
 
 _SUFFIXES = (".fits", ".fit", ".fts")
-_COMPRESSED = ("", ".gz", ".fz")
+_COMPRESSED = ("", ".gz", ".fz", ".bz2")
+_LISTED = 10
 _DEFAULT_MANIFEST = "manifest.csv"
 _NO_CLASS = "no class: neither in the folder of a class nor in a manifest"
 _NAME_COLUMNS = ("name", "object", "source", "file", "filename")
@@ -61,7 +64,17 @@ class FitsManifestOptions(Options):
     """Class of each type, which is also the name of its sub-folder; networks number the classes in this order."""
 
     extension: str | None = None
-    """Extension of the image files, such as `.fits`; by default .fits, .fit and .fts, also with .gz or .fz."""
+    """Extension of the image files, such as `.fits` or `_cutout.fits`; by default .fits, .fit and .fts, also with .gz,
+    .fz or .bz2."""
+
+    hdu: int | str | None = None
+    """Number (0 is the primary one) or EXTNAME of the HDU with the image; by default the science image is found."""
+
+    name_column: str | None = None
+    """Column of the manifest with the names of the sources; by default Name, Object, Source, File or Filename."""
+
+    type_column: str | None = None
+    """Column of the manifest with the types; by default Type, Class or Label, or a column that begins so."""
 
     manifest_order: bool = False
     """Keep the place of each source in the manifest, which `draw: manifest` of the split needs."""
@@ -97,14 +110,16 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
     Returns
     -------
     DatasetContents
-        One record per source, named after its file, and one `SkippedImage` per file or row that cannot be used.
+        One record per source, and one `SkippedImage` per file or row that cannot be used.
+        A source has its name in the manifest, or else the path of its file without the extension, such as
+        ``FRI/3C_305``; the same file name in the folders of two classes means two sources.
 
     Raises
     ------
     ConfigurationError
         If no folder is given, or the manifest does not exist.
     DataError
-        If nothing in the folder can be used; the message lists every file with the reason.
+        If nothing in the folder can be used, or no image of one class; the message gives the reasons.
     """
     folder = context.path
     if folder is None or not folder.is_dir():
@@ -124,15 +139,21 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
 
     def records() -> Iterator[ImageRecord | SkippedImage]:
         yield from selection.skipped
+        unread: dict[str, list[SkippedImage]] = {label: [] for label in classes}
         for source in selection.sources:
             try:
-                image = read_fits_image(source.path)
+                image = read_fits_image(source.path, hdu=options.hdu)
             except UnreadableImageError as error:
-                yield SkippedImage(name=files.relative(source.path), reason=error.reason)
+                skipped = SkippedImage(name=files.relative(source.path), reason=error.reason)
+                unread[source.label].append(skipped)
+                yield skipped
             else:
                 places = {"manifest_row": order[source.row], "manifest_rows": len(order)} if order else {}
                 target = classes.index(source.label)
                 yield ImageRecord(image=image, target=target, source_id=source.name, attributes=places)
+        for label, failed in unread.items():
+            if failed and len(failed) == sum(source.label == label for source in selection.sources):
+                raise DataError(files.report(f"no image of the class {label} can be read", failed))
 
     return DatasetContents(
         task=Classification(classes=classes),
@@ -146,7 +167,7 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
 def _select(files: _Files, manifest: Path, options: FitsManifestOptions) -> tuple[_Selection, str]:
     """Select the images, and return them with the digest of the manifest, which is empty without one."""
     if manifest.is_file():
-        return _select_listed(files, manifest), digest_file(manifest)
+        return _select_listed(files, manifest, options), digest_file(manifest)
     if manifest.exists():
         raise ConfigurationError(f"the manifest {manifest} is not a regular file: correct `-f`")
     if options.manifest != _DEFAULT_MANIFEST:
@@ -165,25 +186,43 @@ class _Files:
         self.type_of = _spellings(options.classes)
         self.class_of_type: Mapping[str, str] = options.classes
         endings = (options.extension,) if options.extension else _SUFFIXES
-        self._endings = tuple((e if e.startswith(".") else f".{e}").lower() + z for e in endings for z in _COMPRESSED)
-        visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        self._endings = tuple((e if "." in e else f".{e}").lower() + z for e in endings for z in _COMPRESSED)
+        self.unnameable: list[SkippedImage] = []
+        visible = self._visible(folder)
         self.folders = [path for path in visible if path.is_dir()]
         self.paths: list[Path] = [path for path in visible if self._is_fits(path)]
         self.other: list[Path] = []
         for sub_folder in self.folders:
-            for path in sorted(p for p in sub_folder.iterdir() if p.is_file() and not p.name.startswith(".")):
+            for path in (path for path in self._visible(sub_folder) if path.is_file()):
                 (self.paths if self._is_fits(path) else self.other).append(path)
         self._by_label_and_stem: dict[tuple[str | None, str], list[Path]] = {}
         for path in self.paths:
             self._by_label_and_stem.setdefault((self.label(path), self.stem(path)), []).append(path)
 
+    def _visible(self, folder: Path) -> list[Path]:
+        """Return what a folder holds, sorted; files whose names are not text are skipped by name."""
+        visible = []
+        for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+            try:
+                path.name.encode()
+            except UnicodeEncodeError:
+                name = os.fsencode(path.relative_to(self.folder)).decode("utf-8", "backslashreplace")
+                self.unnameable.append(SkippedImage(name=name, reason="its name is not UTF-8; rename it"))
+            else:
+                visible.append(path)
+        return visible
+
     def _is_fits(self, path: Path) -> bool:
         return path.is_file() and path.name.lower().endswith(self._endings)
 
     def stem(self, path: Path) -> str:
-        """Return the name of the source in a file: the file name without its extension."""
-        ending = max((e for e in self._endings if path.name.lower().endswith(e)), key=len, default="")
-        return path.name[: len(path.name) - len(ending)]
+        """Return the file name without its extension, in composed Unicode: macOS writes accents as separate letters."""
+        return PurePosixPath(self.source(path.name)).name
+
+    def source(self, name: str) -> str:
+        """Return a name as manifests or relative paths give it, without its extension and in composed Unicode."""
+        ending = max((e for e in self._endings if name.lower().endswith(e)), key=len, default="")
+        return unicodedata.normalize("NFC", name[: len(name) - len(ending)])
 
     def label(self, path: Path) -> str | None:
         """Return the class of the folder that a file is in, or None for a file in the top folder."""
@@ -194,6 +233,8 @@ class _Files:
 
     def find(self, name: str, label: str) -> list[Path]:
         """Return the files of a source in the folder of its class or else in the top folder."""
+        if "/" in name:
+            return [path for path in self.paths if self.source(self.relative(path)) == name]
         stem = self.stem(Path(name))
         for folder_label in (label, None):
             if found := self._by_label_and_stem.get((folder_label, stem)):
@@ -210,7 +251,7 @@ class _Files:
 
     def skip_other(self) -> list[SkippedImage]:
         """Return the records of the files without the extension of an image."""
-        return [self.skip(path, "no FITS extension in its name") for path in self.other]
+        return [*self.unnameable, *(self.skip(path, "no FITS extension in its name") for path in self.other)]
 
     def signature(self) -> list[Any]:
         """Return name, size and modification time of each file."""
@@ -218,8 +259,11 @@ class _Files:
         return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
     def report(self, problem: str, skipped: Sequence[SkippedImage]) -> str:
-        """Return an error message with a line for each file or row that is not used."""
-        return "\n".join([f"{self.folder}: {problem}.", *(f"  {entry.name}: {entry.reason}" for entry in skipped)])
+        """Return an error message with a line for each of the first files or rows that are not used."""
+        lines = [f"  {entry.name}: {entry.reason}" for entry in skipped[:_LISTED]]
+        if len(skipped) > _LISTED:
+            lines.append(f"  ... and {len(skipped) - _LISTED:,} more")
+        return "\n".join([f"{self.folder}: {problem}.", *lines])
 
 
 def _spelling(text: str) -> str:
@@ -236,9 +280,9 @@ def _spellings(classes: Mapping[str, str]) -> dict[str, str]:
     return known
 
 
-def _select_listed(files: _Files, path: Path) -> _Selection:
+def _select_listed(files: _Files, path: Path, options: FitsManifestOptions) -> _Selection:
     """Select the sources in the manifest; everything else in the folder is reported as skipped."""
-    manifest = _read_manifest(path, files.type_of)
+    manifest = _read_manifest(path, files, options)
     skipped = [SkippedImage(name=name, reason=reason) for name, reason in manifest.left_out.items()]
     sources: list[_Source] = []
     used = {path for path in files.paths if files.stem(path) in manifest.left_out}
@@ -249,7 +293,7 @@ def _select_listed(files: _Files, path: Path) -> _Selection:
             reason = f"in the manifest (type {kind}), but there is no file {label}/{name}.fits"
             skipped.append(SkippedImage(name=name, reason=reason))
         else:
-            sources.append(_Source(name=files.stem(Path(name)), label=label, path=found[0], row=name))
+            sources.append(_Source(name=name, label=label, path=found[0], row=name))
             used.update(found[:1])
     missing = [entry for entry in skipped if entry.name in manifest.types]
     if manifest.types and len(missing) == len(manifest.types):
@@ -268,7 +312,7 @@ def _select_by_folder(files: _Files) -> _Selection:
     by_name: dict[str, list[Path]] = {}
     for path in files.paths:
         if files.label(path) is not None:
-            by_name.setdefault(files.stem(path), []).append(path)
+            by_name.setdefault(files.source(files.relative(path)), []).append(path)
     sources: list[_Source] = []
     skipped = [files.skip(path, _why_unused(path)) for path in files.paths if files.label(path) is None]
     for name, paths in sorted(by_name.items()):
@@ -308,18 +352,16 @@ class _Manifest:
     """Place of each name, in the order of the rows, without sub-classes that are left out."""
 
 
-def _read_manifest(path: Path, known: Mapping[str, str]) -> _Manifest:
-    """Read a manifest in UTF-8 with a header such as ``Name,Type``.
-
-    Columns may be in any order and spelling; ``known`` has the type for each accepted spelling of a type or class.
-    """
+def _read_manifest(path: Path, files: _Files, options: FitsManifestOptions) -> _Manifest:
+    """Read a manifest in UTF-8 with a header such as ``Name,Type``; columns may be in any order and spelling."""
+    known = files.type_of
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = [[cell.strip() for cell in row] for row in csv.reader(stream)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: the manifest cannot be read as CSV in UTF-8: {error}") from error
     lines = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]
-    name_column, type_column = _columns(path, lines[0][1] if lines else [])
+    name_column, type_column = _columns(path, lines[0][1] if lines else [], options)
     found: dict[str, set[str]] = {}
     unknown: dict[str, str] = {}
     for number, row in lines[1:]:
@@ -329,23 +371,34 @@ def _read_manifest(path: Path, known: Mapping[str, str]) -> _Manifest:
             expected = f"expected a name and a type. Received: {','.join(row)!r}"
             unknown[name or f"line {number}"] = f"line {number} of the manifest: {expected}"
         else:
-            found.setdefault(name, set()).add(kind)
+            found.setdefault(files.source(name), set()).add(kind)
     if not found and not unknown:
         raise DataError(f"{path}: the manifest lists no source")
     return _resolve_types(found, unknown)
 
 
-def _columns(path: Path, header: list[str]) -> tuple[int, int]:
+def _columns(path: Path, header: list[str], options: FitsManifestOptions) -> tuple[int, int]:
     """Return the numbers of the columns with the names and the types."""
     words = [_spelling(word) for word in header]
-    names = [column for column, word in enumerate(words) if word in _NAME_COLUMNS]
-    types = [column for column, word in enumerate(words) if word.startswith(_TYPE_COLUMNS)]
-    if not names or not types:
-        raise DataError(
-            f"{path}:1: expected a header with the columns Name and Type. "
-            f"Received: {','.join(header) or 'an empty file'}"
-        )
-    return names[0], types[0]
+    found = []
+    for option, given, exact in (
+        ("name_column", options.name_column, _NAME_COLUMNS),
+        ("type_column", options.type_column, _TYPE_COLUMNS),
+    ):
+        wanted = exact if given is None else (_spelling(given),)
+        columns = [column for column, word in enumerate(words) if word in wanted]
+        if not columns and given is None and option == "type_column":
+            columns = [column for column, word in enumerate(words) if word.startswith(_TYPE_COLUMNS)]
+        if not columns:
+            expected = "the columns Name and Type" if given is None else f"the column {given} ({option})"
+            raise DataError(
+                f"{path}:1: expected a header with {expected}. Received: {','.join(header) or 'an empty file'}"
+            )
+        if len(columns) > 1:
+            names = " and ".join(header[column] for column in columns)
+            raise DataError(f"{path}:1: {names} could all be the {option.replace('_', ' ')}: name one as `{option}`")
+        found += columns
+    return found[0], found[1]
 
 
 def _resolve_types(found: Mapping[str, set[str]], unknown: Mapping[str, str]) -> _Manifest:

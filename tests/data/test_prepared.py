@@ -32,7 +32,10 @@ from benchmarker import (
     Stream,
     Task,
 )
+from benchmarker.data.caveats import data_caveats
 from benchmarker.data.prepared import Context, open_measured, open_prepared, prepare
+from benchmarker.data.remarks import remark
+from benchmarker.data.splits import Parts
 from benchmarker.disk import MARGIN_BYTES
 from benchmarker.errors import StorageError
 
@@ -204,9 +207,9 @@ def test_dataset_without_usable_images_is_an_error_that_names_them(sky: Sky) -> 
         _prepare()
     message = str(caught.value)
     assert message.startswith("no image of 'sky' can be used; 60 were skipped:\n  J0000: every pixel has the same")
-    assert "J0049" in message
-    assert "J0050" not in message
-    assert message.endswith("... and 10 more")
+    assert "J0009" in message
+    assert "J0010" not in message
+    assert message.endswith("... and 50 more")
     with pytest.raises(DataError):  # nothing was cached
         _prepare()
     assert sky.asked == 2
@@ -487,3 +490,46 @@ def test_open_measured_notices_pixels_and_facts_changed_in_the_cache() -> None:
     description = folder / "prepared.json"
     description.write_text(description.read_text().replace("J0003", "J9999"))
     assert open_measured(folder).digest != data.digest
+
+
+def test_class_that_loses_all_its_images_is_an_error_that_names_them(sky: Sky) -> None:
+    sky.records = [_record(k, **({"image": np.zeros((16, 16))} if k % 2 else {})) for k in range(6)]
+    with pytest.raises(DataError, match=r"(?s)class 'FRI' .* 3 were skipped:.*J0005: every pixel has the same value"):
+        _prepare()
+    sky.records = [_record(k, image=_image(k, 16 if k % 2 or k == 6 else 8)) for k in range(5)]
+    sky.records += [_record(k, image=_image(k)) for k in (7, 9)]
+    sky.signature = "two"
+    with pytest.raises(DataError, match=r"(?s)class 'compact' .*J0004: its shape is 8 x 8 x 1"):
+        _prepare()
+
+
+def test_equal_pixels_and_remarks_are_kept(sky: Sky) -> None:
+    sky.records[4] = _record(4, image=_image(1))
+    sky.records[5] = _record(5, image=2 * _image(1))
+
+    def records() -> Iterable[ImageRecord | SkippedImage]:
+        for record in sky.records:
+            remark("an odd header", "folder/a.fits")
+            yield record
+
+    sys.modules["fake_sky"].load = lambda _options, _context: DatasetContents(  # type: ignore[attr-defined]
+        task=TASK, records=records, signature="equal"
+    )
+    data = _prepare()
+    assert data.equal_pixels == ((1, 4, 5),)
+    assert data.remarks == ("6 file(s), such as a.fits: an odd header",)
+    parts = Parts(train=np.array([0, 1, 2]), validation=np.array([3]), test=np.array([4, 5]), digest="")
+    caveats = data_caveats(data, [parts])
+    assert caveats[0] == data.remarks[0]
+    assert caveats[1].startswith("2 of 6 images repeat")
+    assert caveats[2].startswith("1 group(s)")
+    assert "J0001 = J0004 = J0005" in caveats[3]
+    apart = Parts(train=np.array([1, 4, 5]), validation=np.array([3]), test=np.array([0, 2]), digest="")
+    assert len(data_caveats(data, [apart])) == 3
+
+
+def test_images_without_a_published_part_are_counted(sky: Sky) -> None:
+    sky.records = [_record(k, part=None if k == 2 else "train") for k in range(6)]
+    assert data_caveats(_prepare(), []) == (
+        "1 image(s) have no part in the published split and are not used with it: J0002",
+    )

@@ -108,7 +108,7 @@ class StudyContent:
         found = (
             board.dataset,
             f"{board.images:,} images{skipped}" if board.images else "",
-            f"{len(classes)} classes" if classes else "",
+            _classes(classes, self.results.study.dataset.class_counts),
             counted(len({line.label for line in self.lines}), "network"),
             counted(len({line.arm for line in self.lines}), "arm"),
             counted(len({cell.seed for cell in self.results.cells}), "seed"),
@@ -247,3 +247,11 @@ class StudyContent:
     @property
     def _comparable(self) -> bool:
         return 1 < len(self.lines) <= self._most_compared
+
+
+def _classes(names: tuple[str, ...], counts: Mapping[str, int] | None) -> str:
+    """Return the number of classes, with the number of images of each where the study knows it."""
+    if not names:
+        return ""
+    listed = ", ".join(f"{name} {count:,}" for name, count in (counts or {}).items())
+    return f"{len(names)} classes" + (f" ({listed})" if listed else "")

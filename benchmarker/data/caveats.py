@@ -1,0 +1,61 @@
+"""What a reader of results should know about the images: odd files, copies, and images without a part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from benchmarker.contracts.images import LabelledImages
+from benchmarker.data.splits import Parts
+
+_NAMED = 3
+
+
+def data_caveats(data: LabelledImages, splits: Sequence[Parts]) -> tuple[str, ...]:
+    """Return sentences about odd files, images with equal pixels, and images that no part contains.
+
+    Parameters
+    ----------
+    data : LabelledImages
+        The prepared images.
+    splits : sequence of Parts
+        The parts under each seed. Copies are counted under the seed that spreads most of them over parts.
+    """
+    return (*data.remarks, *_equal_pixels(data, splits), *_without_part(data))
+
+
+def _equal_pixels(data: LabelledImages, splits: Sequence[Parts]) -> Iterator[str]:
+    if not data.equal_pixels:
+        return
+    copies = sum(len(group) - 1 for group in data.equal_pixels)
+    yield (f"{copies} of {len(data):,} images repeat the pixels of another image: {_examples(data, data.equal_pixels)}")
+    relabelled = [group for group in data.equal_pixels if len(np.unique(data.targets[list(group)], axis=0)) > 1]
+    if relabelled:
+        yield f"{len(relabelled)} group(s) of equal images have different labels: {_examples(data, relabelled)}"
+    spread = max((_spread(data, parts) for parts in splits), key=len, default=[])
+    if spread:
+        yield (
+            f"{len(spread)} group(s) of equal images are spread over more than one part, so networks are tested on "
+            f"images that they were trained or selected on: {_examples(data, spread)}"
+        )
+
+
+def _spread(data: LabelledImages, parts: Parts) -> list[tuple[int, ...]]:
+    """Return the groups of equal images that are in more than one part."""
+    part_of = np.zeros(len(data), dtype=np.int8)
+    for number, indices in enumerate((parts.train, parts.validation, parts.test), start=1):
+        part_of[indices] = number
+    return [group for group in data.equal_pixels if len(set(part_of[list(group)].tolist()) - {0}) > 1]
+
+
+def _examples(data: LabelledImages, groups: Sequence[tuple[int, ...]]) -> str:
+    shown = ["= ".join(f"{data.source_ids[index]} " for index in group[:_NAMED]).strip() for group in groups[:_NAMED]]
+    return "; ".join(shown) + (" ..." if len(groups) > _NAMED else "")
+
+
+def _without_part(data: LabelledImages) -> Iterator[str]:
+    without = [source for source, part in zip(data.source_ids, data.parts, strict=True) if part is None]
+    if 0 < len(without) < len(data):
+        names = ", ".join(without[:_NAMED]) + (" ..." if len(without) > _NAMED else "")
+        yield (f"{len(without)} image(s) have no part in the published split and are not used with it: {names}")
