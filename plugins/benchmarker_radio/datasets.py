@@ -16,6 +16,28 @@ FIRST_RADIO_GALAXIES = Download(
     checksum="md5:79bc5dfae745fce0186a7e686e99dac8",
 )
 
+
+def _fold_file(name: str, md5: str) -> Download:
+    filename = f"galaxy_data_crossvalid_{name}_h5.zip"
+    return Download(
+        filename=filename,
+        urls=(
+            f"https://zenodo.org/records/7689127/files/{filename}?download=1",
+            f"https://zenodo.org/api/records/7689127/files/{filename}/content",
+        ),
+        checksum=f"md5:{md5}",
+    )
+
+
+FIRST_RADIO_GALAXIES_FOLDS = (
+    _fold_file("0", "32c9f877e858e3ecca617bf9067ff624"),
+    _fold_file("1", "1f7d40ca12cd71099d0d186300ea49d2"),
+    _fold_file("2", "1af356cfebd8d134698c5ec98a20ed3f"),
+    _fold_file("3", "7bc42465a46bed3a8df8d3b6713f92ab"),
+    _fold_file("4", "a082a1113ff19035953fd3a6a8b54e9e"),
+)
+FIRST_RADIO_GALAXIES_FOLDS_TEST = _fold_file("test", "dcf6dc0a7f492a2d9d762a993c7c6db0")
+
 FR_DEEP = Download(
     filename="FIRST_PNG_dataset.tar.gz",
     urls=(
@@ -70,6 +92,17 @@ DATASETS = (
         task=Classification(classes=("FRI", "FRII", "Compact", "Bent")),
         downloads=(FIRST_RADIO_GALAXIES,),
         summary="2,158 FIRST images of 300 x 300 pixels in four classes, with the published split",
+    ),
+    Dataset(
+        name="first-radio-galaxies-folds",
+        loader="benchmarker_radio.first_radio_galaxies:load_fold",
+        licence="MIT; FIRST images for scholarly, educational and non-commercial use",
+        citation="doi:10.1016/j.dib.2023.108974",
+        homepage="https://doi.org/10.5281/zenodo.7120632",
+        task=Classification(classes=("FRI", "FRII", "Compact", "Bent")),
+        downloads=(*FIRST_RADIO_GALAXIES_FOLDS, FIRST_RADIO_GALAXIES_FOLDS_TEST),
+        options="benchmarker_radio.first_radio_galaxies:FoldOptions",
+        summary="One of five published folds of first-radio-galaxies (1,405 + 353), and their test part of 400",
     ),
     Dataset(
         name="fr-deep",

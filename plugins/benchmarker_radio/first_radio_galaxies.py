@@ -22,6 +22,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pydantic import Field
+
 from benchmarker import (
     Classification,
     DataError,
@@ -29,12 +31,17 @@ from benchmarker import (
     DatasetContext,
     ImageRecord,
     Member,
+    Options,
     Part,
     SkippedImage,
     path_signature,
     read_members,
 )
-from benchmarker_radio.datasets import FIRST_RADIO_GALAXIES
+from benchmarker_radio.datasets import (
+    FIRST_RADIO_GALAXIES,
+    FIRST_RADIO_GALAXIES_FOLDS,
+    FIRST_RADIO_GALAXIES_FOLDS_TEST,
+)
 
 # In the order of the published labels 0 to 3.
 CLASSES = ("FRI", "FRII", "Compact", "Bent")
@@ -45,6 +52,13 @@ _POSITION = re.compile(r"(?P<ra>\d+(?:\.\d+)?)_(?P<dec>-?\d+(?:\.\d+)?)(?:_|$)")
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_PIXELS = 1 << 24
+
+
+class FoldOptions(Options):
+    """Which of the five published folds to read."""
+
+    fold: int = Field(default=0, ge=0, lt=len(FIRST_RADIO_GALAXIES_FOLDS))
+    """Number of the fold, 0 to 4: each source that is not tested is in the validation part of one fold."""
 
 
 def load(options: None, context: DatasetContext) -> DatasetContents:
@@ -79,6 +93,44 @@ def load(options: None, context: DatasetContext) -> DatasetContents:
         signature={"first-radio-galaxies": 1, "files": path_signature(path, (".png",))},
         count=None if hdf5 or not (path.is_dir() or zipfile.is_zipfile(path)) else len(_images(path)),
         attribute_units={} if hdf5 else {"ra": "deg", "dec": "deg"},
+    )
+
+
+def load_fold(options: FoldOptions, context: DatasetContext) -> DatasetContents:
+    """Read one of the five published folds, and the test part that they share.
+
+    Parameters
+    ----------
+    options : FoldOptions
+        Number of the fold.
+    context : DatasetContext
+        The user's folder with the published files, or the downloads.
+
+    Returns
+    -------
+    DatasetContents
+        1,405 images for training, 353 for validation and 400 (100 of each class) for testing, 300 x 300 pixels, uint8,
+        1.8 arcsec per pixel. A source is named after its fold file and its group in it.
+
+    Raises
+    ------
+    DataError
+        If the user's folder lacks the fold or the test part.
+    """
+    downloads = (FIRST_RADIO_GALAXIES_FOLDS[options.fold], FIRST_RADIO_GALAXIES_FOLDS_TEST)
+    paths = [context.fetch(download) for download in downloads]
+    for download, path in zip(downloads, paths, strict=True):
+        if path.name != download.filename or not _is_hdf5(path):
+            raise DataError(f"{path} holds no {download.filename}; give a folder with it and {downloads[-1].filename}")
+
+    def records() -> Iterator[ImageRecord | SkippedImage]:
+        for prefix, path in zip(("", "test/"), paths, strict=True):
+            yield from _hdf5_records(path, prefix)
+
+    return DatasetContents(
+        task=Classification(classes=CLASSES),
+        records=records,
+        signature={"first-radio-galaxies-folds": 1, "files": [path_signature(path) for path in paths]},
     )
 
 
@@ -149,8 +201,11 @@ def _is_hdf5(path: Path) -> bool:
     return zipfile.is_zipfile(path) and any(True for _ in read_members(path, _HDF5_SUFFIXES))
 
 
-def _hdf5_records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
-    """Read the published HDF5 file, which has a group ``data_<n>`` for each source and no positions."""
+def _hdf5_records(path: Path, prefix: str = "") -> Iterator[ImageRecord | SkippedImage]:
+    """Read a published HDF5 file, which has a group ``data_<n>`` for each source and no positions.
+
+    Files number their sources independently, so a prefix keeps those of two files apart.
+    """
     import h5py
 
     source: Any = path
@@ -158,15 +213,15 @@ def _hdf5_records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
         source = io.BytesIO(next(read_members(path, _HDF5_SUFFIXES)).read())
     with h5py.File(source, "r") as file:
         for name in file:
-            group = file[name]
+            group, source = file[name], f"{prefix}{name}"
             try:
                 label = int(group["Label_literature"][()])
                 part = _PARTS[group["Split_literature"].asstr()[()]]
                 image = group["Img"][()]
             except (KeyError, TypeError, ValueError, OSError) as error:
-                yield SkippedImage(name=name, reason=f"Img, Label_literature or Split_literature is missing: {error}")
+                yield SkippedImage(name=source, reason=f"Img, Label_literature or Split_literature is missing: {error}")
                 continue
             if not 0 <= label < len(CLASSES):
-                yield SkippedImage(name=name, reason=f"no class has the label {label}")
+                yield SkippedImage(name=source, reason=f"no class has the label {label}")
                 continue
-            yield ImageRecord(image=image, target=label, source_id=name, part=part)
+            yield ImageRecord(image=image, target=label, source_id=source, part=part)

@@ -153,3 +153,41 @@ def test_hdf5_has_the_same_images_in_the_same_parts(shared_data: Path) -> None:
         for name in ("galaxy_data.zip", "galaxy_data_h5.zip")
     )
     assert hdf5_set == png_set
+
+
+def _fold_file(path: Path, parts: list[str], first: int) -> None:
+    h5py = pytest.importorskip("h5py")
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        for number, part in enumerate(parts):
+            group = file.create_group(f"data_{number}")
+            group["Img"] = np.full((4, 4), first + number, np.uint8)
+            group["Label_literature"] = float(number % 4)
+            group["Split_literature"] = part
+    zipped(path, {f"{path.stem}.h5": stream.getvalue()})
+
+
+def test_fold_is_joined_with_the_test_part(tmp_path: Path) -> None:
+    context = Context(dataset="first-radio-galaxies-folds", path=tmp_path)
+    _fold_file(tmp_path / "galaxy_data_crossvalid_3_h5.zip", ["train"] * 4 + ["valid"] * 4, 10)
+    with pytest.raises(DataError, match=r"galaxy_data_crossvalid_test_h5\.zip"):
+        first_radio_galaxies.load_fold(first_radio_galaxies.FoldOptions(fold=3), context)
+    _fold_file(tmp_path / "galaxy_data_crossvalid_test_h5.zip", ["test"] * 4, 50)
+    contents = first_radio_galaxies.load_fold(first_radio_galaxies.FoldOptions(fold=3), context)
+    found = [record for record in contents.records() if isinstance(record, ImageRecord)]
+    assert Counter(record.part for record in found) == {"train": 4, "validation": 4, "test": 4}
+    assert (found[-1].source_id, found[-1].target, int(found[-1].image[0, 0])) == ("test/data_3", 3, 53)
+    assert len({record.source_id for record in found}) == 12
+    with pytest.raises(DataError, match=r"galaxy_data_crossvalid_0_h5\.zip"):
+        first_radio_galaxies.load_fold(first_radio_galaxies.FoldOptions(), context)
+
+
+@pytest.mark.shared
+def test_published_fold_is_complete(shared_data: Path) -> None:
+    pytest.importorskip("h5py")
+    context = Context(dataset="first-radio-galaxies-folds", path=shared_data / "first_radio_galaxies")
+    contents = first_radio_galaxies.load_fold(first_radio_galaxies.FoldOptions(fold=1), context)
+    found = [record for record in contents.records() if isinstance(record, ImageRecord)]
+    assert Counter(record.part for record in found) == {"train": 1405, "validation": 353, "test": 400}
+    assert Counter(record.target for record in found if record.part == "test") == dict.fromkeys(range(4), 100)
+    assert Counter(record.target for record in found) == {0: 495, 1: 924, 2: 391, 3: 348}

@@ -1,0 +1,20 @@
+"""Images of any survey in common layouts: so far, a folder of images for each class."""
+
+from __future__ import annotations
+
+from benchmarker import Dataset, Registrar, hookimpl
+
+
+@hookimpl
+def benchmarker_register(registrar: Registrar) -> None:
+    """Register the dataset `images-folder`."""
+    registrar.dataset(
+        Dataset(
+            name="images-folder",
+            loader="benchmarker_images.images_folder:load",
+            licence="that of your images",
+            citation="that of your images",
+            options="benchmarker_images.images_folder:ImagesFolderOptions",
+            summary="Your own PNG, JPEG, TIFF or FITS images in a folder for each class, with or without a split",
+        )
+    )

@@ -1,0 +1,178 @@
+"""Dataset ``images-folder``: PNG, JPEG, TIFF or FITS images in a folder for each class, loose or in an archive.
+
+Folders ``train``, ``valid`` and ``test`` above those of the classes are the published split::
+
+    my_galaxies/spiral/587722.png             my_galaxies/train/spiral/587722.png
+    my_galaxies/elliptical/587731.png         my_galaxies/test/elliptical/587731.png
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmarker import (
+    Classification,
+    ConfigurationError,
+    DataError,
+    DatasetContents,
+    DatasetContext,
+    ImageRecord,
+    Member,
+    Options,
+    Part,
+    SkippedImage,
+    UnreadableImageError,
+    path_signature,
+    read_fits_image,
+    read_members,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_FITS = tuple(f"{suffix}{packed}" for suffix in (".fits", ".fit", ".fts") for packed in ("", ".gz", ".fz", ".bz2"))
+_SUFFIXES = (*_PICTURES, *_FITS)
+_PARTS: Mapping[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+_MOST_PIXELS = 1 << 26
+
+
+class ImagesFolderOptions(Options):
+    """Which classes to read, and how."""
+
+    classes: tuple[str, ...] | None = None
+    """Folders of the classes, in the order in which networks number them; by default all folders, sorted by name."""
+
+    colour: Literal["as-it-is", "grey"] = "as-it-is"
+    """`as-it-is`: one channel for grey images and three for colour ones; `grey`: the luminance of colour images."""
+
+    hdu: int | str | None = None
+    """Number (0 is the primary one) or EXTNAME of the HDU with a FITS image; by default the science image is found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where an image belongs according to the folders that it is in."""
+
+    source: str
+    label: str
+    part: Part | None
+
+
+def load(options: ImagesFolderOptions, context: DatasetContext) -> DatasetContents:
+    """Find the images in the user's folder or archive.
+
+    Parameters
+    ----------
+    options : ImagesFolderOptions
+        Classes, colour and HDU.
+    context : DatasetContext
+        The user's folder, or a zip or tar archive of it.
+
+    Returns
+    -------
+    DatasetContents
+        One record per image. Grey images have shape (height, width), colour ones (height, width, 3), in the values of
+        their files; FITS images in the unit of the file. A source is identified by its path within the folder, without
+        the extension.
+
+    Raises
+    ------
+    ConfigurationError
+        If no folder is given.
+    DataError
+        If there are no images in folders of classes, or a class of the options has no folder.
+    """
+    path = context.path
+    if path is None:
+        raise ConfigurationError(
+            "images-folder reads your own images: give `-d FOLDER`, or `path: FOLDER` under `dataset`"
+        )
+    names = [member.name for member in read_members(path, _SUFFIXES)]
+    places = _places(names)
+    present = sorted({place.label for place in places.values()})
+    classes = options.classes or tuple(present)
+    missing = [label for label in classes if label not in present]
+    if missing or len(classes) < 2:
+        problem = f"there is no folder {', '.join(missing)}" if missing else "two classes are needed"
+        raise DataError(
+            f"{path}: {problem}; expected a folder of images ({', '.join(_PICTURES)} or FITS) for each class. "
+            f"Received: {', '.join(present) or 'no image in a folder'}"
+        )
+
+    def records() -> Iterator[ImageRecord | SkippedImage]:
+        for member in read_members(path, _SUFFIXES):
+            place = places.get(member.name)
+            if place is None or place.label not in classes:
+                reason = "in no folder of a class" if place is None else f"the class {place.label} is not in `classes`"
+                yield SkippedImage(name=member.name, reason=reason)
+                continue
+            try:
+                image = _read(member, options)
+            except UnreadableImageError as error:
+                yield SkippedImage(name=member.name, reason=error.reason)
+            else:
+                yield ImageRecord(
+                    image=image, target=classes.index(place.label), source_id=place.source, part=place.part
+                )
+
+    return DatasetContents(
+        task=Classification(classes=classes),
+        records=records,
+        signature={"images-folder": 1, "files": path_signature(path, _SUFFIXES if path.is_dir() else ())},
+        count=len(names),
+    )
+
+
+def _places(names: list[str]) -> dict[str, _Place]:
+    """Return class and part of each image that is in a folder of a class."""
+    places: dict[str, _Place] = {}
+    for name in names:
+        *folders, _file = PurePosixPath(name).parts
+        if not folders or folders[-1].lower() in _PARTS:
+            continue
+        parent = folders[-2].lower() if len(folders) > 1 else ""
+        source = name[: -len(_suffix(name))]
+        places[name] = _Place(source=source, label=folders[-1], part=_PARTS.get(parent))
+    return places
+
+
+def _suffix(name: str) -> str:
+    return max((suffix for suffix in _SUFFIXES if name.lower().endswith(suffix)), key=len)
+
+
+def _read(member: Member, options: ImagesFolderOptions) -> NDArray[Any]:
+    if _suffix(member.name) in _FITS:
+        return read_fits_image(member.read(), hdu=options.hdu)
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(member.read())) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise UnreadableImageError(f"{image.width} x {image.height} pixels exceed the limit")
+            return _pixels(image, grey=options.colour == "grey")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Pillow's messages quote the unnamed stream, so the type of the error says more than its text.
+        raise UnreadableImageError(f"not a readable image ({type(error).__name__})") from error
+
+
+def _pixels(image: Any, *, grey: bool) -> NDArray[Any]:
+    """Return the pixels in the type of the file; transparency and palettes are resolved."""
+    import numpy as np
+
+    if image.mode in {"1", "LA"}:
+        image = image.convert("L")
+    elif image.mode in {"P", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "HSV"}:
+        image = image.convert("RGB")
+    return np.array(image.convert("L") if grey and image.mode == "RGB" else image)
