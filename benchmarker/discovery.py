@@ -169,12 +169,13 @@ class Plugins:
         used : iterable of (str, str)
             Kind and name of each plugin.
         """
-        return {
-            f"{kind} {name}": PluginCode(
-                distribution=self.distribution(kind, name), digest=digest_code(_reference(self._find(kind, name)))
+        found = {}
+        for kind, name in used:
+            plugin = self._find(kind, name)
+            found[f"{kind} {name}"] = PluginCode(
+                distribution=self.distribution(kind, plugin.name), digest=digest_code(_reference(plugin))
             )
-            for kind, name in used
-        }
+        return found
 
     @contextmanager
     def unedited(self, used: Iterable[tuple[str, str]]) -> Iterator[dict[str, PluginCode]]:

@@ -11,6 +11,8 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
@@ -120,10 +122,25 @@ def wait_for_lock(path: Path, *, timeout: float, shared: bool = False) -> Lock |
     return lock
 
 
-def lock(path: Path, *, shared: bool = False) -> Lock:
-    """Lock a file, however long another process holds it; parameters and errors are those of `try_lock`."""
-    while (found := try_lock(path, shared=shared)) is None:
-        time.sleep(_INTERVAL_SECONDS)
+def lock(
+    path: Path, *, shared: bool = False, waiting: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+) -> Lock:
+    """Lock a file, however long another process holds it; other parameters and errors are those of `try_lock`.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the file.
+    shared : bool
+        Whether other processes may hold the lock as well.
+    waiting : callable
+        Returns a context that the function waits in, if it must wait.
+    """
+    if (found := try_lock(path, shared=shared)) is not None:
+        return found
+    with waiting():
+        while (found := try_lock(path, shared=shared)) is None:
+            time.sleep(_INTERVAL_SECONDS)
     return found
 
 

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarker.audit.bands import MetricComparison, compare_metrics
 from benchmarker.audit.files import check_run
-from benchmarker.audit.generators import Generators, require_generators
+from benchmarker.audit.generators import Generators
+from benchmarker.audit.missing import missing_plugins
 from benchmarker.audit.verdicts import (
-    INTACT,
+    DIFFERS,
     AuditReport,
     CellAudit,
     Finding,
+    is_unreadable,
     judge,
     judge_failure,
     judge_files,
     judge_other_data,
+    judge_together,
+    judge_unchecked,
 )
-from benchmarker.audit.weights import weight_digests
+from benchmarker.audit.weights import WeightsDigest, weight_digests
+from benchmarker.containment import describe
 from benchmarker.contracts.tasks import Task
 from benchmarker.data.prepared import Context, prepare
 from benchmarker.discovery import Plugins
-from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.errors import ConfigurationError
 from benchmarker.files import make_folder
 from benchmarker.paths import expand_user, reading_problem
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
-from benchmarker.results.study import CellRecord, Study, read_study
+from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study
 from benchmarker.results.tables import read_predictions
 from benchmarker.run.launcher import launch
 from benchmarker.study.layout import CHECKPOINTS, LOG_FILE, PLAN_FILE, RunPaths, predictions_file
 from benchmarker.study.links import read_trail
-from benchmarker.study.plan import PlannedCell, SourceRecord, read_plan
+from benchmarker.study.plan import PlannedCell, SourceRecord
 from benchmarker.study.selectors import select_runs
+
+logger = logging.getLogger(__name__)
 
 Announce = Callable[[str], None]
 
@@ -95,20 +103,21 @@ def audit_study(
     study = read_study(folder)
     chosen, selection = select(study, cells, sample)
     generators = {generator.key: generator for generator in study.generators}
-    _require_plugins(chosen, plugins)
-    require_generators(chosen, generators, plugins)
     _require_empty(keep)
-    source = _source(study, data) if train else None
+    source = _source(study, data) if train else ""
+    missing = {cell.key: missing_plugins(cell, generators, plugins) for cell in chosen}
     announce(f"checking the files of {len(chosen)} cell(s)")
-    weights = weight_digests(study.dataset, chosen)
-    audits = {
-        cell.key: judge_files(cell, check_run(cell, study.task, weights.get(cell.key, {}), generators))
-        for cell in chosen
-    }
-    intact = [cell for cell in chosen if audits[cell.key].verdict == INTACT]
-    if source is not None and intact:
-        with _clean_folder(keep) as clean:
-            audits |= _Auditor(study, clean, announce).run(intact, plugins, source)
+    audits = _check_files(study, chosen, generators, missing)
+    if train:
+        credible = [cell for cell in chosen if audits[cell.key].verdict != DIFFERS]
+        able = [cell for cell in credible if not missing[cell.key]]
+        rerun = {cell.key: judge_unchecked(cell, "; ".join(missing[cell.key].values())) for cell in credible}
+        if isinstance(source, str):
+            rerun |= {cell.key: judge_unchecked(cell, source) for cell in able}
+        elif able:
+            with _clean_folder(keep) as clean:
+                rerun |= _Auditor(study, clean, announce).run(able, plugins, source)
+        audits |= {key: judge_together(audits[key], audit) for key, audit in rerun.items()}
     return AuditReport(
         title=study.title,
         dataset=study.dataset.name,
@@ -166,12 +175,37 @@ def _named(study: Study, selector: str) -> list[CellRecord]:
     return chosen
 
 
-def _require_plugins(cells: Sequence[CellRecord], plugins: Plugins) -> None:
-    """Refuse to judge cells whose plugins are not installed, which says nothing about their results."""
-    for cell in cells:
-        plugins.architecture(cell.spec.model.architecture)
-        for augmentation in cell.spec.arm.augmentations:
-            plugins.augmentation(augmentation.name)
+def _check_files(
+    study: Study,
+    cells: Sequence[CellRecord],
+    generators: Mapping[str, GeneratorRecord],
+    missing: Mapping[str, Mapping[tuple[str, str], str]],
+) -> dict[str, CellAudit]:
+    """Check the files of cells; what cannot be compared in one of them does not keep the others from being checked."""
+    unknown = {
+        cell.key: reason
+        for cell in cells
+        if (reason := missing[cell.key].get(("architecture", cell.spec.model.architecture)))
+    }
+    weights: dict[str, dict[str, WeightsDigest]] = {
+        key: {name: WeightsDigest(key=key, checkpoint=name, problem=reason) for name in CHECKPOINTS}
+        for key, reason in unknown.items()
+    }
+    weights |= weight_digests(study.dataset, [cell for cell in cells if cell.key not in unknown])
+
+    def check(cell: CellRecord) -> CellAudit:
+        return judge_files(cell, check_run(cell, study.task, weights.get(cell.key, {}), generators))
+
+    return {cell.key: _checked(cell, check) for cell in cells}
+
+
+def _checked(cell: CellRecord, check: Callable[[CellRecord], CellAudit]) -> CellAudit:
+    """Return what a check finds; whatever keeps it from comparing anything says nothing about the cell."""
+    try:
+        return check(cell)
+    except Exception as error:
+        logger.debug("%s: could not be checked", cell.name, exc_info=True)
+        return judge_unchecked(cell, describe(error))
 
 
 def _require_empty(keep: Path | None) -> None:
@@ -179,19 +213,31 @@ def _require_empty(keep: Path | None) -> None:
         raise ConfigurationError(f"--keep {keep}: an empty or new folder was expected; an audit starts from nothing")
 
 
-def _source(study: Study, data: Path | None) -> _Source:
+def _source(study: Study, data: Path | None) -> _Source | str:
+    """Return what to prepare the images from, or why they cannot be prepared.
+
+    Raises
+    ------
+    ConfigurationError
+        If the images cannot be read where the user says that they are.
+    """
+    if data is not None:
+        path = expand_user(data).absolute()
+        if problem := reading_problem(path):
+            raise ConfigurationError(f"-d/--data: {problem}")
     record = study.plan.source
     if record is None:
-        raise ConfigurationError(
-            f"{study.folder / PLAN_FILE}: an early version wrote this plan, which does not say how images were "
-            "prepared; run the registry again into this folder, which trains nothing that has finished, or audit with "
-            "--offline"
+        return (
+            f"an early version wrote {PLAN_FILE}, which does not say how images were prepared; run the registry again "
+            "into this folder, which trains nothing that has finished"
         )
-    path = expand_user(data).absolute() if data is not None else None
-    if path is None and record.path is not None:
-        path = (study.folder.resolve() / record.path).resolve()
-    if path is not None and (problem := reading_problem(path)):
-        raise ConfigurationError(f"the images of the study cannot be read: {problem}; use -d to say where they are")
+    if data is not None:
+        return _Source(record=record, path=path)
+    if record.path is None:
+        return _Source(record=record, path=None)
+    path = (study.folder.resolve() / record.path).resolve()
+    if problem := reading_problem(path):
+        return f"the images of the study cannot be read: {problem}; use -d to say where they are"
     return _Source(record=record, path=path)
 
 
@@ -211,7 +257,8 @@ def _check_registry(study: Study) -> Iterator[Finding]:
     try:
         content = (study.folder / name).read_bytes()
     except OSError as error:
-        yield Finding(link="cell", file=name, text=f"cannot be read: {error.strerror}")
+        text = f"cannot be read: {error.strerror}"
+        yield Finding(link="cell", file=name, text=text, compared=not is_unreadable(error))
         return
     # Copies of versions before 0.3 lack the byte order mark that some editors put before UTF-8.
     digests = {hashlib.sha256(mark + content).hexdigest() for mark in (b"", b"\xef\xbb\xbf")}
@@ -229,21 +276,27 @@ class _Auditor:
         self._announce = announce
 
     def run(self, cells: Sequence[CellRecord], plugins: Plugins, source: _Source) -> dict[str, CellAudit]:
-        digest, prepared = self._prepare(plugins, source)
-        plan = read_plan(self._study.folder)
-        if plan is None:
-            raise StorageError(f"{self._study.folder / PLAN_FILE}: was removed during the audit")
-        planned = {cell.key: cell for cell in plan.cells}
-        generators = Generators(self._folder, prepared, {generator.key: generator for generator in plan.generators})
+        try:
+            digest, prepared = self._prepare(plugins, source)
+        except Exception as error:
+            logger.debug("the images cannot be prepared", exc_info=True)
+            reason = f"the images cannot be prepared: {describe(error)}"
+            return {cell.key: judge_unchecked(cell, reason) for cell in cells}
         recorded = {generator.key: generator for generator in self._study.generators}
+        planned = {key: generator.planned() for key, generator in recorded.items()}
+        generators = Generators(self._folder, prepared, planned)
+
+        def again(cell: CellRecord) -> CellAudit:
+            found = self._run_again(cell, cell.planned(), generators)
+            return generators.explain(found, recorded.get(cell.spec.arm.generator or ""))
+
         audits = {}
         for number, cell in enumerate(cells, start=1):
             if cell.spec.dataset.digest != digest:
                 audits[cell.key] = judge_other_data(cell, digest)
             else:
                 self._announce(f"running {cell.name} again ({number} of {len(cells)})")
-                found = self._run_again(cell, planned[cell.key], generators)
-                audits[cell.key] = generators.explain(found, recorded.get(cell.spec.arm.generator or ""))
+                audits[cell.key] = _checked(cell, again)
             self._announce(f"{cell.name}: {audits[cell.key].verdict}")
         return audits
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from benchmarker.audit.generators import LINK, check_generator
-from benchmarker.audit.verdicts import Finding
+from benchmarker.audit.verdicts import Finding, is_unreadable
 from benchmarker.audit.weights import WeightsDigest
 from benchmarker.contracts.tasks import Task
 from benchmarker.digests import digest_file
@@ -120,7 +120,7 @@ def check_run(
     try:
         trail = read_trail(cell.folder)
     except StorageError as error:
-        return (Finding(link="cell", file=TRAIL_FILE, text=str(error)),)
+        return (Finding(link="cell", file=TRAIL_FILE, text=str(error), compared=not is_unreadable(error)),)
     broken = trail.broken_link()
     if broken is not None:
         text = "the digest of this link does not cover its content and the links before it"
@@ -224,7 +224,8 @@ def _check_history(path: Path, epochs: Sequence[EpochLink]) -> Iterator[Finding]
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, ValueError, csv.Error) as error:
-        yield Finding(link="epoch 1", file=path.name, text=f"cannot be read: {error}")
+        text = f"cannot be read: {error}"
+        yield Finding(link="epoch 1", file=path.name, text=text, compared=not is_unreadable(error))
         return
     if len(rows) != len(epochs):
         text = f"{len(epochs)} epochs were expected. Received: {len(rows)} rows"
@@ -266,7 +267,8 @@ def _check_weights(run: _Run, checkpoint: str, found: WeightsDigest | None) -> I
     link, file = f"{checkpoint} weights", weights_file(checkpoint)
     if found is None or found.problem:
         problem = "the file was not read" if found is None else found.problem
-        yield Finding(link=link, file=file, text=f"the weights cannot be checked: {problem}")
+        compared = found is not None and found.damaged
+        yield Finding(link=link, file=file, text=f"the weights cannot be checked: {problem}", compared=compared)
     elif found.digest != run.links.weights[checkpoint].digest:
         yield Finding(link=link, file=file, text="holds weights that the trail does not cover")
 
@@ -280,7 +282,8 @@ def _check_predictions(run: _Run, checkpoint: str) -> Iterator[Finding]:
             yield Finding(link="predictions", file=path.name, text=text)
         predictions = read_predictions(path, run.task)
     except (OSError, StorageError) as error:
-        yield Finding(link="predictions", file=path.name, text=f"cannot be read: {error}")
+        text = f"cannot be read: {error}"
+        yield Finding(link="predictions", file=path.name, text=text, compared=not is_unreadable(error))
         return
     recomputed = {"test": scores(run.task, predictions.truth, predictions.values)}
     recomputed |= details(run.task, predictions.truth, predictions.values).to_json()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarker.audit.causes import difference_causes
-from benchmarker.audit.verdicts import CellAudit, Finding
-from benchmarker.digests import digest_arrays
-from benchmarker.discovery import Plugins
+from benchmarker.audit.verdicts import CellAudit, Finding, is_unreadable
 from benchmarker.errors import StorageError
-from benchmarker.generation.run_files import epoch_weights_file, saved_epochs
-from benchmarker.results.study import CellRecord, GeneratorRecord
+from benchmarker.generation.run_files import epoch_weights_file, saved_epochs, weights_digest
+from benchmarker.results.study import GeneratorRecord
 from benchmarker.results.trails import FINGERPRINT, differing_entries, first_difference
 from benchmarker.run.launcher import cell_job, generator_job, launch
 from benchmarker.study.layout import PLAN_FILE, RunPaths
@@ -23,22 +21,6 @@ from benchmarker.study.protocol import CellJob
 from benchmarker.trail import TRAIL_FILE
 
 LINK = "generator"
-
-
-def require_generators(
-    cells: Sequence[CellRecord], generators: Mapping[str, GeneratorRecord], plugins: Plugins
-) -> None:
-    """Refuse to judge cells whose generators' plugins are not installed.
-
-    Raises
-    ------
-    UnknownPluginError
-        Naming the first plugin that is missing.
-    """
-    for cell in cells:
-        generator = generators.get(cell.spec.arm.generator or "")
-        if generator is not None:
-            plugins.generator(generator.spec.generator.name)
 
 
 def check_generator(link: GeneratorLink, key: str, generator: GeneratorRecord | None) -> Iterator[Finding]:
@@ -67,7 +49,7 @@ def check_generator(link: GeneratorLink, key: str, generator: GeneratorRecord | 
     try:
         trail = read_trail(folder)
     except StorageError as error:
-        yield Finding(link=LINK, file=file, text=str(error))
+        yield Finding(link=LINK, file=file, text=str(error), compared=not is_unreadable(error))
         return
     if (broken := trail.broken_link()) is not None:
         yield Finding(link=LINK, file=file, text=f"was changed at {broken!r}")
@@ -84,14 +66,12 @@ def check_generator(link: GeneratorLink, key: str, generator: GeneratorRecord | 
 
 
 def _check_weights(folder: Path, expected: str) -> Iterator[Finding]:
-    import numpy as np
-
     file = epoch_weights_file(max(saved_epochs(folder), default=0))
     try:
-        with np.load(folder / file, allow_pickle=False) as arrays:
-            found = digest_arrays((str(k), arrays[name]) for k, name in enumerate(sorted(arrays.files)))
-    except (OSError, ValueError) as error:
-        yield Finding(link=LINK, file=f"{folder.name}/{file}", text=f"the weights cannot be read: {error}")
+        found = weights_digest(folder / file)
+    except StorageError as error:
+        text, compared = str(error), not is_unreadable(error)
+        yield Finding(link=LINK, file=f"{folder.name}/{file}", text=text, compared=compared)
         return
     if found != expected:
         yield Finding(link=LINK, file=f"{folder.name}/{file}", text="holds weights that the trail does not cover")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from benchmarker.audit.bands import RESAMPLES, STANDARD_ERRORS, MetricComparison
-from benchmarker.audit.verdicts import BITWISE, DIFFERS, INTACT, TOLERATED, UNDECIDED, AuditReport, CellAudit
+from benchmarker.audit.verdicts import BITWISE, DIFFERS, INTACT, TOLERATED, UNCHECKED, AuditReport, CellAudit
 from benchmarker.results.trails import Entry
 
 MEANING: Mapping[str, str] = {
@@ -19,7 +19,10 @@ MEANING: Mapping[str, str] = {
         "runs' predictions. A change that small supports no statement about the networks"
     ),
     DIFFERS: "the recorded results do not reproduce; the first link that differs shows where the two runs diverge",
-    UNDECIDED: "a re-run did not finish, which says nothing about the results; find out why, and audit again",
+    UNCHECKED: (
+        "something could not be compared, which says nothing about the results: provide what is missing, and audit "
+        "again; everything else was checked"
+    ),
     INTACT: "every file is what the trail of its run covers; nothing was trained",
 }
 _SHOWN = 8  # entries of one kind in a report for people; JSON holds all
@@ -170,7 +173,7 @@ _CLASSES: Mapping[str, str] = {
     BITWISE: "good",
     INTACT: "good",
     TOLERATED: "tolerated",
-    UNDECIDED: "tolerated",
+    UNCHECKED: "tolerated",
     DIFFERS: "bad",
 }
 

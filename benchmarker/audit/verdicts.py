@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarker.audit.bands import MetricComparison
@@ -19,11 +20,11 @@ DIFFERS = "differs"
 INTACT = "intact"
 """Verdict on files alone: nothing was trained."""
 
-UNDECIDED = "no verdict"
-"""The re-run did not finish, which says nothing about the results."""
+UNCHECKED = "unchecked"
+"""Something could not be compared: a plugin or memory was missing, or a re-run did not finish. That is no fault."""
 
-EXIT_CODES: Mapping[str, int] = {BITWISE: 0, INTACT: 0, TOLERATED: 3, UNDECIDED: 2, DIFFERS: 1}
-_FROM_WORST = (DIFFERS, UNDECIDED, TOLERATED, INTACT, BITWISE)
+EXIT_CODES: Mapping[str, int] = {BITWISE: 0, INTACT: 0, TOLERATED: 3, UNCHECKED: 2, DIFFERS: 1}
+_FROM_WORST = (DIFFERS, UNCHECKED, TOLERATED, INTACT, BITWISE)
 FORMAT = 1
 # Links before any training, which are the same in every environment.
 _INPUTS = ("cell", "data", "split")
@@ -31,7 +32,7 @@ _INPUTS = ("cell", "data", "split")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A file of a study that contradicts the trail of its run.
+    """A file of a study that contradicts the trail of its run, or that could not be compared with it.
 
     Parameters
     ----------
@@ -40,16 +41,25 @@ class Finding:
     file : str
         Name of the file.
     text : str
-        What is wrong with it.
+        What is wrong with it, or why it could not be compared.
+    compared : bool
+        Whether it was compared; otherwise it is neither right nor wrong.
     """
 
     link: str
     file: str
     text: str
+    compared: bool = True
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | bool]:
         """Return the finding as JSON."""
-        return {"link": self.link, "file": self.file, "text": self.text}
+        return {"link": self.link, "file": self.file, "text": self.text, "compared": self.compared}
+
+
+def is_unreadable(error: BaseException) -> bool:
+    """Whether an error, or its cause, says that a file exists but the system does not let it be read."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(cause, OSError) and cause.errno not in {None, errno.ENOENT, errno.ENOTDIR}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +70,8 @@ class CellAudit:
     ----------
     name, key : str
         Model, arm and seed, and digest of the settings.
-    verdict : {"bitwise", "within tolerance", "differs", "intact", "no verdict"}
-        ``"intact"`` where nothing was trained, ``"no verdict"`` where a re-run did not finish.
+    verdict : {"bitwise", "within tolerance", "differs", "intact", "unchecked"}
+        ``"intact"`` where nothing was trained, ``"unchecked"`` where something could not be compared.
     summary : str
         Verdict in one sentence.
     environment : tuple of Entry
@@ -89,8 +99,8 @@ class CellAudit:
     @property
     def first_link(self) -> str:
         """First link that differs, with its part; empty if none does."""
-        if self.findings:
-            return self.findings[0].link
+        if contradicted := [finding for finding in self.findings if finding.compared]:
+            return contradicted[0].link
         return self.difference.name if self.difference else ""
 
     def to_json(self) -> dict[str, Any]:
@@ -142,12 +152,13 @@ class AuditReport:
     @property
     def verdict(self) -> str:
         """Worst verdict of any cell."""
-        found = {cell.verdict for cell in self.cells} | ({DIFFERS} if self.findings else set())
+        found = {cell.verdict for cell in self.cells}
+        found |= {DIFFERS if finding.compared else UNCHECKED for finding in self.findings}
         return next(verdict for verdict in _FROM_WORST if verdict in found)
 
     @property
     def exit_code(self) -> int:
-        """0 for bitwise or intact, 3 within tolerance, 1 if anything differs, 2 if a re-run did not finish."""
+        """0 for bitwise or intact, 3 within tolerance, 1 if anything differs, 2 if something is unchecked."""
         return EXIT_CODES[self.verdict]
 
     def counts(self) -> dict[str, int]:
@@ -217,7 +228,9 @@ def judge_files(cell: CellRecord, findings: tuple[Finding, ...]) -> CellAudit:
     """Return the verdict on the files of a run alone."""
     if not findings:
         return _audit(cell, INTACT, "all files are what the trail covers")
-    first = findings[0]
+    first = next((finding for finding in findings if finding.compared), None)
+    if first is None:
+        return judge_unchecked(cell, f"{findings[0].file}: {findings[0].text}", findings)
     return CellAudit(
         name=cell.name,
         key=cell.key,
@@ -225,6 +238,20 @@ def judge_files(cell: CellRecord, findings: tuple[Finding, ...]) -> CellAudit:
         summary=f"its files are not what its run wrote: {first.file} contradicts the link {first.link!r}",
         findings=findings,
     )
+
+
+def judge_unchecked(cell: CellRecord, reason: str, findings: tuple[Finding, ...] = ()) -> CellAudit:
+    """Return the verdict on a cell that could not be compared, which says nothing about its results."""
+    summary = f"could not be checked: {' '.join(reason.split())}"
+    return CellAudit(name=cell.name, key=cell.key, verdict=UNCHECKED, summary=summary, findings=findings)
+
+
+def judge_together(files: CellAudit, rerun: CellAudit) -> CellAudit:
+    """Return the verdict on a cell whose files, or whose re-run, could not be compared in every part."""
+    if rerun.verdict == DIFFERS or files.verdict != UNCHECKED:
+        return rerun
+    summary = f"{files.summary}; run again, it is {rerun.verdict}"
+    return replace(rerun, verdict=UNCHECKED, summary=summary, findings=files.findings)
 
 
 def judge_other_data(cell: CellRecord, digest: str) -> CellAudit:
@@ -237,7 +264,7 @@ def judge_other_data(cell: CellRecord, digest: str) -> CellAudit:
 
 def judge_failure(cell: CellRecord, kind: str, message: str) -> CellAudit:
     """Return the verdict on a finished cell whose re-run failed: a result only if the training diverged."""
-    verdict = DIFFERS if kind == DivergedError.kind else UNDECIDED
+    verdict = DIFFERS if kind == DivergedError.kind else UNCHECKED
     return _audit(cell, verdict, f"the re-run failed ({kind}): {' '.join(message.split())}")
 
 

@@ -51,7 +51,8 @@ def audit(
 
     Then cells are run again in another folder, and the verdict is "bitwise" (0), "within tolerance" (3) if another
     environment gives other bits but metrics within their bands, or "differs" (1), with the first link that differs and
-    its usual cause. Without a verdict the exit code is 2. The study itself is never changed.
+    its usual cause. What cannot be compared, for want of a plugin, memory or the images, is "unchecked" (2), and
+    everything else is checked. The study itself is never changed.
     """
     from benchmarker.audit import audit_study
     from benchmarker.audit.render import render
@@ -73,6 +74,8 @@ def audit(
     except BenchmarkerError as error:
         # Exit code 1 means that results differ; an audit that fails must not look like one with that verdict.
         raise ConfigurationError(str(error)) from error
+    except MemoryError as error:
+        raise ConfigurationError("memory ran out before anything was compared; use a larger machine") from error
     except KeyboardInterrupt as error:
         echo("interrupted: the audit has no verdict", err=True)
         return exit_code(error)

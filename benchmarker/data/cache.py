@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from benchmarker.errors import DataError, StorageError
 from benchmarker.files import publish, storage_error
 from benchmarker.locks import is_locked, lock
 from benchmarker.paths import CACHE_VARIABLE, cache_folder
+
+Waiting = Callable[[], AbstractContextManager[object]]
+"""Returns a context that is entered while another process is waited for."""
 
 
 def cache_error(error: OSError | StorageError, path: Path) -> StorageError:
@@ -36,7 +39,14 @@ def cache_error(error: OSError | StorageError, path: Path) -> StorageError:
     return StorageError(f"{known} ({CACHE_VARIABLE} names another folder for the cache)")
 
 
-def produce(name: str, key: Any, write: Callable[[Path], object], *, root: Path | None = None) -> Path:
+def produce(
+    name: str,
+    key: Any,
+    write: Callable[[Path], object],
+    *,
+    root: Path | None = None,
+    waiting: Waiting = nullcontext,
+) -> Path:
     """Return a cached folder, calling ``write(folder)`` only if it does not exist yet.
 
     Parameters
@@ -49,6 +59,8 @@ def produce(name: str, key: Any, write: Callable[[Path], object], *, root: Path 
         Fills the empty folder that it is given.
     root : Path, optional
         Folder to use instead of `cache_folder` ().
+    waiting : callable
+        Returns a context in which the function waits for another process that writes the folder, if there is one.
 
     Raises
     ------
@@ -73,7 +85,7 @@ def produce(name: str, key: Any, write: Callable[[Path], object], *, root: Path 
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with lock(folder.with_suffix(".lock")):
+        with lock(folder.with_suffix(".lock"), waiting=waiting):
             if not folder.is_dir():
                 _write_aside(folder, write)
     except StorageError as error:

@@ -6,6 +6,7 @@ on standard output, and leaves standard error to libraries.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -23,6 +24,7 @@ from pydantic import ValidationError
 
 from benchmarker import backends, errors
 from benchmarker.containment import describe
+from benchmarker.digests import digest_arrays
 from benchmarker.discovery import installed
 from benchmarker.disk import require_free
 from benchmarker.errors import BenchmarkerError, PluginError, StorageError
@@ -30,6 +32,8 @@ from benchmarker.files import storage_error
 from benchmarker.generation.run_files import GeneratorTrail, epoch_weights_file
 from benchmarker.randomness import Stream
 from benchmarker.record import Record
+from benchmarker.study.links import DigestLink, GeneratorLink, write_trail
+from benchmarker.trail import Trail
 
 IMAGES_FILE = "images.f32"
 REQUEST_FILE = "request.npz"
@@ -49,6 +53,11 @@ class Request:
 
     targets: NDArray[Any]
     attributes: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows."""
+        return digest_arrays({"targets": self.targets, **dict(sorted(self.attributes.items()))})
 
     def save(self, file: IO[bytes]) -> None:
         """Write the rows; the same rows always give the same bytes."""
@@ -188,7 +197,7 @@ def main() -> int:
 
 
 def draw(job: DrawingJob) -> None:
-    """Write the images of a job into its folder, in constant memory."""
+    """Write the images of a job into its folder, in constant memory, with a trail that covers them."""
     trail = GeneratorTrail.read(job.run)
     spec = trail.spec
     request = Request.read(job.folder / REQUEST_FILE)
@@ -197,14 +206,32 @@ def draw(job: DrawingJob) -> None:
     backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
 
     # Keras starts slowly: errors that can be found without it are found before.
-    from benchmarker.generation.model import Sampler, build_generator, load_weights
+    from benchmarker.generation.model import Sampler, build_generator, digest_variables, load_weights
 
     model = build_generator(installed(), spec, trail.conditions, job.shape)
-    load_weights(model, job.run / epoch_weights_file(job.epoch or spec.generator.epochs))
+    epoch = job.epoch or spec.generator.epochs
+    file = job.run / epoch_weights_file(epoch)
+    load_weights(model, file)
+    if epoch == spec.generator.epochs and digest_variables(model.sampling_variables) != trail.weights:
+        raise StorageError(f"{file}: holds weights that its trail does not cover; run its study again with --force")
     noise = Stream(job.stream.purpose, **job.stream.axes)
+    written = hashlib.sha256()
     with (job.folder / IMAGES_FILE).open("wb") as stream:
         for images in Sampler(model, job.shape)(conditions, noise):
-            stream.write(np.ascontiguousarray(images, dtype="<f4").data)
+            pixels = np.ascontiguousarray(images, dtype="<f4").data.cast("B")
+            written.update(pixels)
+            stream.write(pixels)
+    write_trail(job.folder, samples_trail(trail.link, request, job.stream, written.hexdigest()))
+
+
+def samples_trail(generator: GeneratorLink, request: Request, stream: StreamChoice, images: str) -> Trail:
+    """Return the trail of drawn images: what they were drawn with and for, and the SHA-256 of their file."""
+    trail = Trail()
+    trail.add("generator", generator.to_json())
+    trail.add("conditions", DigestLink(digest=request.digest).to_json())
+    trail.add("noise", stream.to_json())
+    trail.add("images", DigestLink(digest=images).to_json())
+    return trail
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from benchmarker.randomness import Stream
 from benchmarker.study.fingerprint import Fingerprint, fingerprint
 from benchmarker.study.layout import COSTS_FILE, HISTORY_FILE, METRICS_FILE
 from benchmarker.study.links import CellLink, ConditionsLink, DigestLink, TrainingSetLink, read_trail, write_trail
-from benchmarker.study.protocol import Built, EventHandler, GeneratorJob, Scoring
+from benchmarker.study.protocol import Built, EventHandler, GeneratorJob, Scoring, waiting
 from benchmarker.study.runs import (
     GeneratorCosts,
     GeneratorMetrics,
@@ -113,7 +113,10 @@ def train_generator(job: GeneratorJob, send: EventHandler) -> GeneratorOutcome:
         folder,
         lambda: _train(context, folder, send),
         use_cache=job.cache,
+        waiting=lambda: waiting("the generator, which another study trains", send),
     )
+    if not trained:
+        _write_conditions(context, folder)  # those of this study's images, whatever the cache holds
     load_weights(context.model, folder / epoch_weights_file(epochs))
     context.digests["weights"] = digest_variables(context.model.sampling_variables)
     record = GeneratorTrainingRecord.read(folder / TRAINING_FILE)
@@ -199,8 +202,7 @@ def _train(context: _GeneratorContext, folder: Path, send: EventHandler) -> None
     columns = list(progress.history[0])
     rows = ([str(int(row["epoch"])), *(repr(row[name]) for name in columns[1:])] for row in progress.history)
     write_csv(folder / HISTORY_FILE, columns, rows)
-    with atomic_write(folder / CONDITIONS_FILE) as stream:
-        Request(targets=context.train.targets, attributes=context.train.attributes).save(stream)
+    _write_conditions(context, folder)
     write_trail(folder, trainer.trail)
     seconds = math.fsum(progress.seconds)
     images = trainer.steps_per_epoch * trainer.batch_size * len(progress.history)
@@ -211,6 +213,11 @@ def _train(context: _GeneratorContext, folder: Path, send: EventHandler) -> None
         training_images_per_second=images / seconds if seconds > 0 else 0.0,
     )
     GeneratorTrainingRecord(final=progress.history[-1], costs=costs).write(folder / TRAINING_FILE)
+
+
+def _write_conditions(context: _GeneratorContext, folder: Path) -> None:
+    with atomic_write(folder / CONDITIONS_FILE) as stream:
+        Request(targets=context.train.targets, attributes=context.train.attributes).save(stream)
 
 
 def _parameters(model: GenerativeModel) -> GeneratorParameters:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,8 +15,8 @@ from typing import Self
 from pydantic import ValidationError
 
 from benchmarker.contracts.generation import ConditionSpace
-from benchmarker.data.cache import held, produce
-from benchmarker.digests import digest_json
+from benchmarker.data.cache import Waiting, held, produce
+from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.errors import DataError, StorageError
 from benchmarker.files import copy_file
 from benchmarker.locks import lock
@@ -109,8 +110,58 @@ class GeneratorTrail:
         return GeneratorLink(key=self.key, weights=self.weights)
 
 
+def require_intact(run: Path, key: str) -> None:
+    """Compare the run of a generator with its trail, before anything is made of it.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run, of a study or of the cache.
+    key : str
+        Key that the generator must have.
+
+    Raises
+    ------
+    StorageError
+        If the trail is broken or that of another generator, or the last weights are not those that it covers.
+    """
+    chain = read_trail(run)
+    if (broken := chain.broken_link()) is not None:
+        raise StorageError(f"{run}: its trail was changed at {broken!r}; run its study again with --force")
+    trail = GeneratorTrail.read(run)
+    if trail.key != key or trail.spec.key != key:
+        raise StorageError(f"{run}: holds another generator than the plan says; run its study again with --force")
+    file = run / epoch_weights_file(trail.spec.generator.epochs)
+    if weights_digest(file) != trail.weights:
+        raise StorageError(f"{file}: holds weights that its trail does not cover; run its study again with --force")
+
+
+def weights_digest(file: Path) -> str:
+    """Return the SHA-256 of a generator's weights, as its trail holds it.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read.
+    """
+    import numpy as np
+
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return digest_arrays((str(k), arrays[name]) for k, name in enumerate(sorted(arrays.files)))
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise StorageError(f"{file}: the weights cannot be read: {error}") from error
+
+
 def train_or_copy(
-    key: str, fingerprint: str, code: str, folder: Path, train: Callable[[], None], *, use_cache: bool
+    key: str,
+    fingerprint: str,
+    code: str,
+    folder: Path,
+    train: Callable[[], None],
+    *,
+    use_cache: bool,
+    waiting: Waiting = nullcontext,
 ) -> bool:
     """Fill a run folder with a trained generator.
 
@@ -125,6 +176,8 @@ def train_or_copy(
         Trains the generator there.
     use_cache : bool
         Whether a generator that another study trained will do; an audit trains its own.
+    waiting : callable
+        Returns a context in which the function waits for another process that trains the generator.
 
     Returns
     -------
@@ -136,10 +189,8 @@ def train_or_copy(
         return True
     name = {"generator": key, "fingerprint": fingerprint, "code": code}
     cached = cache_folder() / _CACHE_NAME / digest_json(name)[:32]
-    with _one_process(cached):
-        if cached.is_dir():
-            with held(cached):
-                _copy(cached, folder)
+    with _one_process(cached, waiting):
+        if _copied(cached, folder, key):
             return False
         train()
         try:
@@ -149,12 +200,28 @@ def train_or_copy(
     return True
 
 
+def _copied(cached: Path, folder: Path, key: str) -> bool:
+    """Copy a generator from the cache, where there is one that is what its trail covers; remove any other."""
+    with held(cached):
+        if not cached.is_dir():
+            return False
+        try:
+            require_intact(cached, key)
+        except StorageError as error:
+            logger.warning("the cached generator cannot be used, and is trained anew: %s", error)
+            shutil.rmtree(cached, ignore_errors=True)
+            return False
+        _copy(cached, folder)
+    require_intact(folder, key)  # the cache may have changed meanwhile
+    return True
+
+
 @contextmanager
-def _one_process(cached: Path) -> Iterator[None]:
+def _one_process(cached: Path, waiting: Waiting) -> Iterator[None]:
     """Let one process train a generator while others wait for it, where the cache can be written."""
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        held_lock = lock(cached.with_suffix(".training.lock"))
+        held_lock = lock(cached.with_suffix(".training.lock"), waiting=waiting)
     except (OSError, StorageError):
         yield
         return

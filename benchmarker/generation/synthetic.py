@@ -6,6 +6,7 @@ reported to need may depend on whether it was the first to ask for them.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,22 +16,26 @@ from numpy.typing import NDArray
 
 from benchmarker.contracts.images import Attribute, LabelledImages, TrainingSet
 from benchmarker.contracts.tasks import Classification, Task
-from benchmarker.data.cache import held, produce
-from benchmarker.digests import digest_arrays, digest_code
+from benchmarker.data.cache import Waiting, held, produce
+from benchmarker.digests import digest_code, digest_file
 from benchmarker.discovery import installed
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.generation.conditions import bootstrap, class_sizes, shares
-from benchmarker.generation.drawing import IMAGES_FILE, Request, StreamChoice, draw_in_process
+from benchmarker.generation.drawing import IMAGES_FILE, Request, StreamChoice, draw_in_process, samples_trail
 from benchmarker.generation.run_files import GeneratorTrail
 from benchmarker.randomness import Stream
 from benchmarker.record import Json
 from benchmarker.registry.generated import NOT_BALANCED, unlabelled
 from benchmarker.study.fingerprint import Fingerprint
+from benchmarker.study.links import GeneratorLink, read_trail
 from benchmarker.study.specs import GeneratedSpec
 from benchmarker.training.sets import PartSet
 
 VERSION = 1
 """Raised when the same request would give other images."""
+
+_LAYOUT = 2
+"""Raised when the same images are kept in other files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,7 @@ def with_generated(
     seed: int,
     fingerprint: Fingerprint,
     root: Path | None = None,
+    waiting: Waiting = nullcontext,
 ) -> TrainingSet:
     """Return a training set of real and synthetic images.
 
@@ -130,6 +136,8 @@ def with_generated(
         Fingerprint of this process: samples of another environment may have other bits.
     root : Path, optional
         Folder where the samples are kept instead of the cache; an audit draws its own.
+    waiting : callable
+        Returns a context in which the function waits for another process that draws the samples.
 
     Raises
     ------
@@ -146,29 +154,53 @@ def with_generated(
     rows = bootstrap(real.task, real.targets, counts, Stream("generated", seed=seed))
     key = {
         "version": VERSION,
+        "layout": _LAYOUT,
         # The other plugins of the cell do not touch the samples, which all its networks share.
         "fingerprint": fingerprint.environment,
         "code": digest_code(installed().generator(trail.spec.generator.name).builder),
         **trail.link.to_json(),
     }
-    synthetic = _drawn(real, rows, run, key, seed=seed, root=root)
+    synthetic = _drawn(real, rows, run, trail.link, key, seed=seed, root=root, waiting=waiting)
     return MixedSet(real, synthetic) if mixture.real else synthetic
 
 
-def _drawn(real: PartSet, rows: NDArray[np.int64], run: Path, key: Json, *, seed: int, root: Path | None) -> PartSet:
+def _drawn(
+    real: PartSet,
+    rows: NDArray[np.int64],
+    run: Path,
+    generator: GeneratorLink,
+    key: Json,
+    *,
+    seed: int,
+    root: Path | None,
+    waiting: Waiting,
+) -> PartSet:
     """Return images drawn for the targets and attributes of some rows, from the cache where they are there."""
     attributes = {name: np.asarray(values[rows]) for name, values in sorted(real.attributes.items())}
     request = Request(targets=np.asarray(real.targets[rows]), attributes=attributes)
-    conditions = digest_arrays({"targets": request.targets, **attributes})
     noise = StreamChoice(purpose="generated-noise", axes={"seed": seed})
 
     def write(folder: Path) -> None:
         draw_in_process(run, folder, request, real.image_shape, stream=noise)
 
-    key = {**key, "conditions": conditions, "noise": [noise.purpose, noise.axes]}
-    folder = produce("samples", key, write, root=root)
+    key = {**key, "conditions": request.digest, "noise": [noise.purpose, noise.axes]}
+    folder = produce("samples", key, write, root=root, waiting=waiting)
     with held(folder):
+        found = samples_trail(generator, request, noise, _digest(folder / IMAGES_FILE))
+        if read_trail(folder).to_json() != found.to_json():
+            raise _damaged(folder, "they are not what their trail covers")
         return _open_samples(folder, real.task, request, real.image_shape)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except OSError as error:
+        raise _damaged(path.parent, error) from error
+
+
+def _damaged(folder: Path, reason: object) -> StorageError:
+    return StorageError(f"{folder}: these samples are damaged ({reason}); remove the folder and run again")
 
 
 def _open_samples(folder: Path, task: Task, request: Request, image_shape: tuple[int, int, int]) -> PartSet:
@@ -176,7 +208,7 @@ def _open_samples(folder: Path, task: Task, request: Request, image_shape: tuple
     try:
         images = np.memmap(folder / IMAGES_FILE, dtype="<f4", mode="r", shape=(n, *image_shape))
     except (OSError, ValueError) as error:
-        raise StorageError(f"{folder}: these samples are damaged ({error}); remove the folder and run again") from error
+        raise _damaged(folder, error) from error
     labelled = LabelledImages(
         task=task,
         images=images,

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from benchmarker.contracts.images import SkippedImage
 from benchmarker.contracts.tasks import Task
 from benchmarker.errors import StorageError
-from benchmarker.record import explain
+from benchmarker.record import Json, Record, explain
 from benchmarker.results.index import FEWEST_RUNS, RunIndex, RunSummary, Status, load_index, stamp
 from benchmarker.results.run_summaries import (
     MalformedError,
@@ -42,7 +42,15 @@ from benchmarker.study.layout import (
     run_name,
 )
 from benchmarker.study.opening import require_ordinary
-from benchmarker.study.plan import DatasetRecord, PlanEntry, PlanHeader, PlanOutline, read_outline
+from benchmarker.study.plan import (
+    DatasetRecord,
+    PlanEntry,
+    PlanHeader,
+    PlannedCell,
+    PlannedGenerator,
+    PlanOutline,
+    read_outline,
+)
 from benchmarker.study.runs import (
     MANIFEST,
     CellCosts,
@@ -55,6 +63,8 @@ from benchmarker.study.runs import (
 from benchmarker.study.specs import CellSpec, GeneratorSpec
 
 S = TypeVar("S", CellSpec, GeneratorSpec)
+P = TypeVar("P", PlannedCell, PlannedGenerator)
+M = TypeVar("M", bound=Record)
 T = TypeVar("T")
 
 _LONG_PLAN_BYTES = 1_000_000
@@ -155,9 +165,15 @@ class _Record:
         except (MalformedError, OSError) as error:
             raise StorageError(f"{self.path}: changed while it was read: {error}") from error
 
+    def _planned(self, model: type[P]) -> P:
+        return self._validated(model, self.entry.model_dump())
+
     def _spec(self, model: type[S]) -> S:
+        return self._validated(model, self.entry.spec)
+
+    def _validated(self, model: type[M], content: Json) -> M:
         try:
-            return model.model_validate(self.entry.spec)
+            return model.model_validate(content)
         except ValidationError as error:
             raise StorageError(
                 f"{PLAN_FILE}: specification of {self.name}: {explain(error)}. Restore the plan from a copy"
@@ -187,6 +203,10 @@ class CellRecord(_Record):
     def spec(self) -> CellSpec:
         """Everything that the key is made from."""
         return self._spec(CellSpec)
+
+    def planned(self) -> PlannedCell:
+        """Return the cell as it can be run again."""
+        return self._planned(PlannedCell)
 
     @property
     def evaluations(self) -> Mapping[str, Mapping[str, float]]:
@@ -226,6 +246,10 @@ class GeneratorRecord(_Record):
     path : str
         Path of the training; empty if there is none.
     """
+
+    def planned(self) -> PlannedGenerator:
+        """Return the generator as it can be trained again."""
+        return self._planned(PlannedGenerator)
 
     @property
     def label(self) -> str:

@@ -13,14 +13,14 @@ from benchmarker.digests import digest_file
 from benchmarker.disk import reserve
 from benchmarker.errors import StorageError
 from benchmarker.files import write_csv
-from benchmarker.generation.run_files import GeneratorTrail
+from benchmarker.generation.run_files import GeneratorTrail, require_intact
 from benchmarker.generation.synthetic import with_generated
 from benchmarker.randomness import Stream
 from benchmarker.run.cell_context import CellContext
 from benchmarker.run.scoring import test_checkpoints, write_costs
 from benchmarker.study.layout import CHECKPOINTS, HISTORY_FILE, METRICS_FILE, Checkpoint, weights_file
 from benchmarker.study.links import CellLink, DigestLink, PredictionsLink, TrainingSetLink, WeightsLink, write_trail
-from benchmarker.study.protocol import EpochDone, EventHandler, Note, Resumed, StepDone
+from benchmarker.study.protocol import EpochDone, EventHandler, Note, Resumed, StepDone, waiting
 from benchmarker.study.space import WEIGHTS_OVERHEAD_BYTES
 from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights, copies_together
@@ -36,7 +36,7 @@ def train_cell(context: CellContext, folder: Path, send: EventHandler) -> None:
 
     Continues from the newest snapshot in the folder, if there is one of this environment.
     """
-    train = expand(_training_part(context), context.applied, context.seed, "train")
+    train = expand(_training_part(context, send), context.applied, context.seed, "train")
     validation: TrainingSet = context.part("validation")
     if context.spec.arm.augment_validation:
         validation = expand(validation, context.applied, context.seed, "validation")
@@ -75,11 +75,12 @@ def test_cell(context: CellContext, folder: Path, weights: Mapping[Checkpoint, P
     write_costs(context, folder, {})
 
 
-def _training_part(context: CellContext) -> TrainingSet:
+def _training_part(context: CellContext, send: EventHandler) -> TrainingSet:
     """Return the images that augmentations begin with: the real ones, and those of the arm's generator."""
     generator, generated = context.generator, context.spec.arm.generated_images
     if generator is None or generated is None:
         return context.part("train")
+    require_intact(generator.folder, generated.generator)
     return with_generated(
         context.part("train"),
         generated,
@@ -87,6 +88,7 @@ def _training_part(context: CellContext) -> TrainingSet:
         seed=context.seed,
         fingerprint=context.fingerprint,
         root=generator.samples,
+        waiting=lambda: waiting("the images of its generator, which another cell draws", send),
     )
 
 

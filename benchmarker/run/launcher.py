@@ -17,7 +17,7 @@ from benchmarker.run.run_folders import WorkFolder
 from benchmarker.study.layout import LOG_FILE, Checkpoint, RunPaths
 from benchmarker.study.observer import CellOutcome
 from benchmarker.study.plan import Planned, PlannedCell, PlannedGenerator
-from benchmarker.study.protocol import EVENT, CellJob, EventHandler, GeneratorJob, GeneratorRun, Job
+from benchmarker.study.protocol import EVENT, CellJob, Event, EventHandler, GeneratorJob, GeneratorRun, Job, Waiting
 
 
 def cell_job(
@@ -156,8 +156,14 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
             raise
         watch = Watch(worker, conditions.timeout)
         watch.start()
+
+        def handle(event: Event) -> None:
+            if isinstance(event, Waiting):
+                (watch.proceed if event.over else watch.pause)()
+            on_event(event)
+
         try:
-            exchange(worker, job, on_event)
+            exchange(worker, job, handle)
             code = worker.wait()
         except BaseException:
             stop([worker])

@@ -21,6 +21,7 @@ COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.worker")
 
 _GRACE_SECONDS = 0.5
 _POLL_SECONDS = 0.02
+_WAITING_SECONDS = 0.2
 
 
 class StoppedError(Exception):
@@ -139,16 +140,43 @@ class Watch(threading.Thread):
         self.timed_out = False
         self._worker = worker
         self._timeout = timeout
+        self._began = time.monotonic()
+        self._waiting_since: float | None = None  # its clock stands still meanwhile
+        self._lock = threading.Lock()
+
+    def pause(self) -> None:
+        """Stop the clock: the worker waits for another process."""
+        with self._lock:
+            self._waiting_since = self._waiting_since or time.monotonic()
+
+    def proceed(self) -> None:
+        """Let the clock run on."""
+        with self._lock:
+            if self._waiting_since is not None:
+                self._began += time.monotonic() - self._waiting_since
+                self._waiting_since = None
 
     def run(self) -> None:
         """Watch."""
-        try:
-            self._worker.wait(self._timeout)
-        except subprocess.TimeoutExpired:
-            self.timed_out = True
-            stop([self._worker])
+        while not self.timed_out:
+            try:
+                self._worker.wait(self._seconds_left())
+                break
+            except subprocess.TimeoutExpired:
+                if self._seconds_left() == 0:
+                    self.timed_out = True
+                    stop([self._worker])
         _signal(self._worker, signal.SIGKILL)
         _end_descendants(self._worker)
+
+    def _seconds_left(self) -> float | None:
+        """Return how long the worker may go on, or how long to sleep while it waits; None without a limit."""
+        if self._timeout is None:
+            return None
+        with self._lock:
+            if self._waiting_since is not None:
+                return _WAITING_SECONDS
+            return max(0.0, self._began + self._timeout - time.monotonic())
 
 
 def stop(workers: Iterable[subprocess.Popen[bytes]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from benchmarker.discovery import Plugins
-from benchmarker.errors import PluginError, StorageError
+from benchmarker.errors import PluginError, StorageError, UnknownPluginError
 from benchmarker.files import PARTIAL_SUFFIX, make_folder, publish, storage_error
 from benchmarker.study.layout import (
     COSTS_FILE,
@@ -325,7 +325,7 @@ class ExistingRuns:
             return
         try:
             now = self._plugins.code(planned.spec.plugins)
-        except PluginError:  # a plugin that is not installed is reported elsewhere
+        except (PluginError, UnknownPluginError):  # a plugin that is not installed is reported elsewhere
             return
         changed = [
             name for name, code in now.items() if manifest.fingerprint.code.get(name, code.digest) != code.digest

@@ -20,7 +20,7 @@ from benchmarker.study.layout import Checkpoint, RunPaths
 from benchmarker.study.locks import claim
 from benchmarker.study.observer import CellOutcome, CellView, Observer
 from benchmarker.study.plan import Planned, PlannedCell, PlannedGenerator
-from benchmarker.study.protocol import Built, EpochDone, Event, Job, Note, Resumed, StepDone
+from benchmarker.study.protocol import Built, EpochDone, Event, Job, Note, Resumed, StepDone, Waiting
 from benchmarker.study.space import Forecast
 
 SavedWeights = Mapping[Checkpoint, Path]
@@ -246,6 +246,8 @@ class Runner:
                 self._observer.cell_epoch(view, event.epoch, event.epochs, event.values)
             case Resumed():
                 self._observer.message(f"{view.name}: resumes after epoch {event.epoch} of {event.epochs}")
+            case Waiting(over=False):
+                self._observer.message(f"{view.name}: waits for {event.what}")
             case Note():
                 self._observer.message(event.text)
 

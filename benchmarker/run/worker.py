@@ -7,6 +7,7 @@ a line; everything that libraries print goes to standard error, which the parent
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -44,6 +45,11 @@ _TRACEBACK_LENGTH = 20_000
 """Characters of a traceback in the manifest and the log; the file of the traceback holds all of it."""
 
 
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE}
+"""Errors of a disk, whoever's code met them. Any other one that came through a plugin is the plugin's: a file that it
+cannot find now will not be there at the next attempt either."""
+
+
 class _Reporter:
     """Writes events for the parent and, but for steps, into the run folder."""
 
@@ -70,6 +76,11 @@ def failure_kind(error: BaseException) -> str:
         return "out-of-memory"
     # Only code that is not ours raises `SystemExit` and its like in a worker, which no Ctrl-C reaches.
     return "crashed" if isinstance(error, Exception) and not blamed(error) else "plugin"
+
+
+def is_of_machine(error: OSError) -> bool:
+    """Whether the disk, and no plugin, is at fault for an error of the operating system."""
+    return error.errno in _MACHINE or not blamed(error)
 
 
 def failure_message(error: BaseException) -> str:
@@ -110,7 +121,7 @@ def _do(job: Job, send: EventHandler) -> int:
             case CellJob():
                 manifest = _run_cell(job, started, send)
     except BaseException as error:  # noqa: BLE001 - whatever a network or plugin raises ends this cell, not the study
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and is_of_machine(error):
             error = storage_error(error, job.folder)
         failed = FailedManifest(
             **identity(job.planned),

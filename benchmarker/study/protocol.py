@@ -5,7 +5,8 @@ Each is one line of JSON. All events but steps are also kept in the run's ``even
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -170,6 +171,18 @@ class Note(Record):
     """One sentence."""
 
 
+class Waiting(Record):
+    """The worker begins to wait for another process's work, or has waited; that time is not its own."""
+
+    event: Literal["waiting"] = "waiting"
+
+    what: str
+    """What it waits for, such as ``"the generator, which another study trains"``."""
+
+    over: bool
+    """Whether it has waited."""
+
+
 class Failed(Record):
     """The run failed; its manifest says the same."""
 
@@ -188,8 +201,18 @@ class Finished(Record):
     event: Literal["finished"] = "finished"
 
 
-Event = Built | Resumed | StepDone | EpochDone | Scoring | Note | Failed | Finished
+Event = Built | Resumed | StepDone | EpochDone | Scoring | Note | Waiting | Failed | Finished
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 EventHandler = Callable[[Event], None]
 """Takes an event: sends it to the parent in a worker, shows it there."""
+
+
+@contextmanager
+def waiting(what: str, send: EventHandler) -> Iterator[None]:
+    """Tell the parent that what happens within the block is waiting for another process."""
+    send(Waiting(what=what, over=False))
+    try:
+        yield
+    finally:
+        send(Waiting(what=what, over=True))

@@ -16,7 +16,7 @@ from benchmarker.results.study import Study, read_study
 from benchmarker.results.trails import Difference, Entry
 
 BITWISE = CellAudit(name="a/real/1", key="1" * 64, verdict="bitwise", summary="all 12 links are equal")
-CRASHED = CellAudit(name="d/real/1", key="4" * 64, verdict="no verdict", summary="the re-run failed (crashed)")
+CRASHED = CellAudit(name="d/real/1", key="4" * 64, verdict="unchecked", summary="the re-run failed (crashed)")
 TOLERATED = CellAudit(
     name="b/real/1",
     key="2" * 64,
@@ -61,7 +61,7 @@ def report(*cells: CellAudit, **changes: Any) -> AuditReport:
     [
         ((BITWISE,), "bitwise", 0),
         ((BITWISE, TOLERATED), "within tolerance", 3),
-        ((BITWISE, TOLERATED, CRASHED), "no verdict", 2),
+        ((BITWISE, TOLERATED, CRASHED), "unchecked", 2),
         ((BITWISE, CRASHED, TAMPERED), "differs", 1),
     ],
 )

@@ -153,8 +153,8 @@ def test_another_environment_with_equal_bits_is_tolerated() -> None:
 
 
 def test_a_crashed_rerun_gives_no_verdict_and_a_diverged_one_differs() -> None:
-    assert judge_failure(CELL, "crashed", "its process ended").verdict == "no verdict"
-    assert judge_failure(CELL, "out-of-memory", "no room").verdict == "no verdict"
+    assert judge_failure(CELL, "crashed", "its process ended").verdict == "unchecked"
+    assert judge_failure(CELL, "out-of-memory", "no room").verdict == "unchecked"
     assert judge_failure(CELL, "diverged", "the loss is NaN").verdict == "differs"
 
 

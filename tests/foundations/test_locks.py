@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,20 @@ def test_lock_in_a_missing_folder_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="nowhere"):
         try_lock(tmp_path / "nowhere" / "a.lock")
     assert not is_locked(tmp_path / "nowhere" / "a.lock")
+
+
+def test_waiting_happens_in_the_context_that_was_given(tmp_path: Path) -> None:
+    diary: list[str] = []
+
+    @contextlib.contextmanager
+    def waiting() -> Iterator[None]:
+        diary.append("waits")
+        held.release()
+        yield
+        diary.append("goes on")
+
+    with lock(tmp_path / "a.lock", waiting=waiting):
+        assert diary == []
+    held = lock(tmp_path / "a.lock")
+    with lock(tmp_path / "a.lock", waiting=waiting):
+        assert diary == ["waits", "goes on"]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarker.digests import digest_file
+from benchmarker.digests import digest_file, digest_json
 from benchmarker.errors import StorageError
 from benchmarker.generation.job import GeneratorOutcome, train_generator
-from benchmarker.study.protocol import EpochDone, Event, EventHandler, Resumed, StepDone
+from benchmarker.generation.run_files import require_intact, train_or_copy, weights_digest
+from benchmarker.locks import lock
+from benchmarker.paths import cache_folder
+from benchmarker.study.links import read_trail
+from benchmarker.study.protocol import EpochDone, Event, EventHandler, Resumed, StepDone, Waiting, waiting
 from tests.generation.conftest import SEED, Edited, MakeJob, make_images
 
 
@@ -56,6 +61,13 @@ def one(job: MakeJob, events: list[Event], tmp_path_factory: pytest.TempPathFact
     return folder
 
 
+def damage_weights(path: Path) -> None:
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    first = min(arrays)
+    np.savez(path, allow_pickle=False, **{**arrays, first: arrays[first] + 1})
+
+
 def head(run: Path) -> str:
     return str(json.loads((run / "trail.json").read_text())["links"][-1]["digest"])
 
@@ -85,7 +97,7 @@ def test_run_writes_the_documented_files(one: Path, events: list[Event]) -> None
     assert not any("GAN learnt" in str(event) for event in events)
 
 
-def test_another_study_copies_a_trained_generator_and_an_audit_trains_it_to_equal_bits(
+def test_another_study_copies_a_trained_generator_unless_the_cache_was_damaged(
     job: MakeJob, one: Path, tmp_path: Path
 ) -> None:
     events: list[Event] = []
@@ -94,10 +106,48 @@ def test_another_study_copies_a_trained_generator_and_an_audit_trains_it_to_equa
     assert not [event for event in events if isinstance(event, EpochDone)]
     assert bits(tmp_path / "two") == bits(one)
     assert json.loads((tmp_path / "two/costs.json").read_text())["trained"] is False
-    again = train(job, tmp_path / "audited", epochs=4)  # an audit does not look there
+    kept = cache_folder() / "generators"
+    (cached,) = (path.parent for path in kept.glob("*/trail.json") if read_trail(path.parent).head == head(one))
+    damage_weights(cached / "weights_epoch_0004.npz")
+    (cached / "conditions.npz").write_bytes(b"")
+    again = train(job, tmp_path / "audited", epochs=4, cache=True)  # what its trail does not cover is not used
     assert again.trained is True
     assert again.trail == about.trail == head(one)
     assert bits(tmp_path / "audited") == bits(one)
+    require_intact(cached, job(tmp_path, epochs=4).generator.key)
+
+
+def test_run_of_a_generator_is_compared_with_its_trail(job: MakeJob, one: Path, tmp_path: Path) -> None:
+    key = job(tmp_path, epochs=4).generator.key
+    run = tmp_path / "run"
+    shutil.copytree(one, run)
+    require_intact(run, key)
+    with pytest.raises(StorageError, match="holds another generator than the plan says"):
+        require_intact(run, "0" * 64)
+    damage_weights(run / "weights_epoch_0004.npz")
+    with pytest.raises(StorageError, match=r"weights_epoch_0004\.npz: holds weights that its trail does not cover"):
+        require_intact(run, key)
+    links = json.loads((run / "trail.json").read_text())
+    links["links"][-1]["content"]["digest"] = weights_digest(run / "weights_epoch_0004.npz")
+    (run / "trail.json").write_text(json.dumps(links))
+    with pytest.raises(StorageError, match="its trail was changed at 'final weights'"):
+        require_intact(run, key)
+
+
+def test_waiting_for_another_training_is_told_apart(isolated_cache: Path, tmp_path: Path) -> None:
+    """The launcher stops the clock of --timeout meanwhile."""
+    events: list[Event] = []
+    name = digest_json({"generator": "a", "fingerprint": "b", "code": "c"})[:32]
+    (isolated_cache / "generators").mkdir()
+    other = lock(isolated_cache / "generators" / f"{name}.training.lock")
+
+    def send(event: Event) -> None:
+        events.append(event)
+        if event == Waiting(what="it", over=False):
+            other.release()
+
+    assert train_or_copy("a", "b", "c", tmp_path, lambda: None, use_cache=True, waiting=lambda: waiting("it", send))
+    assert events == [Waiting(what="it", over=False), Waiting(what="it", over=True)]
 
 
 def test_killed_training_resumes_to_the_same_bits(

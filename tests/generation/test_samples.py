@@ -19,7 +19,7 @@ from benchmarker.contracts.tasks import Regression, RegressionTarget
 from benchmarker.errors import ConfigurationError, DataError, PluginError, StorageError
 from benchmarker.generation import drawing, synthetic
 from benchmarker.generation.conditions import bootstrap, encode, fit_conditions, shares
-from benchmarker.generation.drawing import REQUEST_FILE, DrawingJob, Request, StreamChoice, draw_in_process
+from benchmarker.generation.drawing import IMAGES_FILE, REQUEST_FILE, DrawingJob, Request, StreamChoice, draw_in_process
 from benchmarker.generation.job import train_generator
 from benchmarker.generation.model import SAMPLE_BATCH, Sampler, load_weights
 from benchmarker.generation.run_files import GeneratorTrail
@@ -199,6 +199,16 @@ def test_samples_are_drawn_once_and_shared(
     with edited():
         with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=FINGERPRINT)
     assert len(folders) == 3
+    pixels = folders[1].with_suffix("") / IMAGES_FILE
+    pixels.write_bytes(bytes(8) + pixels.read_bytes()[8:])
+    with pytest.raises(StorageError, match="these samples are damaged"):
+        with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=other, root=tmp_path / "audit")
+    weights = run / "weights_epoch_0002.npz"
+    with np.load(weights) as file:
+        changed = {name: file[name] + 1 for name in file.files}
+    np.savez(weights, allow_pickle=False, **changed)
+    with pytest.raises(StorageError, match="holds weights that its trail does not cover"):
+        with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=other, root=tmp_path / "other")
 
 
 def test_balancing_nothing_leaves_the_real_images(run: Path, real: PartSet) -> None:

@@ -74,19 +74,27 @@ def act(word: str, job: dict[str, Any]) -> None:
         event = {"event": "epoch", "epoch": int(value), "epochs": 9, "values": {"loss": 0.5}}
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
+    elif name == "waits":  # for another process, or has waited
+        event = {"event": "waiting", "what": "the generator", "over": value == "over"}
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
     elif name == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    elif name == "child":  # holds this process's output open
-        subprocess.Popen(["sleep", "600"])
-    elif name == "stray":  # a descendant in its own session, which signals to the worker's group miss
-        stray = subprocess.Popen(["sleep", "600"], start_new_session=True)
-        (Path(os.environ["QUICK_WORKER"]) / "stray").write_text(str(stray.pid))
+    elif name in {"child", "stray"}:
+        start(name)
     elif name == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     elif name == "code":
         os._exit(int(value))
     else:
         end(name, value, job)
+
+
+def start(name: str) -> None:
+    """Start a process that holds this one's output open, or one in its own session, which signals to the group miss."""
+    started = subprocess.Popen(["sleep", "600"], start_new_session=name == "stray")
+    if name == "stray":
+        (Path(os.environ["QUICK_WORKER"]) / "stray").write_text(str(started.pid))
 
 
 def end(status: str, kind: str, job: dict[str, Any]) -> None:

@@ -92,6 +92,13 @@ def test_cell_that_takes_too_long_times_out(quick: QuickStudy) -> None:
     assert quick.endings == {"slow": "ok"}
 
 
+def test_waiting_for_another_study_is_not_the_time_of_a_cell(quick: QuickStudy) -> None:
+    quick.script(patient=["waits sleep=4 waits=over ok"], slow=["waits waits=over sleep=600"])
+    done = quick.run("--timeout", "3", "--retries", "0", "--jobs", "2")
+    assert quick.endings == {"patient": "ok", "slow": "timeout"}
+    assert "waits for the generator" in done.stdout
+
+
 def test_killed_worker_with_living_children_does_not_hang(quick: QuickStudy) -> None:
     quick.script(mother=["child killed"])
     assert quick.run("--retries", "0").returncode == 1  # the child would live for ten minutes

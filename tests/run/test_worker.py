@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import re
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarker import DataError
-from benchmarker.run.worker import failure_kind, failure_message, shown_traceback
+from benchmarker.run.worker import failure_kind, failure_message, is_of_machine, shown_traceback
 from tests.fixture_plugins import install
 
 
@@ -51,7 +52,7 @@ def _raised_by_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch, statement: 
     module: types.ModuleType = importlib.import_module("blameworthy")
     try:
         module.call()
-    except (ValueError, MemoryError) as error:
+    except (ValueError, MemoryError, OSError) as error:
         return error
     raise AssertionError("the plugin did not fail")
 
@@ -66,6 +67,22 @@ def test_error_from_the_code_of_a_plugin_is_that_plugins_failure(
 
 def test_memory_that_a_plugin_asked_for_is_still_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert failure_kind(_raised_by_plugin(tmp_path, monkeypatch, "raise MemoryError")) == "out-of-memory"
+
+
+def test_file_that_a_plugin_lacks_is_its_own_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was taken for a full disk once, and the cell was run again at every start."""
+    error = _raised_by_plugin(tmp_path, monkeypatch, "open('/nowhere/weights.npz')")
+    assert isinstance(error, FileNotFoundError)
+    assert not is_of_machine(error)
+    assert failure_kind(error) == "plugin"
+    assert "weights.npz" in failure_message(error)
+
+
+def test_full_disk_is_not_the_fault_of_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = _raised_by_plugin(tmp_path, monkeypatch, f"raise OSError({errno.ENOSPC}, 'No space left on device')")
+    assert isinstance(error, OSError)
+    assert is_of_machine(error)
+    assert is_of_machine(FileNotFoundError(errno.ENOENT, "of the harness itself"))
 
 
 def test_long_message_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from benchmarker.study.protocol import (
     Resumed,
     Scoring,
     StepDone,
+    Waiting,
 )
 from benchmarker.study.space import DiskSpace
 from benchmarker.study.specs import GeneratorChoice, GeneratorSpec, GeneratorTraining, TrainingPartSpec
@@ -74,6 +75,7 @@ EVENTS: list[Event] = [
     EpochDone(epoch=2, epochs=3, values={"loss": 0.5}),
     Scoring(checkpoint="best"),
     Note(text="a note"),
+    Waiting(what="the generator", over=False),
     Failed(kind="diverged", message="the loss is NaN"),
     Finished(),
 ]
