@@ -1,4 +1,8 @@
-"""Which runs a row of the leaderboard averages: those that differ only in their seed and come from one environment."""
+"""Which runs a row of the leaderboard averages: those that differ only in their seed.
+
+They come from one environment, and their networks have the same number of parameters: a network whose code changed
+where no digest covers it, such as in a module outside its package, is another network.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +31,9 @@ class Group:
     variant : str
         Settings that distinguish the group from others of the same model and arm; usually empty.
     environment : str
-        Label of the environment, where the runs come from several.
+        Label of the environment, or of the size of the network, where the runs come from several.
     environments : tuple of (Fingerprint, tuple of CellRecord)
-        Finished cells by environment, in an order that depends only on the environments.
+        Finished cells by environment and by the number of parameters, in an order that depends only on these.
     """
 
     cells: tuple[CellRecord, ...]
@@ -60,12 +64,18 @@ def _group(cells: Sequence[CellRecord], prints: Fingerprints) -> Group:
 def _by_environment(
     finished: Sequence[CellRecord], prints: Fingerprints
 ) -> Iterator[tuple[Fingerprint, tuple[CellRecord, ...]]]:
-    found: dict[bytes, tuple[Fingerprint, list[CellRecord]]] = {}
+    found: dict[tuple[bytes, float], tuple[Fingerprint, list[CellRecord]]] = {}
     for cell in finished:
         if (fingerprint := cell.fingerprint) is not None:
-            found.setdefault(prints.key(fingerprint), (fingerprint, []))[1].append(cell)
+            key = (prints.key(fingerprint), n_parameters(cell))
+            found.setdefault(key, (fingerprint, []))[1].append(cell)
     for key in sorted(found):
         yield found[key][0], tuple(found[key][1])
+
+
+def n_parameters(cell: CellRecord) -> float:
+    """Return the number of parameters of the network of a finished cell."""
+    return cell.cost_values.get("parameters", 0)
 
 
 def _named(groups: Sequence[Group]) -> Sequence[Group]:
@@ -90,11 +100,24 @@ def split_by_environment(group: Group) -> list[Group]:
     """Split a group by the environments of its runs; each part keeps the planned denominator."""
     if len(group.environments) < 2:
         return [group]
-    labels = environment_labels([fingerprint for fingerprint, _ in group.environments])
+    labels = _labels(group)
     return [
         replace(group, finished=cells, environment=label)
         for label, (_, cells) in zip(labels, group.environments, strict=True)
     ]
+
+
+def _labels(group: Group) -> list[str]:
+    """Return a label for each part of a group: its environment, its number of parameters, or both."""
+    prints = Fingerprints()
+    keys = [prints.key(fingerprint) for fingerprint, _ in group.environments]
+    distinct = dict(zip(keys, (fingerprint for fingerprint, _ in group.environments), strict=True))
+    names = dict(zip(distinct, environment_labels(list(distinct.values())), strict=True))
+    sizes = [n_parameters(cells[0]) for _, cells in group.environments]
+    if len(set(sizes)) == 1:
+        return [names[key] for key in keys]
+    words = (f"{size:,.0f} parameters" for size in sizes)
+    return [", ".join(filter(None, (names[key], word))) for key, word in zip(keys, words, strict=True)]
 
 
 def split_by_training(group: Group) -> list[Group]:

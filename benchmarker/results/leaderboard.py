@@ -11,6 +11,7 @@ from benchmarker.errors import ConfigurationError
 from benchmarker.results.environments import Fingerprints, describe, differences
 from benchmarker.results.grouping import (
     Group,
+    n_parameters,
     planned_groups,
     split_by_environment,
     split_by_training,
@@ -238,6 +239,7 @@ def build_leaderboard(
             *study.notes,
             *study.dataset.caveats,
             *_environment_notes(planned),
+            *_size_notes(planned),
             *_untrained_notes(study),
             *_collapse_notes(study, checkpoints),
         ),
@@ -403,13 +405,27 @@ def _collapse_notes(study: Study, checkpoints: Sequence[str]) -> list[str]:
     return [f"collapsed: the network assigns every validation image to one class: {'; '.join(names)}"]
 
 
+def _size_notes(planned: Sequence[Group]) -> list[str]:
+    """Say which rows were split because the networks of a cell's seeds have different numbers of parameters."""
+    names = []
+    for group in planned:
+        sizes = sorted({n_parameters(cells[0]) for _, cells in group.environments})
+        if len(sizes) > 1:
+            counts = " / ".join(f"{size:,.0f}" for size in sizes)
+            names.append(f"{group.cells[0].model} in arm {group.cells[0].arm} ({counts} parameters)")
+    if not names:
+        return []
+    rows = "; ".join(names)
+    return [f"networks of different sizes are never averaged; each size has its own row: {rows}. Their code changed"]
+
+
 def _environment_notes(planned: Sequence[Group]) -> list[str]:
     """Say which rows were split, and how their environments differ; rows that differ alike share one note."""
     rows: dict[tuple[int, str], list[str]] = {}
     machines: dict[bytes, Fingerprint] = {}
     prints = Fingerprints()
     for group in planned:
-        found = [fingerprint for fingerprint, _ in group.environments]
+        found = list({prints.key(fingerprint): fingerprint for fingerprint, _ in group.environments}.values())
         for fingerprint in found:
             machines.setdefault(prints.key(fingerprint, plugins=False), fingerprint)
         if len(found) > 1:

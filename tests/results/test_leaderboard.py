@@ -187,6 +187,20 @@ def test_only_the_bug_fix_number_of_python_is_left_out(study: StudyFiles) -> Non
     assert [(row.environment, row.n) for row in best(study)] == [("python 3.12", 2), ("python 3.13", 1)]
 
 
+def test_networks_of_different_sizes_are_never_averaged(study: StudyFiles) -> None:
+    """Even if nothing else tells them apart."""
+    for seed, size in zip(SEEDS, (1200, 1200, 4300), strict=True):
+        parameters = {"total": size, "trainable": size, "convolutional": 0, "dense": size}
+        study.finish(study.cell("convxpress", seed), 90 + size / 1000, costs={"parameters": parameters})
+    found = board(study, checkpoints=("best",))
+    assert [(row.environment, row.n, row.planned, row.rank) for row in found.rows] == [
+        ("1,200 parameters", 2, 3, None),
+        ("4,300 parameters", 1, 3, None),
+    ]
+    (note,) = found.notes
+    assert "convxpress in arm real (1,200 / 4,300 parameters)" in note
+
+
 def test_rows_of_different_environments_are_noted(study: StudyFiles) -> None:
     for model, devices in (("convxpress", ["CPU"]), ("mcrgnet", ["NVIDIA H200"])):
         plugins = {"plugins": {f"architecture {model}": "somebody 1.0"}}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarker import open_results
+from benchmarker.cli.rendering import render
 from tests.fixture_plugins import SMALL_NETWORK, install
 
 
@@ -78,5 +79,11 @@ def test_edited_code_gives_two_rows_and_edited_data_none(edited: Edited) -> None
     assert [row.n for row in rows] == [1, 1]
     assert all(row.planned == 2 for row in rows)
     assert len({row.environment for row in rows}) == 2
+    sentence = "runs from 2 environments are never averaged; each environment has its own row: small in arm real"
+    assert sentence in said
+    for name in ("json", "html"):
+        rendered = render(open_results(edited.results), name)
+        assert sentence in rendered
+        assert "code of the architecture small" in rendered
     edited.change_cache()
     assert "holds other images or labels than the plan says" in edited.run("-s", "3", code=1)
