@@ -129,8 +129,9 @@ def _ordered(
     weights = None
     if context.training.class_weights == "balanced" and isinstance(context.data.task, Classification):
         weights = balanced_weights(train.targets, context.data.task.n_outputs)
-    n = len(_training_part(context))
-    neighbours = copies_together(n, len(train)) if context.training.batches == "neighbours" else None
+    neighbours = None
+    if context.training.batches == "neighbours":
+        neighbours = copies_together(len(_training_part(context, send)), len(train))
     progress = _EpochProgress(send)
     batches = OrderedBatches(
         train,
