@@ -14,7 +14,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -272,19 +272,32 @@ def _iterate(model: Any, path: Path, held_out: Pool, schedule: Schedule, order: 
 
 
 def _batches(images: NDArray[np.uint8], targets: NDArray[np.float32], order: NDArray[np.int64], batch_size: int) -> Any:
+    return _batches_class()(images, targets, order, batch_size)
+
+
+# Made once: a class is part of a reference cycle, so one made for each file would keep its images until the next
+# garbage collection, and memory would grow with the number of files.
+@cache
+def _batches_class() -> Any:
     import keras
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """Images of a file in a given order, scaled to [0, 1]."""
 
+        def __init__(
+            self, images: NDArray[np.uint8], targets: NDArray[np.float32], order: NDArray[np.int64], batch_size: int
+        ) -> None:
+            super().__init__()
+            self._images, self._targets, self._order, self._size = images, targets, order, batch_size
+
         def __len__(self) -> int:
-            return math.ceil(len(order) / batch_size)
+            return math.ceil(len(self._order) / self._size)
 
         def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            chosen = order[index * batch_size : (index + 1) * batch_size]
-            return images[chosen].astype(np.float32) / np.float32(255), targets[chosen][:, None]
+            chosen = self._order[index * self._size : (index + 1) * self._size]
+            return self._images[chosen].astype(np.float32) / np.float32(255), self._targets[chosen][:, None]
 
-    return Batches()
+    return Batches
 
 
 def _save(model: Any, folder: Path, history: Mapping[str, Any]) -> None:
