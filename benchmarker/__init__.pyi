@@ -6,6 +6,7 @@ from .backends import gradient_step as gradient_step
 from .backends.calls import call_in_process as call_in_process
 from .cli.options import UserPath as UserPath
 from .cli.options import command_settings as command_settings
+from .contracts.generation import Batches as Batches
 from .contracts.generation import ConditionSpace as ConditionSpace
 from .contracts.generation import GenerativeModel as GenerativeModel
 from .contracts.generation import QualityRequest as QualityRequest

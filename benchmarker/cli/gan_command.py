@@ -209,13 +209,13 @@ def grid(place: Path, side: int, out: Path, drawing: Drawing, force: bool) -> No
     """
     from benchmarker.errors import ConfigurationError
     from benchmarker.files import make_folder
-    from benchmarker.generation.watch import save_grid
+    from benchmarker.generation.watch import Display, save_grid
 
     if out.exists() and not force:
         raise ConfigurationError(f"{out} already exists; choose another --out, or use --force to overwrite it")
     with drawing.images(place, side**2) as drawn:
         make_folder(out.absolute().parent)
-        save_grid(drawn.images, out, side)
+        save_grid(drawn.images, out, Display(*drawn.generator.pixel_range), side)
     echo(f"{side} x {side} images of {_name(drawn.generator)}, epoch {drawn.epoch}: {out}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from benchmarker.contracts.images import TrainingSet
 from benchmarker.errors import DataError
@@ -116,8 +116,33 @@ class ConditionSpace:
         return standardised * (self.deviations[index] or 1.0) + self.means[index]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batches:
+    """How the harness divides the training part into batches for a generator.
+
+    Parameters
+    ----------
+    order : {"shuffled", "fixed", "drawn"}
+        A new permutation of the images in each epoch; the order of the training part in all epochs; or images drawn at
+        random with replacement.
+    incomplete : bool
+        Whether the images that are left at the end of an epoch make a smaller batch; otherwise they are left out. No
+        images are left where they are drawn.
+    """
+
+    order: Literal["shuffled", "fixed", "drawn"] = "shuffled"
+    incomplete: bool = False
+
+
 class GenerativeModel(Protocol):
-    """The interface of what a generator's builder returns."""
+    """The interface of what a generator's builder returns.
+
+    A model may offer three more members. ``batches`` is a `Batches`, by default shuffled and complete ones.
+    ``set_pixel_range(minimum, maximum)`` is called once, before training, with the range of the pixels of the training
+    part; keep it in a variable of `sampling_variables`. ``discriminator_accuracy(images, conditions, noise)`` is called
+    after each epoch with real images and as many latent points, and returns numbers by name for the history of the
+    training; it must not change any variable.
+    """
 
     @property
     def variables(self) -> Sequence[keras.Variable]:

@@ -42,7 +42,7 @@ from benchmarker.study.runs import (
 from benchmarker.study.space import RUN_OVERHEAD_BYTES, SNAPSHOTS, DiskSpace, require_run_space
 from benchmarker.study.specs import GeneratorSpec
 from benchmarker.trail import Trail
-from benchmarker.training.sets import PartSet, digest_part
+from benchmarker.training.sets import PartSet, digest_part, pixel_range
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class _GeneratorContext:
     train: PartSet
     held_out: PartSet
     conditions: ConditionSpace
+    pixel_range: tuple[float, float]
     model: GenerativeModel
     digests: dict[str, str]
     fingerprint: Fingerprint
@@ -149,6 +150,9 @@ def _set_up(job: GeneratorJob) -> _GeneratorContext:
     plugin = plugins.generator(spec.generator.name)
     with plugins.unedited([("generator", plugin.name)]) as used:
         model = build_generator(plugins, spec, conditions, train.image_shape)
+    minimum, maximum = pixel_range(train)
+    if (set_range := getattr(model, "set_pixel_range", None)) is not None:
+        set_range(minimum, maximum)
     return _GeneratorContext(
         key=job.generator.key,
         spec=spec,
@@ -156,6 +160,7 @@ def _set_up(job: GeneratorJob) -> _GeneratorContext:
         train=train,
         held_out=PartSet(data, np.sort(np.concatenate([parts.validation, parts.test]))),
         conditions=conditions,
+        pixel_range=(minimum, maximum),
         model=model,
         digests={"training_part": digest, "initial_weights": digest_variables(model.variables)},
         fingerprint=fingerprint(spec.backend, spec.threads, spec.training.precision, used),
@@ -190,6 +195,7 @@ def _train(context: _GeneratorContext, folder: Path, send: EventHandler) -> None
         model=context.model,
         images=context.train,
         conditions=context.conditions,
+        pixel_range=context.pixel_range,
         seed=context.spec.seed,
         epochs=context.spec.generator.epochs,
         folder=folder,
@@ -205,14 +211,15 @@ def _train(context: _GeneratorContext, folder: Path, send: EventHandler) -> None
     _write_conditions(context, folder)
     write_trail(folder, trainer.trail)
     seconds = math.fsum(progress.seconds)
-    images = trainer.steps_per_epoch * trainer.batch_size * len(progress.history)
+    images = trainer.images_per_epoch * len(progress.history)
     costs = GeneratorTrainingCosts(
         parameters=_parameters(context.model),
         peak_memory_bytes=peak_memory_bytes(),
         training_seconds=seconds,
         training_images_per_second=images / seconds if seconds > 0 else 0.0,
     )
-    GeneratorTrainingRecord(final=progress.history[-1], costs=costs).write(folder / TRAINING_FILE)
+    record = GeneratorTrainingRecord(final=progress.history[-1], costs=costs, pixel_range=context.pixel_range)
+    record.write(folder / TRAINING_FILE)
 
 
 def _write_conditions(context: _GeneratorContext, folder: Path) -> None:

@@ -16,13 +16,13 @@ from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import atomic_write, write_csv
 from benchmarker.generation.drawing import IMAGES_FILE, Request, StreamChoice, draw_in_process
-from benchmarker.generation.run_files import CONDITIONS_FILE, GeneratorTrail, saved_epochs
+from benchmarker.generation.run_files import CONDITIONS_FILE, TRAINING_FILE, GeneratorTrail, saved_epochs
 from benchmarker.hooks import spelling
 from benchmarker.randomness import Stream
 from benchmarker.registry.generated import CLASS
 from benchmarker.study.layout import RunPaths
 from benchmarker.study.plan import PlanEntry, read_outline
-from benchmarker.study.runs import FinishedManifest, read_manifest
+from benchmarker.study.runs import FinishedManifest, GeneratorTrainingRecord, read_manifest
 from benchmarker.study.selectors import select_runs
 from benchmarker.study.specs import GeneratorSpec
 
@@ -94,6 +94,8 @@ class TrainedGenerator:
         SHA-256 of its last weights.
     epochs : tuple of int
         Epochs whose weights were kept; the last one is the end of the training.
+    pixel_range : tuple of float
+        Smallest and largest pixel value of the training part.
     """
 
     folder: Path
@@ -102,6 +104,7 @@ class TrainedGenerator:
     conditions: ConditionSpace
     weights: str
     epochs: tuple[int, ...]
+    pixel_range: tuple[float, float]
 
     @property
     def name(self) -> str:
@@ -128,6 +131,7 @@ def open_generator(run: Path) -> TrainedGenerator:
         conditions=trail.conditions,
         weights=trail.weights,
         epochs=epochs,
+        pixel_range=GeneratorTrainingRecord.read(run / TRAINING_FILE).pixel_range,
     )
 
 
@@ -305,13 +309,14 @@ def _describe(header: Header, export: Export, k: int) -> None:
 
 
 def write_png(export: Export, folder: Path, done: Callable[[], None]) -> None:
-    """Write each image as a PNG file of 8 bits, 0 to 1 as black to white, and all conditions as a CSV file."""
-    from benchmarker.generation.watch import to_image
+    """Write each image as a PNG file of 8 bits over the range of the training part, and all conditions as CSV."""
+    from benchmarker.generation.watch import Display, to_image
 
+    display = Display(*export.generator.pixel_range)
     names = export.names(".png")
     for k, name in enumerate(names):
         with atomic_write(folder / name) as stream:
-            to_image(export.images[k]).save(stream, format="PNG")
+            to_image(display.pixels(export.images[k])).save(stream, format="PNG")
         done()
     columns = [f"{name} [{unit}]" if unit else name for name, _, unit in export.conditions(0)]
     rows = [[name, *(str(value) for _, value, _ in export.conditions(k))] for k, name in enumerate(names)]

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker.contracts.generation import ConditionedSet, ConditionSpace, GenerativeModel
+from benchmarker.contracts.generation import Batches, ConditionedSet, ConditionSpace, GenerativeModel
 from benchmarker.contracts.tasks import Classification
 from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.errors import DivergedError, PluginError
@@ -21,7 +21,7 @@ from benchmarker.generation.collapse import check_collapse, diversity
 from benchmarker.generation.conditions import encode
 from benchmarker.generation.model import Sampler, digest_variables, save_weights
 from benchmarker.generation.run_files import REAL_GRID, SAMPLES_FOLDER, epoch_weights_file, grid_file
-from benchmarker.generation.watch import GRIDS, SAVED_WEIGHTS, Losses, animate, due, grid_rows, save_grid
+from benchmarker.generation.watch import GRIDS, SAVED_WEIGHTS, Display, Losses, animate, due, grid_rows, save_grid
 from benchmarker.randomness import Stream
 from benchmarker.study.links import DigestLink, GeneratorEpochLink
 from benchmarker.study.protocol import EpochDone, EventHandler, Note, Resumed, StepDone
@@ -31,6 +31,7 @@ from benchmarker.training.snapshots import DISCARDED, SnapshotFiles, to_array
 # Reading a loss waits for its step; reading many at once keeps a GPU busy.
 _READ_STEPS = 50
 _STEP_INTERVAL_SECONDS = 0.25
+_FRESH_IMAGES = 150  # of either kind, as for the published colour GAN
 _REAL_IMAGES = 1024  # whose diversity that of generated images is compared with
 
 
@@ -68,6 +69,8 @@ class Trainer:
         Training part.
     conditions : ConditionSpace
         Conditions fitted on it.
+    pixel_range : tuple of float
+        Smallest and largest pixel value of it, which grids show as black and white.
     seed, epochs : int
         Seed of every stream, and passes over the training part.
     folder : Path
@@ -83,6 +86,7 @@ class Trainer:
     model: GenerativeModel
     images: ConditionedSet
     conditions: ConditionSpace
+    pixel_range: tuple[float, float]
     seed: int
     epochs: int
     folder: Path
@@ -98,9 +102,22 @@ class Trainer:
         return min(int(self.model.batch_size), len(self.images))
 
     @property
+    def batches(self) -> Batches:
+        """How the images are divided into batches."""
+        found = getattr(self.model, "batches", None)
+        return found if isinstance(found, Batches) else Batches()
+
+    @property
     def steps_per_epoch(self) -> int:
-        """Gradient steps in an epoch; images left over wait for the next epoch's order."""
-        return len(self.images) // self.batch_size
+        """Gradient steps in an epoch."""
+        return math.ceil(self.images_per_epoch / self.batch_size)
+
+    @property
+    def images_per_epoch(self) -> int:
+        """Images that are trained on in an epoch; the others wait for the next epoch's order."""
+        n = len(self.images)
+        all_of_them = self.batches.incomplete and self.batches.order != "drawn"
+        return n if all_of_them else n // self.batch_size * self.batch_size
 
     def train(self) -> None:
         """Train to the last epoch, from the newest snapshot of this environment where there is one.
@@ -132,28 +149,46 @@ class Trainer:
         self.trail.add("final weights", DigestLink(digest=digest_variables(self.model.sampling_variables)).to_json())
 
     def _epoch(self, epoch: int, encoded: NDArray[np.float32], losses: Losses, samples: _EpochSamples) -> None:
-        order = Stream("generator-order", seed=self.seed).child("epoch", epoch=epoch).generator()
-        permutation = order.permutation(len(self.images))
+        order = self._order(epoch)
         started = time.perf_counter()
-        rows, drawn = self._steps(epoch, permutation, encoded, losses)
+        rows, drawn = self._steps(epoch, order, encoded, losses)
         seconds = time.perf_counter() - started
         means = {name: math.fsum(row[name] for row in rows) / len(rows) for name in rows[0]}
         ratio = samples.draw(epoch)
-        row = {"epoch": float(epoch), **means, "diversity": ratio}
+        row = {"epoch": float(epoch), **means, **self._fresh_accuracy(epoch, encoded), "diversity": ratio}
         self.progress.history.append(row)
         self.progress.seconds.append(seconds)
         link = GeneratorEpochLink(
-            order=digest_arrays({"order": permutation}),
+            order=digest_arrays({"order": order}),
             draws=digest_json(drawn),
             variables=digest_variables(self.model.variables),
             metrics=row,
         )
         self.trail.add(f"epoch {epoch}", link.to_json())
-        rate = self.steps_per_epoch * self.batch_size / seconds if seconds > 0 else 0.0
+        rate = self.images_per_epoch / seconds if seconds > 0 else 0.0
         values = {**row, "seconds": seconds, "images_per_second": rate}
         self.send(EpochDone(epoch=epoch, epochs=self.epochs, values=values))
         ratios = [past["diversity"] for past in self.progress.history]
         check_collapse(ratios, self.steps_per_epoch, last=epoch == self.epochs)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the rows of the training part in the order of an epoch."""
+        rng = Stream("generator-order", seed=self.seed).child("epoch", epoch=epoch).generator()
+        n = len(self.images)
+        if self.batches.order == "drawn":
+            return rng.integers(n, size=self.images_per_epoch)
+        return np.arange(n) if self.batches.order == "fixed" else rng.permutation(n)
+
+    def _fresh_accuracy(self, epoch: int, encoded: NDArray[np.float32]) -> dict[str, float]:
+        """Return what the model measures on a fresh sample after an epoch, where it measures anything."""
+        measure = getattr(self.model, "discriminator_accuracy", None)
+        if measure is None:
+            return {}
+        rng = Stream("generator-accuracy", seed=self.seed).child("epoch", epoch=epoch).generator()
+        chosen = rng.permutation(len(self.images))[:_FRESH_IMAGES]
+        noise = self.model.noise(rng, len(chosen))
+        measured = measure(self.images.batch(chosen), encoded[chosen], noise)
+        return {name: float(value) for name, value in measured.items()}
 
     def _steps(
         self, epoch: int, order: NDArray[np.int64], encoded: NDArray[np.float32], losses: Losses
@@ -212,7 +247,8 @@ class _EpochSamples:
         self._conditions = encoded[rows]
         self._sampler = Sampler(trainer.model, images.image_shape)
         self._groups = _groups(images, rows)
-        save_grid(images.batch(rows), trainer.folder / SAMPLES_FOLDER / REAL_GRID)
+        self._display = Display(*trainer.pixel_range)
+        save_grid(images.batch(rows), trainer.folder / SAMPLES_FOLDER / REAL_GRID, self._display)
         chosen = self._stream.child("real").generator().permutation(len(images))[:_REAL_IMAGES]
         batches = (images.batch(chosen[k : k + 64]) for k in range(0, len(chosen), 64))
         self._real = diversity(batches, _groups(images, chosen))
@@ -222,7 +258,7 @@ class _EpochSamples:
         trainer = self._trainer
         drawn = np.concatenate(list(self._sampler(self._conditions, self._stream)))
         if due(epoch, trainer.epochs, GRIDS, first=True):
-            save_grid(drawn, trainer.folder / SAMPLES_FOLDER / grid_file(epoch))
+            save_grid(drawn, trainer.folder / SAMPLES_FOLDER / grid_file(epoch), self._display)
         if due(epoch, trainer.epochs, SAVED_WEIGHTS):
             save_weights(trainer.model, trainer.folder / epoch_weights_file(epoch))
         # Generated images cannot be less diverse than real images that are all alike.

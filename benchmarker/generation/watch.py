@@ -6,6 +6,7 @@ import csv
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,18 +93,42 @@ def grid_rows(images: ConditionedSet, stream: Stream) -> NDArray[np.int64]:
     return rows[np.lexsort((values, classes))]
 
 
-def draw_grid(images: NDArray[np.float32], side: int = GRID_SIDE) -> Image.Image:
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How pixel values become the brightness of a picture.
+
+    Parameters
+    ----------
+    minimum, maximum : float
+        Values that are shown as black and as white, in the unit of the images.
+    """
+
+    minimum: float = 0.0
+    maximum: float = 1.0
+
+    def pixels(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return images with 8 bits for each pixel: colours of three channels, otherwise the first channel as grey."""
+        shown = images if images.shape[-1] == 3 else images[..., :1]
+        width = self.maximum - self.minimum
+        unit = (shown - self.minimum) / (width if width > 0 else 1.0)
+        pixels: NDArray[np.uint8] = np.round(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+        return pixels
+
+
+def draw_grid(images: NDArray[np.float32], display: Display, side: int = GRID_SIDE) -> Image.Image:
     """Return images side by side, the first one at the upper left.
 
     Parameters
     ----------
-    images : ndarray of shape (n, height, width, channels), float32, in [0, 1]
-        Images. Three channels are shown as colours; otherwise the first channel is shown as grey.
+    images : ndarray of shape (n, height, width, channels), float32
+        Images.
+    display : Display
+        How pixel values become brightness.
     side : int
         Number of images in a row.
     """
     factor = max(1, math.ceil(_TILE_PIXELS / max(images.shape[1:3])))
-    pixels = _pixels(images).repeat(factor, axis=1).repeat(factor, axis=2)
+    pixels = display.pixels(images).repeat(factor, axis=1).repeat(factor, axis=2)
     n, height, width, channels = pixels.shape
     rows = math.ceil(n / side)
     shape = (rows * (height + _GAP) - _GAP, side * (width + _GAP) - _GAP, channels)
@@ -111,30 +136,21 @@ def draw_grid(images: NDArray[np.float32], side: int = GRID_SIDE) -> Image.Image
     for k in range(n):
         top, left = (k // side) * (height + _GAP), (k % side) * (width + _GAP)
         canvas[top : top + height, left : left + width] = pixels[k]
-    return _image(canvas)
+    return to_image(canvas)
 
 
-def to_image(image: NDArray[np.float32]) -> Image.Image:
-    """Return one image, ndarray of shape (height, width, channels) in [0, 1], with 8 bits for each pixel."""
-    return _image(_pixels(image))
-
-
-def _pixels(images: NDArray[np.float32]) -> NDArray[np.uint8]:
-    shown = images if images.shape[-1] == 3 else images[..., :1]
-    return np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8)
-
-
-def _image(pixels: NDArray[np.uint8]) -> Image.Image:
+def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return pixels of shape (height, width, 1 or 3) as a picture."""
     from PIL import Image
 
     return Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
 
 
-def save_grid(images: NDArray[np.float32], path: Path, side: int = GRID_SIDE) -> None:
+def save_grid(images: NDArray[np.float32], path: Path, display: Display, side: int = GRID_SIDE) -> None:
     """Write a grid as PNG, atomically; the same images always give the same bytes."""
     path.parent.mkdir(exist_ok=True)
     with atomic_write(path) as stream:
-        draw_grid(images, side).save(stream, format="PNG")
+        draw_grid(images, display, side).save(stream, format="PNG")
 
 
 def animate(run: Path) -> None:

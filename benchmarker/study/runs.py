@@ -337,3 +337,6 @@ class GeneratorTrainingRecord(Record):
 
     costs: GeneratorTrainingCosts
     """What the training cost."""
+
+    pixel_range: tuple[float, float] = (0.0, 1.0)
+    """Smallest and largest pixel value of the training part, in the unit of the prepared images."""

@@ -266,3 +266,11 @@ def digest_part(part: PartSet) -> str:
     attributes in the order of their names.
     """
     return digest_json([digest_set(part), digest_arrays(dict(sorted(part.attributes.items())))])
+
+
+def pixel_range(part: TrainingSet) -> tuple[float, float]:
+    """Return the smallest and the largest pixel value of all images of a set."""
+    indices = np.arange(len(part))
+    batches = (part.batch(indices[k : k + _DIGEST_BATCH]) for k in range(0, len(part), _DIGEST_BATCH))
+    extremes = [(float(batch.min()), float(batch.max())) for batch in batches]
+    return min(low for low, _ in extremes), max(high for _, high in extremes)

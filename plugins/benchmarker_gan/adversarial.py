@@ -1,4 +1,4 @@
-"""Adversarial training: a generator and a discriminator that learn in turns, as one GAN or one per class."""
+"""Adversarial training: a generator and a discriminator that learn from each other."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker import gradient_step, layer_seeds
-from benchmarker_gan.objectives import DiscriminatorOutput
+from benchmarker import Batches, gradient_step, layer_seeds
+from benchmarker_gan.objectives import DiscriminatorOutput, NonSaturating, accuracy
 from benchmarker_gan.pixels import DIHEDRAL_NUMBERS, SHIFT_NUMBERS, PixelNormalisation, dihedral, shift
 from benchmarker_gan.presets import Recipe
 
@@ -23,8 +23,8 @@ Float = NDArray[np.float32]
 _CHUNK = 64
 """Images that are generated at a time: a fixed number, so that an image does not depend on how many are made."""
 
-_DISCRIMINATOR_DRAWS = ("discriminator_noise", "orientations", "real_shifts", "discriminator_shifts")
-_GENERATOR_DRAWS = ("generator_noise", "generator_shifts")
+_DISCRIMINATOR_DRAWS = ("orientations", "real_shifts", "discriminator_shifts")
+"""Augmentation of what the discriminator learns from, in the order of the arguments of its losses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +51,16 @@ class Networks:
 class Gan:
     r"""A generator and a discriminator; a `GenerativeModel`.
 
-    In each step the discriminator learns first, then the generator, each from its own latent points. Samples come from
-    a second generator whose weights are an exponential moving average of the trained ones,
+    What happens in a step depends on ``recipe.updates``:
+
+    - ``in turn``: the discriminator learns first, then the generator, from the same latent points or each from its own;
+    - ``together``: the generator makes one set of images, and both networks learn from them with the weights that they
+      had before the step;
+    - ``halves``: the discriminator learns from half as many real images, then from half as many generated ones, then
+      the generator from a full batch of latent points.
+
+    Without a moving average samples come from the trained generator. Otherwise they come from a second one whose
+    weights are an exponential moving average of the trained ones,
 
     .. math:: \bar\theta \leftarrow d \bar\theta + (1 - d) \theta, \qquad
               d = \min\left(d_\mathrm{EMA}, \frac{1 + t}{10 + t}\right)
@@ -93,19 +101,28 @@ class Gan:
         if recipe.ema_decay is not None:
             self.sampler = networks.generator(layer_seeds(generator_seed))
             self._steps = [keras.Variable(0.0, trainable=False, name="steps")]
-        untrained = [*self.generator.non_trainable_variables, *self.discriminator.non_trainable_variables]
-        self._discriminator_step = gradient_step(
-            self._discriminator_loss,
-            self._optimisers[0],
-            self.discriminator.trainable_variables,
-            [*untrained, *self._normalisation.variables],
-        )
+        discriminator = self.discriminator.trainable_variables
+        self._discriminator_steps = [
+            gradient_step(loss, self._optimisers[0], discriminator, self._state())
+            for loss in self._discriminator_losses
+        ]
         self._generator_step = gradient_step(
             self._generator_loss,
             self._optimisers[1],
             self.generator.trainable_variables,
-            [*untrained, *self._average_variables],
+            [*self._state(), *self._average_variables],
         )
+
+    @property
+    def _discriminator_losses(self) -> Sequence[Callable[..., Any]]:
+        if self.recipe.updates == "halves":
+            return (self._real_half_loss, self._fake_half_loss)
+        return (self._loss_on_images if self.recipe.updates == "together" else self._discriminator_loss,)
+
+    def _state(self) -> list[keras.Variable]:
+        """Return the variables that a step changes besides those that it trains."""
+        untrained = [*self.generator.non_trainable_variables, *self.discriminator.non_trainable_variables]
+        return [*untrained, *self._normalisation.variables]
 
     @property
     def _average_variables(self) -> list[keras.Variable]:
@@ -128,21 +145,66 @@ class Gan:
         """Images per step."""
         return self.recipe.batch_size
 
+    @property
+    def batches(self) -> Batches:
+        """Order of the images, and whether an incomplete last batch is used."""
+        return self.recipe.batches
+
+    def set_pixel_range(self, minimum: float, maximum: float) -> None:
+        """Set the range of pixel values, which samples stay in unless the recipe leaves pixels as they are."""
+        self._normalisation.set_range(minimum, maximum)
+
     def draw(self, rng: Generator, n: int) -> Mapping[str, Float]:
         """Return the random inputs of one step: latent points for both networks, and numbers for the augmentation."""
-        draws = {f"{name}_noise": self.noise(rng, n) for name in ("discriminator", "generator")}
-        if self.recipe.augment:
-            draws["orientations"] = rng.random((n, DIHEDRAL_NUMBERS), dtype=np.float32)
-            for name in ("real", "discriminator", "generator"):
-                draws[f"{name}_shifts"] = rng.random((n, SHIFT_NUMBERS), dtype=np.float32)
+        recipe = self.recipe
+        # The published radio GAN makes a full batch of images also where the last batch of real ones is smaller.
+        points = recipe.batch_size if recipe.updates == "together" else n
+        sizes = {"real": n, "discriminator": points, "generator": points}
+        if recipe.updates == "halves":
+            sizes |= {"real": max(1, n // 2), "discriminator": max(1, n // 2)}
+        draws = {}
+        if not recipe.shared_noise:
+            draws["discriminator_noise"] = self.noise(rng, sizes["discriminator"])
+        draws["generator_noise"] = self.noise(rng, sizes["generator"])
+        if recipe.augment:
+            draws["orientations"] = rng.random((sizes["real"], DIHEDRAL_NUMBERS), dtype=np.float32)
+            for name, size in sizes.items():
+                draws[f"{name}_shifts"] = rng.random((size, SHIFT_NUMBERS), dtype=np.float32)
         return draws
 
     def train_step(self, images: Float, conditions: Float, draws: Mapping[str, Float]) -> Mapping[str, Any]:
-        """Train the discriminator, then the generator, and return their losses."""
-        first = [draws[name] for name in _DISCRIMINATOR_DRAWS if name in draws]
-        second = [draws[name] for name in _GENERATOR_DRAWS if name in draws]
-        measured = dict(self._discriminator_step(images, conditions, *first))
-        return measured | dict(self._generator_step(conditions, *second))
+        """Train both networks as the recipe says, and return their losses."""
+        noise = draws["generator_noise"]
+        fake_noise = draws.get("discriminator_noise", noise)
+        shown = [draws[name] for name in _DISCRIMINATOR_DRAWS if name in draws]
+        shifts = [draws["generator_shifts"]] if self.recipe.augment else []
+        if self.recipe.updates == "together":
+            made_for = np.resize(conditions, (len(noise), conditions.shape[1]))
+            measured = dict(self._generator_step(images, made_for, noise, *shifts))
+            fake = measured.pop("images")
+            return measured | dict(self._discriminator_steps[0](images, conditions, fake, *shown))
+        if self.recipe.updates == "halves":
+            half = len(fake_noise)
+            on_real, on_fake = self._discriminator_steps
+            measured = dict(on_real(images[:half], conditions[:half], *shown[:2]))
+            measured |= dict(on_fake(conditions[:half], fake_noise, *shown[2:]))
+        else:
+            measured = dict(self._discriminator_steps[0](images, conditions, fake_noise, *shown))
+        return measured | dict(self._generator_step(images, conditions, noise, *shifts))
+
+    def discriminator_accuracy(self, images: Float, conditions: Float, noise: Float) -> Mapping[str, float]:
+        """Return which fractions of real images, and of images generated from ``noise``, are classified correctly.
+
+        The images are fresh and shown as they are: the discriminator has not learned from them in this epoch's last
+        step, and neither dropout nor augmentation takes part.
+        """
+        from keras import ops
+
+        real_images = self._normalisation.normalise(images, learn=False)
+        fake_images = self._generate(self.generator, noise, conditions, training=False)
+        real, fake = self._discriminate_both(real_images, fake_images, conditions, None, None, training=False)
+        found = {"fresh_real_accuracy": accuracy(real, real=True), "fresh_fake_accuracy": accuracy(fake, real=False)}
+        return {name: float(ops.convert_to_numpy(value)) for name, value in found.items()}
 
     def noise(self, rng: Generator, n: int) -> Float:
         """Return latent points, ndarray of shape (n, latent_dim), or (n, latent_dim + 3) with augmentation, float32."""
@@ -152,7 +214,7 @@ class Gan:
         return rng.standard_normal((n, size), dtype=np.float32)
 
     def sample(self, noise: Float, conditions: Float) -> Float:
-        """Return generated images, ndarray of shape (n, height, width, channels), float32, in [0, 1]."""
+        """Return generated images, ndarray of shape (n, height, width, channels), float32."""
         from keras import ops
 
         images = np.empty((len(noise), *self.sampler.output_shape[1:]), np.float32)
@@ -169,36 +231,81 @@ class Gan:
 
         points = noise[:, : self.recipe.latent_dim]
         inputs = [points, conditions] if self.networks.conditional_generator else points
-        images = network(inputs, training=training)
+        # Losses and pixels are computed in float32, whatever the precision of the layers.
+        images = ops.cast(network(_tensors(inputs), training=training), "float32")
         if not self.recipe.augment:
             return images
         return dihedral(images, ops.cast(noise[:, self.recipe.latent_dim :] > 0, images.dtype))
 
-    def _discriminate(self, images: Any, conditions: Any, shifts: Any = None) -> DiscriminatorOutput:
+    def _discriminate(self, images: Any, conditions: Any, shifts: Any, *, training: bool = True) -> DiscriminatorOutput:
+        from keras import ops
+
         if shifts is not None:
             images = shift(images, shifts)
         inputs = [images, conditions] if self.networks.conditional_discriminator else images
-        outputs = self.discriminator(inputs, training=True)
-        return DiscriminatorOutput(*outputs) if isinstance(outputs, list | tuple) else DiscriminatorOutput(outputs)
+        outputs = self.discriminator(_tensors(inputs), training=training)
+        found = outputs if isinstance(outputs, list | tuple) else [outputs]
+        return DiscriminatorOutput(*(ops.cast(each, "float32") for each in found))
+
+    def _discriminate_both(
+        self, real: Any, fake: Any, conditions: Any, real_shifts: Any, fake_shifts: Any, *, training: bool = True
+    ) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
+        """Return the outputs for real and generated images, in one pass where the recipe joins them."""
+        from keras import ops
+
+        def one(images: Any, shifts: Any) -> DiscriminatorOutput:
+            made_for = conditions if len(conditions) == len(images) else None
+            return self._discriminate(images, made_for, shifts, training=training)
+
+        if not self.recipe.joint_batch:
+            return one(real, real_shifts), one(fake, fake_shifts)
+        shifts = None if real_shifts is None else ops.concatenate([real_shifts, fake_shifts])
+        # Joined batches are for discriminators that do not take the conditions as an input.
+        both = self._discriminate(ops.concatenate([real, fake]), None, shifts, training=training)
+        n = real.shape[0]
+        halves = [[None if each is None else each[part] for each in both] for part in (slice(n), slice(n, None))]
+        return DiscriminatorOutput(*halves[0]), DiscriminatorOutput(*halves[1])
+
+    def _real_images(self, images: Any, orientations: Any) -> Any:
+        real = self._normalisation.normalise(images)
+        return real if orientations is None else dihedral(real, orientations)
 
     def _discriminator_loss(self, images: Any, conditions: Any, noise: Any, *augmentation: Any) -> Any:
+        fake = self._generate(self.generator, noise, conditions, training=True)
+        return self._loss_on_images(images, conditions, fake, *augmentation)
+
+    def _loss_on_images(self, images: Any, conditions: Any, fake_images: Any, *augmentation: Any) -> Any:
+        """Return the discriminator's loss on images that are generated already."""
         from keras import ops
 
         orientations, real_shifts, fake_shifts = augmentation or (None, None, None)
-        real_images = self._normalisation.normalise(images)
-        if orientations is not None:
-            real_images = dihedral(real_images, orientations)
-        fake_images = ops.stop_gradient(self._generate(self.generator, noise, conditions, training=True))
-        real = self._discriminate(real_images, conditions, real_shifts)
-        fake = self._discriminate(fake_images, conditions, fake_shifts)
+        real_images = self._real_images(images, orientations)
+        fixed = ops.stop_gradient(fake_images)
+        real, fake = self._discriminate_both(real_images, fixed, conditions, real_shifts, fake_shifts)
         return self.recipe.objective.discriminator(real, fake, conditions)
 
-    def _generator_loss(self, conditions: Any, noise: Any, shifts: Any = None) -> Any:
+    def _real_half_loss(self, images: Any, conditions: Any, orientations: Any = None, shifts: Any = None) -> Any:
+        real = self._discriminate(self._real_images(images, orientations), conditions, shifts)
+        return NonSaturating().real_half(real)
+
+    def _fake_half_loss(self, conditions: Any, noise: Any, shifts: Any = None) -> Any:
+        from keras import ops
+
+        fake_images = ops.stop_gradient(self._generate(self.generator, noise, conditions, training=True))
+        return NonSaturating().fake_half(self._discriminate(fake_images, conditions, shifts))
+
+    def _generator_loss(self, images: Any, conditions: Any, noise: Any, shifts: Any = None) -> Any:
         fake_images = self._generate(self.generator, noise, conditions, training=True)
-        fake = self._discriminate(fake_images, conditions, shifts)
+        if self.recipe.joint_batch:
+            # The discriminator's statistics depend on the real half as well.
+            real_images = self._normalisation.normalise(images)
+            _, fake = self._discriminate_both(real_images, fake_images, conditions, shifts, shifts)
+        else:
+            fake = self._discriminate(fake_images, conditions, shifts)
         if self._steps:
             self._update_average()
-        return self.recipe.objective.generator(fake, conditions)
+        loss, measured = self.recipe.objective.generator(fake, conditions)
+        return loss, (dict(measured) | {"images": fake_images} if self.recipe.updates == "together" else measured)
 
     def _update_average(self) -> None:
         """Move the average towards the weights before this step."""
@@ -211,64 +318,8 @@ class Gan:
         steps.assign(steps.value + 1.0)
 
 
-class GanPerClass:
-    """One GAN per class, trained side by side; a `GenerativeModel`.
+def _tensors(inputs: Any) -> Any:
+    """Return arrays as tensors; a network does not take both at once."""
+    from keras import ops
 
-    In each step every GAN learns from the images of its class in the batch, always from the same number of them, so
-    that a step has one shape and is compiled once. Too few images are repeated in order; of too many, the last are left
-    out, and occur in other epochs. A GAN without an image in the batch does not learn in this step.
-
-    Parameters
-    ----------
-    gans : sequence of Gan
-        GANs in the order of the classes.
-    """
-
-    def __init__(self, gans: Sequence[Gan]) -> None:
-        self.gans = tuple(gans)
-
-    @property
-    def variables(self) -> Sequence[keras.Variable]:
-        """Variables of all GANs, in the order of the classes."""
-        return [variable for gan in self.gans for variable in gan.variables]
-
-    @property
-    def sampling_variables(self) -> Sequence[keras.Variable]:
-        """Sampling variables of all GANs, in the order of the classes."""
-        return [variable for gan in self.gans for variable in gan.sampling_variables]
-
-    @property
-    def batch_size(self) -> int:
-        """Images of all classes per step."""
-        return sum(gan.batch_size for gan in self.gans)
-
-    def draw(self, rng: Generator, n: int) -> Mapping[str, Float]:
-        """Return the random inputs of all GANs; the first axis is the class."""
-        images_per_class = max(1, n // len(self.gans))
-        draws = [gan.draw(rng, images_per_class) for gan in self.gans]
-        return {name: np.stack([draw[name] for draw in draws]) for name in draws[0]}
-
-    def train_step(self, images: Float, conditions: Float, draws: Mapping[str, Float]) -> Mapping[str, Any]:
-        """Train every GAN that has images in the batch, and return the means of their losses."""
-        classes = np.argmax(conditions[:, : len(self.gans)], axis=1)
-        measured = []
-        for number, gan in enumerate(self.gans):
-            class_draws = {name: values[number] for name, values in draws.items()}
-            indices = np.flatnonzero(classes == number)
-            if len(indices):
-                indices = np.resize(indices, len(class_draws["generator_noise"]))
-                measured.append(gan.train_step(images[indices], conditions[indices], class_draws))
-        return {name: sum(each[name] for each in measured) / len(measured) for name in measured[0]}
-
-    def noise(self, rng: Generator, n: int) -> Float:
-        """Return latent points, see `Gan.noise`."""
-        return self.gans[0].noise(rng, n)
-
-    def sample(self, noise: Float, conditions: Float) -> Float:
-        """Return images of the requested classes, ndarray of shape (n, height, width, channels), float32, in [0, 1]."""
-        classes = np.argmax(conditions[:, : len(self.gans)], axis=1)
-        images = np.empty((len(noise), *self.gans[0].generator.output_shape[1:]), np.float32)
-        for number in np.unique(classes):
-            chosen = classes == number
-            images[chosen] = self.gans[number].sample(noise[chosen], conditions[chosen])
-        return images
+    return [ops.convert_to_tensor(each) for each in inputs] if isinstance(inputs, list) else inputs

@@ -1,8 +1,9 @@
 """Generator ``cgan``: one GAN for classes, continuous conditions, or both.
 
-The preset ``published`` has the networks and losses published for a conditional GAN of optical galaxies. The preset
-``projection`` suits small training sets and follows its conditions better: conditional batch normalisation in the
-generator, a spectrally normalised projection discriminator, and an auxiliary network that predicts the conditions.
+The preset ``published`` is a conditional GAN of optical galaxies as it was published: networks, losses and steps. The
+preset ``projection`` suits small training sets and follows its conditions better: it has conditional batch
+normalisation in the generator, a spectrally normalised projection discriminator, and an auxiliary network that predicts
+the conditions.
 
 References
 ----------
@@ -22,7 +23,13 @@ from keras import initializers, layers
 from benchmarker import ConditionSpace, ConfigurationError, GenerativeModel
 from benchmarker_gan.adversarial import Gan, Networks
 from benchmarker_gan.image_sizes import halvings, side_of_square
-from benchmarker_gan.layers import MinibatchDiscrimination, MinibatchStandardDeviation, SpectralConv2D, SpectralDense
+from benchmarker_gan.layers import (
+    CornerResizing,
+    MinibatchDiscrimination,
+    MinibatchStandardDeviation,
+    SpectralConv2D,
+    SpectralDense,
+)
 from benchmarker_gan.objectives import HingeAuxiliary
 from benchmarker_gan.presets import FILTERS, CganOptions, recipe
 
@@ -116,23 +123,23 @@ def published_generator(
     noise, conditions = keras.Input((latent_dim,), name="noise"), keras.Input((n_conditions,), name="conditions")
     x = layers.Concatenate()([noise, conditions])
     for units in (16 * filters, start * start * 2 * filters):
-        x = layers.Dense(units, kernel_initializer=_glorot(seeds))(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.Dense(units, kernel_initializer=_normal(seeds))(x)
+        x = layers.ReLU()(_published_normalisation()(x))
     x = layers.Reshape((start, start, 2 * filters))(x)
     # A convolution of 4 x 4 pixels without padding removes three rows and columns.
-    x = layers.Resizing(middle + 3, middle + 3, interpolation="bilinear")(x)
-    x = layers.Conv2D(filters, 4, kernel_initializer=_glorot(seeds))(x)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = layers.Resizing(size + 3, size + 3, interpolation="bilinear")(x)
-    x = layers.Conv2D(shape[2], 4, kernel_initializer=_glorot(seeds))(x)
+    x = CornerResizing(middle + 3)(x)
+    x = layers.Conv2D(filters, 4, kernel_initializer=_truncated(seeds))(x)
+    x = layers.ReLU()(_published_normalisation()(x))
+    x = CornerResizing(size + 3)(x)
+    x = layers.Conv2D(shape[2], 4, kernel_initializer=_truncated(seeds))(x)
     return keras.Model([noise, conditions], x, name="published_generator")
 
 
 def published_discriminator(shape: Shape, n_conditions: int, filters: int, seeds: Iterator[int]) -> keras.Model:
     """Return the published discriminator with two outputs: a logit and predicted conditions.
 
-    The description leaves two things open. Here convolutions are padded, and the logit depends on the features of the
-    convolutions and on minibatch discrimination of them with 128 vectors of length 5.
+    It takes real and generated images as one batch, in this order and equally many of each: batch normalisation and the
+    256 features of minibatch discrimination (128 vectors of length 5) depend on both.
 
     Parameters
     ----------
@@ -146,17 +153,17 @@ def published_discriminator(shape: Shape, n_conditions: int, filters: int, seeds
         Seeds of the initial weights.
     """
     images = keras.Input(shape, name="images")
-    x = layers.Conv2D(filters, 4, 2, padding="same", kernel_initializer=_glorot(seeds))(images)
+    x = layers.Conv2D(filters, 4, 2, padding="same", kernel_initializer=_truncated(seeds))(images)
     x = layers.LeakyReLU(0.2)(x)
-    x = layers.Conv2D(2 * filters, 4, 2, padding="same", kernel_initializer=_glorot(seeds))(x)
-    x = layers.LeakyReLU(0.2)(layers.BatchNormalization()(x))
+    x = layers.Conv2D(2 * filters, 4, 2, padding="same", kernel_initializer=_truncated(seeds))(x)
+    x = layers.LeakyReLU(0.2)(_published_normalisation()(x))
     features = layers.Flatten()(x)
-    x = layers.Dense(16 * filters, kernel_initializer=_glorot(seeds))(features)
-    x = layers.LeakyReLU(0.2)(layers.BatchNormalization()(x))
-    predicted = layers.Dense(n_conditions, kernel_initializer=_glorot(seeds), name="predicted")(x)
+    x = layers.Dense(16 * filters, kernel_initializer=_normal(seeds))(features)
+    x = layers.LeakyReLU(0.2)(_published_normalisation()(x))
+    predicted = layers.Dense(n_conditions, kernel_initializer=_normal(seeds), name="predicted")(x)
     closeness = MinibatchDiscrimination(128, 5, seed=next(seeds))(features)
     joined = layers.Concatenate()([features, closeness])
-    logit = layers.Dense(1, kernel_initializer=_glorot(seeds), name="logit")(joined)
+    logit = layers.Dense(1, kernel_initializer=_normal(seeds), name="logit")(joined)
     return keras.Model(images, [logit, predicted], name="published_discriminator")
 
 
@@ -273,6 +280,18 @@ def _predicted_conditions(images: Any, n_conditions: int, filters: int, seeds: I
     x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
     x = layers.LeakyReLU(0.2)(layers.Dense(8 * filters, kernel_initializer=_glorot(seeds))(x))
     return layers.Dense(n_conditions, kernel_initializer=_glorot(seeds), name="predicted")(x)
+
+
+def _published_normalisation() -> Any:
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+
+
+def _normal(seeds: Iterator[int]) -> Any:
+    return initializers.RandomNormal(stddev=0.02, seed=next(seeds))
+
+
+def _truncated(seeds: Iterator[int]) -> Any:
+    return initializers.TruncatedNormal(stddev=0.02, seed=next(seeds))
 
 
 def _glorot(seeds: Iterator[int]) -> Any:

@@ -20,8 +20,9 @@ import keras
 from keras import initializers, layers
 
 from benchmarker import ConditionSpace, ConfigurationError, GenerativeModel, layer_seeds
-from benchmarker_gan.adversarial import Gan, GanPerClass, Networks
+from benchmarker_gan.adversarial import Gan, Networks
 from benchmarker_gan.image_sizes import check_multiple_of_8, side_of_square, start_and_doublings
+from benchmarker_gan.per_class import GanPerClass
 from benchmarker_gan.presets import FILTERS, DcganOptions, recipe
 
 Shape = tuple[int, int, int]
@@ -140,8 +141,8 @@ def radio_discriminator(shape: Shape, filters: int, seeds: Iterator[int]) -> ker
 def colour_generator(shape: Shape, latent_dim: int, filters: int, seeds: Iterator[int]) -> keras.Model:
     """Return the published generator for colour images: 256 maps of 4 x 4 pixels, doubled five times to 128 pixels.
 
-    Its description does not state the filters and kernels of the transposed convolutions. Here they have half of the
-    256 filters, and kernels of 4 x 4 pixels, a multiple of the stride of 2.
+    The published diagram shows the number of maps, half of the 256 in every transposed convolution, but no kernels.
+    Here those of transposed convolutions are 4 x 4 pixels, a multiple of the stride of 2.
 
     Parameters
     ----------
@@ -170,8 +171,10 @@ def colour_generator(shape: Shape, latent_dim: int, filters: int, seeds: Iterato
 def colour_discriminator(shape: Shape, filters: int, seeds: Iterator[int]) -> keras.Model:
     """Return the published discriminator for colour images: one convolution, then one with stride 2 per doubling.
 
-    It ends in a logit; the published sigmoid is part of the loss, which is numerically more stable. The description
-    does not state filters and kernels. Here they are a quarter and a half of ``filters``, and 3 x 3 pixels.
+    As in the published diagram the first convolution has a quarter of ``filters``, the last one all of them and those
+    between half; dropout precedes the last layer. It has 817,665 parameters for 128 x 128 x 3 pixels. The diagram shows
+    neither kernels nor the rate of dropout: here they are 3 x 3 pixels and 0.4. The published sigmoid is part of the
+    loss, which is numerically more stable.
 
     Parameters
     ----------
@@ -186,10 +189,11 @@ def colour_discriminator(shape: Shape, filters: int, seeds: Iterator[int]) -> ke
     network = keras.Sequential([keras.Input(shape)], name="colour_discriminator")
     network.add(layers.Conv2D(filters // 4, 3, padding="same", kernel_initializer=_glorot(seeds)))
     network.add(layers.LeakyReLU(0.2))
-    for _ in range(doublings):
-        network.add(_halving(filters // 2, 3, _glorot(seeds)))
+    for n in (*[filters // 2] * (doublings - 1), filters):
+        network.add(_halving(n, 3, _glorot(seeds)))
         network.add(layers.LeakyReLU(0.2))
     network.add(layers.Flatten())
+    network.add(layers.Dropout(0.4, seed=next(seeds)))
     network.add(layers.Dense(1, kernel_initializer=_glorot(seeds)))
     return network
 

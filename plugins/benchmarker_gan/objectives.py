@@ -90,6 +90,16 @@ class NonSaturating:
         real_loss, fake_loss = _cross_entropy_as_real(real), _cross_entropy_as_fake(fake)
         return real_loss + fake_loss, _measured(real, fake, real_loss, fake_loss)
 
+    def real_half(self, real: DiscriminatorOutput) -> Losses:
+        """Return the cross-entropy of real images alone, for a discriminator that is updated twice in a step."""
+        loss = _cross_entropy_as_real(real)
+        return loss, {"d_loss_real": loss, "d_real_accuracy": accuracy(real, real=True)}
+
+    def fake_half(self, fake: DiscriminatorOutput) -> Losses:
+        """Return the cross-entropy of generated images alone, for a discriminator that is updated twice in a step."""
+        loss = _cross_entropy_as_fake(fake)
+        return loss, {"d_loss_fake": loss, "d_fake_accuracy": accuracy(fake, real=False)}
+
     def generator(self, fake: DiscriminatorOutput, conditions: Any) -> Losses:  # noqa: ARG002 - part of the protocol
         """Return the cross-entropy of generated images labelled as real."""
         loss = _cross_entropy_as_real(fake)
@@ -101,10 +111,11 @@ class NonSaturatingAuxiliary:
     r"""Non-saturating loss with predicted conditions, as published for the conditional GAN of optical galaxies.
 
     .. math:: L_D = \max(E_\mathrm{real} - E_\mathrm{fake}, 0) + w L_D^\mathrm{NS}, \qquad
-              L_G = E_\mathrm{fake} + w L_G^\mathrm{NS}
+              L_G = E_\mathrm{fake} + w L_G^\mathrm{NS}, \qquad
+              E = \frac{1}{2} \sum_{i=1}^{B} \sum_k (\hat c_{ik} - c_{ik})^2
 
-    with E the squared error of the predicted conditions, summed over the conditions and averaged over the images, and
-    NS the losses of `NonSaturating`.
+    with predicted conditions :math:`\hat c`, and NS the losses of `NonSaturating`. E is a sum over the batch and NS is
+    a mean, so the weight of the conditions grows with the batch size B.
 
     The first term is also small if the discriminator predicts the conditions of *generated* images badly. The generator
     may then learn predictions that say little about the conditions, which is one way to galaxies that do not follow
@@ -123,15 +134,15 @@ class NonSaturatingAuxiliary:
         from keras import ops
 
         real_loss, fake_loss = _cross_entropy_as_real(real), _cross_entropy_as_fake(fake)
-        real_error = _squared_error(real.conditions, conditions)
-        fake_error = _squared_error(fake.conditions, conditions)
+        real_error = _half_sum_of_squares(real.conditions, conditions)
+        fake_error = _half_sum_of_squares(fake.conditions, conditions)
         loss = ops.maximum(real_error - fake_error, 0.0) + self.adversarial_weight * (real_loss + fake_loss)
         errors = {"d_condition_error_real": real_error, "d_condition_error_fake": fake_error}
         return loss, _measured(real, fake, real_loss, fake_loss) | errors
 
     def generator(self, fake: DiscriminatorOutput, conditions: Any) -> Losses:
         """Return the error of the conditions of generated images plus the weighted cross-entropy."""
-        error, loss = _squared_error(fake.conditions, conditions), _cross_entropy_as_real(fake)
+        error, loss = _half_sum_of_squares(fake.conditions, conditions), _cross_entropy_as_real(fake)
         return error + self.adversarial_weight * loss, {"g_loss": loss, "g_condition_error": error}
 
 
@@ -201,14 +212,19 @@ class HingeAuxiliary:
 
 def _measured(real: DiscriminatorOutput, fake: DiscriminatorOutput, real_loss: Any, fake_loss: Any) -> dict[str, Any]:
     """Return the losses of the discriminator and the fractions of images that it classifies correctly."""
-    from keras import ops
-
     return {
         "d_loss_real": real_loss,
         "d_loss_fake": fake_loss,
-        "d_real_accuracy": ops.mean(ops.cast(real.logit > 0, "float32")),
-        "d_fake_accuracy": ops.mean(ops.cast(fake.logit < 0, "float32")),
+        "d_real_accuracy": accuracy(real, real=True),
+        "d_fake_accuracy": accuracy(fake, real=False),
     }
+
+
+def accuracy(output: DiscriminatorOutput, *, real: bool) -> Any:
+    """Return the fraction of images that a discriminator classifies correctly."""
+    from keras import ops
+
+    return ops.mean(ops.cast(output.logit > 0 if real else output.logit < 0, "float32"))
 
 
 def _cross_entropy_as_real(output: DiscriminatorOutput) -> Any:
@@ -230,3 +246,10 @@ def _squared_error(predicted: Any, conditions: Any) -> Any:
     from keras import ops
 
     return ops.mean(ops.sum(ops.square(predicted - conditions), axis=1))
+
+
+def _half_sum_of_squares(predicted: Any, conditions: Any) -> Any:
+    """Return half the squared error of predicted conditions, summed over images and conditions."""
+    from keras import ops
+
+    return 0.5 * ops.sum(ops.square(predicted - conditions))

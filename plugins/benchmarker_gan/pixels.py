@@ -42,12 +42,17 @@ _SMALLEST_VARIANCE = 1e-8
 class PixelNormalisation:
     r"""Converts prepared images to the values that networks see, and back.
 
-    First a power law, :math:`y = x^\gamma` with the exponent `stretch`, then one of three scalings:
+    With the range [a, b] of the pixels of the training part, first a power law with the exponent `stretch`,
+
+    .. math:: y = \left(\frac{x - a}{b - a}\right)^\gamma,
+
+    then one of two scalings:
 
     - ``standardise``: :math:`(y - \mu) / \sigma` with the mean and standard deviation of all real pixels of a channel,
       learned from the batches of real images as running moments;
-    - ``symmetric``: :math:`2 y - 1`, from [0, 1] to [-1, 1];
-    - ``none``: y itself.
+    - ``symmetric``: :math:`2 y - 1`, from [0, 1] to [-1, 1].
+
+    Generated values are clipped to [a, b]. With ``none`` networks see the images as they are, and nothing is clipped.
 
     Most pixels of an astronomical image are sky at one level, and a few are bright. In [-1, 1] nearly all have the same
     value, and the differences between images are a small part of the input; in units of their standard deviation they
@@ -58,39 +63,52 @@ class PixelNormalisation:
     scaling : {"standardise", "symmetric", "none"}
         Scaling after the power law.
     stretch : float
-        Exponent of the power law.
+        Exponent of the power law; ``none`` ignores it.
     channels : int
         Number of channels of the images.
 
     Examples
     --------
     >>> normalisation = PixelNormalisation("symmetric", 0.5, 1)
-    >>> values = normalisation.normalise(np.full((1, 2, 2, 1), 0.25, np.float32))
+    >>> normalisation.set_range(0.0, 100.0)
+    >>> values = normalisation.normalise(np.full((1, 2, 2, 1), 25.0, np.float32))
     >>> float(values[0, 0, 0, 0])
     0.0
     >>> float(normalisation.invert(np.zeros((1, 2, 2, 1), np.float32))[0, 0, 0, 0])
-    0.25
+    25.0
     """
 
     def __init__(self, scaling: Scaling, stretch: float, channels: int) -> None:
         import keras
 
         self._scaling, self._stretch = scaling, stretch
-        self.variables: Sequence[keras.Variable] = ()
+        self._range = keras.Variable(np.array([0, 1], np.float32), trainable=False, name="range")
+        self._moments: Sequence[keras.Variable] = ()
         if scaling == "standardise":
             shapes = {"batches": (), "mean": (channels,), "mean_square": (channels,)}
-            self.variables = [
+            self._moments = [
                 keras.Variable(np.zeros(shape, np.float32), trainable=False, name=name)
                 for name, shape in shapes.items()
             ]
 
-    def normalise(self, images: Any) -> Any:
+    @property
+    def variables(self) -> Sequence[keras.Variable]:
+        """The range of pixel values and, where pixels are standardised, their running moments."""
+        return [self._range, *self._moments]
+
+    def set_range(self, minimum: float, maximum: float) -> None:
+        """Set the range of pixel values; a range of zero width counts as one of width 1."""
+        self._range.assign(np.array([minimum, maximum if maximum > minimum else minimum + 1], np.float32))
+
+    def normalise(self, images: Any, *, learn: bool = True) -> Any:
         """Return a batch of real images as networks see it, after updating the running moments with it.
 
         Parameters
         ----------
         images : tensor of shape (n, height, width, channels)
             Prepared images.
+        learn : bool
+            Whether to update the running moments.
 
         Returns
         -------
@@ -98,21 +116,24 @@ class PixelNormalisation:
         """
         from keras import ops
 
-        stretched = images if self._stretch == 1 else ops.power(ops.maximum(images, 0.0), self._stretch)
+        if self._scaling == "none":
+            return ops.convert_to_tensor(images)
+        minimum, maximum = self._range.value[0], self._range.value[1]
+        unit = (images - minimum) / (maximum - minimum)
+        stretched = unit if self._stretch == 1 else ops.power(ops.maximum(unit, 0.0), self._stretch)
         if self._scaling == "symmetric":
             return stretched * 2.0 - 1.0
-        if self._scaling == "none":
-            return stretched
-        batches, mean, mean_square = self.variables
-        momentum = ops.maximum(1.0 / (batches.value + 1.0), _SMALLEST_MOMENTUM)
-        for variable, values in ((mean, stretched), (mean_square, ops.square(stretched))):
-            variable.assign(variable.value + momentum * (ops.mean(values, axis=(0, 1, 2)) - variable.value))
-        batches.assign(batches.value + 1.0)
+        batches, mean, mean_square = self._moments
+        if learn:
+            momentum = ops.maximum(1.0 / (batches.value + 1.0), _SMALLEST_MOMENTUM)
+            for variable, values in ((mean, stretched), (mean_square, ops.square(stretched))):
+                variable.assign(variable.value + momentum * (ops.mean(values, axis=(0, 1, 2)) - variable.value))
+            batches.assign(batches.value + 1.0)
         variance = ops.maximum(mean_square.value - ops.square(mean.value), _SMALLEST_VARIANCE)
         return (stretched - mean.value) / ops.sqrt(variance)
 
     def invert(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return generated images on the scale of prepared images, clipped to [0, 1].
+        """Return generated images in the unit of prepared images, within the range of the training part.
 
         Parameters
         ----------
@@ -125,14 +146,19 @@ class PixelNormalisation:
         """
         from keras import ops
 
-        stretched: NDArray[Any] = values
-        if self._scaling == "symmetric":
-            stretched = (values + 1) / 2
-        elif self._scaling == "standardise":
-            _, mean, mean_square = (ops.convert_to_numpy(variable) for variable in self.variables)
+        if self._scaling == "none":
+            return values
+        stretched: NDArray[Any] = (values + 1) / 2
+        if self._scaling == "standardise":
+            _, mean, mean_square = (ops.convert_to_numpy(variable) for variable in self._moments)
             stretched = values * np.sqrt(np.maximum(mean_square - mean**2, _SMALLEST_VARIANCE)) + mean
-        images: NDArray[np.float32] = np.clip(stretched, 0, 1).astype(np.float32, copy=False)
-        return images if self._stretch == 1 else images ** np.float32(1 / self._stretch)
+        unit: NDArray[np.float32] = np.clip(stretched, 0, 1).astype(np.float32, copy=False)
+        if self._stretch != 1:
+            unit = unit ** np.float32(1 / self._stretch)
+        minimum, maximum = ops.convert_to_numpy(self._range)
+        # Rounding must not leave the range: a brightest pixel of 7.0000005 would be one that no real image has.
+        images: NDArray[np.float32] = np.clip(unit * (maximum - minimum) + minimum, minimum, maximum)
+        return images
 
 
 def dihedral(images: Any, numbers: Any) -> Any:

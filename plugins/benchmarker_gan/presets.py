@@ -8,12 +8,12 @@ option that is not null overrides one entry of it. The networks of a preset are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from benchmarker import Options
+from benchmarker import Batches, Options
 from benchmarker_gan.objectives import HingeAuxiliary, NonSaturating, NonSaturatingAuxiliary, Objective
 from benchmarker_gan.pixels import Scaling
 
@@ -61,7 +61,8 @@ class DcganOptions(GanOptions):
 
     preset: Literal["small", "radio", "colour"] = "small"
     """Networks and training: narrow networks for small training sets, or as published for radio galaxies
-    (128 x 128 x 1) or for colour images (128 x 128 x 3)."""
+    (128 x 128 x 1) or for colour images (128 x 128 x 3). The published ones are unconditional: give
+    `conditions: []`."""
 
 
 class CganOptions(GanOptions):
@@ -106,6 +107,15 @@ class Recipe:
         Scale of the pixel values that the networks see, see `benchmarker_gan.pixels.PixelNormalisation`.
     stretch : float
         Exponent applied to pixel values before the scaling.
+    updates : {"in turn", "together", "halves"}
+        Order of the updates of a step, see `benchmarker_gan.adversarial.Gan`. "halves" is for the objective
+        `NonSaturating`.
+    shared_noise : bool
+        Whether both networks learn from the same latent points.
+    joint_batch : bool
+        Whether the discriminator sees real and generated images as one batch.
+    batches : Batches
+        Order of the images, and whether an incomplete last batch is used.
     """
 
     objective: Objective
@@ -119,9 +129,13 @@ class Recipe:
     ema_decay: float | None
     scaling: Scaling
     stretch: float = 1.0
+    updates: Literal["in turn", "together", "halves"] = "in turn"
+    shared_noise: bool = False
+    joint_batch: bool = False
+    batches: Batches = field(default_factory=Batches)
 
 
-_RADIO = Recipe(
+_PLAIN = Recipe(
     objective=NonSaturating(),
     latent_dim=100,
     latent_distribution="normal",
@@ -135,17 +149,18 @@ _RADIO = Recipe(
 )
 
 RECIPES: Mapping[str, Recipe] = {
-    "radio": _RADIO,
-    # The description of this GAN mentions no batch size and no latent dimension; these are from arXiv:1511.06434.
+    "radio": replace(_PLAIN, updates="together", shared_noise=True, batches=Batches(incomplete=True)),
     "colour": replace(
-        _RADIO,
+        _PLAIN,
+        updates="halves",
+        batches=Batches(order="drawn"),
         batch_size=128,
         discriminator_learning_rate=2e-4,
         generator_learning_rate=2e-4,
         beta_1=0.5,
     ),
     "small": replace(
-        _RADIO,
+        _PLAIN,
         latent_dim=64,
         batch_size=32,
         discriminator_learning_rate=2e-4,
@@ -157,16 +172,19 @@ RECIPES: Mapping[str, Recipe] = {
         stretch=0.5,
     ),
     "published": replace(
-        _RADIO,
+        _PLAIN,
         objective=NonSaturatingAuxiliary(adversarial_weight=50.0),
         latent_distribution="uniform",
         batch_size=64,
         generator_learning_rate=4e-4,
         beta_1=0.5,
         scaling="none",
+        shared_noise=True,
+        joint_batch=True,
+        batches=Batches(order="fixed"),
     ),
     "projection": replace(
-        _RADIO,
+        _PLAIN,
         objective=HingeAuxiliary(n_classes=0, class_weight=0.1, attribute_weight=3.0),
         latent_dim=64,
         batch_size=16,

@@ -61,6 +61,7 @@ def main(folders: list[Path]) -> dict[str, Any]:
             model=model,
             images=part,
             conditions=space,
+            pixel_range=(0.0, 1.0),
             seed=1,
             epochs=2,
             folder=folder,

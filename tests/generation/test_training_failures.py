@@ -54,6 +54,7 @@ def train(model: Any, folder: Path, epochs: int) -> None:
         model=model,
         images=PartSet(images, np.arange(60)),
         conditions=ConditionSpace(classes=("left", "right")),
+        pixel_range=(0.0, 1.0),
         seed=1,
         epochs=epochs,
         folder=folder,

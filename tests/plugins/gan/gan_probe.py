@@ -29,7 +29,7 @@ Build = Callable[[], GenerativeModel]
 MODELS: Mapping[str, tuple[Build, ConditionSpace, tuple[int, int, int]]] = {
     "cgan": (lambda: cgan.build((18, 18, 3), MIXED, 7, CganOptions(filters=4)), MIXED, (18, 18, 3)),
     "published": (
-        lambda: cgan.build((16, 16, 1), MIXED, 7, CganOptions(preset="published", filters=4)),
+        lambda: cgan.build((16, 16, 1), MIXED, 8, CganOptions(preset="published", filters=4)),
         MIXED,
         (16, 16, 1),
     ),

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from benchmarker import ConditionSpace, ConfigurationError, GenerativeModel, Options, Stream
 from benchmarker.discovery import installed, options_model, resolve
 from benchmarker_gan import cgan, dcgan
-from benchmarker_gan.adversarial import Gan, GanPerClass
+from benchmarker_gan.adversarial import Gan
+from benchmarker_gan.per_class import GanPerClass
 from benchmarker_gan.presets import RECIPES, CganOptions, DcganOptions, recipe
 
 CLASSES = ConditionSpace(classes=("COMP", "FRI", "FRII"))

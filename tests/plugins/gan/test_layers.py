@@ -10,7 +10,6 @@ from keras.ops import convert_to_numpy as to_numpy
 
 from benchmarker import Stream
 from benchmarker_gan.layers import (
-    MinibatchDiscrimination,
     MinibatchStandardDeviation,
     SpectralConv2D,
     SpectralDense,
@@ -36,18 +35,6 @@ def test_spectral_kernel_has_a_largest_singular_value_of_1(layer: Any, shape: tu
     before = to_numpy(layer.singular_vector)
     layer(images, training=False)
     np.testing.assert_array_equal(before, to_numpy(layer.singular_vector))
-
-
-def test_minibatch_discrimination_sums_the_closeness_of_images() -> None:
-    layer = MinibatchDiscrimination(3, 2, seed=1)
-    features = Stream("test", number=1).generator().normal(size=(4, 5)).astype(np.float32)
-    found = np.array(layer(features))
-    vectors = (features @ to_numpy(layer.projection)).reshape(4, 3, 2)
-    expected = [
-        [sum(np.exp(-np.abs(vectors[i, k] - vectors[j, k]).sum()) for j in range(4)) for k in range(3)]
-        for i in range(4)
-    ]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_minibatch_standard_deviation_recognises_equal_images() -> None:

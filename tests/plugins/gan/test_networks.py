@@ -9,6 +9,7 @@ import pytest
 
 from benchmarker import ConfigurationError, layer_seeds
 from benchmarker_gan.image_sizes import halvings, start_and_doublings
+from benchmarker_gan.layers import CornerResizing
 
 # Layers with weights, in order: class, shape of the output without the batch axis, parameters including statistics.
 Table = list[tuple[str, tuple[int, ...], int]]
@@ -36,8 +37,9 @@ COLOUR_GENERATOR: Table = [
 COLOUR_DISCRIMINATOR: Table = [
     ("Conv2D", (128, 128, 64), 3 * 3 * 3 * 64 + 64),
     ("Conv2D", (64, 64, 128), 3 * 3 * 64 * 128 + 128),
-    *[("Conv2D", (side, side, 128), 3 * 3 * 128 * 128 + 128) for side in (32, 16, 8, 4)],
-    ("Dense", (1,), 4 * 4 * 128 + 1),
+    *[("Conv2D", (side, side, 128), 3 * 3 * 128 * 128 + 128) for side in (32, 16, 8)],
+    ("Conv2D", (4, 4, 256), 3 * 3 * 128 * 256 + 256),
+    ("Dense", (1,), 4 * 4 * 256 + 1),
 ]
 PUBLISHED_GENERATOR: Table = [
     ("Dense", (1024,), 102 * 1024 + 1024),
@@ -54,9 +56,9 @@ PUBLISHED_DISCRIMINATOR: Table = [
     ("BatchNormalization", (13, 13, 128), 4 * 128),
     ("Dense", (1024,), 13 * 13 * 128 * 1024 + 1024),
     ("BatchNormalization", (1024,), 4 * 1024),
-    ("MinibatchDiscrimination", (128,), 13 * 13 * 128 * 128 * 5),
+    ("MinibatchDiscrimination", (256,), 13 * 13 * 128 * 128 * 5 + 128 * 5),
     ("Dense", (2,), 1024 * 2 + 2),
-    ("Dense", (1,), 13 * 13 * 128 + 128 + 1),
+    ("Dense", (1,), 13 * 13 * 128 + 256 + 1),
 ]
 
 
@@ -100,6 +102,21 @@ def test_published_networks_have_the_layers_of_their_tables(name: str, table: Ta
     assert network.count_params() == sum(parameters for *_, parameters in table)
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("radio_generator", 7_842_112),
+        ("radio_discriminator", 337_665),
+        ("colour_generator", 1_990_659),
+        ("colour_discriminator", 817_665),
+        ("published_generator", 33_962_307),
+        ("published_discriminator", 36_160_195),
+    ],
+)
+def test_published_networks_have_the_published_parameters(name: str, parameters: int) -> None:
+    assert built(name).count_params() == parameters
+
+
 def test_published_networks_have_the_activations_dropout_and_resizing_of_their_papers() -> None:
     import keras
 
@@ -109,12 +126,10 @@ def test_published_networks_have_the_activations_dropout_and_resizing_of_their_p
     assert generator.layers[-1].activation is keras.activations.tanh
     rates = [layer.rate for layer in discriminator.layers if isinstance(layer, keras.layers.Dropout)]
     assert rates == [0.3, 0.3]
-    published = built("published_generator")
-    resized = [layer.output.shape[1] for layer in published.layers if isinstance(layer, keras.layers.Resizing)]
+    colour = built("colour_discriminator")
+    assert [layer.rate for layer in colour.layers if isinstance(layer, keras.layers.Dropout)] == [0.4]
+    resized = [layer.size for layer in built("published_generator").layers if isinstance(layer, CornerResizing)]
     assert resized == [35, 53]
-    assert all(
-        layer.interpolation == "bilinear" for layer in published.layers if isinstance(layer, keras.layers.Resizing)
-    )
     slopes = {layer.negative_slope for layer in built("published_discriminator").layers if "leaky" in layer.name}
     assert slopes == {0.2}
 

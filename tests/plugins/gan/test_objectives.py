@@ -34,14 +34,14 @@ def test_non_saturating_losses() -> None:
     assert float(loss) == scalars(measured)["g_loss"] == pytest.approx(softplus(-FAKE).mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize(("real", "fake", "term"), [(FAR, NEAR, 7.5), (NEAR, FAR, 0.0)])
+@pytest.mark.parametrize(("real", "fake", "term"), [(FAR, NEAR, 11.25), (NEAR, FAR, 0.0)])
 def test_non_saturating_auxiliary_losses_count_only_excess_errors(real: Any, fake: Any, term: float) -> None:
     objective = NonSaturatingAuxiliary(adversarial_weight=50.0)
     loss, _ = objective.discriminator(DiscriminatorOutput(REAL, real), DiscriminatorOutput(FAKE, fake), CONDITIONS)
     assert float(loss) == pytest.approx(term + 50 * (softplus(-REAL).mean() + softplus(FAKE).mean()), rel=1e-5)
     loss, measured = objective.generator(DiscriminatorOutput(FAKE, NEAR), CONDITIONS)
-    assert float(loss) == pytest.approx(0.5 + 50 * softplus(-FAKE).mean(), rel=1e-5)
-    assert scalars(measured)["g_condition_error"] == pytest.approx(0.5)
+    assert float(loss) == pytest.approx(0.75 + 50 * softplus(-FAKE).mean(), rel=1e-5)
+    assert scalars(measured)["g_condition_error"] == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize("predicted", [NEAR, FAR])

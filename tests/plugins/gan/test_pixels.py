@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from benchmarker import Stream
-from benchmarker_gan.pixels import PixelNormalisation, dihedral, shift
+from benchmarker_gan.pixels import PixelNormalisation, Scaling, dihedral, shift
 
 
 def test_dihedral_gives_the_eight_orientations_of_a_square() -> None:
@@ -44,8 +45,28 @@ def test_symmetric_pixels_are_between_minus_1_and_1() -> None:
     np.testing.assert_allclose(normalisation.invert(2 * images - 1), images, atol=1e-7)
 
 
-def test_pixels_without_scaling_are_clipped_to_valid_fluxes() -> None:
-    images = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 2, 2, 1)
-    normalisation = PixelNormalisation("none", 1, 1)
+def test_pixels_without_scaling_are_left_as_they_are() -> None:
+    images = np.linspace(-9, 3, 8, dtype=np.float32).reshape(2, 2, 2, 1)
+    normalisation = PixelNormalisation("none", 0.5, 1)
+    normalisation.set_range(0.0, 1.0)
     np.testing.assert_array_equal(np.asarray(normalisation.normalise(images)), images)
-    assert normalisation.invert(images - 0.5).min() == 0
+    np.testing.assert_array_equal(normalisation.invert(images), images)
+
+
+@pytest.mark.parametrize("scaling", ["standardise", "symmetric"])
+@pytest.mark.parametrize("stretch", [1.0, 0.5])
+def test_generated_pixels_keep_the_range_of_the_training_part(scaling: Scaling, stretch: float) -> None:
+    images = np.linspace(-40, 900, 50, dtype=np.float32).reshape(2, 5, 5, 1)
+    normalisation = PixelNormalisation(scaling, stretch, 1)
+    normalisation.set_range(-40.0, 900.0)
+    values = np.asarray(normalisation.normalise(images))
+    np.testing.assert_allclose(normalisation.invert(values), images, atol=0.01)
+    outside = normalisation.invert(np.array([-1e6, 1e6], np.float32).reshape(2, 1, 1, 1))
+    assert outside.ravel().tolist() == [-40, 900]
+
+
+def test_range_of_equal_pixels_has_a_width() -> None:
+    normalisation = PixelNormalisation("symmetric", 1, 1)
+    normalisation.set_range(3.0, 3.0)
+    images = np.full((1, 2, 2, 1), 3, np.float32)
+    np.testing.assert_array_equal(normalisation.invert(np.asarray(normalisation.normalise(images))), images)
