@@ -77,7 +77,10 @@ def test_png_files_come_with_a_table(run: Path, tmp_path: Path, drawn: list[dict
     assert list(rows[0]) == ["file", "class", "flux [Jy]"]
     assert len(rows) == 6
     with Image.open(out / rows[3]["file"]) as image:
-        assert (image.mode, image.size, image.getpixel((0, 0))) == ("L", (16, 16), 128)
+        low, high = json.loads((run / "training.json").read_text())["pixel_range"]
+        assert high < 1  # of the training part, which is shown as white
+        expected = round((0.5 - low) / (high - low) * 255)
+        assert (image.mode, image.size, image.getpixel((0, 0))) == ("L", (16, 16), expected)
     # What is not asked for is that of real images, kept together.
     real = Request.read(run / "conditions.npz")
     pairs = set(zip(real.targets.tolist(), real.attributes["flux"].tolist(), strict=True))
