@@ -196,7 +196,7 @@ def rms_by_bin(measured: Floats, predicted: Floats) -> dict[tuple[int, int], tup
 
     Examples
     --------
-    >>> rms_by_bin(np.array([50.0, 50.1, 88.0]), np.array([52.0, 50.1, 85.0]))
+    >>> rms_by_bin(np.array([48.0, 50.1, 88.0]), np.array([50.0, 50.1, 85.0]))
     {(45, 50): (1, 2.0), (50, 55): (1, 0.0), (85, 90): (1, 3.0)}
     """
     start = int(measured.min() // _BIN) * _BIN
