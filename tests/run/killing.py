@@ -285,7 +285,7 @@ class KilledStudy:
     def _generators(self) -> set[str]:
         """Return the names of the runs of generators."""
         plan = json.loads((self._folder / "study" / "plan.json").read_text())
-        return {run_name(generator["key"]) for generator in plan["generators"]}
+        return {run_name(generator["key"]) for generator in plan.get("generators", [])}
 
     def _stream(self, name: str, times: int, purpose: str = "moment") -> Stream:
         return Stream("kill", purpose=purpose, seed=self._seed, run=name, times=times)
