@@ -57,7 +57,9 @@ from .hooks import Registrar as Registrar
 from .hooks import hookimpl as hookimpl
 from .paths import expand_user as expand_user
 from .printing import echo as echo
+from .printing import markdown_text as markdown_text
 from .printing import printable as printable
+from .printing import table_cell as table_cell
 from .printing import without_home as without_home
 from .randomness import Stream as Stream
 from .randomness import layer_seeds as layer_seeds

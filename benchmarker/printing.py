@@ -1,7 +1,8 @@
-"""Print text that comes from studies, plugins, archives and servers without letting it command the terminal.
+"""Show text that comes from studies, plugins, archives and servers as text, whatever it is written to.
 
 Names and messages may hold escape sequences that retitle a window, write to the clipboard, or hide and forge lines
-(OSC 0, OSC 52, CSI), also where output goes through a pipe before anybody looks at it. They are shown as escapes here.
+(OSC 0, OSC 52, CSI), also where output goes through a pipe before anybody looks at it; links and pictures for a page of
+Markdown; or formulas for a spreadsheet. There is one function for each of these.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _CONTROLS = re.compile(
     "\N{LEFT-TO-RIGHT EMBEDDING}-\N{RIGHT-TO-LEFT OVERRIDE}\N{LEFT-TO-RIGHT ISOLATE}-\N{POP DIRECTIONAL ISOLATE}"
     "\ud800-\udfff]"
 )
+_MARKDOWN = re.compile(r"[\\|*<>`\[\]]|^#")
+_FORMULA = ("=", "+", "-", "@", "\t")
 _HOME = re.compile(
     r"(?<![\w.~])(?:/home/|/Users/|[A-Z]:\\Users\\)[^/\\\s'\"<>]+([/\\])"  # of anybody
     r"|(?<![\w.~])/root(?=/)"
@@ -43,6 +46,42 @@ def printable(text: str) -> str:
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def markdown_text(text: str) -> str:
+    r"""Return text as one line that is neither markup, a link, a picture nor HTML to those who render Markdown.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Examples
+    --------
+    >>> markdown_text("[a](http://b.c) | <i>")
+    '\\[a\\](http:\\//b.c) \\| \\<i\\>'
+    """
+    line = _MARKDOWN.sub(r"\\\g<0>", " ".join(printable(text).split()))
+    return line.replace("://", ":\\//")  # addresses become links by themselves
+
+
+def table_cell(value: object) -> object:
+    """Return a cell of a CSV file; text that spreadsheets take for a formula gets the apostrophe that makes it text.
+
+    Parameters
+    ----------
+    value : object
+        Text, a number, or whatever `csv` writes; only text is changed.
+
+    Examples
+    --------
+    >>> table_cell("=1+1"), table_cell(-1.5)
+    ("'=1+1", -1.5)
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def without_home(text: str) -> str:

@@ -11,6 +11,7 @@ import io
 import logging
 import re
 import signal
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,6 +109,14 @@ def test_markdown_holds_no_link_heading_or_picture_of_a_study(victim: Victim, tm
     text = report(victim, tmp_path / "out", "markdown")
     assert "\\[x\\](javascript" in text
     assert not re.search(r"(?<!\\)\[|(?<!\\)<|^# |://", text, re.MULTILINE)
+
+
+def test_the_archive_for_a_referee_has_no_link_of_a_study(victim: Victim, tmp_path: Path) -> None:
+    ATTACKS["markup"](victim)
+    assert main(["report", str(victim.folder), "--format", "crate", "--out", str(tmp_path)]) == 0
+    with zipfile.ZipFile(tmp_path / "study.crate.zip") as archive:
+        text = archive.read("README.md").decode()
+    assert not re.search(r"(?<!\\)\[x|(?<!\\)<script|^# Heading", text, re.MULTILINE)
 
 
 def test_cells_of_csv_are_no_formulas(victim: Victim, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarker.audit.bands import RESAMPLES, STANDARD_ERRORS, MetricComparison
 from benchmarker.audit.verdicts import BITWISE, DIFFERS, INTACT, TOLERATED, UNCHECKED, AuditReport, CellAudit
+from benchmarker.printing import markdown_text
 from benchmarker.results.trails import Entry
 
 MEANING: Mapping[str, str] = {
@@ -135,29 +136,29 @@ def _aligned(rows: tuple[tuple[str, ...], ...]) -> Iterator[str]:
 
 
 def _markdown(report: AuditReport) -> str:
-    lines = [f"# Audit of {_plain(report.title)}", "", f"**Verdict: {report.verdict}.** {MEANING[report.verdict]}.", ""]
-    lines += [f"- {_plain(fact)}" for fact in _facts(report)]
-    lines += [f"- **{_plain(finding.file)}**: {_plain(finding.text)}" for finding in report.findings]
+    lines = [
+        f"# Audit of {markdown_text(report.title)}",
+        "",
+        f"**Verdict: {report.verdict}.** {MEANING[report.verdict]}.",
+        "",
+    ]
+    lines += [f"- {markdown_text(fact)}" for fact in _facts(report)]
+    lines += [f"- **{markdown_text(finding.file)}**: {markdown_text(finding.text)}" for finding in report.findings]
     summaries = tuple((cell.name, cell.verdict, cell.summary) for cell in report.cells)
     lines += ["", *_pipes(("cell", "verdict", "why"), summaries)]
     for cell in report.cells:
         for number, block in enumerate(_blocks(cell)):
-            lines += ["", f"## {_plain(cell.name)}", ""] if number == 0 else [""]
-            lines += [f"{_plain(block.title)}:", ""]
+            lines += ["", f"## {markdown_text(cell.name)}", ""] if number == 0 else [""]
+            lines += [f"{markdown_text(block.title)}:", ""]
             lines += _pipes(block.columns, block.rows) if block.columns else []
-            lines += ["", *(f"- {_plain(line)}" for line in block.lines)] if block.lines else []
+            lines += ["", *(f"- {markdown_text(line)}" for line in block.lines)] if block.lines else []
     return "\n".join(lines) + "\n"
 
 
-def _plain(text: str) -> str:
-    """Escape the characters that Markdown would interpret."""
-    return "".join(f"\\{sign}" if sign in "\\`*_|<>[]#" else sign for sign in " ".join(text.split()))
-
-
 def _pipes(columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> list[str]:
-    return [f"| {' | '.join(map(_plain, row))} |" for row in (columns,)] + [
+    return [f"| {' | '.join(map(markdown_text, row))} |" for row in (columns,)] + [
         f"|{' --- |' * len(columns)}",
-        *(f"| {' | '.join(map(_plain, row))} |" for row in rows),
+        *(f"| {' | '.join(map(markdown_text, row))} |" for row in rows),
     ]
 
 

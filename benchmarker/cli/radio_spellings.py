@@ -57,11 +57,20 @@ def translated(arguments: Iterable[str]) -> Iterator[str]:
             waiting = next(left, None)
         elif name in _SIZES and waiting is not None:
             yield name
-            height, _, width = waiting.partition(",")
-            yield height if height == width.strip() else waiting
+            yield _side(waiting)
             waiting = next(left, None)
         else:
             yield f"{name}{separator}{value}"
+
+
+def _side(size: str) -> str:
+    """Return the height of ``height,width``."""
+    height, comma, width = (part.strip() for part in size.partition(","))
+    if comma and height != width:
+        raise click.BadParameter(
+            f"images are square: give one number, or the same twice. Received: {size}", param_hint="-i"
+        )
+    return height
 
 
 def _split(argument: str) -> list[str]:

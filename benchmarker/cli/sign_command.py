@@ -36,9 +36,11 @@ def sign(study: Path, key: Path, new_key: bool, password: bool) -> None:
     example in the paper.
     """
     from benchmarker.maintenance import signing
+    from benchmarker.results.study import read_study
 
     _require_library()
     secret = click.prompt("Password", hide_input=True, confirmation_prompt=new_key).encode() if password else None
+    read_study(study)  # before a key is made for nothing
     if new_key:
         echo(f"wrote {key} (keep it secret) and {signing.make_key(key.expanduser(), secret)}")
     signature = signing.sign(study, signing.read_private_key(key.expanduser(), secret))

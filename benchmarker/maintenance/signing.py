@@ -210,7 +210,7 @@ def read_public_key(text: str) -> Ed25519PublicKey:
         return Ed25519PublicKey.from_public_bytes(base64.b64decode(given, validate=True))
     except (OSError, ValueError, binascii.Error, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
-            f"{text}: a public Ed25519 key in base64 or of OpenSSH, or a file with one, was expected: {error}"
+            f"a public Ed25519 key (base64, or a line of OpenSSH) or a file with one was expected. Received: {text!r}"
         ) from error
 
 
@@ -260,7 +260,7 @@ def verify(study: Path, key: Ed25519PublicKey | None = None) -> Verification:
     from cryptography.exceptions import InvalidSignature
 
     if (odd := oddity(study)) is not None:
-        raise StorageError(f"{study}: {odd}, which no run writes")
+        raise StorageError(f"{study}: {odd}")
     if not (study / SIGNATURE_FILE).is_file():
         raise StorageError(f"{study}: is not signed: it holds no {SIGNATURE_FILE}. `benchmarker sign` makes one")
     signature = Signature.read(study / SIGNATURE_FILE)

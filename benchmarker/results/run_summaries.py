@@ -38,7 +38,7 @@ class MalformedError(Exception):
 def require_ordinary_run(path: str) -> None:
     """Raise unless the folder of a run holds only ordinary files and folders."""
     if (odd := oddity(path)) is not None:
-        raise MalformedError(f"{odd}, which no run writes; it is neither read nor written")
+        raise MalformedError(odd)
 
 
 def summarise_cell(key: str, folder: Path) -> RunSummary:

@@ -344,7 +344,7 @@ class ExistingRuns:
 
 def _require_ordinary_run(folder: Path) -> None:
     if (odd := oddity(folder)) is not None:
-        raise StorageError(f"{folder}: {odd}, which no run writes")
+        raise StorageError(f"{folder}: {odd}")
 
 
 def _restore(replaced: Path, final: Path) -> None:

@@ -35,6 +35,8 @@ _LARGEST = {
 }
 """Bytes that a file may have by its suffix, where it is read as a whole. The plan of 10,000 cells has 20 MB."""
 
+_REFUSED = ", which no run writes; it is neither read nor written"
+
 _DEEPEST = 8
 """Levels of folders that a study may have; runs use three."""
 
@@ -56,10 +58,7 @@ def require_ordinary(study: Path) -> None:
     """
     found = next(_oddities(os.fspath(study), "", inside_runs=False), None)
     if found is not None:
-        raise StorageError(
-            f"{study}: {found}. No run writes such a thing, and it is neither read nor written: remove it, or ask "
-            "whoever sent the study"
-        )
+        raise StorageError(f"{study}: {found}. Remove it, or ask whoever sent the study")
 
 
 def oddity(folder: str | Path) -> str | None:
@@ -73,14 +72,15 @@ def oddity(folder: str | Path) -> str | None:
     Returns
     -------
     str or None
-        Its name and kind, such as ``"log.txt is a symbolic link"``; None where all is well.
+        What it is, such as ``"log.txt is a symbolic link, which no run writes; it is neither read nor written"``; None
+        where all is well.
     """
     return next(_oddities(os.fspath(folder), "", inside_runs=True), None)
 
 
 def _oddities(folder: str, prefix: str, *, inside_runs: bool, level: int = 1) -> Iterator[str]:
     if level > _DEEPEST:
-        yield f"{prefix.rstrip('/')} lies more than {_DEEPEST} folders deep"
+        yield f"{prefix.rstrip('/')} lies more than {_DEEPEST} folders deep{_REFUSED}"
         return
     try:
         entries = os.scandir(folder)
@@ -94,9 +94,9 @@ def _oddities(folder: str, prefix: str, *, inside_runs: bool, level: int = 1) ->
                 if inside_runs or prefix != f"{RUNS_FOLDER}/":
                     yield from _oddities(entry.path, f"{name}/", inside_runs=inside_runs, level=level + 1)
             elif not entry.is_file(follow_symlinks=False):
-                yield f"{name} is {_kind(entry)}"
+                yield f"{name} is {_kind(entry)}{_REFUSED}"
             elif (most := _LARGEST.get(os.path.splitext(entry.name)[1])) is not None and _size(entry) > most:  # noqa: PTH122
-                yield f"{name} has {_size(entry):,} bytes, where {most:,} are the most that is read"
+                yield f"{name} has {_size(entry):,} bytes, more than {most:,}{_REFUSED}"
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

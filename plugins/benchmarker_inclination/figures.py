@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+_LARGEST_SHOWN = 25.0
+"""Degrees of the largest residual that panels show; larger ones are counted."""
+
+
 def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
@@ -60,11 +64,14 @@ def draw_residuals(predictions: Mapping[str, tuple[Floats, Floats]], columns: in
         axes.axhline(0, linestyle=":", color="black", linewidth=1)
         ends = np.array([start, 90.0])
         axes.plot(ends, found.slope * ends + found.intercept, color="red")
-        axes.set(xlim=(start - 3, 95), ylim=(-25, 25))
+        axes.set(xlim=(start - 3, 95), ylim=(-_LARGEST_SHOWN, _LARGEST_SHOWN))
         axes.set_title(title, fontsize=8)
-        axes.text(0.04, 0.06, f"RMS {found.rms:.2f} deg\nMAE {found.mae:.2f} deg", transform=axes.transAxes, fontsize=8)
-    for axes in panels[len(predictions) :]:
-        axes.set_visible(False)
+        outside = int((np.abs(measured - predicted) > _LARGEST_SHOWN).sum())
+        text = f"RMS {found.rms:.2f} deg\nMAE {found.mae:.2f} deg" + (f"\n{outside} outside" if outside else "")
+        axes.text(0.97, 0.06, text, transform=axes.transAxes, fontsize=8, horizontalalignment="right")
+    for number, axes in enumerate(panels):
+        axes.set_visible(number < len(predictions))
+        axes.tick_params(labelbottom=number + columns >= len(predictions))
     figure.supxlabel("Measured inclination [deg]")
     figure.supylabel("Measured minus predicted [deg]")
     figure.savefig(target)

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker import ConfigurationError, Regression, ReportOptions, Stream, StudyResults
+from benchmarker import (
+    ConfigurationError,
+    Regression,
+    ReportOptions,
+    Stream,
+    StudyResults,
+    markdown_text,
+    table_cell,
+)
 from benchmarker_inclination.evaluation import OUTLIER, Scores, scores
 
 if TYPE_CHECKING:
@@ -229,13 +237,13 @@ def gain(ensemble: Ensemble) -> tuple[float, float, float]:
 
 def _line(name: str, found: Scores) -> str:
     return (
-        f"| {name} | {found.n} | {found.rms:.2f} | {found.mae:.2f} | {found.mean:+.2f} | {found.slope:+.3f} | "
-        f"{found.intercept:+.2f} | {found.adjusted_rms:.2f} | {found.outliers} |"
+        f"| {markdown_text(name)} | {found.n} | {found.rms:.2f} | {found.mae:.2f} | {found.mean:+.2f} | "
+        f"{found.slope:+.3f} | {found.intercept:+.2f} | {found.adjusted_rms:.2f} | {found.outliers} |"
     )
 
 
 def _markdown(results: StudyResults, members: Sequence[Member], ensembles: Sequence[Ensemble]) -> str:
-    lines = [f"# {results.title}: residuals", "", _EXPLANATION, "", _HEAD]
+    lines = [f"# {markdown_text(results.title)}: residuals", "", _EXPLANATION, "", _HEAD]
     lines += [_line(member.name, scores(member.measured, member.predicted)) for member in members]
     lines += [_line(each.name, scores(each.members[0].measured, each.predicted)) for each in ensembles]
     lines += ["", *(_gains(ensembles) if ensembles else [_NO_ENSEMBLE])]
@@ -245,7 +253,7 @@ def _markdown(results: StudyResults, members: Sequence[Member], ensembles: Seque
     lines += ["", "RMS by inclination:", "", "| | bin | n | RMS |", "|---|---|--:|--:|"]
     for name, (measured, predicted) in shown.items():
         lines += [
-            f"| {name} | {low} to {high} | {count} | {rms:.2f} |"
+            f"| {markdown_text(name)} | {low} to {high} | {count} | {rms:.2f} |"
             for (low, high), (count, rms) in rms_by_bin(measured, predicted).items()
         ]
     return "\n".join(lines) + "\n"
@@ -255,7 +263,7 @@ def _gains(ensembles: Sequence[Ensemble]) -> list[str]:
     lines = ["| ensemble | RMS below the mean of its members | 95 % interval |", "|---|--:|--:|"]
     for each in ensembles:
         value, low, high = gain(each)
-        lines.append(f"| {each.name} | {value:.2f} | {low:.2f} to {high:.2f} |")
+        lines.append(f"| {markdown_text(each.name)} | {value:.2f} | {low:.2f} to {high:.2f} |")
     return lines
 
 
@@ -284,11 +292,11 @@ def _predictions(members: Sequence[Member], ensembles: Sequence[Ensemble]) -> st
     writer = csv.writer(stream, lineterminator="\n")
     columns = {member.name: member.predicted for member in members}
     columns |= {each.name: each.predicted for each in ensembles}
-    writer.writerow(["source", "image", "measured", *columns])
+    writer.writerow(["source", "image", "measured", *map(table_cell, columns)])
     first = members[0]
     rows = zip(first.predictions.source_ids, first.predictions.images.tolist(), first.measured.tolist(), strict=True)
     for k, (source, image, measured) in enumerate(rows):
-        writer.writerow([source, image, measured, *(float(values[k]) for values in columns.values())])
+        writer.writerow([table_cell(source), image, measured, *(float(values[k]) for values in columns.values())])
     return stream.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import rich_click as click
 
 from benchmarker.cli.radio_spellings import translated
 
@@ -12,7 +13,6 @@ from benchmarker.cli.radio_spellings import translated
     [
         ("-i 300,300", "-i 300"),
         ("--img_size=300,300", "--image-size 300"),
-        ("-i 300,200", "-i 300,200"),
         ("-i 150", "-i 150"),
         ("-o True -s 1", "-o -s 1"),
         ("-o -s 1", "-o -s 1"),
@@ -42,3 +42,8 @@ def test_both_commands_understand_them() -> None:
         refused = CliRunner().invoke(command, ["--img_size", "300,200"])
         assert "300,200" in refused.output
         assert refused.exit_code == 2
+
+
+def test_an_image_that_is_not_square_is_refused() -> None:
+    with pytest.raises(click.BadParameter, match="images are square"):
+        list(translated(["-i", "300,200"]))

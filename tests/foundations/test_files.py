@@ -14,6 +14,7 @@ from benchmarker.errors import BenchmarkerError, StorageError
 from benchmarker.files import (
     atomic_write,
     make_folder,
+    open_to_append,
     read_json,
     remove_half_line,
     storage_error,
@@ -128,3 +129,27 @@ def test_storage_error_says_what_failed_and_what_to_do(code: int, words: str) ->
     assert words in str(error)
     named = storage_error(OSError(code, os.strerror(code), "the/very/file"), Path("somewhere"))
     assert str(named).startswith("the/very/file: ")
+
+
+def test_files_that_grow_are_never_opened_through_a_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("kept")
+    (tmp_path / "log.txt").symlink_to(outside)
+    with pytest.raises(StorageError, match=r"log\.txt"):
+        open_to_append(tmp_path / "log.txt")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StorageError, match="pipe"):
+        open_to_append(tmp_path / "pipe")
+    assert outside.read_text() == "kept"
+
+
+def test_a_temporary_file_that_somebody_prepared_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("kept")
+    monkeypatch.setattr("benchmarker.files.os.urandom", bytes)
+    (tmp_path / f".plan.json.{os.getpid()}.00000000.partial").symlink_to(outside)
+    with pytest.raises(StorageError, match=r"plan\.json"):
+        write_text(tmp_path / "plan.json", "other")
+    assert outside.read_text() == "kept"

@@ -111,3 +111,10 @@ def test_waiting_happens_in_the_context_that_was_given(tmp_path: Path) -> None:
     held = lock(tmp_path / "a.lock")
     with lock(tmp_path / "a.lock", waiting=waiting):
         assert diary == ["waits", "goes on"]
+
+
+def test_a_lock_is_never_made_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / ".lock").symlink_to(tmp_path / "made")
+    with pytest.raises(StorageError, match=r"\.lock"):
+        try_lock(tmp_path / ".lock")
+    assert not (tmp_path / "made").exists()

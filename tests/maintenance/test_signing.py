@@ -100,11 +100,16 @@ def test_another_signer_is_noticed(signed: StudyFiles, key: Path, tmp_path: Path
     assert not found.intact
 
 
-def test_a_private_key_is_private_and_never_overwritten(key: Path) -> None:
+def test_a_private_key_is_private_and_never_overwritten(signed: StudyFiles, key: Path) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     before = key.read_bytes()
-    assert main(["sign", "nowhere", "--key", str(key), "--new-key"]) == 1
+    assert main(["sign", str(signed.folder), "--key", str(key), "--new-key"]) == 1
     assert key.read_bytes() == before
+
+
+def test_no_key_is_made_for_a_study_that_there_is_not(tmp_path: Path) -> None:
+    assert main(["sign", str(tmp_path / "nowhere"), "--key", str(tmp_path / "new"), "--new-key"]) == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_keys_of_ssh_keygen_are_read(signed: StudyFiles, tmp_path: Path) -> None:

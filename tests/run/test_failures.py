@@ -67,6 +67,27 @@ def test_cell_that_a_full_disk_ended_is_run_again_by_the_same_command(quick: Qui
     assert quick.run().returncode == 0
 
 
+def test_links_in_run_folders_are_neither_written_nor_believed(quick: QuickStudy) -> None:
+    quick.script(one=["ok"], other=["ok"])
+    assert quick.run().returncode == 0
+    outside = quick.folder / "outside.txt"
+    outside.write_text("kept")
+    unfinished, finished = sorted(path for path in (quick.path / "runs").iterdir() if path.is_dir())
+    (unfinished / "manifest.json").unlink()
+    unfinished = unfinished.rename(unfinished.with_name(f".{unfinished.name}.partial"))
+    for name in ("log.txt", "events.jsonl"):
+        (unfinished / name).unlink(missing_ok=True)
+        (unfinished / name).symlink_to(outside)
+    (finished / "history.csv").unlink(missing_ok=True)
+    (finished / "history.csv").symlink_to(outside)
+    done = quick.run()
+    assert done.returncode == 0, done.stderr
+    assert "history.csv is a symbolic link" in done.stdout
+    assert quick.endings == {"one": "ok", "other": "ok"}
+    assert outside.read_text() == "kept"
+    assert not [path for path in quick.path.rglob("*") if path.is_symlink()]
+
+
 def test_fail_fast_leaves_the_rest_pending(quick: QuickStudy) -> None:
     quick.script(bad=["until=go failed=plugin"], slow=["epoch=1 until=never"], later=["ok"], latest=["ok"])
     process = quick.start("--fail-fast", "--jobs", "2")

@@ -14,7 +14,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarker import CellRecord, GeneratorRecord, ReportOptions, StudyResults, digest_json, without_home
+from benchmarker import (
+    CellRecord,
+    GeneratorRecord,
+    ReportOptions,
+    StudyResults,
+    digest_json,
+    markdown_text,
+    without_home,
+)
 from benchmarker_reports.formats import html, markdown
 
 FILE = "study.crate.zip"
@@ -117,13 +125,13 @@ def _readme(results: StudyResults, options: ReportOptions) -> str:
     python = environments[0].fingerprint.python if environments else "3"
     source = results.study.plan.source
     data = (
-        f"- The images are not part of this archive. Put them where the plan expects them: `{source.path}`, seen from "
-        "`study/`, or name their folder with `-d`.\n"
+        "- The images are not part of this archive. Put them where the plan expects them: "
+        f"{markdown_text(source.path)}, seen from `study/`, or name their folder with `-d`.\n"
         if source is not None and source.path is not None
         else ""
     )
     install = "\n".join(line for line in results.commands if line.startswith(("#", "python -m pip")))
-    return f"""# {results.title}
+    return f"""# {markdown_text(results.title)}
 
 This archive holds a comparison of galaxy networks: its registry, its results, and for each run the trail of digests
 that tells whether a repetition gives the same bits. `report.html` shows the results, and `{METADATA}`

@@ -6,9 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from benchmarker import Leaderboard, LeaderboardRow, ReportOptions, StudyResults, printable
+from benchmarker import Leaderboard, LeaderboardRow, ReportOptions, StudyResults, table_cell
 
-_FORMULA = ("=", "+", "-", "@", "\t")
 _NAMES = ("model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision")
 
 
@@ -70,13 +69,5 @@ def _names(row: LeaderboardRow) -> tuple[str, ...]:
 
 def _written(lines: Iterable[Iterable[object]]) -> str:
     stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerows([_inert(value) for value in line] for line in lines)
+    csv.writer(stream, lineterminator="\n").writerows([table_cell(value) for value in line] for line in lines)
     return stream.getvalue()
-
-
-def _inert(value: object) -> object:
-    """Return text that spreadsheets would take for a formula with the apostrophe that makes it text to them."""
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarker import ReportOptions, StudyResults, printable
+from benchmarker import ReportOptions, StudyResults, markdown_text
 from benchmarker_reports.content.study import StudyContent
 from benchmarker_reports.formats.tables import TextTable, text_tables
 
@@ -21,20 +21,20 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     """
     content = StudyContent(results, options)
     board = content.board
-    parts = [f"## {_escaped(board.title)}", "", f"{board.denominator}.", "", *_leaderboard(content)]
+    parts = [f"## {markdown_text(board.title)}", "", f"{board.denominator}.", "", *_leaderboard(content)]
     # Footnotes are joined, because a line that starts with an asterisk would become a list.
-    parts += ["", " ".join(_escaped(note) for note in content.footnotes), ""]
+    parts += ["", " ".join(markdown_text(note) for note in content.footnotes), ""]
     for table in text_tables(content):
         parts += _section(table)
     if board.failed:
         parts += ["Failed cells:", ""]
         parts += [
-            f"- {_escaped(f'{cell.model} / {cell.arm} / {cell.seed}: {cell.kind}: {cell.message}')}"
+            f"- {markdown_text(f'{cell.model} / {cell.arm} / {cell.seed}: {cell.kind}: {cell.message}')}"
             for cell in board.failed
         ]
         parts.append("")
     if board.notes:
-        parts += ["Notes:", "", *(f"- {_escaped(note)}" for note in board.notes), ""]
+        parts += ["Notes:", "", *(f"- {markdown_text(note)}" for note in board.notes), ""]
     return "\n".join(parts)
 
 
@@ -45,19 +45,11 @@ def _leaderboard(content: StudyContent) -> list[str]:
 
 
 def _section(table: TextTable) -> list[str]:
-    parts = [f"### {_escaped(table.title)}", "", *_table(table.head, table.numeric, table.rows)]
-    return [*parts, "", *(line for note in table.notes for line in (_escaped(note), ""))]
+    parts = [f"### {markdown_text(table.title)}", "", *_table(table.head, table.numeric, table.rows)]
+    return [*parts, "", *(line for note in table.notes for line in (markdown_text(note), ""))]
 
 
 def _table(head: Sequence[str], numeric: Sequence[bool], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [[_escaped(cell.strip()) for cell in row] for row in (head, *rows)]
+    lines = [[markdown_text(cell.strip()) for cell in row] for row in (head, *rows)]
     lines.insert(1, ["---:" if right else "---" for right in numeric])
     return [f"| {' | '.join(cells)} |" for cells in lines]
-
-
-def _escaped(text: str) -> str:
-    """Return text as one line that is neither a link, a picture nor HTML to those who render it."""
-    text = " ".join(printable(text).split())
-    for character in "\\|*<`[]":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("://", ":\\//")  # addresses become links by themselves
