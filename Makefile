@@ -10,7 +10,7 @@ PACKAGES := benchmarker plugins architectures reports
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-statistics lint docs bench kill soak mutation fuzz gpu-check gallery constraints clean
+.PHONY: help install quickstart test test-long test-statistics lint docs bench kill soak mutation fuzz gpu-check gallery constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -32,8 +32,11 @@ quickstart: $(INSTALLED) ## Train three networks on the embedded data and print 
 	$(BIN)/python quickstart.py -a registries/quickstart.yaml -s 8901
 
 # Two processes, because most tests keep one core busy. All tests of a file run in one process and share its fixtures.
-test: $(INSTALLED) ## Run all tests
+test: $(INSTALLED) ## Run all tests but the long ones and the simulations
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-long: $(INSTALLED) ## Run the tests that repeat a check on another backend, or at length
+	$(BIN)/python -m pytest -m long -n 2 --dist loadfile --no-loadscope-reorder
 
 test-statistics: $(INSTALLED) ## Simulate thousands of studies to measure false verdicts and power
 	$(BIN)/python -m pytest -m statistics tests/statistics

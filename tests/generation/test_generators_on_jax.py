@@ -30,6 +30,7 @@ def probe(*folders: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
 def test_cgan_trains_to_equal_bits_in_separate_processes(tmp_path: Path) -> None:
     """Without interruption, and resumed after a process ended after the second step, before its snapshot.

@@ -16,7 +16,10 @@ import pytest
 from tests.run.comparing import COMMAND, SMALL, assert_equal_runs, assert_whole, lay_out, surroundings
 from tests.run.killing import KilledStudy
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax"),
+]
 
 SEED = 8955  # draws a worker, then the parent
 STAGES = ("snapshot", "results")
