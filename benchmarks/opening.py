@@ -19,8 +19,9 @@ from benchmarker import (
     path_signature,
     read_fits_image,
 )
+from benchmarker.data.loading import Context
 from benchmarker.data.preparation import prepare_image
-from benchmarker.data.prepared import Context, prepare
+from benchmarker.data.prepared import prepare
 from benchmarks.inputs import TASK
 from benchmarks.measure import Figure, alternate, print_figures
 

@@ -30,7 +30,8 @@ from benchmarker.audit.verdicts import (
 from benchmarker.audit.weights import WeightsDigest, weight_digests
 from benchmarker.containment import describe
 from benchmarker.contracts.tasks import Task
-from benchmarker.data.prepared import Context, prepare
+from benchmarker.data.loading import Context
+from benchmarker.data.prepared import prepare
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError
 from benchmarker.files import make_folder

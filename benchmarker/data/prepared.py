@@ -10,17 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker.containment import PluginErrors
 from benchmarker.contracts.images import (
     Attribute,
     DatasetContents,
@@ -30,18 +28,16 @@ from benchmarker.contracts.images import (
     Part,
     SkippedImage,
 )
-from benchmarker.contracts.plugins import Dataset, Download
+from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Options, Preparation
-from benchmarker.contracts.tasks import Classification, Regression, Task
+from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.cache import produce
-from benchmarker.data.downloads import fetch, user_file
+from benchmarker.data.loading import checked_records, load
 from benchmarker.data.preparation import prepare_image
 from benchmarker.data.remarks import collect_remarks
-from benchmarker.digests import canonical_json, digest_arrays, digest_code, digest_json
-from benchmarker.discovery import resolve
+from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.disk import require_free
 from benchmarker.errors import DataError, PluginError, StorageError, UnreadableImageError
-from benchmarker.paths import cache_folder
 from benchmarker.record import Record, TaskRecord
 
 VERSION = 2
@@ -53,39 +49,6 @@ _DESCRIPTION_FILE = "prepared.json"
 _LISTED_SKIPPED = 10
 
 Progress = Callable[[str, int, int | None], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What the harness offers a dataset's loader; implements `benchmarker.DatasetContext`.
-
-    Parameters
-    ----------
-    dataset : str
-        Name of the dataset, and of the folder of its downloads.
-    path : Path, optional
-        The user's own file or folder.
-    offline : bool
-        Never use the network.
-    progress : bool
-        Show a progress bar while downloading.
-    """
-
-    dataset: str
-    path: Path | None = None
-    offline: bool = False
-    progress: bool = True
-
-    def fetch(self, download: Download) -> Path:
-        """Return the user's own file or folder, or the downloaded file."""
-        if self.path is not None:
-            return user_file(download, self.path)
-        folder = cache_folder() / "downloads" / self.dataset
-        return fetch(download, folder, offline=self.offline, progress=self.progress)
-
-    def produce(self, name: str, key: Any, write: Callable[[Path], object]) -> Path:
-        """Return a cached folder, written once."""
-        return produce(name, key, write)
 
 
 class _Column(Record):
@@ -173,7 +136,7 @@ def prepare(
     PluginError
         If the loader fails, or returns something else than it should.
     """
-    contents, inputs = _load(dataset, options, context)
+    contents, inputs = load(dataset, options, context)
     key = {
         "version": VERSION,
         "dataset": dataset.name,
@@ -184,7 +147,7 @@ def prepare(
 
     def write(folder: Path) -> None:
         _write(folder, dataset, contents, preparation, progress)
-        if _load(dataset, options, context)[1] != inputs:
+        if load(dataset, options, context)[1] != inputs:
             raise DataError(
                 f"the files of {dataset.name!r}, or the code that reads them, were changed while they were read; "
                 "run the same command again"
@@ -192,98 +155,6 @@ def prepare(
 
     folder = produce("prepared", key, write, root=root)
     return open_prepared(folder), folder
-
-
-def _plugin_errors(dataset: Dataset) -> PluginErrors:
-    # A full disk is not the plugin's fault.
-    return PluginErrors(f"reading the dataset {dataset.name!r} ({dataset.loader})", passing=(OSError,))
-
-
-def _load(dataset: Dataset, options: Options | None, context: DatasetContext) -> tuple[DatasetContents, dict[str, Any]]:
-    """Return the contents of a dataset, and what decides them: the loader's code and the signature of its files."""
-    with _plugin_errors(dataset):
-        code = digest_code(dataset.loader)  # before it is imported: `prepare` compares it with that after reading
-        contents = resolve(dataset.loader)(options, context)
-    if not isinstance(contents, DatasetContents):
-        raise PluginError(f"{dataset.loader} must return DatasetContents. Received: {type(contents).__name__}")
-    if problem := _contents_problem(contents):
-        raise PluginError(f"{dataset.loader}: {problem}")
-    try:
-        canonical_json(contents.signature)
-    except (TypeError, ValueError) as error:
-        raise PluginError(f"{dataset.loader}: its signature cannot be written as JSON: {error}") from error
-    return contents, {"code": code, "signature": contents.signature}
-
-
-def _contents_problem(contents: Any) -> str:
-    """Return why facts about a dataset break the contract of loaders, or an empty text."""
-    if not isinstance(contents.task, Classification | Regression):
-        return f"its task must be a Classification or a Regression. Received: {contents.task!r:.100}"
-    for target in contents.task.targets if isinstance(contents.task, Regression) else ():
-        if not -math.inf < target.minimum < target.maximum < math.inf:
-            return (
-                f"the range of the target {target.name!r} must have a width: minimum < maximum, both finite. Received: "
-                f"{target.minimum!r} to {target.maximum!r}"
-            )
-    if contents.count is not None and (not isinstance(contents.count, int) or contents.count < 0):
-        return f"its count must be a whole number or None. Received: {contents.count!r:.100}"
-    units = contents.attribute_units
-    if not isinstance(units, Mapping) or not all(isinstance(text, str) for pair in units.items() for text in pair):
-        return f"attribute_units must be texts. Received: {units!r:.200}"
-    return ""
-
-
-def _records(dataset: Dataset, contents: DatasetContents) -> Iterator[ImageRecord | SkippedImage]:
-    with _plugin_errors(dataset):
-        for record in contents.records():
-            if not isinstance(record, ImageRecord | SkippedImage):
-                raise PluginError(
-                    f"the records of {dataset.loader} must be ImageRecord or SkippedImage. Received: {record!r:.100}"
-                )
-            if problem := _problem(record) if isinstance(record, ImageRecord) else _skipped_problem(record):
-                raise PluginError(f"{dataset.loader}: a record has {problem}")
-            yield record
-
-
-def _skipped_problem(record: Any) -> str:
-    if not _is_text(record.name) or not _is_text(record.reason):
-        return f"a name and a reason that are not both texts. Received: {record!r:.200}"
-    return ""
-
-
-def _is_text(value: Any) -> bool:
-    """Return whether a value is a text that can be written as UTF-8, which lone surrogates cannot."""
-    try:
-        return isinstance(value, str) and bool(value.encode())
-    except UnicodeEncodeError:
-        return False
-
-
-def _problem(record: Any) -> str:
-    """Return why a record breaks the contract of loaders, or an empty text."""
-    if not _is_text(record.source_id):
-        return f"a source_id that is not a text. Received: {record.source_id!r:.100}"
-    if isinstance(record.image, np.ma.MaskedArray):
-        return f"a masked image ({record.source_id!r}): fill it with NaN where there is no value"
-    if not isinstance(record.image, np.ndarray):
-        return f"an image that is not a numpy array ({record.source_id!r}). Received: {type(record.image).__name__}"
-    if record.part not in (None, *get_args(Part)):
-        parts = ", ".join(map(repr, get_args(Part)))
-        return f"a part that is not one of {parts} or None ({record.source_id!r}). Received: {record.part!r:.100}"
-    return _attributes_problem(record)
-
-
-def _attributes_problem(record: Any) -> str:
-    if not isinstance(record.attributes, Mapping):
-        return f"attributes that are not a mapping ({record.source_id!r}). Received: {record.attributes!r:.100}"
-    for name, value in record.attributes.items():
-        if not _is_text(name):
-            return f"an attribute whose name is not a text ({record.source_id!r}). Received: {name!r:.100}"
-        if not isinstance(value, int | float | np.integer | np.floating):
-            return f"an attribute {name!r} that is not a number ({record.source_id!r}). Received: {value!r:.100}"
-        if isinstance(value, int) and abs(value) > sys.float_info.max:
-            return f"an attribute {name!r} that is too large ({record.source_id!r})"
-    return ""
 
 
 def _write(
@@ -318,7 +189,7 @@ def _prepare_images(
     rows: list[_Row] = []
     skipped = _LeftOut()
     with (folder / _IMAGES_FILE).open("wb") as stream:
-        for done, record in enumerate(_records(dataset, contents)):
+        for done, record in enumerate(checked_records(dataset, contents)):
             progress(f"preparing {dataset.name}", done, contents.count)
             if isinstance(record, SkippedImage):
                 skipped.images.append(record)

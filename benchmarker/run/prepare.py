@@ -14,7 +14,8 @@ from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.caveats import data_caveats
-from benchmarker.data.prepared import Context, prepare
+from benchmarker.data.loading import Context
+from benchmarker.data.prepared import prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError

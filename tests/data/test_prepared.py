@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib
 import shutil
 import sys
-import types
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,85 +17,31 @@ import pytest
 from benchmarker import (
     Classification,
     DataError,
-    Dataset,
     DatasetContents,
-    DatasetContext,
     ImageRecord,
-    LabelledImages,
     Options,
     PluginError,
     Preparation,
     Regression,
     RegressionTarget,
     SkippedImage,
-    Stream,
-    Task,
 )
 from benchmarker.data.caveats import data_caveats
-from benchmarker.data.prepared import Context, open_measured, open_prepared, prepare
+from benchmarker.data.loading import Context
+from benchmarker.data.prepared import open_measured, open_prepared, prepare
 from benchmarker.data.remarks import remark
 from benchmarker.data.splits import Parts
 from benchmarker.disk import MARGIN_BYTES
 from benchmarker.errors import StorageError
+from tests.data.skies import SKY, TASK, Sky, noise_image, prepare_sky, record
 
-TASK = Classification(classes=("compact", "FRI"))
 INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
-SKY = Dataset(name="sky", loader="fake_sky:load", licence="CC0", citation="none")
 pytestmark = pytest.mark.usefixtures("isolated_cache")
 
 
-def _image(number: int, size: int = 16) -> Any:
-    return Stream("test", number=number).generator().random((size, size))
-
-
-def _record(number: int, **more: Any) -> ImageRecord:
-    given = {"image": _image(number), "target": number % 2, "source_id": f"J{number:04d}"} | more
-    return ImageRecord(**given)
-
-
-@dataclass
-class Sky:
-    """A dataset whose loader returns whatever a test puts here."""
-
-    records: list[ImageRecord | SkippedImage] = field(default_factory=lambda: [_record(k) for k in range(6)])
-    signature: Any = "one"
-    task: Task = TASK
-    units: dict[str, str] = field(default_factory=dict)
-    asked: int = 0
-    received: tuple[Options | None, DatasetContext] | None = None
-
-    def load(self, options: Options | None, context: DatasetContext) -> DatasetContents:
-        self.received = (options, context)
-
-        def records() -> Iterable[ImageRecord | SkippedImage]:
-            self.asked += 1
-            yield from self.records
-
-        return DatasetContents(
-            task=self.task,
-            records=records,
-            signature=self.signature,
-            count=len(self.records),
-            attribute_units=self.units,
-        )
-
-
-@pytest.fixture
-def sky(monkeypatch: pytest.MonkeyPatch) -> Sky:
-    made = Sky()
-    module = types.ModuleType("fake_sky")
-    vars(module)["load"] = made.load
-    monkeypatch.setitem(sys.modules, "fake_sky", module)
-    return made
-
-
-def _prepare(options: Options | None = None, preparation: Preparation | None = None) -> LabelledImages:
-    return prepare(SKY, options, preparation or Preparation(), Context(dataset="sky"))[0]
-
-
 def test_prepared_images_targets_and_sources_are_in_order(sky: Sky) -> None:
-    sky.records[2] = _record(2, part="test")
-    data = _prepare()
+    sky.records[2] = record(2, part="test")
+    data = prepare_sky()
     assert len(data) == 6
     assert data.task == TASK
     assert data.images.shape == (6, 16, 16, 1)
@@ -107,13 +52,13 @@ def test_prepared_images_targets_and_sources_are_in_order(sky: Sky) -> None:
     assert data.parts == (None, None, "test", None, None, None)
     assert data.skipped == ()
     for number in range(6):
-        raw = _image(number)
+        raw = noise_image(number)
         scaled = ((raw - raw.min()) / (raw.max() - raw.min())).astype(np.float32)
         np.testing.assert_array_equal(data.images[number, :, :, 0], scaled)
 
 
 def test_prepared_images_are_memory_mapped_and_read_only(sky: Sky) -> None:
-    data = _prepare()
+    data = prepare_sky()
     assert sky.asked == 1
     assert isinstance(data.images, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
@@ -123,8 +68,8 @@ def test_prepared_images_are_memory_mapped_and_read_only(sky: Sky) -> None:
 
 
 def test_prepare_reads_a_dataset_once(sky: Sky) -> None:
-    first = _prepare()
-    second = _prepare()
+    first = prepare_sky()
+    second = prepare_sky()
     assert sky.asked == 1
     assert second.digest == first.digest
     np.testing.assert_array_equal(second.images, first.images)
@@ -140,16 +85,16 @@ class SkyOptions(Options):
 
 @pytest.mark.parametrize("change", ["options", "preparation", "signature", "dataset"])
 def test_prepare_reads_again_when_anything_that_matters_changes(change: str, sky: Sky) -> None:
-    _prepare(SkyOptions())
-    _prepare(SkyOptions())
+    prepare_sky(SkyOptions())
+    prepare_sky(SkyOptions())
     assert sky.asked == 1
     if change == "options":
-        _prepare(SkyOptions(depth=2))
+        prepare_sky(SkyOptions(depth=2))
     elif change == "preparation":
-        _prepare(SkyOptions(), Preparation(crop=8))
+        prepare_sky(SkyOptions(), Preparation(crop=8))
     elif change == "signature":
         sky.signature = "two"
-        _prepare(SkyOptions())
+        prepare_sky(SkyOptions())
     else:
         prepare(replace(SKY, name="sea"), SkyOptions(), Preparation(), Context(dataset="sea"))
     assert sky.asked == 2
@@ -186,9 +131,9 @@ def test_loader_receives_options_and_context(sky: Sky) -> None:
 
 def test_skipped_images_are_named_with_reasons(sky: Sky) -> None:
     sky.records[1] = SkippedImage(name="truncated.fits", reason="the file ends early")
-    sky.records[3] = _record(3, image=np.full((16, 16), np.nan))
-    sky.records[4] = _record(4, image=_image(4, size=15))
-    data = _prepare()
+    sky.records[3] = record(3, image=np.full((16, 16), np.nan))
+    sky.records[4] = record(4, image=noise_image(4, size=15))
+    data = prepare_sky()
     assert data.source_ids == ("J0000", "J0002", "J0005")
     assert data.images.shape == (3, 16, 16, 1)
     assert [(skipped.name, skipped.reason) for skipped in data.skipped] == [
@@ -196,52 +141,52 @@ def test_skipped_images_are_named_with_reasons(sky: Sky) -> None:
         ("J0003", "every pixel is NaN"),
         ("J0004", "its shape is 15 x 15 x 1; most images are 16 x 16 x 1"),
     ]
-    raw = _image(5)
+    raw = noise_image(5)
     scaled = ((raw - raw.min()) / (raw.max() - raw.min())).astype(np.float32)
     np.testing.assert_array_equal(data.images[2, :, :, 0], scaled)
 
 
 def test_dataset_without_usable_images_is_an_error_that_names_them(sky: Sky) -> None:
-    sky.records = [_record(k, image=np.zeros((16, 16))) for k in range(60)]
+    sky.records = [record(k, image=np.zeros((16, 16))) for k in range(60)]
     with pytest.raises(DataError) as caught:
-        _prepare()
+        prepare_sky()
     message = str(caught.value)
     assert message.startswith("no image of 'sky' can be used; 60 were skipped:\n  J0000: every pixel has the same")
     assert "J0009" in message
     assert "J0010" not in message
     assert message.endswith("... and 50 more")
     with pytest.raises(DataError):  # nothing was cached
-        _prepare()
+        prepare_sky()
     assert sky.asked == 2
 
 
 def test_empty_dataset_is_an_error(sky: Sky) -> None:
     sky.records = []
     with pytest.raises(DataError, match="no image of 'sky' can be used; 0 were skipped"):
-        _prepare()
+        prepare_sky()
 
 
 @pytest.mark.parametrize("target", [2, -1, 0.5, "FRI", None])
 def test_target_that_is_not_a_class_is_a_plugin_error(target: Any, sky: Sky) -> None:
-    sky.records[1] = _record(1, target=target)
+    sky.records[1] = record(1, target=target)
     with pytest.raises(PluginError, match=r"'J0001' must be a class index from 0 to 1\. Received: "):
-        _prepare()
+        prepare_sky()
 
 
 def test_numpy_integers_are_class_indices(sky: Sky) -> None:
-    sky.records[0] = _record(0, target=np.int32(1))
-    assert _prepare().targets[0] == 1
+    sky.records[0] = record(0, target=np.int32(1))
+    assert prepare_sky().targets[0] == 1
 
 
 def test_regression_targets_keep_their_values(sky: Sky) -> None:
     sky.task = INCLINATION
     sky.records = [
-        _record(0, target=[50.5]),
-        _record(1, target=(np.nan,)),
-        _record(2, target=[61, 2]),
-        _record(3, target=70),
+        record(0, target=[50.5]),
+        record(1, target=(np.nan,)),
+        record(2, target=[61, 2]),
+        record(3, target=70),
     ]
-    data = _prepare()
+    data = prepare_sky()
     assert data.targets.dtype == np.float64
     assert data.targets.tolist() == [[50.5], [70.0]]
     assert [skipped.name for skipped in data.skipped] == ["J0001", "J0002"]
@@ -251,11 +196,11 @@ def test_regression_targets_keep_their_values(sky: Sky) -> None:
 def test_attributes_keep_units_and_unknown_values(sky: Sky) -> None:
     sky.units = {"redshift": "", "flux": "mJy"}
     sky.records = [
-        _record(0, attributes={"redshift": 0.25, "flux": 3.0}),
-        _record(1, attributes={"redshift": float("nan")}),
-        _record(2, attributes={"redshift": np.float32(0.5)}),
+        record(0, attributes={"redshift": 0.25, "flux": 3.0}),
+        record(1, attributes={"redshift": float("nan")}),
+        record(2, attributes={"redshift": np.float32(0.5)}),
     ]
-    data = _prepare()
+    data = prepare_sky()
     assert {name: attribute.unit for name, attribute in data.attributes.items()} == {"redshift": "", "flux": "mJy"}
     np.testing.assert_array_equal(data.attributes["redshift"].values, [0.25, np.nan, 0.5])
     np.testing.assert_array_equal(data.attributes["flux"].values, [3.0, np.nan, np.nan])
@@ -263,7 +208,7 @@ def test_attributes_keep_units_and_unknown_values(sky: Sky) -> None:
 
 def _digest_of(sky: Sky, signature: str) -> str:
     sky.signature = signature  # another folder in the cache
-    return _prepare().digest
+    return prepare_sky().digest
 
 
 def test_digest_does_not_depend_on_the_place_of_the_files(sky: Sky, tmp_path: Path) -> None:
@@ -286,7 +231,7 @@ def test_damaged_folder_is_a_storage_error_with_advice(name: str, left: int | No
     if left is not None:
         (folder / name).write_bytes(content[:left])
     with pytest.raises(StorageError, match="remove the folder and run the same command again"):
-        _prepare()
+        prepare_sky()
 
 
 def test_digest_does_not_depend_on_skipped_images(sky: Sky) -> None:
@@ -296,16 +241,16 @@ def test_digest_does_not_depend_on_skipped_images(sky: Sky) -> None:
 
 
 def test_digest_depends_on_every_part_of_the_contents(sky: Sky) -> None:
-    pixels = _image(1)
+    pixels = noise_image(1)
     pixels[3, 4] += 1e-3
     original = list(sky.records)
     changes: dict[str, list[ImageRecord | SkippedImage]] = {
         "original": original,
-        "pixel": [original[0], _record(1, image=pixels), *original[2:]],
-        "target": [original[0], _record(1, target=0), *original[2:]],
-        "source": [original[0], _record(1, source_id="J9999"), *original[2:]],
-        "part": [original[0], _record(1, part="test"), *original[2:]],
-        "attribute": [original[0], _record(1, attributes={"redshift": 0.1}), *original[2:]],
+        "pixel": [original[0], record(1, image=pixels), *original[2:]],
+        "target": [original[0], record(1, target=0), *original[2:]],
+        "source": [original[0], record(1, source_id="J9999"), *original[2:]],
+        "part": [original[0], record(1, part="test"), *original[2:]],
+        "attribute": [original[0], record(1, attributes={"redshift": 0.1}), *original[2:]],
         "order": [original[1], original[0], *original[2:]],
         "fewer": original[1:],
     }
@@ -331,118 +276,20 @@ def test_progress_receives_the_number_of_images(sky: Sky) -> None:
     assert len(received) >= 6
 
 
-@pytest.mark.usefixtures("sky")
-def test_missing_loader_is_a_plugin_error() -> None:
-    with pytest.raises(PluginError, match="fake_sky:gone"):
-        prepare(replace(SKY, loader="fake_sky:gone"), None, Preparation(), Context(dataset="sky"))
-
-
-@pytest.mark.parametrize("returned", [None, "contents", []])
-def test_loader_that_returns_something_else_is_a_plugin_error(
-    returned: Any, sky: Sky, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.modules["fake_sky"], "load", lambda _options, _context: returned)
-    with pytest.raises(PluginError, match=r"fake_sky:load must return DatasetContents\. Received: "):
-        _prepare()
-    assert sky.asked == 0
-
-
-def test_signature_that_is_not_json_is_a_plugin_error(sky: Sky) -> None:
-    sky.signature = {"when": float("nan")}
-    with pytest.raises(PluginError, match="signature"):
-        _prepare()
-
-
-def test_exception_of_a_loader_is_a_plugin_error(sky: Sky, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_options: Options | None, _context: DatasetContext) -> DatasetContents:
-        raise KeyError("beam")
-
-    monkeypatch.setattr(sys.modules["fake_sky"], "load", fails)
-    with pytest.raises(PluginError, match=r"'sky' \(fake_sky:load\) failed: KeyError: 'beam'"):
-        _prepare()
-    assert sky.asked == 0
-
-
-def test_exception_while_reading_an_image_is_a_plugin_error(sky: Sky, isolated_cache: Path) -> None:
-    class Faulty(list[Any]):
-        def __iter__(self) -> Any:
-            yield _record(0)
-            raise ZeroDivisionError("no beam")
-
-    sky.records = Faulty()
-    with pytest.raises(PluginError, match=r"'sky' \(fake_sky:load\) failed: ZeroDivisionError: no beam"):
-        _prepare()
-    assert not [path for path in (isolated_cache / "prepared").iterdir() if path.is_dir()]
-
-
-def test_records_of_another_type_are_a_plugin_error(sky: Sky) -> None:
-    sky.records = [("an image", 0)]  # type: ignore[list-item]
-    with pytest.raises(PluginError, match=r"must be ImageRecord or SkippedImage\. Received: \('an image', 0\)"):
-        _prepare()
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        ({"part": "valid"}, r"a part that is not one of 'train', 'validation', 'test' or None .*Received: 'valid'"),
-        ({"source_id": 3}, r"a source_id that is not a text\. Received: 3"),
-        ({"source_id": ""}, r"a source_id that is not a text\. Received: ''"),
-        ({"image": [[0.0, 1.0]]}, r"an image that is not a numpy array .*Received: list"),
-        ({"source_id": "\ud800"}, r"a source_id that is not a text"),
-        ({"image": np.ma.masked_less(_image(1), 0.5)}, r"a masked image"),
-        ({"attributes": None}, r"attributes that are not a mapping .*Received: None"),
-        ({"attributes": {3: 1.0}}, r"an attribute whose name is not a text"),
-        ({"attributes": {"redshift": 10**400}}, r"an attribute 'redshift' that is too large"),
-        ({"attributes": {"redshift": "high"}}, r"an attribute 'redshift' that is not a number .*Received: 'high'"),
-    ],
-)
-def test_record_with_a_wrong_value_is_a_plugin_error(sky: Sky, change: dict[str, Any], problem: str) -> None:
-    sky.records[1] = _record(1, **change)
-    with pytest.raises(PluginError, match=f"fake_sky:load: a record has {problem}"):
-        _prepare()
-
-
-def test_skipped_image_without_a_text_is_a_plugin_error(sky: Sky) -> None:
-    sky.records[1] = SkippedImage(name=3, reason="broken")  # type: ignore[arg-type]
-    with pytest.raises(PluginError, match="a name and a reason that are not both texts"):
-        _prepare()
-
-
 @pytest.mark.parametrize("target", ["steep", [[1.0], [2.0, 3.0]], 1j])
 def test_target_of_a_regression_that_is_no_number_is_a_plugin_error(sky: Sky, target: Any) -> None:
     sky.task = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=2),))
-    sky.records = [_record(0, target=[0.5]), _record(1, target=target)]
+    sky.records = [record(0, target=[0.5]), record(1, target=target)]
     with pytest.raises(PluginError, match=r"the target of 'J0001' must be 1 number"):
-        _prepare()
+        prepare_sky()
 
 
 @pytest.mark.parametrize("value", [-0.1, 2.5])
 def test_target_outside_its_range_is_refused(sky: Sky, value: float) -> None:
     sky.task = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=2),))
-    sky.records = [_record(0, target=[0.5]), _record(1, target=[value])]
+    sky.records = [record(0, target=[0.5]), record(1, target=[value])]
     with pytest.raises(DataError, match=rf"redshift of 'J0001' must lie in its range, 0 to 2\. Received: {value}"):
-        _prepare()
-
-
-@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0), (0.0, float("inf")), (float("nan"), 1.0)])
-def test_range_of_a_target_needs_a_width(sky: Sky, low: float, high: float) -> None:
-    sky.task = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=low, maximum=high),))
-    sky.records = [_record(k, target=[1.0]) for k in range(2)]
-    with pytest.raises(PluginError, match="the range of the target 'redshift' must have a width"):
-        _prepare()
-
-
-@pytest.mark.parametrize(("fact", "complaint"), [("task", "its task must be"), ("units", "attribute_units")])
-def test_facts_of_a_dataset_are_checked(sky: Sky, fact: str, complaint: str) -> None:
-    setattr(sky, fact, None)
-    with pytest.raises(PluginError, match=f"fake_sky:load: {complaint}"):
-        _prepare()
-
-
-def test_units_that_are_not_texts_are_a_plugin_error(sky: Sky) -> None:
-    sky.units = {"flux": None}  # type: ignore[dict-item]
-    with pytest.raises(PluginError, match="fake_sky:load: attribute_units"):
-        _prepare()
+        prepare_sky()
 
 
 SIZE, COUNT = 16, 1000
@@ -453,10 +300,10 @@ BYTES = 4 * SIZE * SIZE * COUNT
 def test_dataset_that_does_not_fit_on_the_disk_fails_at_the_first_image(
     sky: Sky, free: int, fits: bool, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sky.records = [_record(number, image=_image(number, SIZE)) for number in range(COUNT)]
+    sky.records = [record(number, image=noise_image(number, SIZE)) for number in range(COUNT)]
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free + MARGIN_BYTES))
     if fits:
-        assert len(_prepare()) == COUNT
+        assert len(prepare_sky()) == COUNT
         return
     seen: list[int] = []
     with pytest.raises(StorageError, match=r"1,000 prepared images need\(s\) about 1\.0 MB"):
@@ -474,7 +321,7 @@ def test_files_that_change_while_they_are_read_are_not_kept(sky: Sky, isolated_c
     with pytest.raises(DataError, match="were changed while they were read"):
         prepare(SKY, None, Preparation(), Context(dataset="sky"), edit)
     assert not list(isolated_cache.rglob("prepared.json"))
-    assert len(_prepare()) == 6
+    assert len(prepare_sky()) == 6
 
 
 @pytest.mark.usefixtures("sky")
@@ -493,29 +340,29 @@ def test_open_measured_notices_pixels_and_facts_changed_in_the_cache() -> None:
 
 
 def test_class_that_loses_all_its_images_is_an_error_that_names_them(sky: Sky) -> None:
-    sky.records = [_record(k, **({"image": np.zeros((16, 16))} if k % 2 else {})) for k in range(6)]
+    sky.records = [record(k, **({"image": np.zeros((16, 16))} if k % 2 else {})) for k in range(6)]
     with pytest.raises(DataError, match=r"(?s)class 'FRI' .* 3 were skipped:.*J0005: every pixel has the same value"):
-        _prepare()
-    sky.records = [_record(k, image=_image(k, 16 if k % 2 or k == 6 else 8)) for k in range(5)]
-    sky.records += [_record(k, image=_image(k)) for k in (7, 9)]
+        prepare_sky()
+    sky.records = [record(k, image=noise_image(k, 16 if k % 2 or k == 6 else 8)) for k in range(5)]
+    sky.records += [record(k, image=noise_image(k)) for k in (7, 9)]
     sky.signature = "two"
     with pytest.raises(DataError, match=r"(?s)class 'compact' .*J0004: its shape is 8 x 8 x 1"):
-        _prepare()
+        prepare_sky()
 
 
 def test_equal_pixels_and_remarks_are_kept(sky: Sky) -> None:
-    sky.records[4] = _record(4, image=_image(1))
-    sky.records[5] = _record(5, image=2 * _image(1))
+    sky.records[4] = record(4, image=noise_image(1))
+    sky.records[5] = record(5, image=2 * noise_image(1))
 
     def records() -> Iterable[ImageRecord | SkippedImage]:
-        for record in sky.records:
+        for each in sky.records:
             remark("an odd header", "folder/a.fits")
-            yield record
+            yield each
 
     sys.modules["fake_sky"].load = lambda _options, _context: DatasetContents(  # type: ignore[attr-defined]
         task=TASK, records=records, signature="equal"
     )
-    data = _prepare()
+    data = prepare_sky()
     assert data.equal_pixels == ((1, 4, 5),)
     assert data.remarks == ("6 file(s), such as a.fits: an odd header",)
     parts = Parts(train=np.array([0, 1, 2]), validation=np.array([3]), test=np.array([4, 5]), digest="")
@@ -529,7 +376,7 @@ def test_equal_pixels_and_remarks_are_kept(sky: Sky) -> None:
 
 
 def test_images_without_a_published_part_are_counted(sky: Sky) -> None:
-    sky.records = [_record(k, part=None if k == 2 else "train") for k in range(6)]
-    assert data_caveats(_prepare(), []) == (
+    sky.records = [record(k, part=None if k == 2 else "train") for k in range(6)]
+    assert data_caveats(prepare_sky(), []) == (
         "1 image(s) have no part in the published split and are not used with it: J0002",
     )

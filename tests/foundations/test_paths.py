@@ -10,7 +10,7 @@ import pytest
 from benchmarker import ConfigurationError, DataError, Download
 from benchmarker.cli import main
 from benchmarker.data.downloads import user_file
-from benchmarker.data.prepared import Context
+from benchmarker.data.loading import Context
 from benchmarker.discovery import installed
 from benchmarker.errors import RegistryError
 from benchmarker.paths import reading_problem

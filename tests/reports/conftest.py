@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarker import LabelledImages, Preparation
-from benchmarker.data.prepared import Context, prepare
+from benchmarker.data.loading import Context
+from benchmarker.data.prepared import prepare
 from benchmarker.discovery import installed
 from benchmarker.registry.options import validated_options
 from benchmarker_reports.content.examples import png

@@ -20,7 +20,7 @@ from benchmarker import (
     SkippedImage,
     Stream,
 )
-from benchmarker.data.prepared import Context
+from benchmarker.data.loading import Context
 from benchmarker_images.images_folder import ImagesFolderOptions, load
 
 

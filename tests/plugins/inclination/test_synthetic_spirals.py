@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmarker import Classification, ConfigurationError, ImageRecord, Regression, RegressionTarget
-from benchmarker.data.prepared import Context
+from benchmarker.data.loading import Context
 from benchmarker.discovery import discover, options_model
 from benchmarker_inclination.spiral_images import EXTINCTION, observe, render, stretch
 from benchmarker_inclination.spirals import Spiral, draw_spiral

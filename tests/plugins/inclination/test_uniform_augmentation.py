@@ -20,7 +20,7 @@ from benchmarker import (
     Stream,
     Task,
 )
-from benchmarker.data.prepared import Context
+from benchmarker.data.loading import Context
 from benchmarker.discovery import discover
 from benchmarker_inclination.batch_files import bins_of
 from benchmarker_inclination.catalogue_images import InclinationOptions, load

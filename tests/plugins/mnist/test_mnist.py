@@ -16,7 +16,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmarker import DataError, Dataset, DatasetContents, Download, ImageRecord, digest_file
-from benchmarker.data.prepared import Context
+from benchmarker.data.loading import Context
 from benchmarker.discovery import discover
 from benchmarker_mnist import digits
 from benchmarker_mnist.digits import MnistOptions

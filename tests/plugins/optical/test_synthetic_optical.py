@@ -14,8 +14,8 @@ from astropy import units
 from pydantic import ValidationError
 
 from benchmarker import Classification, ConfigurationError, ImageRecord, Regression, digest_json
+from benchmarker.data.loading import Context
 from benchmarker.data.preparation import prepare_image
-from benchmarker.data.prepared import Context
 from benchmarker.discovery import discover, options_model, resolve
 from benchmarker_optical.galaxies import draw_galaxy
 from benchmarker_optical.observation import GAIN, observe, sky_flux, stretch, unstretch

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from benchmarker import DataError, DatasetContents, ImageRecord, SkippedImage, UnsafeArchiveError
-from benchmarker.data.prepared import Context
+from benchmarker.data.loading import Context
 from benchmarker_radio import first_radio_galaxies
 from benchmarker_radio.first_radio_galaxies import CLASSES
 

@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 
 from benchmarker import Classification, ConfigurationError, DataError, DatasetContents, ImageRecord, SkippedImage
-from benchmarker.data.prepared import Context
+from benchmarker.data.loading import Context
 from benchmarker.digests import canonical_json
 from benchmarker_radio.fits_manifest import FitsManifestOptions, load
 

@@ -23,7 +23,7 @@ from benchmarker import (
     SkippedImage,
     UnsafePickleError,
 )
-from benchmarker.data.prepared import Context
+from benchmarker.data.loading import Context
 from benchmarker_radio.pickled_batches import (
     MIRABEST_CODES,
     MiraBestOptions,

@@ -17,7 +17,7 @@ from astropy.wcs import WCS
 from pydantic import ValidationError
 
 from benchmarker import ConfigurationError, ImageRecord, Stream, digest_json, read_fits_image
-from benchmarker.data.prepared import Context
+from benchmarker.data.loading import Context
 from benchmarker_radio.synthetic_observation import BEAM_FWHM, PIXEL, Beam, draw_beam, observe
 from benchmarker_radio.synthetic_radio import SyntheticRadioOptions, draw_fits, load
 from benchmarker_radio.synthetic_sources import CLASSES, FWHM_PER_SIGMA, Components, draw_source
