@@ -135,6 +135,7 @@ class LazyGroup(click.RichGroup):
         "doctor": "benchmarker.cli.doctor_command:doctor",
         "merge": "benchmarker.cli.merge_command:merge",
         "gc": "benchmarker.cli.gc_command:gc",
+        "data": "benchmarker.cli.data_command:data",
         "gan": "benchmarker.cli.gan_command:gan",
         "sign": "benchmarker.cli.sign_command:sign",
         "verify": "benchmarker.cli.sign_command:verify",
@@ -151,7 +152,7 @@ class LazyGroup(click.RichGroup):
         commands="Commands of plugins",
     ),
 )
-@click.command_panel("Before training", commands=["list", "validate", "schema", "doctor"])
+@click.command_panel("Before training", commands=["list", "data", "validate", "schema", "doctor"])
 @click.command_panel("Training", commands=["run", "gan"])
 @click.command_panel("Results", commands=["leaderboard", "report", "show"])
 @click.command_panel("Proof and storage", commands=["audit", "sign", "verify", "merge", "gc"])

@@ -21,7 +21,6 @@ from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError
 from benchmarker.evaluation.metrics import primary_metric
 from benchmarker.files import PARTIAL_SUFFIX, write_bytes
-from benchmarker.paths import reading_problem
 from benchmarker.registry import (
     CellProblem,
     LoadedRegistry,
@@ -35,6 +34,7 @@ from benchmarker.registry import (
     weights_problem,
 )
 from benchmarker.run.planning import check_generated, make_cells, make_generators
+from benchmarker.study.images import readable
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
 from benchmarker.study.locks import planning
 from benchmarker.study.observer import DataSummary, Observer
@@ -172,20 +172,13 @@ def _prepare(
         dataset,
         validated_options(dataset, entry.options),
         merged_preparation(dataset, entry.preparation),
-        Context(dataset=dataset.name, path=_own_path(loaded), offline=offline),
+        Context(dataset=dataset.name, path=readable(loaded.data_path), offline=offline),
         observer.data_progress,
     )
     _refuse_one_class(dataset, data.task)
     if (problem := weights_problem(data.task, loaded.registry)) is not None:
         raise ConfigurationError(f"training.class_weights: {problem}")
     return data, prepared
-
-
-def _own_path(loaded: LoadedRegistry) -> Path | None:
-    path = loaded.data_path
-    if path is not None and (problem := reading_problem(path)):
-        raise ConfigurationError(f"{problem}; correct dataset.path (or -d)")
-    return path
 
 
 def _refuse_one_class(dataset: Dataset, task: Task) -> None:
