@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarker.contracts.images import ImageRecord, LabelledImages, SkippedImage
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Options, Preparation, Split
-from benchmarker.data.prepared import Progress, prepare
 from benchmarker.data.loading import Context, checked_records, load
+from benchmarker.data.prepared import Progress, prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, SplitError
