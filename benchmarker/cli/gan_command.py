@@ -55,7 +55,7 @@ def gan() -> None:
 def train(
     registry: Path, *, overrides: Overrides, results_path: Path | None, jobs: int, force: bool, offline: bool
 ) -> int:
-    """Train the generators that the arms of a registry use, but no networks.
+    """Train all generators of a registry, also those that no arm uses, but no networks.
 
     REGISTRY is a YAML file or the name of a shipped registry.
 

@@ -25,7 +25,7 @@ from benchmarker.generation.drawing import IMAGES_FILE, Request, StreamChoice, d
 from benchmarker.generation.run_files import GeneratorTrail
 from benchmarker.randomness import Stream
 from benchmarker.record import Json
-from benchmarker.registry.generated import NOT_BALANCED, unlabelled
+from benchmarker.registry.generated import NO_LABEL, NOT_BALANCED
 from benchmarker.study.fingerprint import Fingerprint
 from benchmarker.study.links import GeneratorLink, read_trail
 from benchmarker.study.specs import GeneratedSpec
@@ -142,15 +142,15 @@ def with_generated(
     Raises
     ------
     ConfigurationError
-        If the generator makes images without the targets that networks are trained on.
+        If the generator makes images without conditions, which have no label.
     """
     mixture = Mixture.of(generated)
     counts = mixture.counts(real.task, real.targets)
     if not sum(counts):
         return real
     trail = GeneratorTrail.read(run)
-    if reason := unlabelled(real.task, trail.spec.conditions):
-        raise ConfigurationError(reason)
+    if not trail.spec.conditions:
+        raise ConfigurationError(NO_LABEL)
     rows = bootstrap(real.task, real.targets, counts, Stream("generated", seed=seed))
     key = {
         "version": VERSION,

@@ -246,12 +246,13 @@ class _EpochSamples:
         rows = grid_rows(images, self._stream)
         self._conditions = encoded[rows]
         self._sampler = Sampler(trainer.model, images.image_shape)
-        self._groups = _groups(images, rows)
+        by_class = bool(trainer.conditions.classes)
+        self._groups = _groups(images, rows, by_class=by_class)
         self._display = Display(*trainer.pixel_range)
         save_grid(images.batch(rows), trainer.folder / SAMPLES_FOLDER / REAL_GRID, self._display)
         chosen = self._stream.child("real").generator().permutation(len(images))[:_REAL_IMAGES]
         batches = (images.batch(chosen[k : k + 64]) for k in range(0, len(chosen), 64))
-        self._real = diversity(batches, _groups(images, chosen))
+        self._real = diversity(batches, _groups(images, chosen, by_class=by_class))
 
     def draw(self, epoch: int) -> float:
         """Draw the samples of an epoch, write what is due, and return their diversity over that of real images."""
@@ -265,7 +266,8 @@ class _EpochSamples:
         return diversity([drawn], self._groups) / self._real if self._real > 0 else 1.0
 
 
-def _groups(images: ConditionedSet, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    if isinstance(images.task, Classification):
+def _groups(images: ConditionedSet, rows: NDArray[np.int64], *, by_class: bool) -> NDArray[np.int64]:
+    """Return the group that each image is compared in: its class, if images are generated for classes."""
+    if by_class and isinstance(images.task, Classification):
         return np.asarray(images.targets[rows], dtype=np.int64)
     return np.zeros(len(rows), dtype=np.int64)

@@ -50,7 +50,7 @@ class CellProblem:
 
 
 def check_registry(
-    loaded: LoadedRegistry, plugins: Plugins, *, too_small: Literal["refuse", "fail"] = "refuse"
+    loaded: LoadedRegistry, plugins: Plugins, *, too_small: Literal["refuse", "fail"] = "refuse", alone: bool = False
 ) -> tuple[CellProblem, ...]:
     """Check that all plugins that a registry names are installed and take the options that it gives.
 
@@ -62,6 +62,8 @@ def check_registry(
         The installed plugins.
     too_small : {"refuse", "fail"}
         Whether images below the minimum size of a network make the registry wrong, or only make its cells fail.
+    alone : bool
+        Whether its generators are trained without networks.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def check_registry(
     check.dataset()
     check.generators()
     check.arms()
-    check.generated()
+    check.generated(alone=alone)
     check.models(too_small=too_small)
     if check.problems:
         raise RegistryError(loaded.positions.messages(check.problems))
@@ -222,9 +224,9 @@ class _Check:
             content = [generated, augmentations, bool(augmentations) and arm.augment_validation]
             self._distinct(("arms", index), content, seen, "this arm")
 
-    def generated(self) -> None:
+    def generated(self, *, alone: bool) -> None:
         lost = [problem.index for problem in self.cells if problem.part == "arm"]
-        self.problems += generated_problems(self.registry, self.task, lost=lost)
+        self.problems += generated_problems(self.registry, self.task, lost=lost, alone=alone)
 
     def models(self, *, too_small: Literal["refuse", "fail"]) -> None:
         seen: dict[str, KeyPath] = {}

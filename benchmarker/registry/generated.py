@@ -1,4 +1,7 @@
-"""Rules for arms with generated images: every image needs a label, and conditions must exist.
+"""Rules for generators and arms with generated images: conditions must exist, and networks need labels.
+
+An image that is made for the conditions of a real one gets the label of that one. So the class, or the targets of a
+regression, need not be among the conditions; but an image that is made for no condition has no label.
 
 The check of a registry applies the rules that follow from the task that the dataset declares. The plan of a study
 applies them again with the task and the attributes of the images, and a worker when it draws samples.
@@ -15,6 +18,12 @@ from benchmarker.registry.positions import Problem
 
 CLASS = "class"
 """Name of the condition that is the class of a classification."""
+
+NO_LABEL = (
+    "images that are generated without conditions have no label to train on: add 'class', or all targets of a "
+    "regression, to the generator's 'conditions'"
+)
+"""Message for an arm with the images of an unconditional generator."""
 
 NOT_BALANCED = "only classes can be balanced, and these images have none; give a 'ratio'"
 """Message for an arm of a regression with ``balance: true``."""
@@ -38,6 +47,23 @@ def used_generators(registry: Registry, lost: Collection[int] = ()) -> list[tupl
     return [(k, entry) for k, entry in enumerate(registry.generators) if spelling(entry.label) in used]
 
 
+def trained_generators(
+    registry: Registry, lost: Collection[int] = (), *, alone: bool
+) -> list[tuple[int, GeneratorEntry]]:
+    """Return the generators that a command trains, with their indices.
+
+    Parameters
+    ----------
+    registry : Registry
+        A registry that is valid in itself.
+    lost : collection of int
+        Indices of arms that cannot be used.
+    alone : bool
+        Whether generators are trained without networks: all of them then, and otherwise those that arms use.
+    """
+    return list(enumerate(registry.generators)) if alone else used_generators(registry, lost)
+
+
 def conditions_of(entry: GeneratorEntry, task: Task) -> list[str]:
     """Return the names of a generator's conditions; by default the class, or all targets of a regression."""
     return target_names(task) if entry.conditions is None else _given(entry)
@@ -48,15 +74,14 @@ def target_names(task: Task) -> list[str]:
     return [CLASS] if isinstance(task, Classification) else [target.name for target in task.targets]
 
 
-def unlabelled(task: Task, conditions: Sequence[str]) -> str:
-    """Return why images generated for some conditions have no label; an empty string if they have one."""
+def label_of_row(task: Task, conditions: Sequence[str]) -> str:
+    """Return which part of the label is no condition, and is that of the real image instead; empty if there is none."""
     missing = [name for name in target_names(task) if name not in conditions]
-    if not missing:
+    if not missing or not conditions:
         return ""
-    what = "a class" if isinstance(task, Classification) else "all targets"
     return (
-        f"images that are generated without {what} have no label to train on: add {', '.join(map(repr, missing))} to "
-        "the generator's 'conditions'"
+        f"generated images get the {' and '.join(missing)} of the real image whose {' and '.join(conditions)} they are "
+        "made for; their label is right as far as it follows from these conditions"
     )
 
 
@@ -84,7 +109,12 @@ def unknown_conditions(task: Task, conditions: Sequence[str], attributes: Collec
 
 
 def generated_problems(
-    registry: Registry, task: Task | None, attributes: Collection[str] | None = None, lost: Collection[int] = ()
+    registry: Registry,
+    task: Task | None,
+    attributes: Collection[str] | None = None,
+    lost: Collection[int] = (),
+    *,
+    alone: bool = False,
 ) -> list[Problem]:
     """Return the problems of the generators and the generated arms of a registry.
 
@@ -98,17 +128,18 @@ def generated_problems(
         Attributes of the images; unknown before the images are loaded.
     lost : collection of int
         Indices of arms that cannot be used.
+    alone : bool
+        Whether generators are trained without networks, so that images need no label.
     """
-    used = used_generators(registry, lost)
     problems = []
-    for index, entry in used:
+    for index, entry in trained_generators(registry, lost, alone=alone):
         path = ("generators", index, "conditions")
-        text = _unlabelled_entry(registry, entry, task, used)
-        problems += [Problem(path=path, text=text)] if text else []
+        if entry.conditions is not None and not entry.conditions and not alone:
+            problems.append(Problem(path=path, text=NO_LABEL))
         if task is not None:
             unknown = unknown_conditions(task, conditions_of(entry, task), attributes)
             problems += [Problem(path=(*path, number), text=text) for number, text in unknown.items()]
-    if task is not None and not isinstance(task, Classification):
+    if task is not None and not alone and not isinstance(task, Classification):
         paths = [("arms", k, "generated", "balance") for k, _ in _balanced(registry)]
         problems += [Problem(path=path, text=NOT_BALANCED) for path in paths]
     return problems
@@ -122,23 +153,3 @@ def _balanced(registry: Registry) -> list[tuple[int, str]]:
     """Return the indices and names of the arms that balance classes."""
     arms = enumerate(registry.arms)
     return [(k, arm.name) for k, arm in arms if arm.generated is not None and arm.generated.balance]
-
-
-def _unlabelled_entry(
-    registry: Registry, entry: GeneratorEntry, task: Task | None, used: Sequence[tuple[int, GeneratorEntry]]
-) -> str:
-    """Return why the images of a generator have no label; an empty string if they have one, or if that is unknown."""
-    if task is not None:
-        return unlabelled(task, conditions_of(entry, task))
-    given = _given(entry)
-    if entry.conditions is None or CLASS in given:
-        return ""
-    if not given:
-        return (
-            "images that are generated without conditions have no label to train on: add 'class', or all targets of a "
-            "regression"
-        )
-    # The task is unknown, but a registry that refers to classes elsewhere can only be for a classification.
-    reasons = [f"the generator {other.label!r} makes images for classes" for _, other in used if CLASS in _given(other)]
-    reasons += [f"the arm {name!r} balances classes" for _, name in _balanced(registry)]
-    return f"{unlabelled(Classification(classes=()), given)} ({reasons[0]})" if reasons else ""

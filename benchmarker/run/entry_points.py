@@ -122,7 +122,7 @@ def train_generators(
     force: bool = False,
     offline: bool = False,
 ) -> int:
-    """Train the generators that arms of a registry use, and none of its networks; return how many failed.
+    """Train all generators of a registry, whether an arm uses them or not, and no networks; return how many failed.
 
     Parameters
     ----------
@@ -132,13 +132,13 @@ def train_generators(
     Raises
     ------
     ConfigurationError
-        If no arm uses a generator.
+        If the registry has no generators.
     """
-    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as study:
-        if not study.generators:
-            raise ConfigurationError(
-                f"{loaded.path.name}: no arm uses a generator; docs/reference/registry.md says how to add one"
-            )
+    if not loaded.registry.generators:
+        raise ConfigurationError(
+            f"{loaded.path.name}: has no 'generators'; docs/reference/registry.md says how to add one"
+        )
+    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline, alone=True) as study:
         runner = Runner(study, list(study.generators.values()), observer, policy, force=force)
         _run_all(runner, policy)
     return sum(outcome.status != "ok" for outcome in runner.outcomes.values())
@@ -146,7 +146,13 @@ def train_generators(
 
 @contextlib.contextmanager
 def _prepared(
-    loaded: LoadedRegistry, results: Path, *, observer: Observer, plugins: Plugins, offline: bool
+    loaded: LoadedRegistry,
+    results: Path,
+    *,
+    observer: Observer,
+    plugins: Plugins,
+    offline: bool,
+    alone: bool = False,
 ) -> Iterator[PreparedStudy]:
     """Prepare a study, and keep its folder and its data from being merged or removed while it is run."""
     require_possible(results)
@@ -157,7 +163,7 @@ def _prepared(
             opened.enter_context(joined(results))
 
         study = prepare_study(
-            loaded, results, observer=observer, plugins=plugins, offline=offline, open_folder=open_folder
+            loaded, results, observer=observer, plugins=plugins, offline=offline, open_folder=open_folder, alone=alone
         )
         opened.enter_context(held(study.prepared))
         if not study.prepared.is_dir():  # it was not held before

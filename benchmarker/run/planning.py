@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Split
+from benchmarker.contracts.tasks import Task
 from benchmarker.data.splits import Parts
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError, RegistryError
@@ -22,7 +23,12 @@ from benchmarker.registry import (
     Registry,
     plain_options,
 )
-from benchmarker.registry.generated import conditions_of, generated_problems, used_generators
+from benchmarker.registry.generated import (
+    conditions_of,
+    generated_problems,
+    label_of_row,
+    trained_generators,
+)
 from benchmarker.registry.positions import Problem
 from benchmarker.study.plan import PlannedCell, PlannedGenerator
 from benchmarker.study.specs import (
@@ -159,8 +165,9 @@ def make_generators(
     splits: Sequence[Parts],
     backend: str,
     unusable: Iterable[CellProblem] = (),
+    alone: bool = False,
 ) -> dict[tuple[str, int], PlannedGenerator]:
-    """Return the generators that arms of a registry use, one for each seed.
+    """Return the generators that are trained, one for each seed.
 
     Parameters
     ----------
@@ -176,13 +183,15 @@ def make_generators(
         Name of the backend of Keras.
     unusable : iterable of CellProblem
         Arms that a broken plugin keeps from working.
+    alone : bool
+        Whether all generators of the registry are trained, without networks, or those that arms use.
 
     Returns
     -------
     dict of (str, int) to PlannedGenerator
         Generators by their label, spelled as names are compared, and their seed.
     """
-    entries = used_generators(loaded.registry, _unusable_arms(unusable))
+    entries = trained_generators(loaded.registry, _unusable_arms(unusable), alone=alone)
     found = {}
     for seed, parts in zip(loaded.registry.seeds, splits, strict=True) if entries else ():
         part = PartSet(data, parts.train)
@@ -208,9 +217,16 @@ def _generator_choice(entry: GeneratorEntry, plugins: Plugins) -> GeneratorChoic
 
 
 def check_generated(
-    loaded: LoadedRegistry, data: LabelledImages, splits: Sequence[Parts], unusable: Iterable[CellProblem] = ()
+    loaded: LoadedRegistry,
+    data: LabelledImages,
+    splits: Sequence[Parts],
+    unusable: Iterable[CellProblem] = (),
+    *,
+    alone: bool = False,
 ) -> list[str]:
-    """Refuse conditions that these images cannot be generated for, and name the arms that would get no image.
+    """Refuse conditions that these images cannot be generated for, and return notes on arms.
+
+    Notes name the arms that would get no image, and the generators whose images are labelled by the real ones.
 
     Parameters
     ----------
@@ -222,6 +238,8 @@ def check_generated(
         Parts under each seed of the registry.
     unusable : iterable of CellProblem
         Arms that a broken plugin keeps from working.
+    alone : bool
+        Whether all generators of the registry are trained, without networks, or those that arms use.
 
     Raises
     ------
@@ -229,17 +247,27 @@ def check_generated(
         With every problem found.
     """
     lost = _unusable_arms(unusable)
-    if not used_generators(loaded.registry, lost):
+    entries = trained_generators(loaded.registry, lost, alone=alone)
+    if not entries:
         return []
-    problems = generated_problems(loaded.registry, data.task, tuple(data.attributes), lost)
+    problems = generated_problems(loaded.registry, data.task, tuple(data.attributes), lost, alone=alone)
     trained = [PartSet(data, parts.train) for parts in splits]
     notes: list[Problem] = []
     if not problems:
-        problems, notes = _too_few(loaded.registry, trained, lost)
-        problems += _unknown_values(loaded.registry, trained, lost)
+        problems = _unknown_values(entries, trained)
+        if not alone:
+            empty, notes = _too_few(loaded.registry, trained, lost)
+            problems = empty + problems
+            notes += _labelled_by_rows(entries, data.task)
     if problems:
         raise RegistryError(loaded.positions.messages(problems))
     return [loaded.positions.message(note) for note in notes]
+
+
+def _labelled_by_rows(entries: Sequence[tuple[int, GeneratorEntry]], task: Task) -> list[Problem]:
+    """Return the generators that do not know the whole label of the images that they make."""
+    texts = ((index, label_of_row(task, conditions_of(entry, task))) for index, entry in entries)
+    return [Problem(path=("generators", index, "conditions"), text=text) for index, text in texts if text]
 
 
 def _unusable_arms(unusable: Iterable[CellProblem]) -> set[int]:
@@ -268,10 +296,10 @@ def _too_few(
     return problems, notes
 
 
-def _unknown_values(registry: Registry, trained: Sequence[PartSet], lost: Collection[int]) -> list[Problem]:
+def _unknown_values(entries: Sequence[tuple[int, GeneratorEntry]], trained: Sequence[PartSet]) -> list[Problem]:
     """Return the generators whose conditions are unknown for some image that they would be trained on."""
     problems = []
-    for index, entry in used_generators(registry, lost):
+    for index, entry in entries:
         for part in trained:
             try:
                 fit_conditions(conditions_of(entry, part.task), part, {})

@@ -70,7 +70,7 @@ class PreparedStudy:
     n_outputs, n_test : int
         Outputs of a network, and images in the test part.
     generators : mapping of str to PlannedGenerator
-        Generators that arms of the registry use, by key.
+        Generators that arms use, or all generators of the registry, by key.
     split : Split
         How sources are divided.
     plugins : Plugins or None
@@ -107,6 +107,7 @@ def prepare_study(
     plugins: Plugins,
     offline: bool,
     open_folder: Callable[[], object],
+    alone: bool = False,
 ) -> PreparedStudy:
     """Check a registry, prepare its data and write the plan.
 
@@ -125,13 +126,15 @@ def prepare_study(
     open_folder : callable
         Creates the folder of the study and locks it; called when nothing is left that could be refused, so that a
         refused registry leaves no folder.
+    alone : bool
+        Whether all generators of the registry are trained, without networks, or those that arms use.
 
     Raises
     ------
     ConfigurationError, DataError, StorageError
         With nothing trained and nothing lost.
     """
-    unusable = check_registry(loaded, plugins, too_small="fail")
+    unusable = check_registry(loaded, plugins, too_small="fail", alone=alone)
     loaded = canonical(loaded, plugins)
     registry = loaded.registry
     dataset = plugins.dataset(registry.dataset.name)
@@ -141,12 +144,20 @@ def prepare_study(
     split = registry.dataset.split or dataset.split
     splits = [split_sources(data, split, seed) for seed in registry.seeds]
     _report_data(observer, dataset, data, splits)  # the sizes of the first; the others show whether they can be drawn
-    for note in check_generated(loaded, data, splits, unusable):
+    for note in check_generated(loaded, data, splits, unusable, alone=alone):
         observer.message(note)
     source = _source_record(study, loaded, dataset)
     kept = effective_registry(loaded, source.path)
     plan, problems = _make_plan(
-        loaded, plugins, dataset=dataset, data=data, splits=splits, unusable=unusable, source=source, kept=kept
+        loaded,
+        plugins,
+        dataset=dataset,
+        data=data,
+        splits=splits,
+        unusable=unusable,
+        source=source,
+        kept=kept,
+        alone=alone,
     )
     open_folder()
     _report_superseded(observer, study, _write(study, plan, kept))
@@ -216,10 +227,13 @@ def _make_plan(
     unusable: Sequence[CellProblem],
     source: SourceRecord,
     kept: bytes,
+    alone: bool,
 ) -> tuple[Plan, dict[str, CellProblem]]:
     """Return the plan of a registry, and why some of its cells cannot run, by their keys."""
     backend = backends.chosen()
-    generators = make_generators(loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable)
+    generators = make_generators(
+        loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable, alone=alone
+    )
     cells = make_cells(
         loaded.registry,
         plugins,
@@ -288,7 +302,8 @@ def _write(study: Path, plan: Plan, kept: bytes) -> int:
         existing_cells = existing.cells if existing is not None else ()
         _refuse_other_dataset(study, plan.dataset.name, existing_cells)
         cells, superseded = merge_cells(plan.cells, existing_cells)
-        generators = merge_generators(plan.generators, existing.generators if existing is not None else (), cells)
+        existing_generators = existing.generators if existing is not None else ()
+        generators = merge_generators(plan.generators, existing_generators, cells, superseded)
         merged = plan.model_copy(update={"cells": tuple(cells), "generators": tuple(generators)})
         merged.write(study / PLAN_FILE)
         write_bytes(study / plan.registry.copy_name, kept)

@@ -421,12 +421,36 @@ def _table_row(cell: PlannedCell) -> tuple[str, str, str]:
 
 
 def merge_generators(
-    planned: Iterable[PlannedGenerator], existing: Iterable[PlannedGenerator], cells: Iterable[PlannedCell]
+    planned: Iterable[PlannedGenerator],
+    existing: Iterable[PlannedGenerator],
+    cells: Iterable[PlannedCell],
+    superseded: Iterable[PlannedCell] = (),
 ) -> list[PlannedGenerator]:
-    """Join the generators of a registry with those of an existing plan that its cells still need."""
+    """Join the generators of a registry with those of an existing plan.
+
+    Parameters
+    ----------
+    planned, existing : iterable of PlannedGenerator
+        Generators that are trained now, and those of the study's plan so far.
+    cells, superseded : iterable of PlannedCell
+        Cells that are in the plan now, and those that left it.
+
+    Returns
+    -------
+    list of PlannedGenerator
+        Existing generators stay if a cell needs them, or if they were trained without networks and no cell left the
+        plan, unless a generator of the same name now means something else under the same seed and backend.
+    """
     wanted = {cell.generator for cell in cells}
+    left = list(superseded)
     merged = {generator.key: generator for generator in planned}
+    names = {_generator_row(generator) for generator in merged.values()}
     for generator in existing:
-        if generator.key in wanted:
+        alone = not left and _generator_row(generator) not in names
+        if generator.key in wanted or alone:
             merged.setdefault(generator.key, generator)
     return list(merged.values())
+
+
+def _generator_row(generator: PlannedGenerator) -> tuple[str, int, str]:
+    return generator.label, generator.seed, generator.spec.backend

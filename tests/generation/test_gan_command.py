@@ -40,6 +40,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return asked
 
 
+def draw_here(run: Path, folder: Path, request: Request, shape: tuple[int, int, int], **named: Any) -> None:
+    """Draw in this process, as another one takes seconds to start."""
+    with (folder / REQUEST_FILE).open("wb") as file:
+        request.save(file)
+    drawing.draw(DrawingJob(run=run, folder=folder, shape=shape, stream=named["stream"], epoch=named["epoch"]))
+
+
 def arguments(*words: str | Path) -> list[str]:
     return ["gan", *map(str, words)]
 
@@ -92,19 +99,31 @@ def test_png_files_come_with_a_table(run: Path, tmp_path: Path, drawn: list[dict
 
 
 def test_grid_shows_drawn_images(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawn here, as another process takes seconds to start."""
     from PIL import Image
 
-    def draw(run: Path, folder: Path, request: Request, shape: tuple[int, int, int], **named: Any) -> None:
-        with (folder / REQUEST_FILE).open("wb") as file:
-            request.save(file)
-        drawing.draw(DrawingJob(run=run, folder=folder, shape=shape, stream=named["stream"], epoch=named["epoch"]))
-
-    monkeypatch.setattr(on_request, "draw_in_process", draw)
+    monkeypatch.setattr(on_request, "draw_in_process", draw_here)
     assert main(arguments("grid", run, "-c", "class=left", "--side", "3", "--out", tmp_path / "g.png")) == 0
     with Image.open(tmp_path / "g.png") as grid:
         assert grid.size == (3 * 48 + 4, 3 * 48 + 4)
         assert len(set(np.asarray(grid).ravel().tolist())) > 9
+
+
+def test_unconditional_generator_is_trained_and_drawn_from(
+    job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from astropy.io import fits
+
+    run = tmp_path / "unconditional"
+    run.mkdir()
+    train_generator(job(run, epochs=1, conditions=()), lambda _event: None)
+    monkeypatch.setattr(on_request, "draw_in_process", draw_here)
+    assert main(arguments("sample", run, "3", "--out", tmp_path / "out")) == 0
+    files = sorted((tmp_path / "out").iterdir())
+    headers = [fits.getheader(path) for path in files]
+    assert len(headers) == 3
+    assert not [name for header in headers for name in header if "CONDITION" in name]
+    assert main(arguments("sample", run, "3", "-c", "class=left", "--out", tmp_path / "classes")) == 2
+    assert "there is no condition 'class'; this generator knows: none" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("drawn")

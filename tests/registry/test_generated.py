@@ -16,7 +16,9 @@ from benchmarker import (
     RegressionTarget,
 )
 from benchmarker.discovery import BrokenPlugin, Plugins
+from benchmarker.errors import RegistryError
 from benchmarker.registry import canonical, check_registry, registry_schema
+from benchmarker.registry.generated import label_of_row
 from benchmarker.registry.yaml_loader import load_yaml
 from tests import registries
 from tests.registries import load, plugins_of, says
@@ -130,53 +132,42 @@ def test_generated_arm_without_generators_is_refused() -> None:
 CLASSES = Classification(classes=("a", "b"))
 NUMBERS = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=1),))
 SLOW = "name: slow, epochs: 9, conditions: "
-NO_CLASS = (
-    "images that are generated without a class have no label to train on: add 'class' to the generator's 'conditions'"
-)
 
 
 def test_only_classes_can_be_balanced() -> None:
-    first, second, third = problems(GOOD, plugins(task=NUMBERS))
-    assert says(first, "mine.yaml:6:62", "without all targets", "add 'redshift'")
-    assert says(second, "mine.yaml:6:63", "no class", "redshift")
-    assert says(third, "mine.yaml:10:53", "only classes can be balanced")
+    first, second = problems(GOOD, plugins(task=NUMBERS))
+    assert says(first, "mine.yaml:6:63", "no class", "redshift")
+    assert says(second, "mine.yaml:10:53", "only classes can be balanced")
     assert check_registry(load(GOOD), plugins(task=CLASSES)) == ()
 
 
-@pytest.mark.parametrize(
-    ("task", "old", "new", "words"),
-    [
-        # The task that the dataset declares decides.
-        (CLASSES, f"{SLOW}[class]", f"{SLOW}[redshift]", NO_CLASS),
-        (CLASSES, f"{SLOW}[class]", f"{SLOW}[]", NO_CLASS),
-        # The task is unknown, but the registry contradicts itself for any task.
-        (None, f"{SLOW}[class]", f"{SLOW}[redshift]", f"{NO_CLASS} (the arm 'balanced' balances classes)"),
-        (
-            None,
-            "{generator: painter, epochs: 2",
-            "{generator: painter, epochs: 2, conditions: [redshift]",
-            f"{NO_CLASS} (the generator 'slow' makes images for classes)",
-        ),
-        (
-            None,
-            f"{SLOW}[class]",
-            f"{SLOW}[]",
-            "images that are generated without conditions have no label to train on: add 'class'",
-        ),
-    ],
-)
-def test_generated_images_without_a_label_are_refused_before_any_file_is_opened(
-    task: Classification | None, old: str, new: str, words: str
+@pytest.mark.parametrize("task", [CLASSES, NUMBERS, None])
+def test_images_without_any_condition_are_refused_for_arms_but_not_for_training_alone(
+    task: Classification | Regression | None,
 ) -> None:
-    text = GOOD.replace(old, new)
-    line = next(number for number, text in enumerate(text.splitlines(), 1) if new in text)
-    column = text.splitlines()[line - 1].index("conditions: [") + len("conditions: [")
+    text = GOOD.replace(f"{SLOW}[class]", f"{SLOW}[]").replace("balance: true", "ratio: 2")
     (found,) = problems(text, plugins(task=task))
-    assert says(found, f"mine.yaml:{line}:{column}", words)
+    assert says(found, "mine.yaml:6:62", "without conditions have no label to train on: add 'class'")
+    assert check_registry(load(text), plugins(task=task), alone=True) == ()
+
+
+def test_label_may_come_from_the_row_of_the_conditions() -> None:
+    """Dwarfs by redshift and mass, as published: the class is that of the galaxy that was the model."""
+    text = GOOD.replace(f"{SLOW}[class]", f"{SLOW}[redshift, mass]")
+    assert check_registry(load(text), plugins(task=CLASSES)) == ()
+    assert label_of_row(CLASSES, ["redshift", "mass"]).startswith("generated images get the class of the real image")
+    assert label_of_row(CLASSES, ["class", "redshift"]) == label_of_row(CLASSES, []) == ""
+
+
+def test_wrong_condition_of_an_unused_generator_is_reported_when_it_is_trained() -> None:
+    unused = GOOD.split("arms:\n", maxsplit=1)[0]
+    assert check_registry(load(unused), plugins(task=NUMBERS)) == ()
+    with pytest.raises(RegistryError, match=r"mine\.yaml:6:63: images of a regression have no class"):
+        check_registry(load(unused), plugins(task=NUMBERS), alone=True)
 
 
 def test_conditions_that_depend_on_the_images_are_left_to_the_plan() -> None:
-    """The images may be those of a regression for the redshift, unless another entry needs classes."""
+    """The images may be those of a regression for the redshift."""
     text = GOOD.replace(f"{SLOW}[class]", f"{SLOW}[redshift]").replace("balance: true", "ratio: 2")
     assert check_registry(load(text), plugins()) == ()
     assert check_registry(load(text), plugins(task=NUMBERS)) == ()

@@ -107,6 +107,46 @@ def test_only_generators_that_arms_use_are_trained_once_for_each_seed(tmp_path: 
     assert len({cell.configuration for cell in cells}) == 3  # seeds of an arm are averaged
 
 
+def test_all_generators_are_planned_without_networks(tmp_path: Path) -> None:
+    """Unconditional ones too, which no arm can use, and whether there are arms or not."""
+    text = HEAD + GENERATED.splitlines()[0].replace("epochs: 3", "epochs: 3, conditions: []") + "\n"
+    registry, data = loaded(tmp_path, text), images()
+    splits = parts_of(data)
+    assert check_generated(registry, data, splits, alone=True) == []
+    found = make_generators(registry, installed(), data=data, splits=splits, backend="tensorflow", alone=True)
+    assert [(each.label, each.seed, each.spec.conditions) for each in found.values()] == [
+        ("dcgan", 8901, ("class",)),
+        ("unused", 8901, ()),
+        ("dcgan", 1826, ("class",)),
+        ("unused", 1826, ()),
+    ]
+
+
+def test_plan_keeps_generators_that_were_trained_without_networks(tmp_path: Path) -> None:
+    data = images()
+    registry = loaded(tmp_path, HEAD + GENERATED)
+    trained = make_generators(
+        registry, installed(), data=data, splits=parts_of(data), backend="tensorflow", alone=True
+    ).values()
+    used, cells, _ = planned(registry, data)
+    assert {each.key for each in merge_generators(used.values(), trained, cells)} == {each.key for each in trained}
+    other = loaded(tmp_path, HEAD + GENERATED.replace("epochs: 3", "epochs: 4"))
+    changed = make_generators(
+        other, installed(), data=data, splits=parts_of(data), backend="tensorflow", alone=True
+    ).values()
+    merged = merge_generators(changed, trained, cells)
+    assert {each.spec.generator.epochs for each in merged if each.label == "unused"} == {4}
+
+
+def test_images_made_for_other_conditions_than_the_class_are_labelled_by_their_rows(tmp_path: Path) -> None:
+    text = (HEAD + GENERATED).replace("dcgan, epochs: 2", "dcgan, epochs: 2, conditions: [redshift]")
+    data = images(redshift=np.arange(N) / N)
+    note, *_ = [
+        note for note in check_generated(loaded(tmp_path, text), data, parts_of(data)) if "real image whose" in note
+    ]
+    assert "mine.yaml:4:56: generated images get the class of the real image whose redshift" in note
+
+
 def test_key_depends_on_the_training_part_and_on_no_other_image(tmp_path: Path) -> None:
     registry = loaded(tmp_path, HEAD + GENERATED)
     generators, _, splits = planned(registry, images(redshift=np.arange(N) / N))
@@ -152,8 +192,9 @@ def test_plan_keeps_generators_that_its_cells_need(tmp_path: Path) -> None:
     assert plan is not None
     assert list(plan.cells) == cells
     assert list(plan.generators) == list(generators.values())
-    of_first_seed = [cell for cell in cells if cell.seed == 8901]
-    assert [generator.seed for generator in merge_generators((), plan.generators, of_first_seed)] == [8901]
+    of_first_seed, of_second = ([cell for cell in cells if cell.seed == seed] for seed in (8901, 1826))
+    kept = merge_generators((), plan.generators, of_first_seed, of_second)
+    assert [generator.seed for generator in kept] == [8901]
     write_plan(tmp_path, cells)
     assert "generators" not in (tmp_path / "plan.json").read_text()
 
@@ -174,7 +215,7 @@ def unknown_somewhere() -> LabelledImages:
     ("conditions", "complaint"),
     [
         ("[class, mass]", "4:64: these images have no condition 'mass'; known are: class, redshift"),
-        ("[redshift]", "4:56: images that are generated without a class have no label to train on: add 'class'"),
+        ("[]", "4:56: images that are generated without conditions have no label to train on: add 'class'"),
         ("[class, redshift]", "4:56: the condition 'redshift' is unknown for some images of the training part"),
     ],
 )

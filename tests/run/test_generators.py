@@ -147,7 +147,10 @@ def test_the_same_command_repeats_nothing(painted: Path, place: Mapping[str, str
 def test_generators_are_trained_and_sampled_without_networks(
     painted: Path, place: Mapping[str, str], tmp_path: Path, command_line: Any
 ) -> None:
-    """Another study, whose held-out images differ, takes the generator from the cache: its training would fail."""
+    """Another study, whose held-out images differ and whose arms use no generator, takes it from the cache.
+
+    Its training would fail.
+    """
     from astropy.io import fits
 
     shutil.copytree(painted / "images", tmp_path / "images")
@@ -158,7 +161,7 @@ def test_generators_are_trained_and_sampled_without_networks(
         if path.stem in held_out:
             with fits.open(path, mode="update") as file:
                 file[0].data[:] = file[0].data[::-1] ** 2
-    (tmp_path / "tiny.yaml").write_text(json.dumps(registry(Path("images"))))
+    (tmp_path / "tiny.yaml").write_text(json.dumps(registry(Path("images"), arms=["real"])))
     env = {**place, "PAINTER_FAILS": "if it were trained"}
     done = command_line.run("gan", "train", "tiny.yaml", "-p", "study", cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
