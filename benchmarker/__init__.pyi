@@ -37,6 +37,8 @@ from .data.archives import read_members as read_members
 from .data.fits import read_fits_image as read_fits_image
 from .data.folders import Member as Member
 from .data.folders import path_signature as path_signature
+from .data.hdf5 import load_weights_file as load_weights_file
+from .data.hdf5 import open_hdf5 as open_hdf5
 from .data.pickles import load_plain_pickle as load_plain_pickle
 from .digests import canonical_json as canonical_json
 from .digests import digest_arrays as digest_arrays

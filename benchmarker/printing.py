@@ -19,8 +19,18 @@ _CONTROLS = re.compile(
     "\N{LEFT-TO-RIGHT EMBEDDING}-\N{RIGHT-TO-LEFT OVERRIDE}\N{LEFT-TO-RIGHT ISOLATE}-\N{POP DIRECTIONAL ISOLATE}"
     "\ud800-\udfff]"
 )
-_MARKDOWN = re.compile(r"[\\|*<>`\[\]]|^#")
-_FORMULA = ("=", "+", "-", "@", "\t")
+# What CommonMark and its dialects read as markup, as little as possible: names with underscores stay readable.
+_MARKDOWN = re.compile(
+    r"[\\|*<>`\[\]~$]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # emphasis, but not within words
+    r"|&(?=#?\w+;)"  # entities
+    r"|(?<=\bwww)\.|(?<=:/)/"  # addresses, which become links by themselves
+    r"|^(?:[#=]|[-+](?=[\s-]|$))|(?<=^\d)[.)](?=\s|$)",  # headings, lines and lists
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"^(\d{2,9})([.)])(?=\s|$)")
+# Spreadsheets of some countries also take the wide forms of East Asian type.
+_FORMULA = (*"=+-@\t", *"\uff1d\uff0b\uff0d\uff20")
 _HOME = re.compile(
     r"(?<![\w.~])(?:/home/|/Users/|[A-Z]:\\Users\\)[^/\\\s'\"<>]+([/\\])"  # of anybody
     r"|(?<![\w.~])/root(?=/)"
@@ -59,10 +69,9 @@ def markdown_text(text: str) -> str:
     Examples
     --------
     >>> markdown_text("[a](http://b.c) | <i>")
-    '\\[a\\](http:\\//b.c) \\| \\<i\\>'
+    '\\[a\\](http:/\\/b.c) \\| \\<i\\>'
     """
-    line = _MARKDOWN.sub(r"\\\g<0>", " ".join(printable(text).split()))
-    return line.replace("://", ":\\//")  # addresses become links by themselves
+    return _NUMBERED.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", " ".join(printable(text).split())))
 
 
 def table_cell(value: object) -> object:

@@ -170,6 +170,7 @@ def _described(error: BaseException) -> str:
 
 
 def _digest(request: WeightsRequest, job: WeightsJob, answer: Callable[[WeightsDigest], None]) -> None:
+    from benchmarker.data.hdf5 import load_weights_file
     from benchmarker.discovery import installed
     from benchmarker.registry import validated_options
     from benchmarker.training.build import build_model
@@ -188,7 +189,7 @@ def _digest(request: WeightsRequest, job: WeightsJob, answer: Callable[[WeightsD
     )
     for checkpoint, file in job.files.items():
         try:
-            model.load_weights(str(file))
+            load_weights_file(model, file)
         except Exception as error:  # noqa: BLE001 - HDF5 and Keras raise a dozen types for a damaged file
             edited = bool(job.code) and job.code != code.digest
             answer(_unread(job, checkpoint, error, edited=edited))
@@ -201,7 +202,7 @@ def _unread(job: WeightsJob, checkpoint: str, error: Exception, *, edited: bool)
     if not job.files[checkpoint].exists():
         return WeightsDigest(key=job.key, checkpoint=checkpoint, problem="there is no such file", damaged=True)
     # Neither a warning that was turned into an error nor a machine without memory says anything about the file.
-    blameless = edited or isinstance(error, MemoryError | Warning | PermissionError)
+    blameless = edited or isinstance(error.__cause__ or error, MemoryError | Warning | PermissionError)
     problem = _described(error)
     if edited:
         problem = f"the code of {job.spec.model.architecture} has changed since it was trained: {problem}"

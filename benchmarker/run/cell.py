@@ -9,9 +9,10 @@ from pathlib import Path
 
 from benchmarker.contracts.images import TrainingSet
 from benchmarker.contracts.tasks import Classification
+from benchmarker.data.hdf5 import load_weights_file
 from benchmarker.digests import digest_file
 from benchmarker.disk import reserve
-from benchmarker.errors import StorageError
+from benchmarker.errors import DataError, StorageError
 from benchmarker.files import write_csv
 from benchmarker.generation.run_files import GeneratorTrail, require_intact
 from benchmarker.generation.synthetic import with_generated
@@ -64,8 +65,10 @@ def test_cell(context: CellContext, folder: Path, weights: Mapping[Checkpoint, P
 
     def load(checkpoint: Checkpoint) -> None:
         try:
-            context.model.load_weights(weights[checkpoint])
-        except (OSError, ValueError) as error:
+            load_weights_file(context.model, weights[checkpoint])
+        except DataError as error:
+            raise StorageError(str(error)) from error
+        except (OSError, KeyError, ValueError) as error:
             raise StorageError(
                 f"{weights[checkpoint]}: holds no weights for {context.spec.model.architecture}: {error}"
             ) from error

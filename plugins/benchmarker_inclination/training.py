@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker import DataError, Regression, RegressionTarget, Stream, call_in_process
+from benchmarker import DataError, Regression, RegressionTarget, Stream, call_in_process, load_weights_file
 from benchmarker_inclination.batch_files import Pool, read_test_pools
 from benchmarker_inclination.npz import read_arrays
 from benchmarker_inclination.transforms import Recipe, transform
@@ -365,7 +365,7 @@ def predict_in_process(argument: Mapping[str, Any], _emit: Callable[[Any], None]
     """Return the inclinations of the held-out images; called in a process of its own by `predict_member`."""
     member, schedule = Member(**argument["member"]), Schedule(**argument["schedule"])
     model = build(member, schedule)
-    model.load_weights(argument["weights"])
+    load_weights_file(model, Path(argument["weights"]))
     held_out = held_out_images(Path(argument["samples"]), schedule.size)
     order = np.arange(len(held_out))
     outputs = model.predict(_batches(held_out.images, encode(held_out.labels), order, schedule.batch_size), verbose=0)

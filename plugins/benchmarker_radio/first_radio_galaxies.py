@@ -20,7 +20,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO
 
 from pydantic import Field
 
@@ -34,6 +34,7 @@ from benchmarker import (
     Options,
     Part,
     SkippedImage,
+    open_hdf5,
     path_signature,
     read_members,
 )
@@ -206,19 +207,17 @@ def _hdf5_records(path: Path, prefix: str = "") -> Iterator[ImageRecord | Skippe
 
     Files number their sources independently, so a prefix keeps those of two files apart.
     """
-    import h5py
-
-    source: Any = path
+    held: Path | IO[bytes] = path
     if zipfile.is_zipfile(path):
-        source = io.BytesIO(next(read_members(path, _HDF5_SUFFIXES)).read())
-    with h5py.File(source, "r") as file:
+        held = io.BytesIO(next(read_members(path, _HDF5_SUFFIXES)).read())
+    with open_hdf5(held) as file:
         for name in file:
             group, source = file[name], f"{prefix}{name}"
             try:
                 label = int(group["Label_literature"][()])
                 part = _PARTS[group["Split_literature"].asstr()[()]]
                 image = group["Img"][()]
-            except (KeyError, TypeError, ValueError, OSError) as error:
+            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, OSError) as error:
                 yield SkippedImage(name=source, reason=f"Img, Label_literature or Split_literature is missing: {error}")
                 continue
             if not 0 <= label < len(CLASSES):

@@ -182,6 +182,17 @@ def test_fold_is_joined_with_the_test_part(tmp_path: Path) -> None:
         first_radio_galaxies.load_fold(first_radio_galaxies.FoldOptions(), context)
 
 
+def test_hdf5_that_keeps_pixels_in_another_file_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    secret, path = tmp_path / "id_rsa", tmp_path / "galaxies.h5"
+    secret.write_bytes(bytes(range(16)))
+    with h5py.File(path, "w") as file:
+        file["data_0/Label_literature"], file["data_0/Split_literature"] = 0.0, "train"
+        file["data_0"].create_dataset("Img", (4, 4), "u1", external=[(str(secret), 0, 16)])
+    with pytest.raises(DataError, match="another file"):
+        records(path)
+
+
 @pytest.mark.shared
 def test_published_fold_is_complete(shared_data: Path) -> None:
     pytest.importorskip("h5py")
