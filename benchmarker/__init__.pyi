@@ -40,6 +40,9 @@ from .data.folders import path_signature as path_signature
 from .data.hdf5 import load_weights_file as load_weights_file
 from .data.hdf5 import open_hdf5 as open_hdf5
 from .data.pickles import load_plain_pickle as load_plain_pickle
+from .data.image_files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from .data.image_files import read_image as read_image
+from .data.image_files import read_picture as read_picture
 from .digests import canonical_json as canonical_json
 from .digests import digest_arrays as digest_arrays
 from .digests import digest_file as digest_file
@@ -137,3 +140,9 @@ from .study.selectors import RunName as RunName
 from .study.selectors import choose_runs as choose_runs
 from .study.selectors import select_runs as select_runs
 from .study.selectors import split_study as split_study
+from .trained.images import StudyImages as StudyImages
+from .trained.networks import TrainedNetwork as TrainedNetwork
+from .trained.networks import load_network as load_network
+from .trained.networks import network_outputs as network_outputs
+from .trained.networks import trained_networks as trained_networks
+from .training.batches import decode_outputs as decode_outputs

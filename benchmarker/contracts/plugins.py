@@ -88,6 +88,10 @@ class Dataset:
     loader : str
         ``"package.module:function"``, called as ``load(options, context)`` with the validated options (None without
         `options`) and a `DatasetContext`; returns `DatasetContents`.
+    reader : str
+        ``"package.module:function"``, called as ``read(member, options)`` with a `Member` and the validated options:
+        returns the pixels of a new image file, without a label, exactly as the loader reads those of the dataset. By
+        default `read_image` reads FITS files, pictures and NumPy arrays.
     licence, citation, homepage : str
         Terms of use, bibcode or DOI, and the page where the data are published.
     task : Task, optional
@@ -125,6 +129,7 @@ class Dataset:
     options: str | None = None
     default_preparation: Mapping[str, Any] = field(default_factory=dict)
     default_split: Mapping[str, Any] | None = None
+    reader: str = ""
     simulated: bool = False
     shortcuts: Mapping[str, str] = field(default_factory=dict)
     default_for: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ def benchmarker_register(registrar: Registrar) -> None:
         Dataset(
             name="images-folder",
             loader="benchmarker_images.images_folder:load",
+            reader="benchmarker_images.images_folder:read_image",
             licence="that of your images",
             citation="that of your images",
             options="benchmarker_images.images_folder:ImagesFolderOptions",

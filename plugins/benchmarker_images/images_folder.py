@@ -8,7 +8,6 @@ Folders ``train``, ``valid`` and ``test`` above those of the classes are the pub
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -27,9 +26,9 @@ from benchmarker import (
     SkippedImage,
     UnreadableImageError,
     path_signature,
-    read_fits_image,
     read_members,
 )
+from benchmarker import read_image as read_any_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +44,6 @@ _PARTS: Mapping[str, Part] = {
     "validation": "validation",
     "test": "test",
 }
-_MOST_PIXELS = 1 << 26
 
 
 class ImagesFolderOptions(Options):
@@ -119,7 +117,7 @@ def load(options: ImagesFolderOptions, context: DatasetContext) -> DatasetConten
                 yield SkippedImage(name=member.name, reason=reason)
                 continue
             try:
-                image = _read(member, options)
+                image = read_image(member, options)
             except UnreadableImageError as error:
                 yield SkippedImage(name=member.name, reason=error.reason)
             else:
@@ -152,27 +150,6 @@ def _suffix(name: str) -> str:
     return max((suffix for suffix in _SUFFIXES if name.lower().endswith(suffix)), key=len)
 
 
-def _read(member: Member, options: ImagesFolderOptions) -> NDArray[Any]:
-    if _suffix(member.name) in _FITS:
-        return read_fits_image(member.read(), hdu=options.hdu)
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(member.read())) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise UnreadableImageError(f"{image.width} x {image.height} pixels exceed the limit")
-            return _pixels(image, grey=options.colour == "grey")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow's messages quote the unnamed stream, so the type of the error says more than its text.
-        raise UnreadableImageError(f"not a readable image ({type(error).__name__})") from error
-
-
-def _pixels(image: Any, *, grey: bool) -> NDArray[Any]:
-    """Return the pixels in the type of the file; transparency and palettes are resolved."""
-    import numpy as np
-
-    if image.mode in {"1", "LA"}:
-        image = image.convert("L")
-    elif image.mode in {"P", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "HSV"}:
-        image = image.convert("RGB")
-    return np.array(image.convert("L") if grey and image.mode == "RGB" else image)
+def read_image(member: Member, options: ImagesFolderOptions) -> NDArray[Any]:
+    """Read one image file as the dataset does."""
+    return read_any_image(member, hdu=options.hdu, grey=options.colour == "grey")

@@ -22,6 +22,7 @@ _SYNTHETIC_SPIRALS = Dataset(
 _INCLINATION = Dataset(
     name="inclination",
     loader="benchmarker_inclination.catalogue_images:load",
+    reader="benchmarker_inclination.catalogue_images:read_image",
     licence="yours",
     homepage="https://github.com/ekourkchi/inclinet_project",
     citation=_CITATION,

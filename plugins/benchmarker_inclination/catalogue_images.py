@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from benchmarker import (
     Classification,
     ConfigurationError,
+    DataError,
     DatasetContents,
     DatasetContext,
     ImageRecord,
+    Member,
     Options,
     Regression,
     RegressionTarget,
     SkippedImage,
     Task,
+    UnreadableImageError,
     path_signature,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CLASSES = ("accepted", "rejected")
 
@@ -116,18 +123,39 @@ def _task(options: InclinationOptions) -> Task:
     return Classification(classes=CLASSES) if options.target == "rejected" else Regression(targets=(_INCLINATION,))
 
 
+def read_image(member: Member, options: InclinationOptions) -> NDArray[np.float32]:
+    """Read one image file as the data set does: resized, divided by 255, and with three channels."""
+    import io
+
+    from PIL import Image
+
+    from benchmarker_inclination.small_images import small_image
+
+    content = member.read()
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            colour = picture.mode not in {"L", "I", "I;16", "F", "1"}
+        return _three_channels(small_image(io.BytesIO(content), options.size, colour=colour))
+    except (OSError, ValueError, DataError, Image.DecompressionBombError) as error:
+        raise UnreadableImageError(f"not a readable picture ({type(error).__name__})") from error
+
+
+def _three_channels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    import numpy as np
+
+    values = pixels.astype(np.float32) / np.float32(255)
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
+
+
 def _record(
     folder: Path, options: InclinationOptions, pgc: int, band: Band, target: int | tuple[float, ...]
 ) -> ImageRecord | SkippedImage:
-    import numpy as np
-
     from benchmarker_inclination.small_images import original_image, small_image
 
     path = original_image(folder / options.images, pgc, options.root, band)
     if path is None:
         return SkippedImage(name=f"pgc{pgc}", reason=f"it has no {band} image")
-    pixels = small_image(path, options.size, colour=band == "gri").astype(np.float32) / np.float32(255)
-    image = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    image = _three_channels(small_image(path, options.size, colour=band == "gri"))
     return ImageRecord(
         image=image, target=target, source_id=f"pgc{pgc}", attributes={"band": float(BAND_NUMBERS[band])}
     )

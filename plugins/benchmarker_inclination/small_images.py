@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def original_image(folder: Path, pgc: int, root: str, band: str) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def small_image(path: Path, size: int, *, colour: bool) -> NDArray[np.uint8]:
+def small_image(path: Path | IO[bytes], size: int, *, colour: bool) -> NDArray[np.uint8]:
     """Read an image and resize it.
 
     Grey images that are stored in several channels are averaged over all of them, an alpha channel included, and the
@@ -55,7 +56,7 @@ def small_image(path: Path, size: int, *, colour: bool) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    path : Path
+    path : Path or binary stream
         PNG or JPEG file.
     size : int
         Height and width of the result in pixels.

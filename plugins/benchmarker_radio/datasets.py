@@ -60,6 +60,7 @@ DATASETS = (
     Dataset(
         name="fits-manifest",
         loader="benchmarker_radio.fits_manifest:load",
+        reader="benchmarker_radio.fits_manifest:read_image",
         licence="that of your images",
         citation="that of your images",
         options="benchmarker_radio.fits_manifest:FitsManifestOptions",

@@ -18,7 +18,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -29,12 +29,17 @@ from benchmarker import (
     DatasetContents,
     DatasetContext,
     ImageRecord,
+    Member,
     Options,
     SkippedImage,
     UnreadableImageError,
     digest_file,
     read_fits_image,
 )
+from benchmarker import read_image as read_any_image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SUFFIXES = (".fits", ".fit", ".fts")
 _COMPRESSED = ("", ".gz", ".fz", ".bz2")
@@ -329,6 +334,11 @@ def _select_by_folder(files: _Files) -> _Selection:
             else f"{files.folder} contains no FITS files: expected a sub-folder for each class and manifest.csv"
         )
     return _Selection(sources=sources, skipped=[*skipped, *files.skip_other()], order={})
+
+
+def read_image(member: Member, options: FitsManifestOptions) -> NDArray[Any]:
+    """Read one image file as the data set does; pictures and arrays as they are."""
+    return read_any_image(member, hdu=options.hdu)
 
 
 def _why_unused(path: Path) -> str:

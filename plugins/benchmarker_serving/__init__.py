@@ -1,0 +1,15 @@
+"""Use what was trained: predict new images, export networks and generators, serve them, and show them on a page."""
+
+from __future__ import annotations
+
+from benchmarker import Command, Registrar, hookimpl
+
+COMMANDS = (("predict", "prediction.command", "Classify or measure new images with a trained network."),)
+"""Name, module and summary of each command."""
+
+
+@hookimpl
+def benchmarker_register(registrar: Registrar) -> None:
+    """Register the commands."""
+    for name, module, summary in COMMANDS:
+        registrar.command(Command(name=name, command=f"benchmarker_serving.{module}:command", summary=summary))

@@ -1,0 +1,1 @@
+"""Classify or measure new images with trained networks: calibrated probabilities, prediction sets, unlike images."""
