@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from benchmarker.contracts.tasks import Task
 from benchmarker.discovery import installed
@@ -228,4 +228,4 @@ def network_outputs(model: keras.Model, images: NDArray[np.float32], batch_size:
     found = [np.asarray(each, dtype=np.float32) for each in (outputs if isinstance(outputs, list) else [outputs])]
     if not all(np.isfinite(each).all() for each in found):
         raise DivergedError("the network predicts NaN or infinity; train it with a smaller learning rate")
-    return cast("list[NDArray[np.float32]]", found)
+    return found

@@ -258,8 +258,9 @@ def _unit(features: NDArray[Any]) -> NDArray[np.float64]:
     """Return features scaled to length 1."""
     import numpy as np
 
-    values = np.asarray(features, dtype=np.float64)
-    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    values: NDArray[np.float64] = np.asarray(features, dtype=np.float64)
+    scaled: NDArray[np.float64] = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    return scaled
 
 
 def unlike_threshold(scores: NDArray[np.float64], level: float) -> tuple[float, float]:
