@@ -39,10 +39,10 @@ from .data.folders import Member as Member
 from .data.folders import path_signature as path_signature
 from .data.hdf5 import load_weights_file as load_weights_file
 from .data.hdf5 import open_hdf5 as open_hdf5
-from .data.pickles import load_plain_pickle as load_plain_pickle
 from .data.image_files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from .data.image_files import read_image as read_image
 from .data.image_files import read_picture as read_picture
+from .data.pickles import load_plain_pickle as load_plain_pickle
 from .digests import canonical_json as canonical_json
 from .digests import digest_arrays as digest_arrays
 from .digests import digest_file as digest_file

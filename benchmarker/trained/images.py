@@ -13,8 +13,8 @@ from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.contracts.tasks import Task
 from benchmarker.data.folders import Member
 from benchmarker.data.image_files import read_image
-from benchmarker.data.preparation import prepare_image
 from benchmarker.data.loading import Context
+from benchmarker.data.preparation import prepare_image
 from benchmarker.data.prepared import prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import installed, resolve
