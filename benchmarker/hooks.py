@@ -48,10 +48,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 # Dataclasses accept any value for a field. Checking the fields here reports a wrong one with the plugin that it belongs
 # to, and not later, where the field is used.
-_REFERENCES = ("builder", "loader", "renderer", "command", "options", "quality")
-_NO_REFERENCE = {"options": None, "quality": ""}
+_REFERENCES = ("builder", "loader", "renderer", "command", "options", "quality", "check")
+_NO_REFERENCE = {"options": None, "quality": "", "check": ""}
 _TEXTS = ("citation", "licence", "homepage", "summary", "suffix")
 _NUMBERS = {"minimum_size": 1, "draws_per_image": 0}
+_TASKS = ("classification", "regression")
 _SPLIT = ("published", "train", "validation", "bagging", "test_seed")
 _SEPARATORS = ("/", "\\", ",", ":")
 _LONGEST_NAME = 80
@@ -212,7 +213,10 @@ def _expected(name: str, value: object) -> str:
 
 
 def _expected_role(kind: str, name: str, value: object) -> str:
-    """Return what a field that concerns the command line should be, or an empty string if its value is right."""
+    """Return what a field with words of the benchmarker should be, or an empty string if its value is right."""
+    if name == "tasks":
+        right = isinstance(value, tuple) and value and all(task in _TASKS for task in value)
+        return "" if right else f"a tuple of {_either(_TASKS)}"
     if name == "shortcuts":
         right = isinstance(value, Mapping) and all(
             key in SHORTCUTS[kind] and isinstance(option, str) and option for key, option in value.items()

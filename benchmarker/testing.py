@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarker.contracts.plugins import Architecture
 from benchmarker.contracts.settings import Options
-from benchmarker.contracts.tasks import Classification, Task
+from benchmarker.contracts.tasks import Classification, Regression, RegressionTarget, Task
 from benchmarker.digests import digest_arrays
 from benchmarker.discovery import options_model, resolve
 from benchmarker.errors import PluginError
@@ -34,6 +34,8 @@ _SEED = 8901
 _OTHER_SEED = 1826
 _IMAGES = 8
 _USUAL_SIZE = 24
+_CLASSES = Classification(classes=("compact", "FRI", "FRII"))
+_NUMBER = Regression(targets=(RegressionTarget(name="redshift", unit="", minimum=0, maximum=1),))
 # With such a learning rate, even a tiny gradient changes the weights visibly.
 _LEARNING_RATE = 1e3
 
@@ -64,7 +66,8 @@ def check_architecture(
     options : Options, optional
         Options of the network; by default those of its options model.
     task : Task, optional
-        Task of the network; by default a classification into three classes.
+        Task of the network; by default a classification into three classes, or a regression of one target if the
+        network is for regressions only.
     size : int, optional
         Height and width of the images in pixels; by default the minimum size of the network, but at least 24.
     channels : int
@@ -75,7 +78,7 @@ def check_architecture(
     PluginError
         If the contract is broken; the message names the first part that is.
     """
-    task = task or Classification(classes=("compact", "FRI", "FRII"))
+    task = task or (_CLASSES if "classification" in architecture.tasks else _NUMBER)
     if options is None and (model_of_options := options_model(architecture)) is not None:
         options = model_of_options()
     candidate = _Candidate(architecture, options, task, channels)

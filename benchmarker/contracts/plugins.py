@@ -33,6 +33,8 @@ class Architecture:
         Bibcode, DOI or arXiv number of the paper.
     minimum_size : int
         Smallest height and width that the layers can process, in pixels.
+    tasks : tuple of str
+        What the network is for: ``"classification"``, ``"regression"``, or both.
     options : str, optional
         ``"package.module:Model"``, a subclass of `Options`.
     aliases : tuple of str
@@ -53,6 +55,7 @@ class Architecture:
     builder: str
     citation: str
     minimum_size: int = 1
+    tasks: tuple[Literal["classification", "regression"], ...] = ("classification", "regression")
     options: str | None = None
     aliases: tuple[str, ...] = ()
     summary: str = ""
@@ -215,6 +218,12 @@ class Generator:
     quality : str
         ``"package.module:function"``, called once at the end of training as ``measure(request)`` with a
         `QualityRequest`; returns a mapping of JSON values, which the run keeps. Empty for no measurement.
+    check : str
+        ``"package.module:function"``, called before anything is trained as ``check(conditions, image_size)``, or, if
+        `options` is given, as ``check(conditions, image_size, options)``; raises a `ConfigurationError` if the builder
+        could not make this generator. ``conditions`` is a tuple of names, with ``"class"`` for the class, and
+        ``image_size`` is (height, width) in pixels, or None while it is unknown. `benchmarker validate` calls it, so
+        its module should import nothing slow. Empty for no check.
     """
 
     name: str
@@ -223,6 +232,7 @@ class Generator:
     options: str | None = None
     summary: str = ""
     quality: str = ""
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -14,11 +14,12 @@ from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, PluginError, RegistryError, UnknownPluginError
 from benchmarker.hooks import spelling
 from benchmarker.paths import reading_problem
-from benchmarker.registry.generated import generated_problems
+from benchmarker.registry.generated import generated_problems, trained_generators
 from benchmarker.registry.loading import LoadedRegistry
-from benchmarker.registry.models import Registry
+from benchmarker.registry.models import GeneratorEntry, Registry
 from benchmarker.registry.options import check_options, merged_preparation
 from benchmarker.registry.positions import KeyPath, Problem
+from benchmarker.registry.suitability import check_generator, check_task
 from benchmarker.registry.validation import suggestion
 
 MOST_CELLS = 100_000
@@ -50,7 +51,7 @@ class CellProblem:
 
 
 def check_registry(
-    loaded: LoadedRegistry, plugins: Plugins, *, too_small: Literal["refuse", "fail"] = "refuse", alone: bool = False
+    loaded: LoadedRegistry, plugins: Plugins, *, unsuited: Literal["refuse", "fail"] = "refuse", alone: bool = False
 ) -> tuple[CellProblem, ...]:
     """Check that all plugins that a registry names are installed and take the options that it gives.
 
@@ -60,8 +61,9 @@ def check_registry(
         A registry that is valid in itself.
     plugins : Plugins
         The installed plugins.
-    too_small : {"refuse", "fail"}
-        Whether images below the minimum size of a network make the registry wrong, or only make its cells fail.
+    unsuited : {"refuse", "fail"}
+        Whether a network that is for larger images or for another task makes the registry wrong, or only its cells
+        fail.
     alone : bool
         Whether its generators are trained without networks.
 
@@ -81,7 +83,7 @@ def check_registry(
     check.generators()
     check.arms()
     check.generated(alone=alone)
-    check.models(too_small=too_small)
+    check.models(unsuited=unsuited)
     if check.problems:
         raise RegistryError(loaded.positions.messages(check.problems))
     return tuple(check.cells)
@@ -227,30 +229,51 @@ class _Check:
     def generated(self, *, alone: bool) -> None:
         lost = [problem.index for problem in self.cells if problem.part == "arm"]
         self.problems += generated_problems(self.registry, self.task, lost=lost, alone=alone)
+        for index, entry in trained_generators(self.registry, lost, alone=alone):
+            self._generator_settings(_Use("generator", index, ("generators", index), "generator"), entry)
 
-    def models(self, *, too_small: Literal["refuse", "fail"]) -> None:
+    def _generator_settings(self, use: _Use, entry: GeneratorEntry) -> None:
+        """Check what a generator shall do against what its plugin says that it can; other checks name its options."""
+        image_size = None if self.size is None else (self.size, self.size)
+        try:
+            _, wrong = check_options(self.plugins.generator(entry.generator), entry.options)
+            if not wrong:
+                check_generator(entry, self.plugins, self.task, image_size)
+        except ConfigurationError as error:
+            self._add(use.name_path, str(error))
+        except UnknownPluginError:
+            return
+        except PluginError as error:
+            self._cell(use, "plugin", str(error))
+
+    def models(self, *, unsuited: Literal["refuse", "fail"]) -> None:
         seen: dict[str, KeyPath] = {}
         for index, entry in enumerate(self.registry.models):
             use = _Use("model", index, ("models", index), "architecture")
             used = self._use(use, self.plugins.architecture, entry.architecture, entry.options)
             self._distinct(use.path, [used, entry.learning_rate, entry.epochs], seen, "this model")
-            self._minimum_size(use, entry.architecture, too_small)
+            for text in self._unsuited(entry.architecture):
+                if unsuited == "refuse":
+                    self._add(use.name_path, text)
+                else:
+                    self._cell(use, "configuration", text)
 
-    def _minimum_size(self, use: _Use, name: str, too_small: Literal["refuse", "fail"]) -> None:
+    def _unsuited(self, name: str) -> Iterator[str]:
+        """Yield why a network does not suit the images, as far as they are known."""
         try:
             architecture = self.plugins.architecture(name)
         except (UnknownPluginError, PluginError):
             return
-        if self.size is None or self.size >= architecture.minimum_size:
-            return
-        text = (
-            f"{architecture.name} needs images of at least {architecture.minimum_size} pixels, "
-            f"but the preparation makes them {self.size}"
-        )
-        if too_small == "refuse":
-            self._add(use.name_path, text)
-        else:
-            self._cell(use, "configuration", text)
+        if self.size is not None and self.size < architecture.minimum_size:
+            yield (
+                f"{architecture.name} needs images of at least {architecture.minimum_size} pixels, "
+                f"but the preparation makes them {self.size}"
+            )
+        if self.task is not None:
+            try:
+                check_task(architecture, self.task)
+            except ConfigurationError as error:
+                yield str(error)
 
     def _use(self, use: _Use, find: Callable[[str], P], name: str, raw: Mapping[str, Any]) -> list[Any]:
         """Check the name and the options of a plugin, and return them in a form that is equal for equal plugins."""

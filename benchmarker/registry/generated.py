@@ -64,9 +64,12 @@ def trained_generators(
     return list(enumerate(registry.generators)) if alone else used_generators(registry, lost)
 
 
-def conditions_of(entry: GeneratorEntry, task: Task) -> list[str]:
-    """Return the names of a generator's conditions; by default the class, or all targets of a regression."""
-    return target_names(task) if entry.conditions is None else _given(entry)
+def conditions_of(entry: GeneratorEntry, task: Task | None) -> list[str]:
+    """Return the names of a generator's conditions; by default the class, or all targets of a regression.
+
+    The default of a task that is unknown is unknown as well, and an empty list.
+    """
+    return target_names(task) if entry.conditions is None and task is not None else _given(entry)
 
 
 def target_names(task: Task) -> list[str]:

@@ -30,6 +30,7 @@ from benchmarker.registry.generated import (
     trained_generators,
 )
 from benchmarker.registry.positions import Problem
+from benchmarker.registry.suitability import check_generator
 from benchmarker.study.plan import PlannedCell, PlannedGenerator
 from benchmarker.study.specs import (
     ArmSpec,
@@ -218,6 +219,7 @@ def _generator_choice(entry: GeneratorEntry, plugins: Plugins) -> GeneratorChoic
 
 def check_generated(
     loaded: LoadedRegistry,
+    plugins: Plugins,
     data: LabelledImages,
     splits: Sequence[Parts],
     unusable: Iterable[CellProblem] = (),
@@ -232,6 +234,8 @@ def check_generated(
     ----------
     loaded : LoadedRegistry
         A valid registry.
+    plugins : Plugins
+        Plugins to look names up in.
     data : LabelledImages
         All prepared images.
     splits : sequence of Parts
@@ -251,6 +255,7 @@ def check_generated(
     if not entries:
         return []
     problems = generated_problems(loaded.registry, data.task, tuple(data.attributes), lost, alone=alone)
+    problems += [] if problems else _impossible(entries, plugins, data)
     trained = [PartSet(data, parts.train) for parts in splits]
     notes: list[Problem] = []
     if not problems:
@@ -272,6 +277,18 @@ def _labelled_by_rows(entries: Sequence[tuple[int, GeneratorEntry]], task: Task)
 
 def _unusable_arms(unusable: Iterable[CellProblem]) -> set[int]:
     return {problem.index for problem in unusable if problem.part == "arm"}
+
+
+def _impossible(entries: Sequence[tuple[int, GeneratorEntry]], plugins: Plugins, data: LabelledImages) -> list[Problem]:
+    """Return the generators that cannot be built for these images."""
+    height, width = data.images.shape[1:3]
+    problems = []
+    for index, entry in entries:
+        try:
+            check_generator(entry, plugins, data.task, (height, width))
+        except ConfigurationError as error:
+            problems.append(Problem(path=("generators", index, "generator"), text=str(error)))
+    return problems
 
 
 def _too_few(

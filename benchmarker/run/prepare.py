@@ -33,6 +33,7 @@ from benchmarker.registry import (
     validated_options,
     weights_problem,
 )
+from benchmarker.registry.suitability import check_task
 from benchmarker.run.planning import check_generated, make_cells, make_generators
 from benchmarker.study.images import readable
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
@@ -134,17 +135,17 @@ def prepare_study(
     ConfigurationError, DataError, StorageError
         With nothing trained and nothing lost.
     """
-    unusable = check_registry(loaded, plugins, too_small="fail", alone=alone)
+    unusable = check_registry(loaded, plugins, unsuited="fail", alone=alone)
     loaded = canonical(loaded, plugins)
     registry = loaded.registry
     dataset = plugins.dataset(registry.dataset.name)
     data, prepared = _prepare(loaded, dataset, observer, offline=offline)
-    unusable = (*unusable, *_too_small(registry, plugins, data, unusable))
+    unusable = (*unusable, *_unsuited(registry, plugins, data, unusable))
     _report_unusable(observer, registry, unusable)
     split = registry.dataset.split or dataset.split
     splits = [split_sources(data, split, seed) for seed in registry.seeds]
     _report_data(observer, dataset, data, splits)  # the sizes of the first; the others show whether they can be drawn
-    for note in check_generated(loaded, data, splits, unusable, alone=alone):
+    for note in check_generated(loaded, plugins, data, splits, unusable, alone=alone):
         observer.message(note)
     source = _source_record(study, loaded, dataset)
     kept = effective_registry(loaded, source.path)
@@ -200,10 +201,10 @@ def _refuse_one_class(dataset: Dataset, task: Task) -> None:
         )
 
 
-def _too_small(
+def _unsuited(
     registry: Registry, plugins: Plugins, data: LabelledImages, unusable: Sequence[CellProblem]
 ) -> list[CellProblem]:
-    """Return the networks that the prepared images are too small for, unless the registry alone said so."""
+    """Return the networks that do not suit the prepared images, unless the registry alone said so."""
     known = {problem.index for problem in unusable if problem.part == "model"}
     height, width, channels = data.images.shape[1:]
     found = []
@@ -211,7 +212,9 @@ def _too_small(
         if index in known:
             continue
         try:
-            check_size(plugins.architecture(entry.architecture), (height, width, channels))
+            architecture = plugins.architecture(entry.architecture)
+            check_size(architecture, (height, width, channels))
+            check_task(architecture, data.task)
         except ConfigurationError as error:
             found.append(CellProblem(part="model", index=index, kind="configuration", message=str(error)))
     return found

@@ -14,6 +14,7 @@ def benchmarker_register(registrar: Registrar) -> None:
         Generator(
             name="dcgan",
             builder="benchmarker_gan.dcgan:build",
+            check="benchmarker_gan.possible:check_dcgan",
             options="benchmarker_gan.presets:DcganOptions",
             quality=_QUALITY,
             citation="arXiv:1511.06434",
@@ -24,6 +25,7 @@ def benchmarker_register(registrar: Registrar) -> None:
         Generator(
             name="cgan",
             builder="benchmarker_gan.cgan:build",
+            check="benchmarker_gan.possible:check_cgan",
             options="benchmarker_gan.presets:CganOptions",
             quality=_QUALITY,
             citation="arXiv:1802.05637",

@@ -20,9 +20,9 @@ from typing import Any
 import keras
 from keras import initializers, layers
 
-from benchmarker import ConditionSpace, ConfigurationError, GenerativeModel
+from benchmarker import ConditionSpace, GenerativeModel
 from benchmarker_gan.adversarial import Gan, Networks
-from benchmarker_gan.image_sizes import halvings, side_of_square
+from benchmarker_gan.image_sizes import halvings
 from benchmarker_gan.layers import (
     CornerResizing,
     MinibatchDiscrimination,
@@ -31,6 +31,7 @@ from benchmarker_gan.layers import (
     SpectralDense,
 )
 from benchmarker_gan.objectives import HingeAuxiliary
+from benchmarker_gan.possible import check_cgan, names
 from benchmarker_gan.presets import FILTERS, CganOptions, recipe
 
 Shape = tuple[int, int, int]
@@ -71,10 +72,7 @@ def build(
     (None, 20, 20, 3)
     """
     options = options or CganOptions()
-    if not conditions.size:
-        raise ConfigurationError("cgan needs classes or attributes as conditions; use dcgan for unconditional images")
-    if (size := side_of_square(image_shape)) < _SMALLEST_IMAGE:
-        raise ConfigurationError(f"cgan generates images of {_SMALLEST_IMAGE} pixels or more. Received: {size} pixels")
+    check_cgan(names(conditions), image_shape[:2], options)
     settings, filters = recipe(options.preset, options), options.filters or FILTERS[options.preset]
     if options.preset == "published":
         generator, discriminator = published_generator, published_discriminator

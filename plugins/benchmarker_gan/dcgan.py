@@ -19,10 +19,11 @@ from typing import Any
 import keras
 from keras import initializers, layers
 
-from benchmarker import ConditionSpace, ConfigurationError, GenerativeModel, layer_seeds
+from benchmarker import ConditionSpace, GenerativeModel, layer_seeds
 from benchmarker_gan.adversarial import Gan, Networks
-from benchmarker_gan.image_sizes import check_multiple_of_8, side_of_square, start_and_doublings
+from benchmarker_gan.image_sizes import start_and_doublings
 from benchmarker_gan.per_class import GanPerClass
+from benchmarker_gan.possible import check_dcgan, names
 from benchmarker_gan.presets import FILTERS, DcganOptions, recipe
 
 Shape = tuple[int, int, int]
@@ -61,11 +62,7 @@ def build(
     (2, (None, 8, 8, 1))
     """
     options = options or DcganOptions()
-    if conditions.attributes:
-        raise ConfigurationError(
-            "dcgan generates images of classes or unconditional ones; for continuous conditions use cgan, or leave the "
-            f"conditions out. Received: conditions {', '.join(conditions.attributes)}"
-        )
+    check_dcgan(names(conditions), image_shape[:2], options)
     networks, settings = _networks(image_shape, options), recipe(options.preset, options)
     if not conditions.classes:
         return Gan(networks, settings, seed)
@@ -74,13 +71,8 @@ def build(
 
 
 def _networks(shape: Shape, options: DcganOptions) -> Networks:
-    """Return the builders of the networks of a preset after checking the image size."""
+    """Return the builders of the networks of a preset."""
     preset = options.preset
-    try:
-        check = check_multiple_of_8 if preset == "radio" else start_and_doublings
-        check(side_of_square(shape))
-    except ConfigurationError as error:
-        raise ConfigurationError(f"dcgan with preset {preset!r}: {error}") from error
     generator, discriminator = _BUILDERS[preset]
     filters, latent_dim = options.filters or FILTERS[preset], recipe(preset, options).latent_dim
     return Networks(

@@ -9,7 +9,7 @@ from benchmarker import ConfigurationError
 _BASES = (4, 5, 6, 7)
 
 
-def side_of_square(image_shape: tuple[int, int, int]) -> int:
+def side_of_square(image_size: tuple[int, int]) -> int:
     """Return the height and width of square images in pixels.
 
     Raises
@@ -19,10 +19,10 @@ def side_of_square(image_shape: tuple[int, int, int]) -> int:
 
     Examples
     --------
-    >>> side_of_square((64, 64, 1))
+    >>> side_of_square((64, 64))
     64
     """
-    height, width, _ = image_shape
+    height, width = image_size
     if height != width:
         raise ConfigurationError(
             f"GANs generate square images; set preparation.crop of the dataset. Received: {height} x {width} pixels"

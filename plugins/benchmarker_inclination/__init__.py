@@ -55,6 +55,7 @@ def benchmarker_register(registrar: Registrar) -> None:
             builder="benchmarker_inclination.axis_ratio:build",
             citation="1926ApJ....64..321H",
             minimum_size=16,
+            tasks=("regression",),
             summary="Baseline for inclinations: axis ratio from moments, disc of finite thickness, fitted line",
         )
     )

@@ -165,7 +165,7 @@ def test_images_below_the_minimum_size_are_refused() -> None:
 
 def test_images_below_the_minimum_size_can_fail_only_their_cells() -> None:
     loaded = load(f"dataset: my-images\nmodels:\n{model('alexnet')}{model()}")
-    [problem] = check_registry(loaded, installed(), too_small="fail")
+    [problem] = check_registry(loaded, installed(), unsuited="fail")
     assert (problem.part, problem.index, problem.kind) == ("model", 0, "configuration")
     assert says(problem.message, "mine.yaml:3:20", "alexnet", "195")
 

@@ -32,7 +32,7 @@ N = 24
 
 
 def images(changed: Mapping[int, float] | None = None, **attributes: Any) -> LabelledImages:
-    pixels = np.linspace(0, 1, N * 16, dtype=np.float32).reshape(N, 4, 4, 1).copy()
+    pixels = np.linspace(0, 1, N * 256, dtype=np.float32).reshape(N, 16, 16, 1).copy()
     for index, value in (changed or {}).items():
         pixels[index] = value
     return LabelledImages(
@@ -112,7 +112,7 @@ def test_all_generators_are_planned_without_networks(tmp_path: Path) -> None:
     text = HEAD + GENERATED.splitlines()[0].replace("epochs: 3", "epochs: 3, conditions: []") + "\n"
     registry, data = loaded(tmp_path, text), images()
     splits = parts_of(data)
-    assert check_generated(registry, data, splits, alone=True) == []
+    assert check_generated(registry, installed(), data, splits, alone=True) == []
     found = make_generators(registry, installed(), data=data, splits=splits, backend="tensorflow", alone=True)
     assert [(each.label, each.seed, each.spec.conditions) for each in found.values()] == [
         ("dcgan", 8901, ("class",)),
@@ -139,12 +139,14 @@ def test_plan_keeps_generators_that_were_trained_without_networks(tmp_path: Path
 
 
 def test_images_made_for_other_conditions_than_the_class_are_labelled_by_their_rows(tmp_path: Path) -> None:
-    text = (HEAD + GENERATED).replace("dcgan, epochs: 2", "dcgan, epochs: 2, conditions: [redshift]")
+    text = (HEAD + GENERATED).replace("dcgan, epochs: 2", "cgan, name: dcgan, epochs: 2, conditions: [redshift]")
     data = images(redshift=np.arange(N) / N)
     note, *_ = [
-        note for note in check_generated(loaded(tmp_path, text), data, parts_of(data)) if "real image whose" in note
+        note
+        for note in check_generated(loaded(tmp_path, text), installed(), data, parts_of(data))
+        if "real image whose" in note
     ]
-    assert "mine.yaml:4:56: generated images get the class of the real image whose redshift" in note
+    assert "mine.yaml:4:68: generated images get the class of the real image whose redshift" in note
 
 
 def test_key_depends_on_the_training_part_and_on_no_other_image(tmp_path: Path) -> None:
@@ -214,16 +216,16 @@ def unknown_somewhere() -> LabelledImages:
 @pytest.mark.parametrize(
     ("conditions", "complaint"),
     [
-        ("[class, mass]", "4:64: these images have no condition 'mass'; known are: class, redshift"),
-        ("[]", "4:56: images that are generated without conditions have no label to train on: add 'class'"),
-        ("[class, redshift]", "4:56: the condition 'redshift' is unknown for some images of the training part"),
+        ("[class, mass]", "4:76: these images have no condition 'mass'; known are: class, redshift"),
+        ("[]", "4:68: images that are generated without conditions have no label to train on: add 'class'"),
+        ("[class, redshift]", "4:68: the condition 'redshift' is unknown for some images of the training part"),
     ],
 )
 def test_conditions_that_images_lack_are_refused(conditions: str, complaint: str, tmp_path: Path) -> None:
-    text = (HEAD + GENERATED).replace("dcgan, epochs: 2", f"dcgan, epochs: 2, conditions: {conditions}")
+    text = (HEAD + GENERATED).replace("dcgan, epochs: 2", f"cgan, name: dcgan, epochs: 2, conditions: {conditions}")
     data = unknown_somewhere()
     with pytest.raises(RegistryError) as caught:
-        check_generated(loaded(tmp_path, text), data, parts_of(data))
+        check_generated(loaded(tmp_path, text), installed(), data, parts_of(data))
     (problem,) = caught.value.problems
     assert f"mine.yaml:{complaint}" in problem
 
@@ -231,17 +233,19 @@ def test_conditions_that_images_lack_are_refused(conditions: str, complaint: str
 def test_arm_without_a_generated_image_is_reported_before_training(tmp_path: Path) -> None:
     """The classes of the training part are equally large; a twentieth of twelve images is one, a fiftieth is none."""
     data = images()
-    (told,) = check_generated(loaded(tmp_path, HEAD + GENERATED), data, parts_of(data))
+    (told,) = check_generated(loaded(tmp_path, HEAD + GENERATED), installed(), data, parts_of(data))
     assert "mine.yaml:5:" in told
     assert "the arm 'even'" in told
     assert "all classes of the training part are equally large" in told
     some = (HEAD + GENERATED).replace(", {name: even, generated: {by: dcgan, balance: true}}", "")
     for ratio, said in ((0.05, []), (0.02, ["the ratio is too small"])):
         text = some.replace("ratio: 0.5", f"ratio: {ratio}")
-        notes = check_generated(loaded(tmp_path, text), data, parts_of(data))
+        notes = check_generated(loaded(tmp_path, text), installed(), data, parts_of(data))
         assert [note.rpartition(": ")[2] for note in notes] == said
     with pytest.raises(RegistryError, match="needs synthetic ones; raise its ratio"):
-        check_generated(loaded(tmp_path, some.replace("ratio: 0.5", "ratio: 0.02, real: false")), data, parts_of(data))
+        check_generated(
+            loaded(tmp_path, some.replace("ratio: 0.5", "ratio: 0.02, real: false")), installed(), data, parts_of(data)
+        )
 
 
 def test_arms_without_any_image_are_reported_together(tmp_path: Path) -> None:
@@ -250,7 +254,7 @@ def test_arms_without_any_image_are_reported_together(tmp_path: Path) -> None:
         text = text.replace(amount, f"ratio: {ratio}, real: false")
     data = images()
     with pytest.raises(RegistryError) as caught:
-        check_generated(loaded(tmp_path, text), data, parts_of(data))
+        check_generated(loaded(tmp_path, text), installed(), data, parts_of(data))
     assert len(caught.value.problems) == 2
     assert all("raise its ratio" in problem for problem in caught.value.problems)
 
@@ -270,8 +274,11 @@ def test_regression_is_generated_for_all_targets_and_never_balanced(tmp_path: Pa
     )
     registry = loaded(tmp_path, HEAD + GENERATED)
     with pytest.raises(RegistryError, match="only classes can be balanced"):
-        check_generated(registry, numbers, parts_of(numbers))
+        check_generated(registry, installed(), numbers, parts_of(numbers))
     text = HEAD + GENERATED.replace(", {name: even, generated: {by: dcgan, balance: true}}", "")
-    assert check_generated(loaded(tmp_path, text), numbers, parts_of(numbers)) == []
+    with pytest.raises(RegistryError, match=r"mine.yaml:4:26: dcgan .* continuous .* z, mass"):
+        check_generated(loaded(tmp_path, text), installed(), numbers, parts_of(numbers))
+    text = text.replace("generator: dcgan, epochs", "generator: cgan, name: dcgan, epochs")
+    assert check_generated(loaded(tmp_path, text), installed(), numbers, parts_of(numbers)) == []
     (generator, _) = planned(loaded(tmp_path, text), numbers)[0].values()
     assert generator.spec.conditions == ("z", "mass")
