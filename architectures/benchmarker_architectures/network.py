@@ -161,6 +161,12 @@ class Network:
 
         self._add(layers.BatchNormalization(name=self._layer_name("normalisation")))
 
+    def leaky_relu(self, slope: float) -> None:
+        """Add a leaky rectifier with this slope for negative numbers, whatever the options."""
+        from keras import layers
+
+        self._add(layers.LeakyReLU(slope, name=self._layer_name("activation")))
+
     def dropout(self, rate: float) -> None:
         """Add dropout at the rate of the paper, unless the options override it."""
         from keras import layers

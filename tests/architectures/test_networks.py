@@ -21,7 +21,9 @@ INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg
 NETWORKS: dict[str, Architecture] = {
     owner.plugin.name: owner.plugin
     for owner in installed().all("architecture")
-    if isinstance(owner.plugin, Architecture) and owner.plugin.builder.startswith("benchmarker_architectures.")
+    if isinstance(owner.plugin, Architecture)
+    and owner.plugin.builder.startswith("benchmarker_architectures.")
+    and not owner.plugin.builder.startswith("benchmarker_architectures.variants:")
 }
 
 # The published layer tables, written independently of the code. c32k3/2v: 32 filters of 3x3, stride 2, valid padding
