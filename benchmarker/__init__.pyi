@@ -57,6 +57,8 @@ from .errors import StorageError as StorageError
 from .errors import UnreadableImageError as UnreadableImageError
 from .errors import UnsafeArchiveError as UnsafeArchiveError
 from .errors import UnsafePickleError as UnsafePickleError
+from .evaluation.ensembles import Combination as Combination
+from .evaluation.ensembles import combine as combine
 from .files import write_bytes as write_bytes
 from .hooks import Registrar as Registrar
 from .hooks import hookimpl as hookimpl
@@ -68,6 +70,8 @@ from .printing import table_cell as table_cell
 from .printing import without_home as without_home
 from .randomness import Stream as Stream
 from .randomness import layer_seeds as layer_seeds
+from .results.ensembles import Ensemble as Ensemble
+from .results.ensembles import find_ensembles as find_ensembles
 from .results.environments import Environment as Environment
 from .results.leaderboard import FailedCell as FailedCell
 from .results.leaderboard import Leaderboard as Leaderboard
@@ -91,6 +95,8 @@ from .statistics.comparison import Comparison as Comparison
 from .statistics.comparison import ComparisonSettings as ComparisonSettings
 from .statistics.comparison import ComparisonTable as ComparisonTable
 from .statistics.comparison import Side as Side
+from .statistics.ensembles import ensemble_gain as ensemble_gain
+from .statistics.ensembles import ensemble_interval as ensemble_interval
 from .statistics.intervals import Interval as Interval
 from .statistics.intervals import bca_interval as bca_interval
 from .statistics.intervals import hierarchical_bootstrap as hierarchical_bootstrap

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from benchmarker.contracts.tasks import Regression, Task
 from benchmarker.errors import ConfigurationError
@@ -21,6 +22,9 @@ from benchmarker.results.metrics import Summary, higher_is_better
 from benchmarker.results.study import Study
 from benchmarker.study.fingerprint import Fingerprint
 from benchmarker.study.layout import CHECKPOINTS
+
+if TYPE_CHECKING:
+    from benchmarker.evaluation.ensembles import Combination
 
 _LONGEST_LIST = 12
 
@@ -53,6 +57,9 @@ class LeaderboardRow:
     untrained : int
         Number of runs that tested saved weights (``benchmarker run -o``): all of them or none, because such results
         say nothing about training and are never averaged with others.
+    ensemble : Combination, optional
+        For the row of an ensemble, how its members are combined. Such rows come from `find_ensembles` and are in no
+        `Leaderboard`: they have no rank, and no verdict is made about them.
     """
 
     rank: int | None
@@ -70,6 +77,7 @@ class LeaderboardRow:
     environment: str = ""
     keys: tuple[str, ...] = ()
     untrained: int = 0
+    ensemble: Combination | None = None
 
     @property
     def complete(self) -> bool:
@@ -80,6 +88,8 @@ class LeaderboardRow:
     def label(self) -> str:
         """Name of the model, with whatever distinguishes the row from others of the same name."""
         name = f"{self.model} ({self.variant})" if self.variant else self.model
+        if self.ensemble is not None:
+            return self.ensemble.label
         marks = ", ".join(filter(None, (self.environment, "saved weights" if self.untrained else "")))
         return f"{name} [{marks}]" if marks else name
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarker.study.runs import CellCosts, CheckpointMetrics, GeneratorCosts
+from benchmarker.study.runs import CellCosts, CheckpointMetrics, ClassScores, GeneratorCosts, NormalisedClassScores
 
 _LOWER_IS_BETTER = ("loss", "error", "seconds", "bytes", "parameters", "flops", "epoch", "width")
 
@@ -139,16 +139,25 @@ def flat_metrics(scores: CheckpointMetrics) -> dict[str, float]:
     for name in scores.ratios:
         if scores.validation.get(name):
             found[f"ratio_{name}"] = scores.train.get(name, math.nan) / scores.validation[name]
-    for label, one in (scores.per_class or {}).items():
+    found |= flat_class_scores(scores.per_class or {}, scores.per_class_normalised or {})
+    found["epoch"] = scores.epoch
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def flat_class_scores(
+    per_class: Mapping[str, ClassScores], normalised: Mapping[str, NormalisedClassScores]
+) -> dict[str, float]:
+    """Return the scores of each class by their flat names, such as ``recall_FRI``."""
+    found: dict[str, float] = {}
+    for label, one in per_class.items():
         found[f"precision_{label}"] = one.precision
         found[f"recall_{label}"] = one.recall
         found[f"f1_{label}"] = one.f1
         found[f"support_{label}"] = one.support
-    for label, paper in (scores.per_class_normalised or {}).items():
+    for label, paper in normalised.items():
         found[f"normalised_precision_{label}"] = paper.precision
         found[f"normalised_f1_{label}"] = paper.f1
-    found["epoch"] = scores.epoch
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    return found
 
 
 def flat_costs(costs: CellCosts | GeneratorCosts) -> dict[str, float]:

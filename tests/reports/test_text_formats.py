@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -182,3 +183,34 @@ def test_markdown_escapes_what_would_break_the_table(results: StudyResults) -> N
     # The leaderboard, the arms against `real`, pairs of networks (three in `real`, one in the other arm), the front.
     assert [len(table) for table in tables] == [2 + 5, 2 + 2, 2 + 4, 2 + 2]
     assert all(len({line.replace("\\|", "").count("|") for line in table}) == 1 for table in tables)
+
+
+def test_ensembles_are_unranked_rows_below_the_networks(study_folder: Path) -> None:
+    results = open_results(study_folder)
+    lines = render("terminal", results, checkpoints=("best",)).splitlines()
+    table = [line for line in lines if " in 1 " in line or "average of 4 of 5 networks" in line]
+    assert table
+    assert all(line.split()[0] == "-" for line in table)
+    value = json.loads(render("json", results, checkpoints=("best",)))
+    assert all(row["n"] > 0 and "ensemble" not in row["model"] for row in value["rows"] if row["rank"])
+    seeds = next(each for each in value["ensembles"] if each["network"] == "mcrgnet" and each["rule"] == "average")
+    assert (seeds["over"], seeds["size"], seeds["planned"], len(seeds["rows"])) == ("seeds", 3, 3, 1)
+    assert seeds["interval"][0] < seeds["rows"][0]["metrics"]["mean_per_class_accuracy"]["mean"] < seeds["interval"][1]
+    assert seeds["gain"]["low"] < seeds["gain"]["value"] < seeds["gain"]["high"]
+
+
+def test_ensembles_enter_no_comparison(study_folder: Path) -> None:
+    value = json.loads(render("json", open_results(study_folder)))
+    named = json.dumps(value["comparisons"]) + json.dumps(value["pareto"]) + json.dumps(value["averages"])
+    assert value["ensembles"]
+    assert not any(word in named for word in ("average of", "majority of"))
+
+
+def test_csv_names_ensembles_in_their_own_column(study_folder: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(render("csv", open_results(study_folder)))))
+    named = [row for row in rows if row["ensemble"]]
+    assert {row["rank"] for row in named} == {""}
+    assert ("mcrgnet, majority of 3 seeds", "3", "mcrgnet") in {
+        (row["ensemble"], row["members"], row["model"]) for row in named
+    }
+    assert all(row["members"] == "" for row in rows if not row["ensemble"])

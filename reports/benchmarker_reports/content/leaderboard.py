@@ -77,6 +77,9 @@ class Line:
     @property
     def seeds(self) -> str:
         """Finished and planned seeds, marked where they differ and where saved weights were tested."""
+        ensemble = self.first.ensemble
+        if ensemble is not None and ensemble.over != "networks":
+            return f"{ensemble.size} in 1{'' if ensemble.size == ensemble.planned else '*'}"
         return marked_seeds(self.first.n, self.first.planned, self.first.untrained)
 
     @property

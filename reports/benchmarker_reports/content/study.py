@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmarker_reports.content.classes import ClassScores, Confusion
     from benchmarker_reports.content.comparisons import ComparisonSection, RatioChart
     from benchmarker_reports.content.costs import CostChart, ParetoLine
+    from benchmarker_reports.content.ensembles import EnsembleLine
     from benchmarker_reports.content.examples import Examples
     from benchmarker_reports.content.generators import GeneratorTraining, Quality
     from benchmarker_reports.content.leaderboard import Averages
@@ -27,6 +28,8 @@ MOST_COMPARED = 120
 """Lines of a leaderboard that are compared with each other; with more, all pairs take minutes and few read them."""
 MOST_DETAILED = 24
 """Lines that are shown in detail in a study with more lines than `MOST_COMPARED`."""
+FEW_ENSEMBLES = 6
+"""Ensembles that the terminal shows, the best first."""
 MOST_CURVES = 6
 """Lines whose probabilities are drawn, each in a colour."""
 
@@ -60,6 +63,25 @@ class StudyContent:
         return build_lines(self.results, self.board, self.options.confidence)
 
     @cached_property
+    def ensembles(self) -> tuple[EnsembleLine, ...]:
+        """Ensembles of the study's runs, as lines below the leaderboard; none where there are too many lines."""
+        if not self.lines or len(self.lines) > self._most_compared:
+            return ()
+        from benchmarker_reports.content.ensembles import ensemble_lines
+
+        return ensemble_lines(self.results, self.board, self.options.confidence)
+
+    @property
+    def table_lines(self) -> tuple[Line, ...]:
+        """Lines of the leaderboard's table: those of networks, then those of ensembles."""
+        return (*self.lines, *(each.line for each in self.ensembles))
+
+    @property
+    def brief_table_lines(self) -> tuple[Line, ...]:
+        """The same with a few ensembles only, for formats that have little room."""
+        return (*self.lines, *(each.line for each in self.ensembles[:FEW_ENSEMBLES]))
+
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """Columns of the leaderboard as a table of text shows it."""
         return columns(self.board)
@@ -72,7 +94,9 @@ class StudyContent:
     @cached_property
     def footnotes(self) -> tuple[str, ...]:
         """What the signs in the leaderboard mean."""
-        return footnotes(self.board)
+        from benchmarker_reports.content.ensembles import ensemble_notes
+
+        return (*footnotes(self.board), *ensemble_notes(self.ensembles))
 
     @property
     def several_arms(self) -> bool:

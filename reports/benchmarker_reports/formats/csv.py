@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarker import Leaderboard, LeaderboardRow, ReportOptions, StudyResults, table_cell
+from benchmarker_reports.content.study import StudyContent
 
 _NAMES = ("model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision")
 
@@ -16,7 +17,8 @@ def render(results: StudyResults, options: ReportOptions) -> str:
 
     Every metric and cost has the columns ``<name>_mean`` and ``<name>_standard_deviation`` (of the sample; empty for a
     single seed). ``rank`` is empty for rows that are not ranked; ``seeds`` of ``planned_seeds`` have finished,
-    and ``untrained_seeds`` of them are tests of saved weights.
+    and ``untrained_seeds`` of them are tests of saved weights. Rows of ensembles have their name in ``ensemble`` and
+    the number of combined runs in ``members``; both are empty for networks.
 
     Parameters
     ----------
@@ -25,7 +27,9 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     options : ReportOptions
         Choices of whoever asked for the report.
     """
-    return _written(_wide(results.board(options)))
+    content = StudyContent(results, options)
+    ensembles = (row for each in content.ensembles for row in each.line.rows.values())
+    return _written(_wide((*content.board.rows, *ensembles)))
 
 
 def render_tidy(results: StudyResults, options: ReportOptions) -> str:
@@ -41,12 +45,13 @@ def render_tidy(results: StudyResults, options: ReportOptions) -> str:
     return _written(_tidy(results.board(options)))
 
 
-def _wide(board: Leaderboard) -> Iterator[Iterable[object]]:
-    metrics = list(dict.fromkeys(name for row in board.rows for name in (*row.metrics, *row.costs)))
+def _wide(rows: Sequence[LeaderboardRow]) -> Iterator[Iterable[object]]:
+    metrics = list(dict.fromkeys(name for row in rows for name in (*row.metrics, *row.costs)))
     parts = (f"{name}_{part}" for name in metrics for part in ("mean", "standard_deviation"))
-    yield ("rank", *_NAMES, "seeds", "planned_seeds", "untrained_seeds", *parts)
-    for row in board.rows:
-        cells: list[object] = [row.rank, *_names(row), row.n, row.planned, row.untrained]
+    yield ("rank", *_NAMES, "seeds", "planned_seeds", "untrained_seeds", "ensemble", "members", *parts)
+    for row in rows:
+        kind = ("", None) if row.ensemble is None else (row.ensemble.label, row.ensemble.size)
+        cells: list[object] = [row.rank, *_names(row), row.n, row.planned, row.untrained, *kind]
         for name in metrics:
             summary = row.summary(name)
             cells.extend((None, None) if summary is None else (summary.mean, summary.standard_deviation))

@@ -66,7 +66,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
             content=content,
             sections=sections(content),
             cards=tuple(cards(content)),
-            domain=html_charts.domain_of(content.lines),
+            domain=html_charts.domain_of(content.table_lines),
             write=metric_label(content.board.sort).write,
             most_trainings=MOST_TRAININGS,
             refresh=options.refresh_seconds,

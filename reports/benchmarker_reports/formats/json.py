@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarker import FailedCell, LeaderboardRow, ReportOptions, StudyResults, Summary
+from benchmarker_reports.content.ensembles import EnsembleLine
 from benchmarker_reports.content.leaderboard import Averages
 from benchmarker_reports.content.study import StudyContent
 
@@ -29,7 +30,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     -------
     str
         An object with ``rows``, ``failed``, ``notes``, the numbers of ``cells``, and, as far as the study has them,
-        ``comparisons``, ``pareto``, ``generators``, ``published`` and ``averages``.
+        ``comparisons``, ``pareto``, ``generators``, ``published``, ``averages`` and ``ensembles``.
     """
     content = StudyContent(results, options)
     board = content.board
@@ -70,6 +71,7 @@ def _beside(content: StudyContent) -> dict[str, Any]:
         "generators": [asdict(each) for each in content.quality],
         "published": [each.to_json() for each in content.published],
         "averages": [_averages(each) for each in content.averages],
+        "ensembles": [_ensemble(each) for each in content.ensembles],
     }
     return {name: value for name, value in found.items() if value}
 
@@ -92,6 +94,17 @@ def _row(row: LeaderboardRow) -> dict[str, Any]:
         "keys": list(row.keys),
         "metrics": _summaries(row.metrics),
         "costs": _summaries(row.costs),
+    }
+
+
+def _ensemble(each: EnsembleLine) -> dict[str, Any]:
+    """Return the rows of an ensemble by checkpoint, its interval, and its gain over its members."""
+    line, combination = each.line, each.line.first.ensemble
+    return {
+        **({} if combination is None else asdict(combination)),
+        "rows": [_row(row) for row in line.rows.values()],
+        "interval": None if line.estimate is None else [line.estimate.low, line.estimate.high],
+        "gain": None if each.gain is None else asdict(each.gain),
     }
 
 

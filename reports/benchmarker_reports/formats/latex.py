@@ -144,12 +144,12 @@ def _leaderboard_table(content: StudyContent) -> Table:
     head = [column.title for column in shown]
     head[1:1] = [f"{content.level} interval"]
     rows = []
-    for line in content.lines:
+    for line in content.table_lines:
         cells = [column.cell(line).text for column in shown]
         cells[1:1] = [_interval(line, board.sort)]
         rows.append(_row([line.number, line.label, *([line.arm] if arms else []), *cells, line.seeds]))
     names = _text_column("32mm" if arms else "50mm") + (_text_column("24mm") if arms else "")
-    signs = [note for note in content.footnotes[2:] if note.startswith(("*", "-o"))]
+    signs = [note for note in content.footnotes[2:] if note.startswith(("*", "-o", "Ensembles", "n in 1"))]
     notes = f"{content.level} interval of the mean by Student's t."
     return Table(
         title="Leaderboard",

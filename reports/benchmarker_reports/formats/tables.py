@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarker import metric_label
-from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.study import FEW_ENSEMBLES, StudyContent
 from benchmarker_reports.content.values import Estimate, counted, marked_seeds, mean_value, signed_as, summary_value
 from benchmarker_reports.published.table import BEST_RATIO
 
@@ -62,12 +62,41 @@ def text_tables(content: StudyContent, *, brief: bool = False) -> Iterator[TextT
         if networks is not None and not (brief and arms is not None):
             yield _networks_table(networks, content, found, most=0 if brief else MOST_PAIRS, alone=arms is None)
         yield from (_ratio_table(response, found) for response in found.ratios)
+    if any(each.gain is not None for each in content.ensembles[: FEW_ENSEMBLES if brief else None]):
+        yield _gains_table(content, brief=brief)
     if content.pareto:
         yield pareto_table(content)
     if content.quality:
         yield _quality_table(content)
     if content.published:
         yield from _published_table(content, brief=brief)
+
+
+def _gains_table(content: StudyContent, *, brief: bool) -> TextTable:
+    """Return what each ensemble gains over its members, for those whose members share one test part."""
+    from benchmarker_reports.content.ensembles import gain_title
+
+    metric = content.board.sort
+    listed = content.ensembles[:FEW_ENSEMBLES] if brief else content.ensembles
+    shown = [each for each in listed if each.gain is not None]
+    more = len(content.ensembles) - len(listed)
+    left_out = (f"{counted(more, 'further ensemble')} in the other formats.",) if more else ()
+    arms = content.several_arms
+    return TextTable(
+        title="Ensembles against their members",
+        head=("ensemble", *(("arm",) if arms else ()), gain_title(metric), "interval"),
+        numeric=(False, *((False,) if arms else ()), True, True),
+        rows=tuple(
+            (each.line.label, *((each.line.arm,) if arms else ()), *each.written_gain(metric)) for each in shown
+        ),
+        estimates=tuple(
+            Estimate(mean=each.gain.value, low=each.gain.low, high=each.gain.high) for each in shown if each.gain
+        ),
+        notes=(
+            f"{content.level} interval for other test sources and the same members; other seeds may gain less.",
+            *left_out,
+        ),
+    )
 
 
 def pareto_table(content: StudyContent) -> TextTable:

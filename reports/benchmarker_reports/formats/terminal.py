@@ -72,7 +72,7 @@ class TerminalReport:
 
         drawn = any(line.first.n > 1 for line in self.content.lines)
         shown, left = self._fitting(options.max_width, NARROWEST_BAR + _GAP if drawn else 0)
-        estimates = [line.estimate for line in self.content.lines]
+        estimates = [line.estimate for line in self.content.brief_table_lines]
         bars = _bars(estimates, left - _GAP, ascii_only=options.ascii_only) if drawn else []
         if left < 0:  # names of models have to be broken
             yield self._folded_table(shown, plain=not options.is_terminal)
@@ -97,7 +97,8 @@ class TerminalReport:
     @cached_property
     def _cells(self) -> dict[Column, list[str]]:
         """The cells of each column."""
-        return {column: [column.cell(line).text for line in self.content.lines] for column in self.content.columns}
+        lines = self.content.brief_table_lines
+        return {column: [column.cell(line).text for line in lines] for column in self.content.columns}
 
     @cached_property
     def _widths(self) -> dict[Column, int]:
@@ -125,7 +126,7 @@ class TerminalReport:
         taken = sum(widths) + _GAP * (len(widths) - 1) + (_GAP + len(bars[0]) if bars else 0)
         yield Segment(("-" if plain else "─") * taken)
         yield Segment.line()
-        for number, line in enumerate(self.content.lines):
+        for number, line in enumerate(self.content.brief_table_lines):
             style = _style(line)
             texts = [*(column[number] for column in cells), *bars[number : number + 1]]
             yield Segment(_joined(texts, widths, right), console.get_style(style) if style else None)
@@ -143,7 +144,7 @@ class TerminalReport:
                 no_wrap=not fold,
                 min_width=_NARROWEST_MODEL if fold else None,
             )
-        for number, line in enumerate(self.content.lines):
+        for number, line in enumerate(self.content.brief_table_lines):
             table.add_row(*(self._cells[column][number] for column in shown), style=_style(line))
         return table
 
