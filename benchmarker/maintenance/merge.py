@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from benchmarker.digests import digest_json, flatten
 from benchmarker.disk import require_free
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.files import make_folder, publish, storage_error, write_text
+from benchmarker.files import make_folder, publish, storage_error, write_bytes, write_text
 from benchmarker.results.environments import describe, differences
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study
 from benchmarker.results.trails import ABSENT, FINGERPRINT, Difference, first_difference
-from benchmarker.study.layout import FAILED_SUFFIX, PLAN_FILE, RUNS_FOLDER
+from benchmarker.study.layout import FAILED_SUFFIX, PLAN_FILE, RUNS_FOLDER, SPLITS_FOLDER
 from benchmarker.study.links import read_trail
 from benchmarker.study.locks import exclusive
 from benchmarker.study.plan import MergedStudy, Plan, PlannedCell, PlannedGenerator, read_plan
@@ -155,6 +155,7 @@ def merge_studies(sources: Sequence[Path], into: Path) -> Merged:
         # The plan comes first, so that the denominator is complete before there is any result.
         plan.write(into / PLAN_FILE)
         _copy_registries(studies, into)
+        _copy_splits(studies, into)
         _copy_runs(studies, into, merged)
     return merged
 
@@ -242,6 +243,17 @@ def _distinct_keys(planned: Iterable[P]) -> tuple[P, ...]:
     for one in planned:
         found.setdefault(one.key, one)
     return tuple(found.values())
+
+
+def _copy_splits(studies: Sequence[Study], into: Path) -> None:
+    """Keep the lists of which source is in which part; their names hold seed and digest, so equal names are equal."""
+    for study in studies:
+        for path in sorted((study.folder / SPLITS_FOLDER).glob("*.csv")):
+            target = into / SPLITS_FOLDER / path.name
+            if path.is_symlink() or not path.is_file() or target.exists():
+                continue
+            make_folder(target.parent)
+            write_bytes(target, path.read_bytes())
 
 
 def _copy_registries(studies: Sequence[Study], into: Path) -> None:

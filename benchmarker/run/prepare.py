@@ -35,6 +35,7 @@ from benchmarker.registry import (
 )
 from benchmarker.registry.suitability import check_task
 from benchmarker.run.planning import check_generated, make_cells, make_generators
+from benchmarker.run.split_files import write_splits
 from benchmarker.study.images import readable
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
 from benchmarker.study.locks import planning
@@ -162,6 +163,7 @@ def prepare_study(
     )
     open_folder()
     _report_superseded(observer, study, _write(study, plan, kept))
+    write_splits(study, data, registry.seeds, splits)
     return PreparedStudy(
         plugins=plugins,
         folder=study,

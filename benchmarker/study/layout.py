@@ -11,6 +11,7 @@ FORMAT: Literal[1] = 1
 
 PLAN_FILE = "plan.json"
 RUNS_FOLDER = "runs"
+SPLITS_FOLDER = "splits"
 MANIFEST_FILE = "manifest.json"
 METRICS_FILE = "metrics.json"
 COSTS_FILE = "costs.json"

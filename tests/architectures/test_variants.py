@@ -38,8 +38,8 @@ PUBLISHED = {
     ),
     "convXpress_leaky": (
         (
-            "c32k3/2 c32k3 c32k3 p2 D.25 c64k3/2 c64k3 c64k3 p2 D.25 c128k3 c128k3 c128k3 p2 D.25 c256k3 c256k3 p2 D.25 "
-            "f l500* leaky D.5 softmax"
+            "c32k3/2 c32k3 c32k3 p2 D.25 c64k3/2 c64k3 c64k3 p2 D.25 c128k3 c128k3 c128k3 p2 D.25 c256k3 c256k3 "
+            "p2 D.25 f l500* leaky D.5 softmax"
         ),
         None,
     ),
@@ -86,8 +86,8 @@ WIDE = {  # 16 million weights in one layer alone
     ),
     "vgg16_d_real_linear": (
         (
-            "c64k3 c64k3 p2v c128k3 c128k3 p2v c256k3 c256k3 c256k3 p2v c512k3 c512k3 c512k3 p2v c512k3 c512k3 c512k3 p2v "
-            "f l4096* D.5 g4096* D.5 softmax"
+            "c64k3 c64k3 p2v c128k3 c128k3 p2v c256k3 c256k3 c256k3 p2v c512k3 c512k3 c512k3 p2v "
+            "c512k3 c512k3 c512k3 p2v f l4096* D.5 g4096* D.5 softmax"
         ),
         201_384_644,
     ),
