@@ -62,9 +62,19 @@ ARITHMETIC: dict[str, tuple[Callable[[], Any], int]] = {
         lambda: _chain((8, 6, 3), layers.SeparableConv2D(5, 3)),
         6 * 4 * 3 * 2 * 9 + 6 * 4 * 5 * (2 * 3 + 1),
     ),
-    "nothing that multiplies": (
-        lambda: _chain((8, 6, 3), layers.MaxPooling2D(2), layers.BatchNormalization(), layers.Flatten()),
-        0,
+    # As the radio framework counts: k^2 for each pooled number, 4 for each normalised one, 3 n - 1 for a softmax.
+    "pooling": (lambda: _chain((8, 6, 3), layers.MaxPooling2D(2)), 4 * 3 * 3 * 2**2),
+    "overlapping pooling": (lambda: _chain((9, 7, 3), layers.MaxPooling2D(3, 2)), 4 * 3 * 3 * 3**2),
+    "pooling to one pixel": (lambda: _chain((8, 6, 3), layers.GlobalAveragePooling2D()), 8 * 6 * 3),
+    "batch normalisation": (lambda: _chain((8, 6, 3), layers.BatchNormalization()), 4 * 8 * 6 * 3),
+    "softmax": (lambda: _chain((10,), layers.Dense(4), layers.Softmax()), 2 * 10 * 4 + 4 + 3 * 4 - 1),
+    "softmax of a layer": (lambda: _chain((10,), layers.Dense(4, "softmax")), 2 * 10 * 4 + 4 + 3 * 4 - 1),
+    "rectifier": (lambda: _chain((8, 6, 3), layers.ReLU()), 8 * 6 * 3),
+    "activation": (lambda: _chain((10,), layers.Dense(4), layers.Activation("tanh")), 2 * 10 * 4 + 4 + 4),
+    "activation of a layer": (lambda: _chain((10,), layers.Dense(4, "relu")), 2 * 10 * 4 + 4 + 4),
+    "nothing but moving": (
+        lambda: _chain((8, 6, 3), layers.Dropout(0.5), layers.Flatten(), layers.Dense(1, use_bias=False)),
+        2 * 8 * 6 * 3,
     ),
 }
 
@@ -73,6 +83,16 @@ ARITHMETIC: dict[str, tuple[Callable[[], Any], int]] = {
 def test_flops_match_hand_calculation(name: str) -> None:
     build, expected = ARITHMETIC[name]
     assert costs.flops(build()) == expected
+
+
+def test_flops_of_a_network_that_computes_nothing_are_unknown() -> None:
+    assert costs.flops(_chain((8, 6, 3), layers.Dropout(0.5), layers.Flatten())) is None
+
+
+def test_flops_include_sums_of_branches() -> None:
+    images = keras.Input((8, 6, 3))
+    model = keras.Model(images, layers.Add()([images, layers.ReLU()(images), images]))
+    assert costs.flops(model) == 3 * 8 * 6 * 3
 
 
 def test_flops_include_nested_models() -> None:
