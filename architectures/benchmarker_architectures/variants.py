@@ -190,6 +190,8 @@ _PLAIN: list[_Layer] = [_Dense(500, "glorot_uniform", "linear")]
 _VGG16_RELU = [_Dense(4096, "glorot_uniform")] * 2
 _VGG16_LINEAR = [_Dense(4096, "glorot_uniform", "linear", 0.01), _Dense(4096, "glorot_uniform", "relu", 0.01)]
 
+_CONV4: list[_Layer] = [_Convolution(16, 5), _Convolution(16, 5), _Pooling(2, padding="same")]
+
 _LAYERS: dict[str, Sequence[_Layer]] = {
     "alexnet_real_regularized": _alexnet(),
     "atlas_softmax": [
@@ -197,7 +199,7 @@ _LAYERS: dict[str, Sequence[_Layer]] = {
         _Convolution(32, 10), _Pooling(2, padding="same"), _Dropout(0.25),
         _FLATTEN, _Dense(64, "glorot_uniform"), _Dropout(0.5),
     ],
-    "conv4_no_reg": [*[_Convolution(16, 5), _Convolution(16, 5), _Pooling(2, padding="same")] * 2, _FLATTEN, *_PLAIN],
+    "conv4_no_reg": [*_CONV4, *_CONV4, _FLATTEN, *_PLAIN],
     "conv8_full_do": _conv8(0.25, 0.25, _LINEAR),
     "conv8_half_do": _conv8(None, 0.5, _LINEAR),
     "conv8_no_reg": _conv8(None, None, _PLAIN),
