@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,11 +31,9 @@ from benchmarker.contracts.plugins import (
     Plugin,
     Report,
 )
-from benchmarker.digests import digest_code
-from benchmarker.entry_points import find, switched_off
+from benchmarker.entry_points import Found, find, switched_off
 from benchmarker.errors import PluginError, StorageError, UnknownPluginError
 from benchmarker.hooks import PROJECT, Hooks, Registrar, spelling
-from benchmarker.trials import problems
 
 if TYPE_CHECKING:
     from benchmarker.contracts.settings import Options
@@ -169,6 +167,8 @@ class Plugins:
         used : iterable of (str, str)
             Kind and name of each plugin.
         """
+        from benchmarker.digests import digest_code  # would slow down every command
+
         found = {}
         for kind, name in used:
             plugin = self._find(kind, name)
@@ -306,7 +306,7 @@ def discover() -> Plugins:
     registered: dict[str, dict[str, list[Registered]]] = {kind: {} for kind in KINDS}
     broken: list[BrokenPlugin] = []
     points = find()
-    refused = problems(points)
+    refused = _refused(points)
     for point in points:
         if point in refused:
             broken.append(BrokenPlugin(name=point.entry.name, distribution=point.distribution, error=refused[point]))
@@ -330,6 +330,15 @@ def discover() -> Plugins:
             owner = Registered(plugin=plugin, distribution=point.distribution)
             registered[kind].setdefault(plugin.name, []).append(owner)
     return Plugins(registered, broken)
+
+
+def _refused(points: Sequence[Found]) -> dict[Found, str]:
+    """Return the plugins that must not be imported into this process, and why."""
+    if all(point.is_own for point in points):
+        return {}
+    from benchmarker.trials import problems  # would slow down every command
+
+    return problems(points)
 
 
 @lru_cache(maxsize=1)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions
 from pathlib import PurePath
 
 GROUP = "benchmarker"
+
+OWN = "galaxy-benchmarker"
+"""Distribution of the benchmarker itself, whose plugins need no trial."""
 
 DISABLE_VARIABLE = "BENCHMARKER_DISABLE"
 """Names of entry points that are not loaded, separated by commas."""
@@ -21,6 +25,11 @@ class Found:
     entry: EntryPoint
     distribution: str
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the plugin comes with the benchmarker itself."""
+        return self.distribution.startswith(f"{OWN} ")
+
 
 def find() -> list[Found]:
     """Return the entry points of plugins, sorted by name and distribution.
@@ -30,11 +39,31 @@ def find() -> list[Found]:
     """
     disabled = switched_off()
     found: dict[tuple[str, str], Found] = {}
-    everything = (Found(entry=entry, distribution=_described(entry.dist)) for entry in entry_points(group=GROUP))
+    everything = (Found(entry=entry, distribution=_described(entry.dist)) for entry in _entry_points())
     for each in sorted(everything, key=lambda each: (each.entry.name, each.distribution, each.entry.value)):
         if not _is_leftover(each.entry.dist) and each.entry.name not in disabled:
             found.setdefault((each.distribution, each.entry.value), each)
     return list(found.values())
+
+
+def _entry_points() -> Iterator[EntryPoint]:
+    """Yield what ``importlib.metadata.entry_points(group=GROUP)`` returns, in half the time.
+
+    That function parses the entry points of every distribution. Most of them do not contain the name of the group.
+    """
+    for distribution in distributions():
+        text = distribution.read_text("entry_points.txt")
+        if text and GROUP in text and not _is_shadowed(distribution):
+            yield from (entry for entry in distribution.entry_points if entry.group == GROUP)
+
+
+def _is_shadowed(distribution: Distribution) -> bool:
+    """Return whether an earlier entry of ``sys.path`` has a distribution with the same name, whichever its version."""
+    name = _described(distribution).partition(" ")[0]
+    try:
+        return _path(Distribution.from_name(name)) != _path(distribution)
+    except (PackageNotFoundError, ValueError):  # its metadata are broken
+        return False
 
 
 def switched_off() -> tuple[str, ...]:
@@ -64,6 +93,11 @@ def _is_leftover(distribution: Distribution | None) -> bool:
 
 
 def _folder_name(distribution: Distribution) -> str:
+    path = _path(distribution)
+    return path.name if path is not None else "an unknown folder"
+
+
+def _path(distribution: Distribution) -> PurePath | None:
     # There is no public way to it.
     path = getattr(distribution, "_path", None)
-    return PurePath(path).name if path is not None else "an unknown folder"
+    return None if path is None else PurePath(path)

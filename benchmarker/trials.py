@@ -27,9 +27,6 @@ from benchmarker.paths import cache_folder
 SECONDS = 60.0
 """How long the import of a plugin may take; one that imports TensorFlow takes some ten seconds."""
 
-OWN = "galaxy-benchmarker"
-"""Distribution whose plugins need no trial."""
-
 _FOLDER = "plugins"
 _FORMAT = 1
 _LATE_SECONDS = 600.0
@@ -44,8 +41,7 @@ def problems(points: Sequence[Found]) -> dict[Found, str]:
     points : sequence of Found
         Entry points of plugins.
     """
-    tried = [point for point in points if not point.distribution.startswith(f"{OWN} ")]
-    verdicts = {point: _known(point) for point in tried}
+    verdicts = {point: _known(point) for point in points if not point.is_own}
     unknown = [point for point, verdict in verdicts.items() if verdict is None]
     # One process for all of them is enough as long as none misbehaves.
     together = _try(unknown) if len(unknown) > 1 else None

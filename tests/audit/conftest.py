@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarker import discovery
+from benchmarker.cli import main
+from tests.audit.recorded import recorded_digests
 from tests.conftest import FINGERPRINT
 from tests.fixture_plugins import install
 from tests.registries import model, tiny, write_registry
 
 # Two networks of somebody else's package. One leaves its layers without seeds and draws from Python's and NumPy's
-# global generators, which the harness seeds; the other draws from the system's entropy, which nobody can.
+# global generators, which the harness seeds; the other draws from the system's entropy, which cannot be seeded.
 NETWORKS = """
 import os
 import random
@@ -90,6 +94,26 @@ def audit(their_networks: Path, command_line: Any) -> Callable[..., tuple[int, d
         return done.returncode, json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture
+def audit_here(
+    their_networks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, dict[str, Any]]]]:
+    """Run ``benchmarker audit`` in this process, assuming that no weights were changed; only cells have processes."""
+    monkeypatch.syspath_prepend(their_networks)
+    monkeypatch.setattr("benchmarker.audit.audit.weight_digests", recorded_digests)
+    discovery.installed.cache_clear()
+
+    def run(folder: Path, *arguments: str, site: Path | None = None) -> tuple[int, dict[str, Any]]:
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(str(each) for each in (site, their_networks) if each))
+        monkeypatch.chdir(folder)
+        code = main(["audit", str(folder / "study"), "--format", "json", *arguments])
+        report: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return code, report
+
+    yield run
+    discovery.installed.cache_clear()
 
 
 CHECKPOINTS = ("best", "final")

@@ -18,7 +18,7 @@ PROBE = Path(__file__).parent / "step_probe.py"
 needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
 
 
-@pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=needs_jax)])
+@pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=[needs_jax, pytest.mark.long])])
 def probe(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Results of two trainings in a new process, with the name of its backend."""
     done = subprocess.run(

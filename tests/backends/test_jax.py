@@ -38,6 +38,7 @@ def probes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 @needs_jax
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to compare with one")
 def test_jax_gives_the_same_bits_on_any_number_of_cores(probes: list[dict[str, Any]]) -> None:
@@ -47,6 +48,7 @@ def test_jax_gives_the_same_bits_on_any_number_of_cores(probes: list[dict[str, A
         assert again[name] == first[name]
 
 
+@pytest.mark.long
 @needs_jax
 def test_jax_resumes_an_interrupted_training_bit_for_bit(probes: list[dict[str, Any]]) -> None:
     first, again = probes
@@ -55,6 +57,7 @@ def test_jax_resumes_an_interrupted_training_bit_for_bit(probes: list[dict[str, 
     assert again["parted_best"] == first["best"]
 
 
+@pytest.mark.long
 @needs_jax
 def test_jax_records_the_state_after_each_epoch(probes: list[dict[str, Any]]) -> None:
     """JAX trains on copies, which are written back at the end of an epoch, before callbacks read the variables."""
@@ -69,6 +72,7 @@ def test_jax_records_the_state_after_each_epoch(probes: list[dict[str, Any]]) ->
     assert rates[-1] == pytest.approx(rates[0] / 2)
 
 
+@pytest.mark.long
 @needs_jax
 def test_jax_describes_itself(probes: list[dict[str, Any]]) -> None:
     described = probes[0]["described"]
@@ -78,11 +82,13 @@ def test_jax_describes_itself(probes: list[dict[str, Any]]) -> None:
     assert "deterministic_ops=true" in described["xla_flags"]
 
 
+@pytest.mark.long
 @needs_jax
 def test_jax_does_not_import_tensorflow(probes: list[dict[str, Any]]) -> None:
     assert probes[0]["tensorflow"] is False
 
 
+@pytest.mark.long
 @needs_jax
 def test_threads_that_are_not_pinned_are_a_determinism_error(probes: list[dict[str, Any]]) -> None:
     name, message = probes[0]["configured_too_late"]

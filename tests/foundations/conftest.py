@@ -26,7 +26,7 @@ class Site:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """An empty folder on the path, whose plugins are imported without a trial in another process."""
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("benchmarker.discovery.problems", lambda _: {})
+    monkeypatch.setattr("benchmarker.trials.problems", lambda _: {})
     yield Site(tmp_path)
     for name in [name for name in sys.modules if name.startswith("sky_")]:
         del sys.modules[name]

@@ -64,7 +64,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def first_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, command_line: Any) -> Path:
-    """A study of FIRST images: two networks trained for one epoch."""
+    """A study of FIRST images: a network trained for one epoch at two learning rates."""
     folder = tmp_path_factory.mktemp("first")
     registry = {
         "title": "FIRST radio galaxies, published split",
@@ -77,7 +77,8 @@ def first_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, co
         "seeds": [8901],
         "training": {"threads": 1},
         "models": [
-            {"architecture": name, "learning_rate": 1e-3, "epochs": 1} for name in ("mcrgnet", "radio_galaxy_zoo")
+            {"architecture": "mcrgnet", "learning_rate": 1e-3, "epochs": 1},
+            {"architecture": "mcrgnet", "name": "mcrgnet-slow", "learning_rate": 1e-4, "epochs": 1},
         ],
     }
     (folder / "first.yaml").write_text(json.dumps(registry))

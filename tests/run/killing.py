@@ -1,12 +1,13 @@
 """Runs a study while killing its processes with SIGKILL, at drawn moments after signs that its folders give.
 
-A run that dies is started again with the same command until the study is finished. What is killed, after which sign and
-how long after it, is drawn from named streams, so a repetition is as much the same as the clock allows.
+A run that dies is started again with the same command until the study is finished. After which sign a process is
+killed, and how long after it, is drawn from named streams, so a repetition is as much the same as the clock allows.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from benchmarker import Stream
 from benchmarker.study.layout import run_name
 from tests.run.signs import RESULTS, RESULTS_OF_A_GENERATOR, Sign
 
-# A worker of its own, which its parent replaces; the parent, whose workers must follow it; both, in either order.
+# A worker alone, which its parent replaces; the parent alone, whose workers must end too; both, in either order.
 VICTIMS = ("worker", "worker", "worker", "parent", "parent first", "worker first")
 
 IMAGES_PER_CLASS = 100
@@ -63,17 +64,17 @@ class Kill:
     Parameters
     ----------
     stage : str
-        That was waited for: preparation, start, training, snapshot or results.
+        Stage that the kill waited for: preparation, start, training, snapshot or results.
     victim : str
         One of `VICTIMS`.
     run : str
-        Name of the run whose sign was waited for.
+        Name of the run that gave the sign.
     sign : str
-        What was waited for.
+        Sign that the kill waited for.
     inside : bool
-        Whether what was being written then lay there unfinished.
+        Whether the kill left something half written.
     processes : int
-        That were ended.
+        Number of processes that it ended.
     """
 
     stage: str
@@ -90,19 +91,19 @@ class KilledStudy:
     Parameters
     ----------
     folder : Path
-        Where the command is started.
+        Folder that the command is started in.
     arguments : sequence of str
-        Of ``benchmarker``; the study is called ``study``.
+        Arguments of ``benchmarker``; the study is called ``study``.
     environment : mapping of str to str
-        Added to this process's own.
+        Variables added to those of this process.
     plan : callable
         Called with the name of a run and how often it was the target, returns the next stage to kill it in, or None.
     seed : int
-        Of the streams.
+        Seed of the streams.
     victims : sequence of str
-        What to draw the victim of each kill from.
+        Victims of the kills in turn, starting again after the last one.
     tell : callable
-        Told of each kill.
+        Called with each kill.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class KilledStudy:
         self._environment = {**os.environ, "NO_COLOR": "1", **environment}
         self._plan = plan
         self._seed = seed
-        self._victims = victims
+        self._victims = itertools.cycle(victims)
         self._tell = tell
         self._runs = folder / "study" / "runs"
         self._log = folder / "output.txt"
@@ -141,9 +142,9 @@ class KilledStudy:
         cache : Path
             An empty cache.
         images : int
-            How many there are.
+            Number of images of the dataset.
         kills : int
-            How often.
+            Number of kills.
         """
 
         def drawn() -> float:
@@ -183,14 +184,14 @@ class KilledStudy:
         return self._parent
 
     def run(self, limit: int, patience: float) -> None:
-        """Run the study to its end, with at most so many kills in all.
+        """Run the study to its end.
 
         Parameters
         ----------
         limit : int
-            Once there are so many kills, it is left alone.
+            Largest number of kills, those of the preparation included.
         patience : float
-            Seconds.
+            Seconds after which a study that has not ended is an error.
         """
         parent = self.start()
         until, next_look = time.monotonic() + patience, 0.0
@@ -255,7 +256,7 @@ class KilledStudy:
         if worker is None or not _is_alive(worker):
             return True
         times = self._targeted[name] = self._targeted.get(name, 0) + 1
-        victim = str(self._stream(name, times, "victim").generator().choice(self._victims))
+        victim = next(self._victims)
         workers = [worker] if victim == "worker" else [each for each in self._workers.values() if _is_alive(each)]
         if victim in {"parent", "parent first"}:
             parent.kill()

@@ -21,7 +21,6 @@ from benchmarker import Architecture, Generator, Options, hookimpl
 
 class PainterOptions(Options):
     rate: float = 0.5
-    gain: float = 1
 
 
 @hookimpl
@@ -62,7 +61,7 @@ class Painter:
 
         from benchmarker import layer_seeds
 
-        self.rate, self.gain = options.rate, options.gain
+        self.rate = options.rate
         first = keras.random.uniform((conditions.size, *image_shape), seed=next(layer_seeds(seed)))
         self.means = keras.Variable(first, name="means")
         self.steps = keras.Variable(np.zeros((), "int32"), trainable=False, dtype="int32", name="steps")
@@ -96,8 +95,7 @@ class Painter:
     def sample(self, noise, conditions):
         import numpy as np
 
-        drawn = np.array(self.means)[conditions.argmax(axis=1)] * (0.5 + 0.5 * noise[:, :, None, None])
-        return drawn * np.float32(self.gain)
+        return np.array(self.means)[conditions.argmax(axis=1)] * (0.5 + 0.5 * noise[:, :, None, None])
 
 
 def measure(request):

@@ -1,4 +1,4 @@
-"""A study whose generators diverge: their cells fail with them, and nothing of theirs is averaged."""
+"""A study whose generator diverges: its cell fails with it, and nothing of it is averaged."""
 
 from __future__ import annotations
 
@@ -14,38 +14,34 @@ from benchmarker.cli import main
 from benchmarker.results.study import read_study
 from tests.run.painter import install, registry
 
-# Of a learning rate like this a loss overflows in the first step; where images alone are too bright, no loss tells.
-GENERATORS = [
-    {"generator": "painter", "name": "fast", "epochs": 1, "options": {"rate": 1e30}},
-    {"generator": "painter", "name": "bright", "epochs": 1, "options": {"gain": 1e39}},
-]
-ARMS = ["real", *({"name": f"by {name}", "generated": name} for name in ("fast", "bright"))]
+# At such a learning rate the loss overflows in the first step.
+GENERATORS = [{"generator": "painter", "name": "fast", "epochs": 1, "options": {"rate": 1e30}}]
+ARMS = ["real", {"name": "by fast", "generated": "fast"}]
 
 
-def test_cells_of_diverging_generators_fail_and_are_not_averaged(
+def test_cell_of_a_diverging_generator_fails_and_is_not_averaged(
     tmp_path: Path, fits_folder: Path, command_line: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "tiny.yaml").write_text(json.dumps(registry(fits_folder, generators=GENERATORS, arms=ARMS)))
     place = {"PYTHONPATH": str(install(tmp_path / "site")), "BENCHMARKER_CACHE": str(tmp_path / "cache")}
     done = command_line.run("run", "tiny.yaml", "-p", "study", cwd=tmp_path, env=place)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "plan: 3 cells and 2 generators" in done.stdout
-    assert "1 of 3 cells ok" in done.stdout
+    assert "plan: 2 cells and 1 generator" in done.stdout
+    assert "1 of 2 cells ok" in done.stdout
     found = read_study(tmp_path / "study")
     told = {cell.name: (cell.status, cell.kind, cell.message) for cell in (*found.generators, *found.cells)}
     assert told.pop("dot/real/8901")[0] == "ok"
-    for name, message in (("fast", "in step 1 of epoch 1; try a"), ("bright", "images with NaN or infinity; try a")):
-        generator, cell = told.pop(f"{name}/generator/8901"), told.pop(f"dot/by {name}/8901")
-        assert generator[:2] == cell[:2] == ("failed", "diverged")
-        assert message in str(generator[2])
-        assert cell[2] == f"its generator {name}/generator/8901 failed: {generator[2]}"
+    generator, cell = told.pop("fast/generator/8901"), told.pop("dot/by fast/8901")
+    assert generator[:2] == cell[:2] == ("failed", "diverged")
+    assert "in step 1 of epoch 1; try a" in str(generator[2])
+    assert cell[2] == f"its generator fast/generator/8901 failed: {generator[2]}"
     assert not told
-    kept = [path.name for path in (tmp_path / "cache" / "generators").glob("*/")]  # nobody is to copy them
+    kept = [path.name for path in (tmp_path / "cache" / "generators").glob("*/")]  # no other study may copy it
     assert kept == []
     assert main(["leaderboard", str(tmp_path / "study"), "--format", "csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     counted = {(row["arm"], row["seeds"], row["planned_seeds"]) for row in rows}
-    assert counted == {("real", "1", "1"), ("by fast", "0", "1"), ("by bright", "0", "1")}
+    assert counted == {("real", "1", "1"), ("by fast", "0", "1")}
     averaged = {row["arm"] for row in rows if any(value for name, value in row.items() if name.endswith("_mean"))}
     assert averaged == {"real"}
     assert {row["arm"] for row in rows if row["rank"]} == {"real"}

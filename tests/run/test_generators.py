@@ -17,13 +17,11 @@ import pytest
 
 from benchmarker import discovery
 from benchmarker.audit import AuditReport, CellAudit, audit, audit_study, generators
-from benchmarker.audit.weights import WeightsDigest
 from benchmarker.generation.run_files import GeneratorTrail
-from benchmarker.results.study import CellRecord
 from benchmarker.study.observer import CellOutcome
 from benchmarker.study.protocol import CellJob
-from benchmarker.study.runs import FinishedManifest
 from benchmarker.trail import Trail
+from tests.audit.recorded import recorded_digests
 from tests.run.painter import install, registry
 
 NAME = "painter/generator/8901"
@@ -183,22 +181,13 @@ def audited(
 ) -> Callable[..., tuple[AuditReport, CellAudit]]:
     """Audit the cell of the arm ``painted``, assuming that its weights are those of its trail."""
 
-    def digests(_dataset: object, cells: list[CellRecord]) -> dict[str, dict[str, WeightsDigest]]:
-        found: dict[str, dict[str, WeightsDigest]] = {}
-        for cell in cells:
-            assert isinstance(cell.manifest, FinishedManifest)
-            for name in ("best", "final"):
-                digest = cell.manifest.digests[f"{name}_weights"]
-                found.setdefault(cell.key, {})[name] = WeightsDigest(key=cell.key, checkpoint=name, digest=digest)
-        return found
-
     def run(folder: Path = painted, **options: Any) -> tuple[AuditReport, CellAudit]:
         report = audit_study(folder / "study", plugins=discovery.installed(), cells="dot/painted", **options)
         (cell,) = report.cells
         return report, cell
 
     assert place
-    monkeypatch.setattr(audit, "weight_digests", digests)
+    monkeypatch.setattr(audit, "weight_digests", recorded_digests)
     return run
 
 

@@ -8,12 +8,12 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import CommandLine
 from tests.fixture_plugins import install
 from tests.registries import tiny
 
@@ -149,75 +149,8 @@ def benchmarker_register(registrar):
     registrar.architecture(Architecture(name="mistaken", builder="mistaken_plugin:build", citation="none"))
 """
 
-THIEF = """
-from benchmarker import Architecture, hookimpl
-
-@hookimpl
-def benchmarker_register(registrar):
-    registrar.architecture(Architecture(name="mcrgnet", builder="thief:build", citation="none"))
-"""
-
-
-class Failing:
-    """A study of which only one cell can be trained, after it was run."""
-
-    def __init__(self, folder: Path, output: str, manifests: dict[tuple[str, str, int], dict[str, Any]]) -> None:
-        self.folder = folder
-        self.output = output
-        self.statuses = {model: each["status"] for (model, _, _), each in manifests.items()}
-        self.cells = {model: each for (model, _, _), each in manifests.items()}
-
-
-@pytest.fixture(scope="module")
-def failing(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, command_line: Any) -> Failing:
-    """Every way for a cell to fail in one study, so that each is seen not to affect the others."""
-    folder = tmp_path_factory.mktemp("failing")
-    site = install(folder / "site", "mistaken_plugin", BROKEN_PLUGIN)
-    install(folder / "site", "thief", THIEF)
-    models = [
-        {"architecture": "mistaken", "learning_rate": 0.001, "epochs": 1},
-        MODELS[0],
-        {"architecture": "simple_net", "name": "wild", "learning_rate": 1e30, "epochs": 2},
-        MODELS[1],
-    ]
-    (folder / "failing.yaml").write_text(json.dumps(tiny(fits_folder, models=models)))
-    done = command_line.run("run", "failing.yaml", "-p", "study", cwd=folder, env={"PYTHONPATH": str(site)})
-    assert done.returncode == 1, done.stdout + done.stderr
-    return Failing(folder, done.stdout + done.stderr, command_line.manifests(folder / "study"))
-
-
-def test_failed_cells_do_not_affect_the_others(failing: Failing) -> None:
-    assert failing.statuses == {"mistaken": "failed", "mcrgnet": "failed", "wild": "failed", "simple_net": "ok"}
-
-
-def test_broken_plugin_fails_only_its_cells(failing: Failing) -> None:
-    failed = failing.cells["mistaken"]
-    assert failed["kind"] == "plugin"
-    assert "my own mistake" in failed["message"]
-    assert "RuntimeError" in failed["traceback"]
-    assert "my own mistake" in failing.output
-    # What a network prints is kept, and not taken for an event.
-    (log,) = (failing.folder / "study" / "runs").glob(f"{failed['key'][:16]}.failed/log.txt")
-    assert '{"event": "epoch"}' in log.read_text()
-
-
-def test_name_of_two_owners_fails_only_its_cells(failing: Failing) -> None:
-    failed = failing.cells["mcrgnet"]
-    assert failed["kind"] == "plugin"
-    assert "thief 1.0" in failed["message"]
-    assert "galaxy-benchmarker" in failed["message"]
-
-
-def test_diverging_network_is_a_failed_cell(failing: Failing) -> None:
-    failed = failing.cells["wild"]
-    assert failed["kind"] == "diverged"
-    assert "smaller learning rate" in failed["message"]
-
-
-def test_collapsed_network_is_marked_and_fails_on_request(
-    registry: Callable[..., Path], tmp_path: Path, command_line: Any
-) -> None:
-    source = """
+# Calls every image the first class, and learns too slowly to change its mind.
+STUBBORN = """
 from benchmarker import Architecture, hookimpl
 
 def build(input_shape, task, seed):
@@ -230,48 +163,109 @@ def build(input_shape, task, seed):
 def benchmarker_register(registrar):
     registrar.architecture(Architecture(name="stubborn", builder="stubborn_plugin:build", citation="none"))
 """
-    environment = {"PYTHONPATH": str(install(tmp_path / "site", "stubborn_plugin", source))}
-    models = [{"architecture": "stubborn", "learning_rate": 1e-9, "epochs": 1}]
-    path = registry(models=models)
-    training = tiny("images")["training"]
-    done = command_line.run("run", path, "-p", "marked", cwd=tmp_path, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "collapsed to one class" in done.stdout
-    (metrics,) = (tmp_path / "marked" / "runs").glob("*/metrics.json")
-    assert json.loads(metrics.read_text())["best"]["collapsed"] == "FRI"
-    path = registry(models=models, training={**training, "collapse": "fail"})
-    done = command_line.run("run", path, "-p", "failed", cwd=tmp_path, env=environment)
-    assert done.returncode == 1
-    (failed,) = command_line.manifests(tmp_path / "failed").values()
-    assert failed["kind"] == "diverged"
-    assert "call every validation image FRI" in failed["message"]
-    assert "tried again" not in done.stdout
+
+THIEF = """
+from benchmarker import Architecture, hookimpl
+
+@hookimpl
+def benchmarker_register(registrar):
+    registrar.architecture(Architecture(name="mcrgnet", builder="thief:build", citation="none"))
+"""
 
 
 class Disturbed:
-    """A study whose first cell loses its worker, and which is stopped with Ctrl-C in its third."""
+    """A study whose cells end in every way that there is, one after the other.
+
+    The first loses its worker. The next three fail, and the one after them collapses. The last is stopped with Ctrl-C.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the registry and of the study.
+    process : Popen
+        Running study.
+    """
 
     def __init__(self, folder: Path, process: Any) -> None:
-        self.folder = folder
-        _await(process, "lost/real/8901: epoch 1/")
+        self.study = folder / "study"
+        before = _read_until(process, "lost/real/8901: epoch 1/")
         os.kill(_worker_of(process.pid), signal.SIGKILL)
-        _await(process, "stopped/real/8901: epoch 2/")
+        before += _read_until(process, "stopped/real/8901: epoch 2/")
         process.send_signal(signal.SIGINT)
         started = time.monotonic()
-        _, self.errors = process.communicate(timeout=60)
+        after, self.errors = process.communicate(timeout=60)
         self.seconds = time.monotonic() - started
         self.code = process.returncode
+        self.output = before + after
+        manifests = CommandLine.manifests(self.study)
+        self.statuses = {model: each["status"] for (model, _, _), each in manifests.items()}
+        self.cells = {model: each for (model, _, _), each in manifests.items()}
+
+    def folder(self, model: str) -> Path:
+        """Return the folder of a run."""
+        (found,) = (self.study / "runs").glob(f"{self.cells[model]['key'][:16]}*")
+        return found
 
 
 @pytest.fixture(scope="module")
 def disturbed(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, command_line: Any) -> Disturbed:
-    """One study for everything that may end a process; the cell between the two finishes."""
+    """One study for everything that may end a cell, so that each end is seen not to affect the other cells."""
     folder = tmp_path_factory.mktemp("disturbed")
-    endless = MODELS[0] | {"epochs": 100000}
-    models = [endless | {"name": "lost"}, MODELS[1], endless | {"name": "stopped", "learning_rate": 0.002}]
-    (folder / "endless.yaml").write_text(json.dumps(tiny(fits_folder, models=models)))
-    words = ("run", "endless.yaml", "-p", "study", "--retries", "0")
-    return Disturbed(folder, command_line.start(*words, cwd=folder))
+    site = install(folder / "site", "mistaken_plugin", BROKEN_PLUGIN)
+    install(folder / "site", "thief", THIEF)
+    install(folder / "site", "stubborn_plugin", STUBBORN)
+    endless = {"architecture": "simple_net", "learning_rate": 0.001, "epochs": 100000}
+    models = [
+        endless | {"name": "lost"},
+        {"architecture": "mistaken", "learning_rate": 0.001, "epochs": 1},
+        MODELS[0],
+        {"architecture": "simple_net", "name": "wild", "learning_rate": 1e30, "epochs": 2},
+        {"architecture": "stubborn", "learning_rate": 1e-9, "epochs": 1},
+        endless | {"name": "stopped", "learning_rate": 0.002},
+    ]
+    (folder / "disturbed.yaml").write_text(json.dumps(tiny(fits_folder, models=models)))
+    words = ("run", "disturbed.yaml", "-p", "study", "--retries", "0")
+    return Disturbed(folder, command_line.start(*words, cwd=folder, env={"PYTHONPATH": str(site)}))
+
+
+def test_failed_cells_do_not_affect_the_others(disturbed: Disturbed) -> None:
+    ended = dict.fromkeys(("lost", "mistaken", "mcrgnet", "wild"), "failed") | {"stubborn": "ok"}
+    assert disturbed.statuses == ended
+
+
+def test_broken_plugin_fails_only_its_cells(disturbed: Disturbed) -> None:
+    failed = disturbed.cells["mistaken"]
+    assert failed["kind"] == "plugin"
+    assert "my own mistake" in failed["message"]
+    assert "RuntimeError" in failed["traceback"]
+    assert "my own mistake" in disturbed.output
+    # What a network prints is kept, and not taken for an event.
+    assert '{"event": "epoch"}' in (disturbed.folder("mistaken") / "log.txt").read_text()
+
+
+def test_name_of_two_owners_fails_only_its_cells(disturbed: Disturbed) -> None:
+    failed = disturbed.cells["mcrgnet"]
+    assert failed["kind"] == "plugin"
+    assert "thief 1.0" in failed["message"]
+    assert "galaxy-benchmarker" in failed["message"]
+
+
+def test_diverging_network_is_a_failed_cell(disturbed: Disturbed) -> None:
+    failed = disturbed.cells["wild"]
+    assert failed["kind"] == "diverged"
+    assert "smaller learning rate" in failed["message"]
+
+
+def test_collapsed_network_is_marked(disturbed: Disturbed) -> None:
+    assert "collapsed to one class" in disturbed.output
+    metrics = json.loads((disturbed.folder("stubborn") / "metrics.json").read_text())
+    assert metrics["best"]["collapsed"] == "FRI"
+
+
+def test_killed_worker_is_a_failed_cell(disturbed: Disturbed) -> None:
+    failed = disturbed.cells["lost"]
+    assert failed["kind"] in {"crashed", "out-of-memory"}
+    assert "SIGKILL" in failed["message"]
 
 
 def test_ctrl_c_keeps_finished_cells(disturbed: Disturbed, command_line: Any) -> None:
@@ -279,25 +273,15 @@ def test_ctrl_c_keeps_finished_cells(disturbed: Disturbed, command_line: Any) ->
     assert disturbed.code == 130
     assert "interrupted" in disturbed.errors
     assert "Traceback" not in disturbed.errors
-    manifests = command_line.manifests(disturbed.folder / "study")
-    assert {cell[0]: each["status"] for cell, each in manifests.items()} == {"lost": "failed", "simple_net": "ok"}
-    left = list((disturbed.folder / "study" / "runs").glob(".*"))
+    left = list((disturbed.study / "runs").glob(".*"))
     assert [path.suffix for path in left] == [".partial"]  # no claim
     assert list(left[0].glob("snapshot-*.npz"))
-    shown = command_line.run("leaderboard", "study", "--format", "json", cwd=disturbed.folder)
+    shown = command_line.run("leaderboard", "study", "--format", "json", cwd=disturbed.study.parent)
     assert shown.returncode == 0
-    assert "pending" in command_line.run("show", "study", cwd=disturbed.folder).stdout
+    assert "pending" in command_line.run("show", "study", cwd=disturbed.study.parent).stdout
 
 
-def test_killed_worker_is_a_failed_cell(disturbed: Disturbed, command_line: Any) -> None:
-    manifests = command_line.manifests(disturbed.folder / "study")
-    failed = manifests["lost", "real", 8901]
-    assert failed["kind"] in {"crashed", "out-of-memory"}
-    assert "SIGKILL" in failed["message"]
-    assert manifests["simple_net", "real", 8901]["status"] == "ok"
-
-
-def test_full_disk_is_reported_and_loses_nothing(finished: Path, tmp_path: Path, command_line: Any) -> None:
+def test_full_disk_is_reported(finished: Path, tmp_path: Path, command_line: Any) -> None:
     def small_files() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -308,30 +292,15 @@ def test_full_disk_is_reported_and_loses_nothing(finished: Path, tmp_path: Path,
     assert done.returncode == 1
     assert "disk is full" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    again = command_line.run("run", "one.yaml", "-p", tmp_path / "full", cwd=finished)
-    assert again.returncode == 0, again.stderr
 
 
-def test_no_worker_outlives_its_run(registry: Callable[..., Path], tmp_path: Path, command_line: Any) -> None:
-    models = [{"architecture": "mcrgnet", "learning_rate": 0.001, "epochs": 100000}]
-    path = registry(models=models)
-    process = command_line.start("run", path, "-p", "study", cwd=tmp_path)
-    _await(process, "epoch 1/")
-    worker = _worker_of(process.pid)
-    process.kill()
-    process.communicate(timeout=60)
-    patience = time.monotonic() + 5
-    while _lives(worker) and time.monotonic() < patience:
-        time.sleep(0.05)
-    assert not _lives(worker)
-    assert not command_line.manifests(tmp_path / "study")
-
-
-def _await(process: Any, text: str) -> None:
-    """Read what a run prints until a line holds a text."""
+def _read_until(process: Any, text: str) -> str:
+    """Return what a run prints, up to the line that contains a text."""
+    lines: list[str] = []
     for line in process.stdout:
+        lines.append(line)
         if text in line:
-            return
+            return "".join(lines)
     raise AssertionError(f"the run ended without {text!r}: {process.communicate()[1]}")
 
 
@@ -339,10 +308,3 @@ def _worker_of(pid: int) -> int:
     """Return the one child of a run, which any of its threads may have started."""
     (child,) = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
     return int(child)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False

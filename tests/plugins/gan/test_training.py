@@ -22,7 +22,7 @@ MODELS = {"tensorflow": tuple(SIDES), "jax": ("cgan",)}
 needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
 
 
-@pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=needs_jax)])
+@pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=[needs_jax, pytest.mark.long])])
 def probe(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The outcome of each model in a fresh process."""
     done = subprocess.run(
