@@ -59,15 +59,27 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def alternate(ours: Callable[[], object], rival: Callable[[], object], repeats: int) -> tuple[float, float]:
+def alternate(
+    ours: Callable[[], object], rival: Callable[[], object], repeats: int, *, ours_in_a_turn: int = 1
+) -> tuple[float, float]:
     """Return the median durations of two actions in seconds.
 
     Both run once before they are timed, and then in turns, so that a busy machine slows both down.
+
+    Parameters
+    ----------
+    ours, rival : callable
+        Actions to time.
+    repeats : int
+        Number of turns.
+    ours_in_a_turn : int
+        Number of times that ours runs in each turn. With the quotient of the durations both take as long, so a short
+        disturbance hits either of them.
     """
     ours()
     rival()
-    pairs = [(seconds(ours), seconds(rival)) for _ in range(repeats)]
-    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
+    turns = [([seconds(ours) for _ in range(ours_in_a_turn)], seconds(rival)) for _ in range(repeats)]
+    return statistics.median(each for turn in turns for each in turn[0]), statistics.median(turn[1] for turn in turns)
 
 
 def peak_bytes(module: str, n: int) -> int:

@@ -28,6 +28,7 @@ from benchmarks.measure import Figure, alternate, print_figures
 SIZE = 150
 IMAGES = 400
 REPEATS = 9
+OPENINGS_IN_A_TURN = 20
 BATCH = 32
 PREPARATION = Preparation(clip_sigma=3)
 FITS_FOLDER = Dataset(name="benchmark", loader="benchmarks.opening:load", licence="", citation="")
@@ -72,7 +73,7 @@ def main() -> None:
             for file in sorted(folder.glob("*.fits")):
                 prepare_image(read_fits_image(file), PREPARATION)
 
-        opening, decoding = alternate(open_prepared, decode, REPEATS)
+        opening, decoding = alternate(open_prepared, decode, REPEATS, ours_in_a_turn=OPENINGS_IN_A_TURN)
     print_figures(
         Figure(
             name=f"opening prepared data and reading every pixel, {IMAGES} images of {SIZE} px / decoding",

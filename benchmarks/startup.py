@@ -9,7 +9,7 @@ import sys
 from benchmarks.measure import Figure, alternate, print_figures
 
 RIVAL = "import pydantic, yaml, rich, click, pluggy"
-REPEATS = 21
+REPEATS = 41
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ SIZE = 150
 # A link costs the same for any number of images, so the ratio falls with it; the radio paper has about twice as many.
 IMAGES = 512
 EPOCHS = 3
-REPEATS = 5
+REPEATS = 9
 
 
 def compare(folder: Path) -> Figure:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from mmap import MADV_DONTNEED, mmap
@@ -253,10 +254,20 @@ def digest_set(images: TrainingSet) -> str:
 
     It covers the encoding of `benchmarker.digest_arrays` of the targets, followed by that of each batch of 64 images.
     """
+    with ThreadPoolExecutor(1) as renderer:
+        return digest_arrays(chain([("targets", images.targets)], _render_ahead(images, renderer)))
+
+
+def _render_ahead(images: TrainingSet, renderer: Executor) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Yield batches of images in order, each with its name; the next one is rendered while the last one is hashed."""
     indices = np.arange(len(images))
-    batches = (indices[start : start + _DIGEST_BATCH] for start in range(0, len(images), _DIGEST_BATCH))
-    rendered = ((f"images {batch[0]}", images.batch(batch)) for batch in batches)
-    return digest_arrays(chain([("targets", images.targets)], rendered))
+    starts = range(0, len(images), _DIGEST_BATCH)
+    batches = (renderer.submit(images.batch, indices[start : start + _DIGEST_BATCH]) for start in starts)
+    ahead = next(batches, None)
+    for start in starts:
+        current, ahead = ahead, next(batches, None)
+        if current is not None:
+            yield f"images {start}", current.result()
 
 
 def digest_part(part: PartSet) -> str:
