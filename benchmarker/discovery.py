@@ -104,8 +104,8 @@ class Plugins:
 
     def all(self, kind: str) -> tuple[Registered, ...]:
         """Return the plugins of a kind, sorted by name, without those whose names cannot be told apart."""
-        alone = (owners[0] for owners in self._spelled[kind].values() if len(owners) == 1)
-        return tuple(sorted(alone, key=lambda owner: owner.plugin.name))
+        unique = (owners[0] for owners in self._spelled[kind].values() if len(owners) == 1)
+        return tuple(sorted(unique, key=lambda owner: owner.plugin.name))
 
     def architecture(self, name: str) -> Architecture:
         """Return an architecture by its name or an alias."""

@@ -178,20 +178,6 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
         text.detach()  # flushes it, and leaves the stream open for `atomic_write`
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises
-    ------
-    StorageError
-        If the file is missing or does not hold JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StorageError(f"{path}: cannot be read: {error}") from error
-
-
 def open_to_append(path: Path) -> IO[bytes]:
     """Open a file that grows, created if need be, but never a link, a pipe, or a file that also has another name.
 

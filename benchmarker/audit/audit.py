@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarker.audit.bands import MetricComparison, compare_metrics
-from benchmarker.audit.files import check_run
 from benchmarker.audit.generators import Generators
 from benchmarker.audit.missing import missing_plugins
+from benchmarker.audit.run_check import check_run
 from benchmarker.audit.verdicts import (
     DIFFERS,
     AuditReport,

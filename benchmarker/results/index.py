@@ -87,31 +87,31 @@ class PackedTable(Mapping[str, float]):
 
     Parameters
     ----------
-    places : mapping of str to (Struct, int)
+    offsets : mapping of str to (Struct, int)
         Encoding and offset of each number.
     packed : bytes
         The numbers, eight little-endian bytes each.
     """
 
-    __slots__ = ("_packed", "places")
+    __slots__ = ("_packed", "offsets")
 
-    def __init__(self, places: Mapping[str, tuple[struct.Struct, int]], packed: bytes) -> None:
-        self.places = places
+    def __init__(self, offsets: Mapping[str, tuple[struct.Struct, int]], packed: bytes) -> None:
+        self.offsets = offsets
         self._packed = packed
 
     def __getitem__(self, name: str) -> float:
-        encoding, offset = self.places[name]
+        encoding, offset = self.offsets[name]
         value: float = encoding.unpack_from(self._packed, offset)[0]
         return value
 
     def __contains__(self, name: object) -> bool:
-        return name in self.places
+        return name in self.offsets
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.places)
+        return iter(self.offsets)
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.offsets)
 
     def __repr__(self) -> str:
         return repr(dict(self))
@@ -140,12 +140,12 @@ class _Shared:
         self._fingerprint = fingerprint
         self._collapsed = collapsed
         self._tables = tuple((table, tuple(names), types) for table, names, types in tables)
-        self._places: dict[str, dict[str, tuple[struct.Struct, int]]] = {}
+        self._offsets: dict[str, dict[str, tuple[struct.Struct, int]]] = {}
         offset = 0
         for table, names, types in self._tables:
-            self._places[table] = {}
+            self._offsets[table] = {}
             for name, code in zip(names, types, strict=True):
-                self._places[table][name] = (_INTEGER if code == "q" else _REAL, offset)
+                self._offsets[table][name] = (_INTEGER if code == "q" else _REAL, offset)
                 offset += _REAL.size
         self.encoding = struct.Struct("<" + "".join(types for _, _, types in self._tables))
         self.identity = _identity(trained, fingerprint, collapsed, self._tables)
@@ -170,7 +170,7 @@ class _Shared:
 
     def summary(self, status: Status, kind: str, message: str, packed: bytes) -> RunSummary:
         """Return the summary of one of the runs."""
-        tables = {table: PackedTable(places, packed) for table, places in self._places.items()}
+        tables = {table: PackedTable(offsets, packed) for table, offsets in self._offsets.items()}
         costs = tables.pop(_COSTS)
         return RunSummary(
             status=status,

@@ -381,7 +381,7 @@ def _all_names(tables: Iterable[Mapping[str, float]]) -> Mapping[str, object]:
     """Return a mapping with the names of all tables in the order in which they come; its values mean nothing."""
     merged: Mapping[str, object] = {}
     for table in tables:
-        names: Mapping[str, object] = table.places if isinstance(table, PackedTable) else table
+        names: Mapping[str, object] = table.offsets if isinstance(table, PackedTable) else table
         if not merged:
             merged = names
         elif names is not merged and names.keys() != merged.keys():

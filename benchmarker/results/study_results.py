@@ -216,11 +216,6 @@ class StudyResults:
         return self._registry_file.read_text(encoding="utf-8", errors="replace") if self._registry_file else ""
 
     @property
-    def registry_name(self) -> str:
-        """Name of the registry's file."""
-        return self.study.plan.registry.name
-
-    @property
     def _registry_file(self) -> Path | None:
         path = self.folder / self.study.plan.registry.copy_name
         return path if path.is_file() else None

@@ -56,9 +56,9 @@ def pareto_front(values: ArrayLike, *, higher_is_better: ArrayLike) -> NDArray[n
     front = np.zeros(len(table), dtype=bool)
     members: list[tuple[float, ...]] = []
     # In descending order, a row that dominates another comes before it, and so does a member of the front that does.
-    places = [(tuple(oriented[k].tolist()), int(k)) for k in np.flatnonzero(known)]
-    for row, place in sorted(places, key=lambda each: each[0], reverse=True):
+    points = [(tuple(oriented[k].tolist()), int(k)) for k in np.flatnonzero(known)]
+    for row, index in sorted(points, key=lambda each: each[0], reverse=True):
         if not any(other != row and all(map(ge, other, row)) for other in members):
             members.append(row)
-            front[place] = True
+            front[index] = True
     return front

@@ -58,8 +58,8 @@ class GeneratedSpec(Record):
     def of(cls, generator: str, configuration: str, *, ratio: float | None, balance: bool, real: bool) -> Self:
         """Return the generated images that a registry asks for, of one generator."""
         amount: Json = {"balance": True} if balance else {"ratio": ratio}
-        alone: Json = {} if real else {"real": False}
-        return cls(generator=generator, configuration=configuration, **amount, **alone)
+        without_real: Json = {} if real else {"real": False}
+        return cls(generator=generator, configuration=configuration, **amount, **without_real)
 
 
 class ArmSpec(Record):

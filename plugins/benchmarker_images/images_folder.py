@@ -60,7 +60,7 @@ class ImagesFolderOptions(Options):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _Origin:
     """Where an image belongs according to the folders that it is in."""
 
     source: str
@@ -98,8 +98,8 @@ def load(options: ImagesFolderOptions, context: DatasetContext) -> DatasetConten
             "images-folder reads your own images: give `-d FOLDER`, or `path: FOLDER` under `dataset`"
         )
     names = [member.name for member in read_members(path, _SUFFIXES)]
-    places = _places(names)
-    present = sorted({place.label for place in places.values()})
+    origins = _origins(names)
+    present = sorted({origin.label for origin in origins.values()})
     classes = options.classes or tuple(present)
     missing = [label for label in classes if label not in present]
     if missing or len(classes) < 2:
@@ -111,9 +111,11 @@ def load(options: ImagesFolderOptions, context: DatasetContext) -> DatasetConten
 
     def records() -> Iterator[ImageRecord | SkippedImage]:
         for member in read_members(path, _SUFFIXES):
-            place = places.get(member.name)
-            if place is None or place.label not in classes:
-                reason = "in no folder of a class" if place is None else f"the class {place.label} is not in `classes`"
+            origin = origins.get(member.name)
+            if origin is None or origin.label not in classes:
+                reason = (
+                    "in no folder of a class" if origin is None else f"the class {origin.label} is not in `classes`"
+                )
                 yield SkippedImage(name=member.name, reason=reason)
                 continue
             try:
@@ -122,7 +124,7 @@ def load(options: ImagesFolderOptions, context: DatasetContext) -> DatasetConten
                 yield SkippedImage(name=member.name, reason=error.reason)
             else:
                 yield ImageRecord(
-                    image=image, target=classes.index(place.label), source_id=place.source, part=place.part
+                    image=image, target=classes.index(origin.label), source_id=origin.source, part=origin.part
                 )
 
     return DatasetContents(
@@ -133,17 +135,17 @@ def load(options: ImagesFolderOptions, context: DatasetContext) -> DatasetConten
     )
 
 
-def _places(names: list[str]) -> dict[str, _Place]:
+def _origins(names: list[str]) -> dict[str, _Origin]:
     """Return class and part of each image that is in a folder of a class."""
-    places: dict[str, _Place] = {}
+    origins: dict[str, _Origin] = {}
     for name in names:
         *folders, _file = PurePosixPath(name).parts
         if not folders or folders[-1].lower() in _PARTS:
             continue
         parent = folders[-2].lower() if len(folders) > 1 else ""
         source = name[: -len(_suffix(name))]
-        places[name] = _Place(source=source, label=folders[-1], part=_PARTS.get(parent))
-    return places
+        origins[name] = _Origin(source=source, label=folders[-1], part=_PARTS.get(parent))
+    return origins
 
 
 def _suffix(name: str) -> str:

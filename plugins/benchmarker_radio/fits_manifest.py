@@ -153,9 +153,9 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
                 unread[source.label].append(skipped)
                 yield skipped
             else:
-                places = {"manifest_row": order[source.row], "manifest_rows": len(order)} if order else {}
+                attributes = {"manifest_row": order[source.row], "manifest_rows": len(order)} if order else {}
                 target = classes.index(source.label)
-                yield ImageRecord(image=image, target=target, source_id=source.name, attributes=places)
+                yield ImageRecord(image=image, target=target, source_id=source.name, attributes=attributes)
         for label, failed in unread.items():
             if failed and len(failed) == sum(source.label == label for source in selection.sources):
                 raise DataError(files.report(f"no image of the class {label} can be read", failed))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarker.audit import audit, audit_study, weights
-from benchmarker.audit.files import check_run
+from benchmarker.audit.run_check import check_run
 from benchmarker.audit.verdicts import DIFFERS, INTACT, UNCHECKED, AuditReport, is_unreadable
 from benchmarker.audit.weights import WeightsDigest, WeightsJob, weight_digests
 from benchmarker.cli import main

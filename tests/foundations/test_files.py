@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -15,18 +16,18 @@ from benchmarker.files import (
     atomic_write,
     make_folder,
     open_to_append,
-    read_json,
     remove_half_line,
     storage_error,
     write_csv,
     write_json,
     write_text,
 )
+from benchmarker.record import read_as
 
 
 def test_written_files_are_read_back(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"name": "Größe", "values": [1, 2.5, None]})
-    assert read_json(tmp_path / "a.json") == {"name": "Größe", "values": [1, 2.5, None]}
+    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == {"name": "Größe", "values": [1, 2.5, None]}
     assert (tmp_path / "a.json").read_bytes().endswith(b"]\n}\n")
     write_text(tmp_path / "a.txt", "one\r\ntwo\n")
     assert (tmp_path / "a.txt").read_bytes() == b"one\r\ntwo\n"
@@ -97,7 +98,7 @@ def test_unreadable_json_is_a_storage_error(tmp_path: Path, content: str | None)
     if content is not None:
         path.write_text(content)
     with pytest.raises(StorageError, match=r"a\.json"):
-        read_json(path)
+        read_as(path, lambda value: value)
 
 
 def test_half_line_of_a_killed_writer_is_removed(tmp_path: Path) -> None:

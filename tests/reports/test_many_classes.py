@@ -12,7 +12,7 @@ from benchmarker import ReportOptions, open_results
 from benchmarker.cli import main
 from benchmarker.statistics.network_results import classification_sums, score
 from benchmarker_reports.content.classes import Confusion
-from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.formats.figures import MOST_TICKS, confusion_figure
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Report formats, each a renderer of `benchmarker_reports.content.study.StudyContent`."""
+"""Report formats, each a renderer of `benchmarker_reports.content.study_content.StudyContent`."""

@@ -19,7 +19,7 @@ from benchmarker_reports.content.charts import Panel, apart
 from benchmarker_reports.content.classes import Confusion
 from benchmarker_reports.content.costs import CostChart
 from benchmarker_reports.content.leaderboard import Line, metric_title
-from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.formats.svg import Scale, tick_text
 
 FORMATS: Mapping[str, Mapping[str, None]] = {

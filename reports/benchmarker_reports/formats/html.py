@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from benchmarker import ReportOptions, StudyResults, __version__, metric_label
 from benchmarker_reports.content.charts import Floats, Panel, Series
-from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.content.values import sentence
 from benchmarker_reports.formats import html_charts
 

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarker import FailedCell, LeaderboardRow, ReportOptions, StudyResults, Summary
 from benchmarker_reports.content.ensembles import EnsembleLine
 from benchmarker_reports.content.leaderboard import Averages
-from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.study_content import StudyContent
 
 FORMAT = 2
 """Raised when keys change their names or meanings, as `guards`, `doses`, `fronts` and `yardsticks` did."""

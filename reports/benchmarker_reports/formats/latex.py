@@ -12,7 +12,7 @@ from benchmarker import Comparison, LeaderboardRow, ReportOptions, StudyResults,
 from benchmarker_reports.content.classes import SCORES, ClassScores
 from benchmarker_reports.content.comparisons import ComparisonSection
 from benchmarker_reports.content.leaderboard import Line
-from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.content.values import t_estimate
 from benchmarker_reports.formats.latex_text import Macros, Raw, comment, escaped
 from benchmarker_reports.formats.tables import pareto_table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarker import metric_label
-from benchmarker_reports.content.study import FEW_ENSEMBLES, StudyContent
+from benchmarker_reports.content.study_content import FEW_ENSEMBLES, StudyContent
 from benchmarker_reports.content.values import Estimate, counted, marked_seeds, mean_value, signed_as, summary_value
 from benchmarker_reports.published.table import BEST_RATIO
 

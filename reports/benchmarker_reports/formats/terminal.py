@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarker import ReportOptions, StudyResults
 from benchmarker_reports.content.leaderboard import Column, Line
-from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.content.values import Estimate
 from benchmarker_reports.formats.tables import TextTable, text_tables
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarker.audit.audit import _check_registry
-from benchmarker.audit.files import check_run
+from benchmarker.audit.run_check import check_run
 from benchmarker.audit.verdicts import Finding
 from benchmarker.audit.weights import WeightsDigest
 from benchmarker.digests import digest_json
