@@ -16,15 +16,62 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
 
 from benchmarker import errors
 from benchmarker.backends import chosen, load, worker_environment
 from benchmarker.errors import BenchmarkerError, PluginError
+from benchmarker.record import Record
 
 _LOG_END = 400  # characters of the log that a message quotes
 
 Listen = Callable[[Any], None]
+
+
+class _Call(Record):
+    """What the process computes; argument, value and result are the plugin's and may be any JSON, NaN included."""
+
+    reference: str
+    argument: Any
+    backend: str
+    threads: int
+    seed: int
+
+
+class _Value(Record):
+    """A value that the function emits while it works."""
+
+    event: Literal["value"] = "value"
+    value: Any
+
+
+class _Result(Record):
+    """What the function returns."""
+
+    event: Literal["result"] = "result"
+    result: Any
+
+
+class _Error(Record):
+    """What the function raises."""
+
+    event: Literal["error"] = "error"
+    type: str
+    message: str
+
+    def exception(self) -> BenchmarkerError:
+        """Return the error that the parent raises."""
+        kind = getattr(errors, self.type, None)
+        if isinstance(kind, type) and issubclass(kind, BenchmarkerError):
+            return kind(self.message)
+        return PluginError(f"{self.type}: {self.message}")
+
+
+_ANSWER: TypeAdapter[_Value | _Result | _Error] = TypeAdapter(
+    Annotated[_Value | _Result | _Error, Field(discriminator="event")]
+)
 
 
 def call_in_process(
@@ -59,20 +106,20 @@ def call_in_process(
         The error that the function raised, if it is one of the benchmarker's; a `PluginError` for any other end.
     """
     name = backend or chosen()
-    job = {"reference": reference, "argument": argument, "backend": name, "threads": threads, "seed": seed}
+    call = _Call(reference=reference, argument=argument, backend=name, threads=threads, seed=seed)
     with tempfile.TemporaryFile() as log, _process(worker_environment(name, threads), log) as process:
         if process.stdin is None or process.stdout is None:
             raise PluginError(f"{reference}: no pipe to the process could be opened")
-        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.write(_line(call).encode())
         process.stdin.flush()  # stays open: its end means that the parent is gone
         for line in process.stdout:
-            answer = json.loads(line)
-            if "result" in answer:
-                return answer["result"]
-            if "error" in answer:
-                raise _error(answer["error"])
+            answer = _ANSWER.validate_python(json.loads(line))
+            if isinstance(answer, _Result):
+                return answer.result
+            if isinstance(answer, _Error):
+                raise answer.exception()
             if listen is not None:
-                listen(answer["value"])
+                listen(answer.value)
         code = process.wait()
         log.seek(0)
         end = log.read().decode("utf-8", "replace").strip()[-_LOG_END:]
@@ -101,36 +148,34 @@ def _process(environment: Mapping[str, str], log: IO[bytes]) -> Iterator[subproc
         process.wait()
 
 
-def _error(answer: Mapping[str, str]) -> BenchmarkerError:
-    kind = getattr(errors, answer["type"], None)
-    if isinstance(kind, type) and issubclass(kind, BenchmarkerError):
-        return kind(answer["message"])
-    return PluginError(f"{answer['type']}: {answer['message']}")
+def _line(record: Record) -> str:
+    # Not by pydantic, which writes NaN as null.
+    return json.dumps(record.model_dump()) + "\n"
 
 
 def main() -> int:
     """Make the call that standard input asks for, and return the exit code."""
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not end up among the answers
-    job = json.loads(sys.stdin.buffer.readline())
+    call = _Call.model_validate(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
-    def answer(value: Mapping[str, Any]) -> None:
-        pipe.write(json.dumps(value) + "\n")
+    def answer(record: Record) -> None:
+        pipe.write(_line(record))
         pipe.flush()
 
     try:
-        load(job["backend"]).configure(int(job["threads"]), int(job["seed"]))
+        load(call.backend).configure(call.threads, call.seed)
         from benchmarker.discovery import resolve
 
-        result = resolve(job["reference"])(job["argument"], lambda value: answer({"value": value}))
+        result = resolve(call.reference)(call.argument, lambda value: answer(_Value(value=value)))
     except BaseException as error:  # noqa: BLE001 - whatever the function raises is the answer
         import traceback
 
         traceback.print_exc()
-        answer({"error": {"type": type(error).__name__, "message": str(error) or repr(error)}})
+        answer(_Error(type=type(error).__name__, message=str(error) or repr(error)))
         return 1
-    answer({"result": result})
+    answer(_Result(result=result))
     return 0
 
 

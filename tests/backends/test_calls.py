@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ def call(name: str, argument: Any, **options: Any) -> Any:
 
 def test_call_returns_the_result_and_passes_values_on() -> None:
     heard: list[Any] = []
-    assert call("describe", {"n": 1}, listen=heard.append) == {"threads": "1", "backend": "jax"}
-    assert heard == [{"n": 1}]
+    assert call("describe", {"n": [1, math.inf]}, listen=heard.append) == {"threads": "1", "backend": "jax"}
+    assert heard == [{"n": [1, math.inf]}]
 
 
 @pytest.mark.parametrize(
