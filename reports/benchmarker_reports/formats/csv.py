@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarker import Leaderboard, LeaderboardRow, ReportOptions, StudyResults, table_cell
-from benchmarker_reports.content.study import StudyContent
+from benchmarker_reports.content.study_content import StudyContent
 
 _NAMES = ("model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision")
 
