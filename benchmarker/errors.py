@@ -14,6 +14,7 @@
     │   ├── UnreadableImageError    an image cannot be read; carries the reason
     │   └── SplitError              a class has too few sources for the split
     ├── StorageError                a file of a study cannot be written or read
+    │   └── DamagedPlanError        a plan is cut short or holds something else, so that the cells are unknown
     ├── DeterminismError            a setting that makes results reproducible is off
     └── CellError                   a cell failed; carries the kind of failure
         └── DivergedError           the loss is not finite
@@ -131,6 +132,13 @@ class StorageError(BenchmarkerError):
     """
 
     kind = "interrupted"
+
+
+class DamagedPlanError(StorageError):
+    """The plan of a study is cut short or holds something else, so that its cells are unknown.
+
+    Running the registry again writes another plan, with the runs that have finished.
+    """
 
 
 class DeterminismError(BenchmarkerError):

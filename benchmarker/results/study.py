@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 
 from benchmarker.contracts.images import SkippedImage
 from benchmarker.contracts.tasks import Task
-from benchmarker.errors import StorageError
+from benchmarker.errors import DamagedPlanError, StorageError
 from benchmarker.record import Json, Record, explain
 from benchmarker.results.index import FEWEST_RUNS, RunIndex, RunSummary, Status, load_index, stamp
 from benchmarker.results.run_summaries import (
@@ -51,6 +52,7 @@ from benchmarker.study.plan import (
     PlanOutline,
     read_outline,
 )
+from benchmarker.study.recovery import find_runs
 from benchmarker.study.runs import (
     MANIFEST,
     CellCosts,
@@ -68,6 +70,7 @@ M = TypeVar("M", bound=Record)
 T = TypeVar("T")
 
 _LONG_PLAN_BYTES = 1_000_000
+_MOST_RUNS_SHOWN = 20
 _PENDING = RunSummary()
 
 
@@ -349,7 +352,7 @@ def read_study(folder: Path) -> Study:
             plan=plan.header,
             cells=tuple(map(reader.cell, plan.cells)),
             generators=tuple(map(reader.generator, plan.generators)),
-            notes=tuple(reader.notes((*plan.cells, *plan.generators))),
+            notes=(*plan.damaged, *reader.notes((*plan.cells, *plan.generators))),
         )
         reader.save_index()
     return study
@@ -359,10 +362,29 @@ def _require_plan(folder: Path) -> PlanOutline:
     if not folder.is_dir():
         raise StorageError(f"{folder}: there is no such folder. {_studies_nearby(folder)}")
     require_ordinary(folder)
-    plan = read_outline(folder)
+    try:
+        plan = read_outline(folder)
+    except DamagedPlanError as error:
+        raise DamagedPlanError(f"{error}. {_runs_without_plan(folder)}") from error
     if plan is None:
         raise StorageError(f"{folder}: is not a study: it holds no {PLAN_FILE}. {_studies_nearby(folder)}")
     return plan
+
+
+def _runs_without_plan(folder: Path) -> str:
+    """Return which runs a study without a readable plan has, and how to get a plan again.
+
+    No table is made of them: which cells failed or are missing is unknown, so that their means could not be trusted.
+    """
+    runs = find_runs(folder)
+    shown = "".join(f"\n  {run}" for run in runs[:_MOST_RUNS_SHOWN])
+    more = f"\n  ... and {len(runs) - _MOST_RUNS_SHOWN} more" if len(runs) > _MOST_RUNS_SHOWN else ""
+    registry = next((str(path) for path in sorted(folder.glob("registry*"))), "REGISTRY")
+    again = shlex.join(["benchmarker", "run", registry, "-p", str(folder)])
+    return (
+        f"`{again}` writes another plan and trains no finished cell again. "
+        f"{len(runs)} run(s) can be read{':' if runs else '.'}{shown}{more}"
+    )
 
 
 class _StudyReader:

@@ -18,7 +18,7 @@ from benchmarker.data.loading import Context
 from benchmarker.data.prepared import prepare
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
-from benchmarker.errors import ConfigurationError, DataError
+from benchmarker.errors import ConfigurationError, DamagedPlanError, DataError
 from benchmarker.evaluation.metrics import primary_metric
 from benchmarker.files import PARTIAL_SUFFIX, write_bytes
 from benchmarker.registry import (
@@ -52,6 +52,7 @@ from benchmarker.study.plan import (
     merge_generators,
     read_plan,
 )
+from benchmarker.study.recovery import DAMAGED_SUFFIX, recover_planned
 from benchmarker.training.build import check_size
 
 
@@ -162,7 +163,7 @@ def prepare_study(
         alone=alone,
     )
     open_folder()
-    _report_superseded(observer, study, _write(study, plan, kept))
+    _report_superseded(observer, study, _write(study, plan, kept, observer))
     write_splits(study, data, registry.seeds, splits)
     return PreparedStudy(
         plugins=plugins,
@@ -297,22 +298,36 @@ def _source_record(study: Path, loaded: LoadedRegistry, dataset: Dataset) -> Sou
     )
 
 
-def _write(study: Path, plan: Plan, kept: bytes) -> int:
+def _write(study: Path, plan: Plan, kept: bytes, observer: Observer) -> int:
     """Write the plan, joined with the one that is there; return how many cells left it."""
     with planning(study):
         for aside in study.glob(f".*{PARTIAL_SUFFIX}"):  # of planners that were killed
             if aside.is_file():
                 aside.unlink()
-        existing = read_plan(study)
-        existing_cells = existing.cells if existing is not None else ()
+        existing_cells, existing_generators = _existing(study, observer)
         _refuse_other_dataset(study, plan.dataset.name, existing_cells)
         cells, superseded = merge_cells(plan.cells, existing_cells)
-        existing_generators = existing.generators if existing is not None else ()
         generators = merge_generators(plan.generators, existing_generators, cells, superseded)
         merged = plan.model_copy(update={"cells": tuple(cells), "generators": tuple(generators)})
         merged.write(study / PLAN_FILE)
         write_bytes(study / plan.registry.copy_name, kept)
     return len(superseded)
+
+
+def _existing(study: Path, observer: Observer) -> tuple[Sequence[PlannedCell], Sequence[PlannedGenerator]]:
+    """Return the cells and generators of the plan that is there; of a damaged one, those that finished."""
+    try:
+        existing = read_plan(study)
+    except DamagedPlanError as error:
+        cells, generators = recover_planned(study)
+        aside = f"{PLAN_FILE}{DAMAGED_SUFFIX}"
+        (study / PLAN_FILE).replace(study / aside)
+        observer.message(
+            f"{error}; it is kept as {aside}. The new plan has the cells of this registry, and "
+            f"{len(cells) + len(generators)} cell(s) and generator(s) of the folder that are still known"
+        )
+        return cells, generators
+    return ((), ()) if existing is None else (existing.cells, existing.generators)
 
 
 def _refuse_other_dataset(study: Path, name: str, existing: Iterable[PlannedCell]) -> None:

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from benchmarker.contracts.images import SkippedImage
 from benchmarker.contracts.settings import Preparation
-from benchmarker.errors import StorageError
+from benchmarker.errors import DamagedPlanError, StorageError
 from benchmarker.record import Json, Record, TaskRecord, WrittenOut, explain
 from benchmarker.study.layout import FORMAT, PLAN_FILE, run_name
 from benchmarker.study.specs import CellSpec, GeneratorSpec
@@ -319,6 +319,7 @@ class PlanOutline(BaseModel):
     header: PlanHeader
     cells: list[PlanEntry]
     generators: list[PlanEntry]
+    damaged: tuple[str, ...] = ()
 
 
 def read_plan(study: Path) -> Plan | None:
@@ -354,7 +355,14 @@ def read_outline(study: Path) -> PlanOutline | None:
     def outline(content: Any) -> PlanOutline:
         parts = {"cells": None, "generators": [], **content}
         cells, generators = parts.pop("cells"), parts.pop("generators")
-        return PlanOutline.model_validate({"header": parts, "cells": cells, "generators": generators})
+        whole = {"header": parts, "cells": cells, "generators": generators}
+        try:
+            return PlanOutline.model_validate(whole)
+        except ValidationError:
+            found = PlanOutline.model_validate(whole | _without_damaged(whole))
+            if not (found.cells or found.generators):
+                raise
+            return found
 
     return _read(study / PLAN_FILE, outline)
 
@@ -366,12 +374,25 @@ def _read(path: Path, validate: Callable[[Any], P]) -> P | None:
         return validate(content)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read ({error})") from error
+    except (ValueError, TypeError) as error:
         reason = explain(error) if isinstance(error, ValidationError) else error
-        raise StorageError(
-            f"{path}: is not a plan of this program ({reason}). Restore it from a copy, or choose another results "
-            "folder"
-        ) from error
+        raise DamagedPlanError(f"{path}: is not a plan of this program ({reason})") from error
+
+
+def _without_damaged(whole: Json) -> Json:
+    """Return the entries of a plan that can be read, and what is wrong with the others."""
+    found: Json = {"damaged": []}
+    for name in ("cells", "generators"):
+        found[name] = [] if isinstance(whole[name], list) else whole[name]
+        for number, content in enumerate(whole[name] if isinstance(whole[name], list) else ()):
+            try:
+                found[name].append(PlanEntry.model_validate(content))
+            except ValidationError as error:
+                place = f"{PLAN_FILE}: {name}.{number}"
+                found["damaged"].append(f"{place}.{explain(error)}; it is not counted, and its run is kept")
+    return found
 
 
 def _require_format(path: Path, content: Any) -> None:
