@@ -252,19 +252,19 @@ def _clean_folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _check_registry(study: Study) -> Iterator[Finding]:
-    """Compare the copy of the registry with the digest in the plan."""
-    registry = study.plan.registry
-    name = registry.copy_name
-    try:
-        content = (study.folder / name).read_bytes()
-    except OSError as error:
-        text = f"cannot be read: {error.strerror}"
-        yield Finding(link="cell", file=name, text=text, compared=not is_unreadable(error))
-        return
-    # Copies of versions before 0.3 lack the byte order mark that some editors put before UTF-8.
-    digests = {hashlib.sha256(mark + content).hexdigest() for mark in (b"", b"\xef\xbb\xbf")}
-    if registry.sha256 not in digests:
-        yield Finding(link="cell", file=name, text=f"its SHA-256 is not the one in {PLAN_FILE}")
+    """Compare the copies of the registries with their digests in the plan."""
+    for registry in (study.plan.registry, *study.plan.earlier):
+        name = registry.copy_name
+        try:
+            content = (study.folder / name).read_bytes()
+        except OSError as error:
+            text = f"cannot be read: {error.strerror}"
+            yield Finding(link="cell", file=name, text=text, compared=not is_unreadable(error))
+            continue
+        # Copies of versions before 0.3 lack the byte order mark that some editors put before UTF-8.
+        digests = {hashlib.sha256(mark + content).hexdigest() for mark in (b"", b"\xef\xbb\xbf")}
+        if registry.sha256 not in digests:
+            yield Finding(link="cell", file=name, text=f"its SHA-256 is not the one in {PLAN_FILE}")
 
 
 class _Auditor:

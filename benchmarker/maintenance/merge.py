@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarker.digests import digest_json, flatten
+from benchmarker.digests import flatten
 from benchmarker.disk import require_free
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.files import make_folder, publish, storage_error, write_bytes, write_text
+from benchmarker.files import make_folder, publish, storage_error, write_bytes
 from benchmarker.results.environments import describe, differences
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study
 from benchmarker.results.trails import ABSENT, FINGERPRINT, Difference, first_difference
 from benchmarker.study.layout import FAILED_SUFFIX, PLAN_FILE, RUNS_FOLDER, SPLITS_FOLDER
 from benchmarker.study.links import read_trail
 from benchmarker.study.locks import exclusive
-from benchmarker.study.plan import MergedStudy, Plan, PlannedCell, PlannedGenerator, read_plan
+from benchmarker.study.plan import (
+    EarlierRegistry,
+    MergedStudy,
+    Plan,
+    PlannedCell,
+    PlannedGenerator,
+    earlier_registries,
+    read_plan,
+)
 from benchmarker.study.runs import FinishedManifest
 from benchmarker.trail import TRAIL_FILE
 
@@ -233,9 +242,21 @@ def _merged_plan(studies: Sequence[Study], merged: Merged) -> Plan:
         "merged_from": tuple(sources),
         "cells": _distinct_keys(cell for plan in plans for cell in plan.cells),
     }
+    if earlier := _other_registries(plans):
+        changed["earlier"] = tuple(earlier)
     if generators := _distinct_keys(generator for plan in plans for generator in plan.generators):
         changed["generators"] = generators
     return plans[0].model_copy(update=changed)
+
+
+def _other_registries(plans: Sequence[Plan]) -> list[EarlierRegistry]:
+    """Return the registries that make what that of the first plan does not."""
+    found = list(plans[0].earlier)
+    known = {cell.configuration for cell in plans[0].cells}
+    for plan in plans[1:]:
+        found += earlier_registries(plan, plan.cells, known)
+        known |= {cell.configuration for cell in plan.cells}
+    return found
 
 
 def _distinct_keys(planned: Iterable[P]) -> tuple[P, ...]:
@@ -258,22 +279,23 @@ def _copy_splits(studies: Sequence[Study], into: Path) -> None:
 
 def _copy_registries(studies: Sequence[Study], into: Path) -> None:
     """Keep the registry of each study: the first under its own name, others that differ under their digest."""
-    texts: set[str] = set()
+    kept: set[str] = set()
     for study in studies:
         for path in sorted(study.folder.glob("registry*")):
             if path.suffix not in _REGISTRY_SUFFIXES:
                 continue
             try:
-                text = path.read_text(encoding="utf-8")
-            except (OSError, ValueError):  # a copy for people to read; the plan says everything that was in it
+                content = path.read_bytes()
+            except OSError:  # a copy for people to read; the plan says everything that was in it
                 continue
-            if text in texts:
+            digest = hashlib.sha256(content).hexdigest()
+            if digest in kept:
                 continue
-            texts.add(text)
-            name = path.name if study is studies[0] else f"registry-{digest_json(text)[:8]}{path.suffix}"
-            target = into / (f"registry{path.suffix}" if len(texts) == 1 and study is not studies[0] else name)
+            name = path.name if study is studies[0] else f"registry-{digest[:8]}{path.suffix}"
+            target = into / (f"registry{path.suffix}" if not kept and study is not studies[0] else name)
+            kept.add(digest)
             if not target.exists():
-                write_text(target, text)
+                write_bytes(target, content)
 
 
 def _require_space(studies: Sequence[Study], into: Path) -> None:

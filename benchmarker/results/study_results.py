@@ -335,11 +335,13 @@ def _commands(results: StudyResults) -> Iterator[str]:
         yield f"# galaxy-benchmarker {_version(fingerprint.benchmarker)}: `make install` in a checkout of that version"
         if wanted := [*_requirements(fingerprint.packages)]:
             yield shlex.join(["python", "-m", "pip", "install", *wanted])
-    run = ["benchmarker", "run", plan.registry.copy_name]
-    seeds = ",".join(map(str, dict.fromkeys(cell.seed for cell in results.cells)))
-    run += ["-s", seeds] if seeds else []
-    run += ["-d", plan.source.path] if plan.source is not None and plan.source.path is not None else []
-    run += ["-p", "again"]
-    yield f"KERAS_BACKEND={shlex.quote(plan.backend)} {shlex.join(run)}"
+    makers = {each: record for record in plan.earlier for each in record.configurations}
+    for record in (*plan.earlier, plan.registry):
+        seeds = dict.fromkeys(c.seed for c in results.cells if makers.get(c.configuration, plan.registry) is record)
+        run = ["benchmarker", "run", record.copy_name]
+        run += ["-s", ",".join(map(str, seeds))] if seeds else []
+        run += ["-d", plan.source.path] if plan.source is not None and plan.source.path is not None else []
+        run += ["-p", "again"]
+        yield f"KERAS_BACKEND={shlex.quote(plan.backend)} {shlex.join(run)}"
     yield "benchmarker audit ."
     yield "benchmarker compare . again"

@@ -42,12 +42,15 @@ from benchmarker.study.locks import planning
 from benchmarker.study.observer import DataSummary, Observer
 from benchmarker.study.plan import (
     DatasetRecord,
+    EarlierRegistry,
     PartSizes,
     Plan,
+    PlanHeader,
     PlannedCell,
     PlannedGenerator,
     RegistryRecord,
     SourceRecord,
+    earlier_registries,
     merge_cells,
     merge_generators,
     read_plan,
@@ -304,18 +307,53 @@ def _write(study: Path, plan: Plan, kept: bytes, observer: Observer) -> int:
         for aside in study.glob(f".*{PARTIAL_SUFFIX}"):  # of planners that were killed
             if aside.is_file():
                 aside.unlink()
-        existing_cells, existing_generators = _existing(study, observer)
+        existing = _existing(study, observer)
+        existing_cells, existing_generators = existing.cells, existing.generators
         _refuse_other_dataset(study, plan.dataset.name, existing_cells)
         cells, superseded = merge_cells(plan.cells, existing_cells)
         generators = merge_generators(plan.generators, existing_generators, cells, superseded)
-        merged = plan.model_copy(update={"cells": tuple(cells), "generators": tuple(generators)})
+        earlier = _keep_registries(study, plan, cells, existing.header)
+        merged = plan.model_copy(
+            update={"cells": tuple(cells), "generators": tuple(generators), "earlier": tuple(earlier)}
+        )
         merged.write(study / PLAN_FILE)
         write_bytes(study / plan.registry.copy_name, kept)
     return len(superseded)
 
 
-def _existing(study: Path, observer: Observer) -> tuple[Sequence[PlannedCell], Sequence[PlannedGenerator]]:
-    """Return the cells and generators of the plan that is there; of a damaged one, those that finished."""
+def _keep_registries(
+    study: Path, plan: Plan, cells: Iterable[PlannedCell], existing: PlanHeader | None
+) -> list[EarlierRegistry]:
+    """Return the earlier registries that other cells of the plan come from, and keep a copy of the one before."""
+    if existing is None:
+        return []
+    earlier = earlier_registries(existing, cells, {cell.configuration for cell in plan.cells})
+    before = study / existing.registry.copy_name
+    for record in earlier:
+        if record.sha256 == existing.registry.sha256 and before.is_file():
+            write_bytes(study / record.copy_name, before.read_bytes())
+    return earlier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Existing:
+    """What a study's plan holds before a registry is run.
+
+    Parameters
+    ----------
+    header : PlanHeader or None
+        Its header; None if there is no plan, or a damaged one.
+    cells, generators : sequence of PlannedCell and PlannedGenerator
+        Its cells and generators; of a damaged plan, those that are still known.
+    """
+
+    header: PlanHeader | None = None
+    cells: Sequence[PlannedCell] = ()
+    generators: Sequence[PlannedGenerator] = ()
+
+
+def _existing(study: Path, observer: Observer) -> _Existing:
+    """Return what the plan holds that is there, and put a damaged one aside."""
     try:
         existing = read_plan(study)
     except DamagedPlanError as error:
@@ -326,8 +364,10 @@ def _existing(study: Path, observer: Observer) -> tuple[Sequence[PlannedCell], S
             f"{error}; it is kept as {aside}. The new plan has the cells of this registry, and "
             f"{len(cells) + len(generators)} cell(s) and generator(s) of the folder that are still known"
         )
-        return cells, generators
-    return ((), ()) if existing is None else (existing.cells, existing.generators)
+        return _Existing(cells=cells, generators=generators)
+    if existing is None:
+        return _Existing()
+    return _Existing(header=existing, cells=existing.cells, generators=existing.generators)
 
 
 def _refuse_other_dataset(study: Path, name: str, existing: Iterable[PlannedCell]) -> None:

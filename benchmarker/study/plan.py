@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -152,6 +152,27 @@ class RegistryRecord(Record):
         return f"registry{'.yaml' if self.overridden else PurePath(self.name).suffix}"
 
 
+class EarlierRegistry(RegistryRecord):
+    """A registry that a study was run with before, and that makes cells which the last one does not."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of the bytes of the study's copy, and part of its name."""
+
+    configurations: tuple[str, ...]
+    """Configurations of these cells."""
+
+    @property
+    def copy_name(self) -> str:
+        """Name of the copy in the study."""
+        return f"registry-{self.sha256[:8]}{PurePath(super().copy_name).suffix}"
+
+    @classmethod
+    def after(cls, record: RegistryRecord, configurations: Iterable[str]) -> Self:
+        """Return the record of a registry that another one has followed."""
+        given = record.model_dump(exclude_unset=True) | {"configurations": tuple(configurations)}
+        return cls.model_validate(given)
+
+
 class PartSizes(Record):
     """Number of images in each part."""
 
@@ -255,6 +276,9 @@ class PlanHeader(Record):
     registry: RegistryRecord
     """Registry that was last run."""
 
+    earlier: tuple[EarlierRegistry, ...] = ()
+    """Registries that other cells come from, the first one first; left out where there are none."""
+
     dataset: DatasetRecord
     """Prepared images."""
 
@@ -285,7 +309,7 @@ class Plan(PlanHeader):
         return {name: value for name, value in super().to_json().items() if name not in _OPTIONAL or value}
 
 
-_OPTIONAL = ("merged_from", "generators")
+_OPTIONAL = ("merged_from", "generators", "earlier")
 
 
 class PlanEntry(BaseModel):
@@ -439,6 +463,27 @@ def merge_cells(
 def _table_row(cell: PlannedCell) -> tuple[str, str, str]:
     """Return what names a row of the tables; results of two backends are never averaged."""
     return cell.model, cell.arm, cell.spec.backend
+
+
+def earlier_registries(existing: PlanHeader, cells: Iterable[PlannedCell], last: set[str]) -> list[EarlierRegistry]:
+    """Return the registries that are still needed to make all cells of a study, beside the one that is run now.
+
+    Parameters
+    ----------
+    existing : PlanHeader
+        The study's plan so far.
+    cells : iterable of PlannedCell
+        Cells that are in the plan now.
+    last : set of str
+        Configurations that the registry makes which is run now.
+    """
+    left = dict.fromkeys(cell.configuration for cell in cells if cell.configuration not in last)
+    found = []
+    for record in existing.earlier:
+        if configurations := [each for each in record.configurations if each in left]:
+            found.append(EarlierRegistry.after(record, configurations))
+            left = {each: None for each in left if each not in configurations}
+    return [*found, EarlierRegistry.after(existing.registry, left)] if left else found
 
 
 def merge_generators(

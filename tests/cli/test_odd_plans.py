@@ -99,6 +99,17 @@ def test_plan_of_another_version_is_never_written_anew(filled: StudyFiles, capsy
     assert not isinstance(caught.value, DamagedPlanError)
 
 
+class Listening(PlainObserver):
+    """Keeps the messages of a command."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def message(self, text: str) -> None:
+        self._said.append(text)
+
+
 class Planner:
     """Plans a registry with different seeds in one folder, and lays down finished runs without training."""
 
@@ -109,12 +120,10 @@ class Planner:
 
     def plan(self, *seeds: int) -> Plan:
         loaded = load_registry(self._registry(seeds=list(seeds)))
-        observer = PlainObserver()
-        observer.message = self.said.append  # type: ignore[method-assign]
         prepare_study(
             loaded,
             self.study,
-            observer=observer,
+            observer=Listening(self.said),
             plugins=installed(),
             offline=True,
             open_folder=lambda: self.study.mkdir(exist_ok=True),

@@ -92,6 +92,24 @@ def test_digest_of_a_memory_mapped_array_equals_that_of_the_array(tmp_path: Path
     assert digest_arrays({"a": array}) == expected
 
 
+def test_large_arrays_are_read_in_pieces_of_megabytes(tmp_path: Path) -> None:
+    """A piece of everything would fill the memory, and one of a row would take minutes."""
+    read: list[int] = []
+
+    class Watched(np.memmap[Any, Any]):
+        def __getitem__(self, index: Any) -> Any:
+            found = super().__getitem__(index)
+            read.append(found.nbytes)
+            return found
+
+    rows, columns = 4 * _CHUNK_BYTES // 4000, 1000
+    (tmp_path / "a.f32").write_bytes(bytes(rows * columns * 4))
+    digest_arrays({"a": Watched(tmp_path / "a.f32", dtype="<f4", mode="r", shape=(rows, columns))})
+    pieces = [nbytes for nbytes in read if nbytes > columns * 4]
+    assert sum(pieces) >= rows * columns * 4 - _CHUNK_BYTES
+    assert 1 << 20 < max(pieces) <= 1 << 23
+
+
 def test_digest_of_rows_larger_than_a_chunk() -> None:
     array = np.ones((2, _CHUNK_BYTES + 1), dtype=np.uint8)
     assert digest_arrays({"a": array}) == _sha256(
