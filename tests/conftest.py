@@ -27,17 +27,21 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
 # Files that take more than ten seconds, the longest first, so that two processes that share the files finish together.
 LONG = (
     "run/test_study.py",
-    "run/test_kill.py",
     "audit/test_audit.py",
     "run/test_generators.py",
-    "run/test_jax.py",
-    "plugins/gan/test_training.py",
-    "test_examples.py",
+    "run/test_kill.py",
     "docs/test_tutorials.py",
+    "reports/test_browser.py",
+    "test_examples.py",
+    "run/test_jax.py",
     "backends/test_jax.py",
-    "backends/test_gradient_step.py",
+    "plugins/gan/test_training.py",
+    "run/test_generator_diverges.py",
+    "run/test_plugins_that_exit.py",
+    "run/test_edited_code.py",
     "backends/test_determinism.py",
     "architectures/test_networks.py",
+    "backends/test_gradient_step.py",
     "generation/test_generators_on_jax.py",
 )
 

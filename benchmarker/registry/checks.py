@@ -51,7 +51,11 @@ class CellProblem:
 
 
 def check_registry(
-    loaded: LoadedRegistry, plugins: Plugins, *, unsuited: Literal["refuse", "fail"] = "refuse", alone: bool = False
+    loaded: LoadedRegistry,
+    plugins: Plugins,
+    *,
+    unsuited: Literal["refuse", "fail"] = "refuse",
+    standalone: bool = False,
 ) -> tuple[CellProblem, ...]:
     """Check that all plugins that a registry names are installed and take the options that it gives.
 
@@ -64,7 +68,7 @@ def check_registry(
     unsuited : {"refuse", "fail"}
         Whether a network that is for larger images or for another task makes the registry wrong, or only its cells
         fail.
-    alone : bool
+    standalone : bool
         Whether its generators are trained without networks.
 
     Returns
@@ -82,7 +86,7 @@ def check_registry(
     check.dataset()
     check.generators()
     check.arms()
-    check.generated(alone=alone)
+    check.generated(standalone=standalone)
     check.models(unsuited=unsuited)
     if check.problems:
         raise RegistryError(loaded.positions.messages(check.problems))
@@ -226,10 +230,10 @@ class _Check:
             content = [generated, augmentations, bool(augmentations) and arm.augment_validation]
             self._distinct(("arms", index), content, seen, "this arm")
 
-    def generated(self, *, alone: bool) -> None:
+    def generated(self, *, standalone: bool) -> None:
         lost = [problem.index for problem in self.cells if problem.part == "arm"]
-        self.problems += generated_problems(self.registry, self.task, lost=lost, alone=alone)
-        for index, entry in trained_generators(self.registry, lost, alone=alone):
+        self.problems += generated_problems(self.registry, self.task, lost=lost, standalone=standalone)
+        for index, entry in trained_generators(self.registry, lost, standalone=standalone):
             self._generator_settings(_Use("generator", index, ("generators", index), "generator"), entry)
 
     def _generator_settings(self, use: _Use, entry: GeneratorEntry) -> None:

@@ -48,7 +48,7 @@ def used_generators(registry: Registry, lost: Collection[int] = ()) -> list[tupl
 
 
 def trained_generators(
-    registry: Registry, lost: Collection[int] = (), *, alone: bool
+    registry: Registry, lost: Collection[int] = (), *, standalone: bool
 ) -> list[tuple[int, GeneratorEntry]]:
     """Return the generators that a command trains, with their indices.
 
@@ -58,10 +58,10 @@ def trained_generators(
         A registry that is valid in itself.
     lost : collection of int
         Indices of arms that cannot be used.
-    alone : bool
+    standalone : bool
         Whether generators are trained without networks: all of them then, and otherwise those that arms use.
     """
-    return list(enumerate(registry.generators)) if alone else used_generators(registry, lost)
+    return list(enumerate(registry.generators)) if standalone else used_generators(registry, lost)
 
 
 def conditions_of(entry: GeneratorEntry, task: Task | None) -> list[str]:
@@ -117,7 +117,7 @@ def generated_problems(
     attributes: Collection[str] | None = None,
     lost: Collection[int] = (),
     *,
-    alone: bool = False,
+    standalone: bool = False,
 ) -> list[Problem]:
     """Return the problems of the generators and the generated arms of a registry.
 
@@ -131,18 +131,18 @@ def generated_problems(
         Attributes of the images; unknown before the images are loaded.
     lost : collection of int
         Indices of arms that cannot be used.
-    alone : bool
+    standalone : bool
         Whether generators are trained without networks, so that images need no label.
     """
     problems = []
-    for index, entry in trained_generators(registry, lost, alone=alone):
+    for index, entry in trained_generators(registry, lost, standalone=standalone):
         path = ("generators", index, "conditions")
-        if entry.conditions is not None and not entry.conditions and not alone:
+        if entry.conditions is not None and not entry.conditions and not standalone:
             problems.append(Problem(path=path, text=NO_LABEL))
         if task is not None:
             unknown = unknown_conditions(task, conditions_of(entry, task), attributes)
             problems += [Problem(path=(*path, number), text=text) for number, text in unknown.items()]
-    if task is not None and not alone and not isinstance(task, Classification):
+    if task is not None and not standalone and not isinstance(task, Classification):
         paths = [("arms", k, "generated", "balance") for k, _ in _balanced(registry)]
         problems += [Problem(path=path, text=NOT_BALANCED) for path in paths]
     return problems

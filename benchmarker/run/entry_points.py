@@ -138,7 +138,7 @@ def train_generators(
         raise ConfigurationError(
             f"{loaded.path.name}: has no 'generators'; docs/reference/registry.md says how to add one"
         )
-    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline, alone=True) as study:
+    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline, standalone=True) as study:
         runner = Runner(study, list(study.generators.values()), observer, policy, force=force)
         _run_all(runner, policy)
     return sum(outcome.status != "ok" for outcome in runner.outcomes.values())
@@ -152,7 +152,7 @@ def _prepared(
     observer: Observer,
     plugins: Plugins,
     offline: bool,
-    alone: bool = False,
+    standalone: bool = False,
 ) -> Iterator[PreparedStudy]:
     """Prepare a study, and keep its folder and its data from being merged or removed while it is run."""
     require_possible(results)
@@ -163,7 +163,13 @@ def _prepared(
             opened.enter_context(joined(results))
 
         study = prepare_study(
-            loaded, results, observer=observer, plugins=plugins, offline=offline, open_folder=open_folder, alone=alone
+            loaded,
+            results,
+            observer=observer,
+            plugins=plugins,
+            offline=offline,
+            open_folder=open_folder,
+            standalone=standalone,
         )
         opened.enter_context(held(study.prepared))
         if not study.prepared.is_dir():  # it was not held before

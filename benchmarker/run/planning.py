@@ -166,7 +166,7 @@ def make_generators(
     splits: Sequence[Parts],
     backend: str,
     unusable: Iterable[CellProblem] = (),
-    alone: bool = False,
+    standalone: bool = False,
 ) -> dict[tuple[str, int], PlannedGenerator]:
     """Return the generators that are trained, one for each seed.
 
@@ -184,7 +184,7 @@ def make_generators(
         Name of the backend of Keras.
     unusable : iterable of CellProblem
         Arms that a broken plugin keeps from working.
-    alone : bool
+    standalone : bool
         Whether all generators of the registry are trained, without networks, or those that arms use.
 
     Returns
@@ -192,7 +192,7 @@ def make_generators(
     dict of (str, int) to PlannedGenerator
         Generators by their label, spelled as names are compared, and their seed.
     """
-    entries = trained_generators(loaded.registry, _unusable_arms(unusable), alone=alone)
+    entries = trained_generators(loaded.registry, _unusable_arms(unusable), standalone=standalone)
     found = {}
     for seed, parts in zip(loaded.registry.seeds, splits, strict=True) if entries else ():
         part = PartSet(data, parts.train)
@@ -224,7 +224,7 @@ def check_generated(
     splits: Sequence[Parts],
     unusable: Iterable[CellProblem] = (),
     *,
-    alone: bool = False,
+    standalone: bool = False,
 ) -> list[str]:
     """Refuse conditions that these images cannot be generated for, and return notes on arms.
 
@@ -242,7 +242,7 @@ def check_generated(
         Parts under each seed of the registry.
     unusable : iterable of CellProblem
         Arms that a broken plugin keeps from working.
-    alone : bool
+    standalone : bool
         Whether all generators of the registry are trained, without networks, or those that arms use.
 
     Raises
@@ -251,16 +251,16 @@ def check_generated(
         With every problem found.
     """
     lost = _unusable_arms(unusable)
-    entries = trained_generators(loaded.registry, lost, alone=alone)
+    entries = trained_generators(loaded.registry, lost, standalone=standalone)
     if not entries:
         return []
-    problems = generated_problems(loaded.registry, data.task, tuple(data.attributes), lost, alone=alone)
+    problems = generated_problems(loaded.registry, data.task, tuple(data.attributes), lost, standalone=standalone)
     problems += [] if problems else _impossible(entries, plugins, data)
     trained = [PartSet(data, parts.train) for parts in splits]
     notes: list[Problem] = []
     if not problems:
         problems = _unknown_values(entries, trained)
-        if not alone:
+        if not standalone:
             empty, notes = _too_few(loaded.registry, trained, lost)
             problems = empty + problems
             notes += _labelled_by_rows(entries, data.task)

@@ -113,7 +113,7 @@ def prepare_study(
     plugins: Plugins,
     offline: bool,
     open_folder: Callable[[], object],
-    alone: bool = False,
+    standalone: bool = False,
 ) -> PreparedStudy:
     """Check a registry, prepare its data and write the plan.
 
@@ -132,7 +132,7 @@ def prepare_study(
     open_folder : callable
         Creates the folder of the study and locks it; called when nothing is left that could be refused, so that a
         refused registry leaves no folder.
-    alone : bool
+    standalone : bool
         Whether all generators of the registry are trained, without networks, or those that arms use.
 
     Raises
@@ -140,7 +140,7 @@ def prepare_study(
     ConfigurationError, DataError, StorageError
         With nothing trained and nothing lost.
     """
-    unusable = check_registry(loaded, plugins, unsuited="fail", alone=alone)
+    unusable = check_registry(loaded, plugins, unsuited="fail", standalone=standalone)
     loaded = canonical(loaded, plugins)
     registry = loaded.registry
     dataset = plugins.dataset(registry.dataset.name)
@@ -150,7 +150,7 @@ def prepare_study(
     split = registry.dataset.split or dataset.split
     splits = [split_sources(data, split, seed) for seed in registry.seeds]
     _report_data(observer, dataset, data, splits)  # the sizes of the first; the others show whether they can be drawn
-    for note in check_generated(loaded, plugins, data, splits, unusable, alone=alone):
+    for note in check_generated(loaded, plugins, data, splits, unusable, standalone=standalone):
         observer.message(note)
     source = _source_record(study, loaded, dataset)
     kept = effective_registry(loaded, source.path)
@@ -163,7 +163,7 @@ def prepare_study(
         unusable=unusable,
         source=source,
         kept=kept,
-        alone=alone,
+        standalone=standalone,
     )
     open_folder()
     _report_superseded(observer, study, _write(study, plan, kept, observer))
@@ -236,12 +236,12 @@ def _make_plan(
     unusable: Sequence[CellProblem],
     source: SourceRecord,
     kept: bytes,
-    alone: bool,
+    standalone: bool,
 ) -> tuple[Plan, dict[str, CellProblem]]:
     """Return the plan of a registry, and why some of its cells cannot run, by their keys."""
     backend = backends.chosen()
     generators = make_generators(
-        loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable, alone=alone
+        loaded, plugins, data=data, splits=splits, backend=backend, unusable=unusable, standalone=standalone
     )
     cells = make_cells(
         loaded.registry,

@@ -512,8 +512,8 @@ def merge_generators(
     merged = {generator.key: generator for generator in planned}
     names = {_generator_row(generator) for generator in merged.values()}
     for generator in existing:
-        alone = not left and _generator_row(generator) not in names
-        if generator.key in wanted or alone:
+        standalone = not left and _generator_row(generator) not in names
+        if generator.key in wanted or standalone:
             merged.setdefault(generator.key, generator)
     return list(merged.values())
 

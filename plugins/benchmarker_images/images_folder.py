@@ -113,10 +113,7 @@ def load(options: ImagesFolderOptions, context: DatasetContext) -> DatasetConten
         for member in read_members(path, _SUFFIXES):
             origin = origins.get(member.name)
             if origin is None or origin.label not in classes:
-                reason = (
-                    "in no folder of a class" if origin is None else f"the class {origin.label} is not in `classes`"
-                )
-                yield SkippedImage(name=member.name, reason=reason)
+                yield SkippedImage(name=member.name, reason=_unused(origin))
                 continue
             try:
                 image = read_image(member, options)
@@ -133,6 +130,11 @@ def load(options: ImagesFolderOptions, context: DatasetContext) -> DatasetConten
         signature={"images-folder": 1, "files": path_signature(path, _SUFFIXES if path.is_dir() else ())},
         count=len(names),
     )
+
+
+def _unused(origin: _Origin | None) -> str:
+    """Return why an image belongs to no class of the dataset."""
+    return "in no folder of a class" if origin is None else f"the class {origin.label} is not in `classes`"
 
 
 def _origins(names: list[str]) -> dict[str, _Origin]:

@@ -148,7 +148,7 @@ def test_images_without_any_condition_are_refused_for_arms_but_not_for_training_
     text = GOOD.replace(f"{SLOW}[class]", f"{SLOW}[]").replace("balance: true", "ratio: 2")
     (found,) = problems(text, plugins(task=task))
     assert says(found, "mine.yaml:6:62", "without conditions have no label to train on: add 'class'")
-    assert check_registry(load(text), plugins(task=task), alone=True) == ()
+    assert check_registry(load(text), plugins(task=task), standalone=True) == ()
 
 
 def test_label_may_come_from_the_row_of_the_conditions() -> None:
@@ -163,7 +163,7 @@ def test_wrong_condition_of_an_unused_generator_is_reported_when_it_is_trained()
     unused = GOOD.split("arms:\n", maxsplit=1)[0]
     assert check_registry(load(unused), plugins(task=NUMBERS)) == ()
     with pytest.raises(RegistryError, match=r"mine\.yaml:6:63: images of a regression have no class"):
-        check_registry(load(unused), plugins(task=NUMBERS), alone=True)
+        check_registry(load(unused), plugins(task=NUMBERS), standalone=True)
 
 
 def test_conditions_that_depend_on_the_images_are_left_to_the_plan() -> None:

@@ -112,8 +112,8 @@ def test_all_generators_are_planned_without_networks(tmp_path: Path) -> None:
     text = HEAD + GENERATED.splitlines()[0].replace("epochs: 3", "epochs: 3, conditions: []") + "\n"
     registry, data = loaded(tmp_path, text), images()
     splits = parts_of(data)
-    assert check_generated(registry, installed(), data, splits, alone=True) == []
-    found = make_generators(registry, installed(), data=data, splits=splits, backend="tensorflow", alone=True)
+    assert check_generated(registry, installed(), data, splits, standalone=True) == []
+    found = make_generators(registry, installed(), data=data, splits=splits, backend="tensorflow", standalone=True)
     assert [(each.label, each.seed, each.spec.conditions) for each in found.values()] == [
         ("dcgan", 8901, ("class",)),
         ("unused", 8901, ()),
@@ -126,13 +126,13 @@ def test_plan_keeps_generators_that_were_trained_without_networks(tmp_path: Path
     data = images()
     registry = loaded(tmp_path, HEAD + GENERATED)
     trained = make_generators(
-        registry, installed(), data=data, splits=parts_of(data), backend="tensorflow", alone=True
+        registry, installed(), data=data, splits=parts_of(data), backend="tensorflow", standalone=True
     ).values()
     used, cells, _ = planned(registry, data)
     assert {each.key for each in merge_generators(used.values(), trained, cells)} == {each.key for each in trained}
     other = loaded(tmp_path, HEAD + GENERATED.replace("epochs: 3", "epochs: 4"))
     changed = make_generators(
-        other, installed(), data=data, splits=parts_of(data), backend="tensorflow", alone=True
+        other, installed(), data=data, splits=parts_of(data), backend="tensorflow", standalone=True
     ).values()
     merged = merge_generators(changed, trained, cells)
     assert {each.spec.generator.epochs for each in merged if each.label == "unused"} == {4}
