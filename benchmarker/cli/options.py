@@ -139,6 +139,9 @@ _OVERRIDES = (
     _data_option("-v", "--validation-size", type=click.IntRange(min=1), metavar="N",
                  help="Validation sources per class."),
     _data_option("-X", "--mnist", is_flag=True, help="Use MNIST instead of galaxies."),
+    # Of the radio framework's second starter; a registry has settings for both.
+    _data_option("--binary-threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), hidden=True),
+    _data_option("--early-stopping", type=int, hidden=True),
 )  # fmt: skip
 _POLICY = (
     jobs_option,

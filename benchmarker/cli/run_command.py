@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 DEFAULT_REGISTRY = Path("registries/quickstart.yaml")
 RESULTS = Path("results")
+LEGACY_FOLDER = "legacy"
+LEGACY_REPORT = "radio-framework"
+"""Report format with the files of the radio framework."""
 
 
 def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,6 +44,8 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("-m", "--model-path", type=PATH, metavar="FOLDER",
                      help="Also save weights in this folder; with -o, read them from it."),
         click.option("-o", "--only-test", is_flag=True, help="Test saved weights without training."),
+        click.option("--legacy-outputs", is_flag=True,
+                     help="Also write the radio framework's files to the folder `legacy` of the study."),
         policy_options,
         force_option,
         offline_option,
@@ -106,6 +111,7 @@ def run_registry(
     results_path: Path | None,
     model_path: Path | None,
     only_test: bool,
+    legacy_outputs: bool,
     force: bool,
     offline: bool,
     strict: bool,
@@ -116,7 +122,7 @@ def run_registry(
     ----------
     path : Path
         The registry, or the name of a shipped one.
-    overrides, policy, results_path, model_path, only_test, force, offline, strict
+    overrides, policy, results_path, model_path, only_test, legacy_outputs, force, offline, strict
         Values of the options.
     """
     from benchmarker.cli.progress import observer
@@ -145,6 +151,8 @@ def run_registry(
     except KeyboardInterrupt as error:
         echo("interrupted: finished cells are kept; run the same command again to resume the others", err=True)
         return exit_code(error)
+    if legacy_outputs and outcome.ok:
+        _write_legacy_files(results)
     _conclude(results, loaded, outcome)
     return 1 if outcome.failed or outcome.generators_failed else 0
 
@@ -158,6 +166,18 @@ def _refuse_broken(plugins: Plugins) -> None:
     if plugins.broken:
         lines = "\n".join(f"  {plugin.name} from {plugin.distribution}: {plugin.error}" for plugin in plugins.broken)
         raise PluginError(f"--strict refuses to run with broken plugins:\n{lines}\nTracebacks: benchmarker list -v")
+
+
+def _write_legacy_files(study: Path) -> None:
+    """Write the files of the radio framework, which a plugin knows, and say where they are."""
+    from benchmarker.cli.output import write_file
+    from benchmarker.cli.rendering import as_files, find_format, render
+    from benchmarker.results.study_results import open_results
+
+    files = as_files(render(open_results(study), LEGACY_REPORT), find_format(LEGACY_REPORT))
+    for name, content in files.items():
+        write_file(study / LEGACY_FOLDER / name, content, parents=True)
+    echo(f"{len(files)} files of the radio framework: {study / LEGACY_FOLDER}")
 
 
 def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> None:

@@ -113,7 +113,7 @@ class Dataset:
     shortcuts : mapping of str to str
         Options of the command line that set one of the dataset's `options`: ``{"manifest": "catalogue"}`` for
         ``-f/--manifest``, ``{"image_size": "size"}`` for ``-i/--image-size`` (which also crops the images of every
-        dataset).
+        dataset), ``{"mnist": "validation"}`` for the number of validation images of ``-X/--mnist``.
     default_for : tuple of str
         Cases in which the dataset is used although the user does not name it; only one installed dataset may claim
         each: ``"mnist"`` (``-X/--mnist``), ``"text-list"`` and ``"text-list-with-data"`` (a text list of the radio
@@ -289,7 +289,10 @@ KINDS: Mapping[str, type[Plugin]] = {
     "command": Command,
 }
 
-SHORTCUTS: Mapping[str, tuple[str, ...]] = {"dataset": ("manifest", "image_size"), "augmentation": ("rotation",)}
+SHORTCUTS: Mapping[str, tuple[str, ...]] = {
+    "dataset": ("manifest", "image_size", "mnist"),
+    "augmentation": ("rotation",),
+}
 """Options of the command line that may set an option of a plugin, by the kind of plugin."""
 
 ROLES: Mapping[str, tuple[str, ...]] = {

@@ -44,6 +44,11 @@ class Preparation(Settings):
     binary_threshold: Fraction | None = None
     """Set pixels above this fraction of the image's maximum to 1, others to 0; the radio framework offers 0.8."""
 
+    # Left out of specifications where it is not used, so that their keys stay what they were before it existed.
+    binary_others: Literal["zero", "keep"] = Field(default="zero", exclude_if=lambda value: value == "zero")
+    """With `binary_threshold`, what becomes of pixels below it: 0 (`zero`), or their value without the clip, as in the
+    radio framework (`keep`)."""
+
     crop: PositiveInt | None = None
     """Keep this many central pixels in height and width; skip smaller images."""
 

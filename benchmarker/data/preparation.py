@@ -23,7 +23,8 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
     2. ``clip_sigma`` = :math:`k`: pixels with :math:`x < \mu + k \sigma` are set to 0.
     3. Missing pixels, which are NaN or infinite, are set to 0 if the image was normalised or clipped, and otherwise to
        its minimum.
-    4. ``binary_threshold`` = :math:`f`: pixels with :math:`x > f \max x` are set to 1, all others to 0.
+    4. ``binary_threshold`` = :math:`f`: pixels with :math:`x > f \max x` are set to 1, all others to 0. With
+       ``binary_others: keep`` the others keep their value, and step 2 is left out.
     5. ``crop`` = :math:`n`: the central :math:`n \times n` pixels are kept. If the margin is odd, the larger part of it
        is cut off at the bottom and on the right.
     6. ``resize`` = :math:`n`: a square image is resampled to :math:`n \times n` pixels with a triangle filter, whose
@@ -67,7 +68,7 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
     References
     ----------
     Steps 1, 2 and 4 follow Becker et al. 2021, MNRAS 503, 1828 (2021MNRAS.503.1828B), doi:10.1093/mnras/stab325, with
-    k = 3 and optionally f = 0.8.
+    k = 3 and optionally f = 0.8; in their code step 4 replaces step 2 and keeps the other pixels.
 
     Examples
     --------
@@ -87,15 +88,19 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
     if preparation.normalise:
         pixels = (pixels - lowest) / (highest - lowest)
         lowest = 0.0
-    if preparation.clip_sigma is not None:
+    clip_sigma = preparation.clip_sigma
+    if preparation.binary_threshold is not None and preparation.binary_others == "keep":
+        clip_sigma = None
+    if clip_sigma is not None:
         known = pixels if missing is None else pixels[~missing]
-        pixels[pixels < known.mean() + preparation.clip_sigma * known.std()] = lowest = 0.0
+        pixels[pixels < known.mean() + clip_sigma * known.std()] = lowest = 0.0
     if missing is not None:
         pixels[missing] = lowest
-    if preparation.clip_sigma is not None:
-        _refuse_constant(pixels, f"no pixel is above mean + {preparation.clip_sigma:g} sigma")
+    if clip_sigma is not None:
+        _refuse_constant(pixels, f"no pixel is above mean + {clip_sigma:g} sigma")
     if preparation.binary_threshold is not None:
-        pixels = (pixels > preparation.binary_threshold * pixels.max()).astype(np.float64)
+        bright = pixels > preparation.binary_threshold * pixels.max()
+        pixels = np.where(bright, 1.0, pixels if preparation.binary_others == "keep" else 0.0)
     if preparation.crop is not None:
         pixels = _crop(pixels, preparation.crop)
         _refuse_constant(

@@ -23,10 +23,18 @@ OPTION_NAMES: Mapping[str, str] = {
     "train_size": "-t/--train-size",
     "validation_size": "-v/--validation-size",
     "mnist": "-X/--mnist",
+    "binary_threshold": "--binary-threshold",
+    "early_stopping": "--early-stopping",
 }
 """Names of the options in messages."""
 
 _FULL_TURN = 360
+
+# The radio framework's own numbers.
+_LEAST_IMPROVEMENT = 0.01
+_LEAST_IMPROVEMENT_MNIST = 0.001
+_VALIDATION_IMAGES_MNIST = 3_000
+_NEVER = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,10 @@ class Overrides:
         Sources of each class, or fractions.
     mnist : bool
         Whether to use the default dataset for ``-X``.
+    binary_threshold : float
+        Fraction of an image's maximum above which pixels become 1, as in the radio framework.
+    early_stopping : int
+        Epochs without an improvement of more than 0.01 after which training stops; -1 for never.
     """
 
     seeds: tuple[int, ...] = ()
@@ -59,6 +71,8 @@ class Overrides:
     train_size: int | float | None = None
     validation_size: int | float | None = None
     mnist: bool = False
+    binary_threshold: float | None = None
+    early_stopping: int | None = None
 
 
 @dataclass(slots=True)
@@ -116,22 +130,42 @@ def override(registry: Registry, overrides: Overrides, plugins: Plugins) -> Over
     result = Overridden(registry.model_dump(mode="json", exclude_unset=True), arms)
     if overrides.seeds:
         result.set("seeds", ("seeds",), list(overrides.seeds))
-    name = _mnist(result, plugins) if overrides.mnist else registry.dataset.name
+    name = _mnist(result, registry, plugins) if overrides.mnist else registry.dataset.name
     _override_dataset(result, name, overrides, plugins)
+    if overrides.early_stopping is not None:
+        _set_early_stopping(result, overrides.early_stopping)
     if overrides.rotation is not None and overrides.rotation not in {0, _FULL_TURN}:
         turned.set(overrides.rotation, result)
     return result
 
 
-def _mnist(result: Overridden, plugins: Plugins) -> str:
-    """Use the default dataset for ``-X``, without the preparation, split and options, which suit other images."""
+def _mnist(result: Overridden, registry: Registry, plugins: Plugins) -> str:
+    """Use the default dataset for ``-X``, without the preparation, split and options, which suit other images.
+
+    As in the radio framework, the first 3,000 training images validate, and the learning rate is lowered where the
+    validation loss improves by less than 0.001.
+    """
     try:
-        name = plugins.default_for("dataset", "mnist").name
+        dataset = plugins.default_for("dataset", "mnist")
     except (UnknownPluginError, PluginError) as error:
         result.refuse("mnist", str(error))
         return ""
-    result.set("mnist", ("dataset",), {"name": name})
-    return name
+    option = getattr(dataset, "shortcuts", {}).get("mnist")
+    options = {"options": {option: _VALIDATION_IMAGES_MNIST}} if option else {}
+    result.set("mnist", ("dataset",), {"name": dataset.name, **options})
+    if registry.training.plateau is not None:
+        result.set("mnist", ("training", "plateau", "minimum_delta"), _LEAST_IMPROVEMENT_MNIST)
+    return dataset.name
+
+
+def _set_early_stopping(result: Overridden, patience: int) -> None:
+    if patience == _NEVER:
+        result.set("early_stopping", ("training", "early_stopping"), None)
+    elif patience > 0:
+        settings = {"patience": patience, "minimum_delta": _LEAST_IMPROVEMENT}
+        result.set("early_stopping", ("training", "early_stopping"), settings)
+    else:
+        result.refuse("early_stopping", f"should be a number of epochs, or -1 for never. Received: {patience}")
 
 
 def _override_dataset(result: Overridden, name: str, overrides: Overrides, plugins: Plugins) -> None:
@@ -147,6 +181,9 @@ def _override_dataset(result: Overridden, name: str, overrides: Overrides, plugi
         result.set("image_size", ("dataset", "preparation", "crop"), overrides.image_size)
         if dataset is not None and (option := dataset.shortcuts.get("image_size")):
             result.set("image_size", ("dataset", "options", option), overrides.image_size)
+    if overrides.binary_threshold is not None:
+        result.set("binary_threshold", ("dataset", "preparation", "binary_threshold"), overrides.binary_threshold)
+        result.set("binary_threshold", ("dataset", "preparation", "binary_others"), "keep")
     sizes = (
         ("train_size", "train", overrides.train_size),
         ("validation_size", "validation", overrides.validation_size),

@@ -27,6 +27,7 @@ def benchmarker_register(registrar: Registrar) -> None:
             downloads=(MNIST,),
             options="benchmarker_mnist.digits:MnistOptions",
             default_for=("mnist",),
+            shortcuts={"mnist": "validation"},
             summary="70,000 handwritten digits of 28 x 28 pixels, with the published test part",
         )
     )

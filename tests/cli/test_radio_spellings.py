@@ -23,6 +23,20 @@ from benchmarker.cli.radio_spellings import translated
         ("--rotate 15 --val_size=100", "--rotation 15 --validation-size=100"),
         ("--data_manifest m.csv --results_path=a=b", "--manifest m.csv --results-path=a=b"),
         ("-a list.txt -d images -t 250", "-a list.txt -d images -t 250"),
+        ("--seed 8901 --architectures_file list.txt", "--seed 8901 --architectures list.txt"),
+        ("--data MNIST", "--mnist"),
+        ("--data=LRG_manifest", "--manifest LRG_manifest.csv"),
+        ("--data unLRG_manifest -t 80", "--manifest unLRG_manifest.csv -t 80"),
+        ("--data images/first", "--data images/first"),
+        ("--bin_thresh 0.7 --early_stopping=5", "--binary-threshold 0.7 --early-stopping=5"),
+        ("--bin_thresh True", "--binary-threshold 0.8"),
+        ("--bin_thresh=False --early_stopping -1", "--early-stopping -1"),
+        ("--test True", "--only-test"),
+        ("--test=False", ""),
+        ("--test=time", "--only-test --legacy-outputs"),
+        ("--test flops -s 1", "--only-test --legacy-outputs -s 1"),
+        ("--final True --img_rows 300 --img_cols 300", "--image-size 300"),
+        ("--final --img_cols=150", "--image-size 150"),
     ],
 )
 def test_options_of_the_radio_framework_are_translated(given: str, expected: str) -> None:
@@ -47,3 +61,5 @@ def test_both_commands_understand_them() -> None:
 def test_an_image_that_is_not_square_is_refused() -> None:
     with pytest.raises(click.BadParameter, match="images are square"):
         list(translated(["-i", "300,200"]))
+    with pytest.raises(click.BadParameter, match="images are square"):
+        list(translated(["--img_rows", "300", "--img_cols=200"]))

@@ -86,6 +86,16 @@ def test_binary_threshold_is_a_fraction_of_the_maximum() -> None:
     assert prepared[:, :, 0].tolist() == [[0.0, 0.0], [1.0, 1.0]]
 
 
+def test_binary_threshold_can_keep_the_other_pixels_unclipped_as_in_the_radio_framework() -> None:
+    image = np.array([[0.0, 7.9], [8.1, 10.0]])
+    asked = Preparation(clip_sigma=3, binary_threshold=0.8, binary_others="keep")
+    assert prepare_image(image, asked)[:, :, 0].tolist() == [[0.0, np.float32(0.79)], [1.0, 1.0]]
+
+
+def test_binary_others_leave_keys_of_other_preparations_as_they_are() -> None:
+    assert "binary_others" not in Preparation(binary_threshold=0.8).model_dump(mode="json")
+
+
 @pytest.mark.parametrize(("size", "first"), [(2, (1, 2)), (3, (1, 1)), (5, (0, 0))])
 def test_crop_is_central(size: int, first: tuple[int, int]) -> None:
     image = np.arange(30.0).reshape(5, 6)

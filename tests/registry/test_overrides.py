@@ -144,11 +144,33 @@ def test_rotation_that_no_arm_uses_or_that_is_out_of_range_is_refused() -> None:
 def test_mnist_replaces_the_dataset(folder: Path) -> None:
     dataset = load(REGISTRY, mnist=True, train_size=10).registry.dataset
     assert dataset.name == "mnist"
-    assert (dataset.path, dataset.preparation, dataset.options) == (None, None, {})
+    assert (dataset.path, dataset.preparation, dataset.options) == (None, None, {"validation": 3000})
     assert dataset.split is not None
     assert dataset.split.train == 10
     assert load(REGISTRY, mnist=True, data=folder).data_path == folder
     assert load(LIST, "list.txt", mnist=True).registry.dataset.name == "mnist"
+
+
+def test_mnist_lowers_the_rate_below_an_improvement_of_a_thousandth_as_in_the_radio_framework() -> None:
+    given, changed = (load(LIST, "list.txt", mnist=mnist).registry.training.plateau for mnist in (False, True))
+    assert given is not None
+    assert changed is not None
+    assert (given.minimum_delta, changed.minimum_delta) == (0.01, 0.001)
+
+
+def test_early_stopping_needs_an_improvement_of_a_hundredth_as_in_the_radio_framework() -> None:
+    stopping = load(LIST, "list.txt", early_stopping=7).registry.training.early_stopping
+    assert stopping is not None
+    assert (stopping.patience, stopping.minimum_delta) == (7, 0.01)
+    assert load(LIST, "list.txt", early_stopping=-1).registry.training.early_stopping is None
+    [problem] = problems(LIST, "list.txt", early_stopping=0)
+    assert says(problem, "--early-stopping", "Received: 0")
+
+
+def test_binary_threshold_replaces_the_clip_as_in_the_radio_framework() -> None:
+    preparation = load(LIST, "list.txt", binary_threshold=0.8).registry.dataset.preparation
+    assert preparation is not None
+    assert (preparation.binary_threshold, preparation.binary_others) == (0.8, "keep")
 
 
 def test_problems_of_several_options_are_reported_together() -> None:
