@@ -108,19 +108,19 @@ def _tables(network: str, runs: Sequence[CellRecord], classes: Sequence[str]) ->
     columns = dict(_SCORES)
     columns |= {f"{short}_{label}": f"{name}_{label}" for label in classes for short, name in _CLASS_SCORES.items()}
     for checkpoint, suffix in CHECKPOINTS.items():
-        rows = []
+        rows: list[list[object]] = []
         for cell in runs:
             found = cell.evaluations.get(checkpoint, {})
             spec = cell.spec.model
             rows.append(
                 [network, cell.seed, spec.learning_rate, spec.epochs, *(found.get(n) for n in columns.values())]
             )
-        head = [*_NAMES, *columns]
+        head: list[object] = [*_NAMES, *columns]
         stream = io.StringIO(newline="")
         csv.writer(stream, lineterminator="\n").writerows([table_cell(value) for value in row] for row in (head, *rows))
         yield f"{_safe(network)}{suffix}.csv", stream.getvalue()
-        lines = [f"{name}: {value}" for row in rows for name, value in (*zip(head, row, strict=True), ("", ""))]
-        yield f"{_safe(network)}{suffix}.txt", "\n".join(line.removeprefix(": ") for line in lines) + "\n"
+        texts = ["".join(f"{name}: {value}\n" for name, value in zip(head, row, strict=True)) for row in rows]
+        yield f"{_safe(network)}{suffix}.txt", "\n".join(texts)
 
 
 def _run_files(results: StudyResults, cell: CellRecord) -> Iterator[tuple[str, bytes]]:
