@@ -19,15 +19,8 @@ from benchmarker.results.trails import ABSENT, FINGERPRINT, Difference, first_di
 from benchmarker.study.layout import FAILED_SUFFIX, PLAN_FILE, RUNS_FOLDER, SPLITS_FOLDER
 from benchmarker.study.links import read_trail
 from benchmarker.study.locks import exclusive
-from benchmarker.study.plan import (
-    EarlierRegistry,
-    MergedStudy,
-    Plan,
-    PlannedCell,
-    PlannedGenerator,
-    earlier_registries,
-    read_plan,
-)
+from benchmarker.study.plan import EarlierRegistry, MergedStudy, Plan, PlannedCell, PlannedGenerator, read_plan
+from benchmarker.study.plan_growth import earlier_registries
 from benchmarker.study.runs import FinishedManifest
 from benchmarker.trail import TRAIL_FILE
 

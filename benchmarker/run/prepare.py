@@ -50,11 +50,9 @@ from benchmarker.study.plan import (
     PlannedGenerator,
     RegistryRecord,
     SourceRecord,
-    earlier_registries,
-    merge_cells,
-    merge_generators,
     read_plan,
 )
+from benchmarker.study.plan_growth import earlier_registries, merge_cells, merge_generators
 from benchmarker.study.recovery import DAMAGED_SUFFIX, recover_planned
 from benchmarker.training.build import check_size
 

@@ -16,7 +16,8 @@ from benchmarker.errors import RegistryError
 from benchmarker.paths import shipped_folder
 from benchmarker.registry import LoadedRegistry, load_registry
 from benchmarker.run.planning import check_generated, make_cells, make_generators
-from benchmarker.study.plan import PlannedCell, PlannedGenerator, merge_generators, read_plan
+from benchmarker.study.plan import PlannedCell, PlannedGenerator, read_plan
+from benchmarker.study.plan_growth import merge_generators
 from tests.study.material import write_plan
 
 HEAD = """\

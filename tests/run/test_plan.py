@@ -13,7 +13,8 @@ from benchmarker.discovery import installed
 from benchmarker.errors import StorageError
 from benchmarker.registry import load_registry
 from benchmarker.run.planning import make_cells
-from benchmarker.study.plan import PlannedCell, merge_cells, read_plan
+from benchmarker.study.plan import PlannedCell, read_plan
+from benchmarker.study.plan_growth import merge_cells
 from tests.registries import model
 from tests.study.material import write_plan
 
