@@ -89,6 +89,7 @@ from .results.study_results import StudyResults as StudyResults
 from .results.study_results import open_results as open_results
 from .results.tables import History as History
 from .results.tables import Predictions as Predictions
+from .statistics.comparing import adjusted_interval as adjusted_interval
 from .statistics.comparing import compare_pair as compare_pair
 from .statistics.comparing import corrected_table as corrected_table
 from .statistics.comparison import Comparison as Comparison
@@ -103,6 +104,8 @@ from .statistics.intervals import hierarchical_bootstrap as hierarchical_bootstr
 from .statistics.intervals import interquartile_mean as interquartile_mean
 from .statistics.intervals import t_interval as t_interval
 from .statistics.intervals import wilson_interval as wilson_interval
+from .statistics.mean_scores import MeanScore as MeanScore
+from .statistics.mean_scores import bounded_interval as bounded_interval
 from .statistics.multiple_testing import holm as holm
 from .statistics.network_results import NetworkResults as NetworkResults
 from .statistics.network_results import SeedResult as SeedResult
@@ -124,6 +127,8 @@ from .statistics.power import detection_power as detection_power
 from .statistics.power import plan_seeds as plan_seeds
 from .statistics.power import seeds_needed as seeds_needed
 from .statistics.power import smallest_detectable as smallest_detectable
+from .statistics.rank_ranges import RankRange as RankRange
+from .statistics.rank_ranges import rank_ranges as rank_ranges
 from .statistics.ranks import RankDiagram as RankDiagram
 from .statistics.ranks import RanksError as RanksError
 from .statistics.ranks import critical_difference as critical_difference

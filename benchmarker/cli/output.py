@@ -42,22 +42,29 @@ def on_terminal() -> bool:
 
 
 def console() -> Console:
-    """Return a rich console for the terminal."""
+    """Return a rich console as wide as the terminal."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    return Console(width=terminal_width(), highlight=False, markup=False, emoji=False)
 
 
-def plain_text(renderable: RenderableType) -> str:
+def terminal_width() -> int:
+    """Return the number of columns of the terminal, or of ``COLUMNS`` where that is positive."""
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def plain_text(renderable: RenderableType, width: int = PLAIN_WIDTH) -> str:
     """Return a rich renderable as text for a file: no escape codes, no trailing spaces, a fixed width."""
     import io
 
     from rich.console import Console
 
     stream = io.StringIO()
-    Console(
-        file=stream, width=PLAIN_WIDTH, force_terminal=False, color_system=None, highlight=False, emoji=False
-    ).print(renderable, markup=False)
+    Console(file=stream, width=width, force_terminal=False, color_system=None, highlight=False, emoji=False).print(
+        renderable, markup=False
+    )
     return "".join(f"{line.rstrip()}\n" for line in printable(stream.getvalue()).split("\n")[:-1])
 
 
@@ -68,7 +75,8 @@ def show(content: RenderableType) -> None:
     elif on_terminal():
         console().print(_Printable(content))
     else:
-        echo(plain_text(content), nl=False)
+        # A terminal that cannot redraw lines still has a width.
+        echo(plain_text(content, terminal_width() if sys.stdout.isatty() else PLAIN_WIDTH), nl=False)
 
 
 class _Printable:

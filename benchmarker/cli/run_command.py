@@ -17,7 +17,7 @@ from benchmarker.cli.options import (
     policy_options,
     results_option,
 )
-from benchmarker.cli.output import on_terminal, show
+from benchmarker.cli.output import show
 from benchmarker.cli.radio_spellings import RadioCommand
 from benchmarker.errors import PluginError
 from benchmarker.printing import echo
@@ -197,10 +197,5 @@ def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> N
         f"          benchmarker show {results}",
     ]
     summary = "\n".join(lines)
-    if on_terminal():
-        echo()
-        show(rendered)
-        echo(f"\n{summary}")
-    else:
-        echo(f"\n{summary}\n")
-        show(rendered)
+    echo(f"\n{summary}\n")
+    show(rendered)

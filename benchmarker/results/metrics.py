@@ -150,9 +150,10 @@ def flat_class_scores(
     """Return the scores of each class by their flat names, such as ``recall_FRI``."""
     found: dict[str, float] = {}
     for label, one in per_class.items():
-        found[f"precision_{label}"] = one.precision
-        found[f"recall_{label}"] = one.recall
-        found[f"f1_{label}"] = one.f1
+        if one.support:  # without a test image of the class there is no recall, and a precision of 0 says nothing
+            found[f"precision_{label}"] = one.precision
+            found[f"recall_{label}"] = one.recall
+            found[f"f1_{label}"] = one.f1
         found[f"support_{label}"] = one.support
     for label, paper in normalised.items():
         found[f"normalised_precision_{label}"] = paper.precision

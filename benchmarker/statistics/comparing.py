@@ -20,11 +20,11 @@ from benchmarker.statistics.comparison import (
 from benchmarker.statistics.intervals import mean, standard_deviation
 from benchmarker.statistics.multiple_testing import holm
 from benchmarker.statistics.network_results import NetworkResults
-from benchmarker.statistics.paired import MeanDifference
+from benchmarker.statistics.paired import MeanDifference, VarianceComponents
 from benchmarker.statistics.pairing import paired_difference
 from benchmarker.statistics.pooling import PooledVariance
 from benchmarker.statistics.power import expected, smallest_detectable
-from benchmarker.statistics.verdicts import PooledMcNemar, equivalence_p, pooled_mcnemar, verdict
+from benchmarker.statistics.verdicts import PooledMcNemar, Verdict, equivalence_p, pooled_mcnemar, verdict
 
 
 def compare_pair(
@@ -71,6 +71,7 @@ def compare_pair(
         degrees_of_freedom=estimate.components.seeds_degrees_of_freedom if estimate else None,
         low=estimate.low if estimate else None,
         high=estimate.high if estimate else None,
+        variance=estimate.components if estimate else None,
         p=estimate.p if estimate else None,
         margin=margin,
         p_equivalence=_equivalence(estimate, margin, paired.agreement) if estimate and margin is not None else None,
@@ -109,7 +110,80 @@ def corrected_table(
         for row, p, same in zip(rows, adjusted, equivalence, strict=True)
     ]
     tests = sum(row.p is not None for row in rows)
-    return ComparisonTable(name=name, title=title, caption=caption, rows=tuple(decided), tests=tests)
+    return ComparisonTable(
+        name=name,
+        title=title,
+        caption=caption,
+        rows=tuple(_with_adjusted_interval(row, tests, level) for row in decided),
+        tests=tests,
+    )
+
+
+def adjusted_interval(
+    difference: float,
+    variance: VarianceComponents,
+    verdict: Verdict,
+    *,
+    tests: int,
+    level: float = 0.95,
+    margin: float | None = None,
+) -> tuple[float, float]:
+    r"""Return the interval of one of several comparisons that holds for all of them together, and agrees with verdicts.
+
+    Parameters
+    ----------
+    difference : float
+        Mean difference, in the unit of the metric.
+    variance : VarianceComponents
+        Variance of the difference.
+    verdict : {"better", "worse", "equivalent", "undecided"}
+        Verdict after Holm's correction.
+    tests : int
+        Number of comparisons in the table.
+    level : float
+        Confidence level of all intervals of the table together.
+    margin : float, optional
+        Half the width of the region of practical equivalence.
+
+    Returns
+    -------
+    low, high : float
+        In the unit of the metric.
+
+    Notes
+    -----
+    Bonferroni's interval at the level :math:`1 - \alpha / m` of each of m comparisons covers all true differences with
+    a chance of at least :math:`1 - \alpha`. Holm's procedure decides a little more often, so the interval of a decided
+    row may still contain zero; it is then cut there, as by Strassburger and Bretz (2008). That of an equivalent row is
+    cut at the margin.
+
+    References
+    ----------
+    Strassburger and Bretz 2008, Stat. Med. 27, 4914, doi:10.1002/sim.3338.
+
+    Examples
+    --------
+    >>> variance = VarianceComponents(n=3, seeds=3.0, pooled_degrees_of_freedom=10.0)
+    >>> low, high = adjusted_interval(3.0, variance, "better", tests=10)
+    >>> round(low, 2), round(high, 2)
+    (0, 6.58)
+    """
+    half = variance.half_width((1 - level) / max(1, tests))
+    low, high = difference - half, difference + half
+    if verdict in {"better", "worse"}:
+        return (max(low, 0.0), high) if difference > 0 else (low, min(high, 0.0))
+    if verdict == "equivalent" and margin is not None:
+        return max(low, -margin), min(high, margin)
+    return low, high
+
+
+def _with_adjusted_interval(row: Comparison, tests: int, level: float) -> Comparison:
+    if row.difference is None or row.variance is None:
+        return row
+    low, high = adjusted_interval(
+        row.difference, row.variance, row.verdict, tests=tests, level=level, margin=row.margin
+    )
+    return replace(row, low_adjusted=low, high_adjusted=high)
 
 
 def _equivalence(estimate: MeanDifference, margin: float, agreement: float) -> float:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from benchmarker.statistics.paired import VarianceComponents
 from benchmarker.statistics.verdicts import SIGNS, PooledMcNemar, Verdict
 
 OVERALL = "overall"
-TableName = Literal["arms", "arms_per_class", "networks"]
+TableName = Literal["main_arms", "main_networks", "interactions", "arms", "arms_per_class", "networks"]
 Method = Literal[
     "pooled seeds and sources",
     "pooled seeds, overlapping splits",
@@ -96,7 +97,7 @@ class Comparison:
     first, second : Side
         The difference is the first's metric minus the second's; the second is the reference.
     scope : str
-        ``"overall"``, or the class (or target of a regression) that is compared.
+        ``"overall"``, ``"interaction"``, or the class (or target of a regression) that is compared.
     metric, unit : str
         Flat name of the metric (``"mean_per_class_accuracy"``, ``"recall"``), and unit of a difference: ``"pp"``
         (percentage points), the unit of a regression's target, or empty.
@@ -120,6 +121,10 @@ class Comparison:
         has its own split; ``"seeds alone"`` where predictions are unknown.
     standard_error, degrees_of_freedom, low, high : float or None
         Standard error of the mean difference, and its interval before any correction; None for fewer than two seeds.
+    variance : VarianceComponents or None
+        Where the uncertainty comes from; None for fewer than two seeds.
+    low_adjusted, high_adjusted : float or None
+        Interval that agrees with the verdict, after correction for all rows of the table: see `adjusted_interval`.
     p, p_adjusted : float or None
         Two-sided p of no difference, before and after Holm's correction over all rows of the table.
     margin : float or None
@@ -151,6 +156,9 @@ class Comparison:
     degrees_of_freedom: float | None = None
     low: float | None = None
     high: float | None = None
+    variance: VarianceComponents | None = None
+    low_adjusted: float | None = None
+    high_adjusted: float | None = None
     p: float | None = None
     p_adjusted: float | None = None
     margin: float | None = None
@@ -182,6 +190,8 @@ class Comparison:
             difference=None if self.difference is None else -self.difference,
             low=None if self.high is None else -self.high,
             high=None if self.low is None else -self.low,
+            low_adjusted=None if self.high_adjusted is None else -self.high_adjusted,
+            high_adjusted=None if self.low_adjusted is None else -self.low_adjusted,
             verdict=opposite.get(self.verdict, self.verdict),
             mcnemar=None
             if self.mcnemar is None
@@ -195,8 +205,9 @@ class ComparisonTable:
 
     Parameters
     ----------
-    name : {"arms", "arms_per_class", "networks"}
-        Arms against the reference arm, overall or for each class, or all pairs of networks within an arm.
+    name : {"main_arms", "main_networks", "interactions", "arms", "arms_per_class", "networks"}
+        Averages over networks or arms, and what deviates from them; arms against the reference arm, overall or for each
+        class; all pairs of networks within an arm.
     title, caption : str
         Heading, and one sentence below the table.
     rows : tuple of Comparison

@@ -9,7 +9,8 @@ variance of a difference of two runs, one of each network, is twice the pooled v
 with :math:`\sum_k \nu_k` degrees of freedom: 30 instead of 2 for fifteen networks and three seeds.
 
 Networks do not all depend on their seed alike. Plain pooling then calls an unstable network better or worse too often
-(in up to 16 % of tables at a nominal 5 %, see ``docs/explanation/statistics.md``). Three guards keep the error rate:
+(in up to 16 % of tables at a nominal 5 %, see ``docs/explanation/pooled-variance.md``). Three guards keep the error
+rate:
 
 - the variance of a difference of networks a and b is never below what the two show themselves,
   :math:`\max(2 \bar{s}^2, s_a^2 + s_b^2)`;
@@ -49,7 +50,7 @@ FEWEST_ROWS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedVariance:
-    """Variance of the difference of two runs over seeds.
+    """Variance over seeds: of one run, or of the difference of two.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class SeedVariance:
     degrees_of_freedom : float
         Degrees of freedom of the estimate.
     own : tuple of str
-        Rows of the pair that are judged by their own variance because it stands out.
+        Rows that are judged by their own variance because it stands out.
     """
 
     value: float
@@ -126,6 +127,20 @@ class PooledVariance:
         value = max(floor, sum(variance for variance, _ in sides))
         welch = sum(variance for variance, _ in sides) ** 2 / sum(v**2 / nu for v, nu in sides)
         return SeedVariance(value=value, degrees_of_freedom=min(freedom, welch), own=own)
+
+    def row(self, name: str) -> SeedVariance:
+        """Return the variance over seeds of one row, never below what the row shows itself.
+
+        Parameters
+        ----------
+        name : str
+            Name of a row.
+        """
+        pooled, own = self._pooled(self._variance), self._variance[name]
+        freedom = self._effective_freedom()
+        if name not in self._outstanding:
+            return SeedVariance(value=max(pooled, own), degrees_of_freedom=freedom)
+        return SeedVariance(value=max(pooled, own), degrees_of_freedom=min(freedom, self._freedom[name]), own=(name,))
 
     def _pooled(self, variances: Mapping[str, float]) -> float:
         total = sum(self._freedom[name] for name in variances)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,12 @@ from benchmarker.statistics.comparison import (
     ComparisonTable,
     TableName,
 )
+from benchmarker.statistics.main_effects import main_effect_tables
+from benchmarker.statistics.mean_scores import MeanScore, mean_scores
 from benchmarker.statistics.network_results import NetworkResults, read_network_results
 from benchmarker.statistics.pairing import pooled_variance
+from benchmarker.statistics.pooling import PooledVariance
+from benchmarker.statistics.rank_ranges import RankRange, rank_ranges
 from benchmarker.statistics.ratios import RatioResponse, ratio_responses
 from benchmarker.statistics.verdicts import DEFAULT_MARGIN
 
@@ -39,8 +44,9 @@ METHOD = (
     "the rows; it is never below what the two rows show themselves, and a row that varies much more than the others "
     "is judged by its own variance. Where every seed has its own split, the variance is multiplied by 1/S + "
     "n_test/n_train instead (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366). p is corrected by Holm (1979) "
-    "over all rows of a table; equivalent means inside the margin by two one-sided tests (Schuirmann 1987, "
-    "doi:10.1007/BF01068419)."
+    "over all rows of a table, and intervals are those of Bonferroni, cut at zero where Holm's procedure excludes it "
+    "(Strassburger and Bretz 2008, doi:10.1002/sim.3338); equivalent means inside the margin by two one-sided tests "
+    "(Schuirmann 1987, doi:10.1007/BF01068419)."
 )
 
 
@@ -63,7 +69,9 @@ class Comparisons:
     margin : float or None
         Half the width of the region of practical equivalence of the overall metric.
     tables : tuple of ComparisonTable
-        Tables with at least one row.
+        Tables with at least one row. Every pair of rows is in at most one of them, so it has one verdict.
+    means : tuple of MeanScore
+        Mean score of each row of the leaderboard, with an interval for new seeds and new sources.
     ratios : tuple of RatioResponse
         One for each network and generator with at least two ratios, of which 0 is one.
     caveats : tuple of str
@@ -81,6 +89,7 @@ class Comparisons:
     level: float
     margin: float | None
     tables: tuple[ComparisonTable, ...]
+    means: tuple[MeanScore, ...] = ()
     ratios: tuple[RatioResponse, ...] = ()
     caveats: tuple[str, ...] = ()
     method: str = METHOD
@@ -95,9 +104,41 @@ class Comparisons:
             for row in table.rows:
                 yield table, row
 
+    def mean(self, network: str, arm: str) -> MeanScore | None:
+        """Return the mean score of a row of the leaderboard, or None where no seed has finished."""
+        return next((each for each in self.means if (each.network, each.arm) == (network, arm)), None)
+
+    def pair(self, first: tuple[str, str], second: tuple[str, str]) -> Comparison | None:
+        """Return the comparison of two rows, first minus second, or None where the study does not compare them.
+
+        Parameters
+        ----------
+        first, second : (str, str)
+            Network and arm of each side.
+        """
+        for table, row in self.rows():
+            sides = ((row.first.network, row.first.arm), (row.second.network, row.second.arm))
+            if row.scope == OVERALL and table.name in {"arms", "networks"} and {*sides} == {first, second}:
+                return row if sides[0] == first else row.reversed
+        return None
+
+    def ranks(self, arm: str, networks: Sequence[str]) -> Mapping[str, RankRange]:
+        """Return the ranks that networks may have within an arm.
+
+        Parameters
+        ----------
+        arm : str
+            Name of the arm.
+        networks : sequence of str
+            Networks that are ranked.
+        """
+        table = self.table("networks")
+        return rank_ranges(networks, [] if table is None else [row for row in table.rows if row.first.arm == arm])
+
     def to_json(self) -> dict[str, Any]:
-        """Return everything as nested JSON values."""
-        return asdict(self)
+        """Return everything as nested JSON values; infinitely many degrees of freedom are null."""
+        found: dict[str, Any] = _finite(asdict(self))
+        return found
 
     def frame(self) -> pd.DataFrame:
         """Return every row of every table as a tidy table."""
@@ -153,10 +194,12 @@ def compare_study(
     if reference not in arms and len(arms) > 1:
         notes.append(f"The study has no arm {reference!r}, so arms are compared with {arms[0]!r}.")
         reference = arms[0]
+    pool = pooled_variance(rows, settings)
     tables = [
-        _arms(rows, settings, reference),
+        *main_effect_tables(rows, settings, reference),
+        _arms(rows, settings, reference, pool),
         _arms_per_class(rows, settings, reference),
-        _networks(rows, settings, arms),
+        _networks(rows, settings, arms, pool),
     ]
     found = tuple(table for table in tables if table.rows)
     overall = next((table for table in found if table.name == "arms"), None)
@@ -170,6 +213,7 @@ def compare_study(
         level=level,
         margin=settings.margin,
         tables=found,
+        means=mean_scores(rows, settings, pool),
         ratios=ratio_responses(rows, settings, reference, overall.rows if overall else ()),
         caveats=(*notes, *_table_caveats(found, level), *_environment_caveats(results)),
     )
@@ -204,9 +248,10 @@ def comparison_settings(
     )
 
 
-def _arms(rows: Sequence[NetworkResults], settings: ComparisonSettings, reference: str) -> ComparisonTable:
+def _arms(
+    rows: Sequence[NetworkResults], settings: ComparisonSettings, reference: str, pool: PooledVariance | None
+) -> ComparisonTable:
     label = metric_label(settings.metric).long
-    pool = pooled_variance(rows, settings)
     return corrected_table(
         "arms",
         f"Arms against {reference}",
@@ -234,9 +279,10 @@ def _arms_per_class(rows: Sequence[NetworkResults], settings: ComparisonSettings
     )
 
 
-def _networks(rows: Sequence[NetworkResults], settings: ComparisonSettings, arms: Sequence[str]) -> ComparisonTable:
+def _networks(
+    rows: Sequence[NetworkResults], settings: ComparisonSettings, arms: Sequence[str], pool: PooledVariance | None
+) -> ComparisonTable:
     label = metric_label(settings.metric).long
-    pool = pooled_variance(rows, settings)
     return corrected_table(
         "networks",
         "Networks within an arm",
@@ -280,10 +326,19 @@ def _environment_caveats(results: StudyResults) -> list[str]:
     return [f"The fingerprints differ: {len(known)} environments ({'; '.join(filter(None, known))})."]
 
 
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _flat(table: str, row: Comparison) -> dict[str, Any]:
     values = asdict(row)
     first, second, mcnemar = values.pop("first"), values.pop("second"), values.pop("mcnemar")
     values.pop("differences")
+    values.pop("variance")
     flat: dict[str, Any] = {"table": table}
     for name, side in (("first", first), ("second", second)):
         flat.update({f"{name}_{key}": value for key, value in side.items()})

@@ -8,6 +8,7 @@ FORMATS = (
     ("terminal", "terminal:render", ".txt", "a table as wide as the terminal; plain text into a file"),
     ("csv", "csv:render", ".csv", "one line for each model, arm and checkpoint, with every metric"),
     ("tidy", "csv:render_tidy", ".csv", "one line for each model, arm, checkpoint, seed and metric"),
+    ("comparisons", "csv:render_comparisons", ".csv", "one line for each comparison, with interval and verdict"),
     ("json", "json:render", ".json", "everything, with the value of each seed"),
     ("markdown", "markdown:render", ".md", "tables for a README or an issue"),
     ("html", "html:render", ".html", "one page with everything: works without a network, on a phone and in print"),

@@ -97,11 +97,12 @@ def test_lines_know_their_runs_and_intervals(study_folder: Path) -> None:
     for line in lines[:-1]:
         assert {run.seed for run in line.runs} == set(line.values)
         assert {run.arm for run in line.runs} == {line.arm}
-        values = list(line.values.values())
         assert line.estimate is not None
-        if np.ptp(values) > 0:
-            expected = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
-            assert line.estimate.ends == pytest.approx(expected)
+        assert line.estimate.covers_sources
+        low, high = line.estimate.ends
+        assert 0 < low < line.estimate.mean < high < 100
+        # Ten sources of each class alone leave this much open (Wilson 1927), whatever the seeds show.
+        assert high - low > 10
     low, high = domain_of(lines)
     assert low < min(value for line in lines for value in line.values.values()) < high
 

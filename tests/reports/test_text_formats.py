@@ -20,7 +20,7 @@ from benchmarker.discovery import installed, resolve
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
 
-FORMATS = ("csv", "json", "markdown", "terminal", "tidy")
+FORMATS = ("comparisons", "csv", "json", "markdown", "terminal", "tidy")
 SEEDS = (8901, 1826, 4915)
 
 
@@ -77,7 +77,7 @@ def test_terminal_fits_eighty_columns(results: StudyResults) -> None:
     assert "MPCA %" in table
     assert "3/3" in table
     assert "1/3*" in table
-    assert "FLOPs" not in table.partition("Best for its cost")[0]
+    assert "FLOPs" not in table
 
 
 def test_terminal_shows_more_columns_if_there_is_room(results: StudyResults) -> None:
@@ -108,28 +108,58 @@ def test_terminal_of_one_arm_has_no_arm_column(study: StudyFiles) -> None:
     assert " arm " not in render("terminal", open_results(study.folder))
 
 
-def test_terminal_of_one_arm_shows_the_leader_against_the_others(study: StudyFiles) -> None:
+@pytest.fixture
+def uneven(study: StudyFiles) -> StudyResults:
+    """Three networks that differ clearly, one of which lacks a seed."""
     for number, (model, accuracy) in enumerate((("mcrgnet", 80.0), ("convxpress", 93.0), ("fr_deep", 85.0))):
         for seed in SEEDS if model != "fr_deep" else SEEDS[:2]:
             lucky = accuracy + seed / 1e4 * (1 + number)
             study.finish(study.cell(model, seed), lucky, costs={"flops": 10.0 ** (9 - number)})
     study.cell("fr_deep", SEEDS[2])
-    results = open_results(study.folder)
-    lines = on_terminal(results, 80)
+    return open_results(study.folder)
+
+
+def test_terminal_says_the_message_first_and_ends_with_the_leaderboard(uneven: StudyResults) -> None:
+    lines = [line.rstrip() for line in on_terminal(uneven, 80)]
     assert max(map(len, lines)) <= 80
-    text = "\n".join(lines)
-    assert "Networks within an arm: the leader against the others" in text
-    rows = [line.split()[:2] for line in text.partition("Networks within")[2].splitlines() if "convxpress " in line]
-    assert rows[:2] == [["convxpress", "mcrgnet"], ["convxpress", "fr_deep"]]
-    assert "convxpress - fr_deep: 2 of 3 seeds finished" in " ".join(text.split())
-    front = text.partition("Best for its cost")[2]
-    assert "100 M +" in front.partition("convxpress")[2].splitlines()[0]
-    assert "mcrgnet" not in front.partition("+: on the Pareto front")[0]
-    markdown = render("markdown", results)
+    first = " ".join(lines[3:7])
+    assert "convxpress leads with a mean per-class accuracy of 94.0 %" in first
+    assert "significantly better than mcrgnet, but it cannot be told from fr_deep yet" in first
+    assert [line.split()[1] for line in lines[-3:]] == ["convxpress", "mcrgnet", "fr_deep"]
+
+
+def test_terminal_shows_nothing_that_does_not_apply(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 1), 90.0)
+    study.finish(study.cell("mcrgnet", 1), 80.0)
+    text = render("terminal", open_results(study.folder))
+    for part in ("0 pairs", "0 comparisons", "interval", "Published", "failed"):
+        assert part not in text
+    assert "One seed is too few" in text
+
+
+@pytest.mark.parametrize("width", [24, 40])
+def test_terminal_keeps_scores_seeds_and_names_on_narrow_screens(width: int, uneven: StudyResults) -> None:
+    lines = on_terminal(uneven, width)
+    table = "\n".join(lines[-8:])
+    assert max(len(line.rstrip()) for line in lines) <= width
+    for part in ("94.0 ± 0.7", "86.6 ± 1.5", "2/3*", "convxpress", "fr_deep"):
+        assert part in table
+
+
+def test_markdown_compares_networks_and_costs(uneven: StudyResults) -> None:
+    markdown = render("markdown", uneven)
     assert "| mcrgnet | convxpress | -13.5 |" in markdown
-    pairs = json.loads(render("json", results))
-    assert [line["model"] for line in pairs["pareto"]] == ["convxpress", "fr_deep"]
+    assert "convxpress - fr_deep: 2 of 3 seeds finished" in markdown
+    pairs = json.loads(render("json", uneven))
+    assert [line["model"] for line in pairs["pareto"]] == ["convxpress"]  # the others are worse or not ranked
     assert len(pairs["comparisons"]["tables"][0]["rows"]) == 3
+
+
+def test_every_comparison_is_a_line_of_csv(uneven: StudyResults) -> None:
+    rows = list(csv.DictReader(io.StringIO(render("comparisons", uneven))))
+    assert {row["table"] for row in rows} == {"networks"}
+    assert (rows[0]["first_network"], rows[0]["second_network"], len(rows)) == ("mcrgnet", "convxpress", 3)
+    assert float(rows[0]["low_adjusted"]) < float(rows[0]["difference"]) < float(rows[0]["high_adjusted"]) < 0
 
 
 def test_comparisons_across_environments_have_a_caveat(study: StudyFiles) -> None:
@@ -180,8 +210,9 @@ def test_markdown_escapes_what_would_break_the_table(results: StudyResults) -> N
     text = render("markdown", results)
     assert "the loss \\| of epoch 3" in text
     tables = [[line for line in part.splitlines() if line.startswith("|")] for part in text.split("\n###")]
-    # The leaderboard, the arms against `real`, pairs of networks (three in `real`, one in the other arm), the front.
-    assert [len(table) for table in tables] == [2 + 5, 2 + 2, 2 + 4, 2 + 2]
+    # The leaderboard, averages over networks and over arms, the arms against `real`, pairs of networks (three in
+    # `real`, one in the other arm), the front.
+    assert [len(table) for table in tables] == [2 + 5, 2 + 1, 2 + 1, 2 + 2, 2 + 4, 2 + 2]
     assert all(len({line.replace("\\|", "").count("|") for line in table}) == 1 for table in tables)
 
 

@@ -42,7 +42,7 @@ def test_arms_and_networks_are_compared_with_verdicts(study: StudyFiles) -> None
     assert [line.scope for line in classes.rows] == CLASSES * 2
     assert np.mean([number(line.difference) for line in classes.rows[:4]]) == pytest.approx(row.difference)
     assert (arms.tests, classes.tests, networks.tests) == (2, 8, 2)
-    assert len(found.frame()) == 12
+    assert len(found.frame()) == 12 + 3  # with the two main effects and their interaction
     assert json.loads(json.dumps(found.to_json()))["metric"] == "mean_per_class_accuracy"
 
 

@@ -13,7 +13,7 @@ from benchmarker_reports.commands.writing import table
 from benchmarker_reports.content.values import signed_as, written_p
 
 if TYPE_CHECKING:
-    from benchmarker import Comparison, ComparisonTable, NetworkResults, SeedResult
+    from benchmarker import Comparison, NetworkResults, SeedResult
     from benchmarker_reports.commands.selection import Selection
 
 _LONGEST = 60
@@ -46,7 +46,8 @@ def command(
     """Compare two studies, networks or runs: their configuration and environment first, then their results.
 
     A and B are each STUDY, STUDY:network, STUDY:network/arm or STUDY:network/arm/seed; commas separate several
-    networks. Results are paired by seed and by test source. Differences are A minus B.
+    networks. Results are paired by seed and by test source. Differences are A minus B. A pair that the reports of the
+    study compare has the interval and the verdict of the reports; other pairs are corrected for their own number.
 
     Three or more studies, or two with --ranks, must use different datasets. The networks that all of them have are
     ranked over datasets, with the critical difference of their mean ranks. Seeds never take the place of datasets.
@@ -81,7 +82,7 @@ def described(first: Selection, second: Selection) -> str:
     first, second : Selection
         Sides A and B.
     """
-    from benchmarker import ConfigurationError, compare_pair, corrected_table
+    from benchmarker import ConfigurationError
     from benchmarker_reports.commands.selection import pairs
 
     if first.settings.metric != second.settings.metric:
@@ -95,10 +96,23 @@ def described(first: Selection, second: Selection) -> str:
     lines += _differences("Configuration", *([one.spec.to_json() for one in side if one.spec] for side in sides))
     prints = ([one.fingerprint.to_json() for one in side if one.fingerprint] for side in sides)
     lines += _differences("Environment", *prints)
-    found = corrected_table(
-        "networks", "", "", (compare_pair(one, other, first.settings) for one, other in paired), first.settings.level
+    return "\n".join([*lines, *_results(_compared(paired, first, second), first, second)])
+
+
+def _compared(
+    paired: Sequence[tuple[NetworkResults, NetworkResults]], first: Selection, second: Selection
+) -> list[Comparison]:
+    """Return the comparisons: those of the study's reports where these have them, others corrected on their own."""
+    from benchmarker import compare_pair, corrected_table
+    from benchmarker_reports.commands.selection import reported
+
+    known = reported(paired, first, second)
+    others = [pair for pair, row in zip(paired, known, strict=True) if row is None]
+    own = corrected_table(
+        "networks", "", "", (compare_pair(one, other, first.settings) for one, other in others), first.settings.level
     )
-    return "\n".join([*lines, *_results(found, first, second)])
+    rest = iter(own.rows)
+    return [next(rest) if row is None else row for row in known]
 
 
 def _seeds(paired: Sequence[tuple[NetworkResults, NetworkResults]]) -> list[list[SeedResult]]:
@@ -137,18 +151,18 @@ def _shortened(values: Sequence[str]) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-def _results(found: ComparisonTable, first: Selection, second: Selection) -> list[str]:
+def _results(rows: Sequence[Comparison], first: Selection, second: Selection) -> list[str]:
     settings = first.settings
     unit = settings.unit and f" [{settings.unit}]"
-    if not found.rows:
+    if not rows:
         return ["Results: A and B have no network and arm in common. Select one of each as STUDY:network/arm."]
     lines = [f"Results: {settings.metric}{unit}, A minus B, paired by seed"]
     head = ("A - B", "A", "B", "n", "difference", f"{settings.level:.0%} interval", "p (Holm)", "verdict for A")
-    lines.append(table(head, [_line(row, settings.metric) for row in found.rows]))
-    for row in found.rows:
+    lines.append(table(head, [_line(row, settings.metric) for row in rows]))
+    for row in rows:
         lines += [f"{row.first.label}: {sentence}" for sentence in row.caveats]
-    lines += _single_runs(found.rows)
-    unmatched = [row for side in (first, second) for row in side.rows if not _shown(row, found.rows)]
+    lines += _single_runs(rows)
+    unmatched = [row for side in (first, second) for row in side.rows if not _shown(row, rows)]
     if unmatched:
         names = list(dict.fromkeys(row.label for row in unmatched))
         lines.append(f"Not compared, because only one side has them: {', '.join(names)}")
@@ -162,7 +176,9 @@ def _shown(row: NetworkResults, rows: Sequence[Comparison]) -> bool:
 def _line(row: Comparison, metric: str) -> tuple[str, ...]:
     same = row.first.label == row.second.label
     interval = (
-        "-" if row.low is None or row.high is None else f"{signed_as(metric, row.low)} .. {signed_as(metric, row.high)}"
+        "-"
+        if row.low_adjusted is None or row.high_adjusted is None
+        else f"{signed_as(metric, row.low_adjusted)} .. {signed_as(metric, row.high_adjusted)}"
     )
     return (
         row.first.label if same else f"{row.first.label} - {row.second.label}",

@@ -17,7 +17,7 @@ from benchmarker import (
 )
 
 if TYPE_CHECKING:
-    from benchmarker import ComparisonSettings, StudyResults
+    from benchmarker import Comparison, ComparisonSettings, StudyResults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,8 @@ class Selection:
         Primary metric of the study, with level and margin.
     rows : tuple of NetworkResults
         Results selected, in the order of the plan.
+    checkpoint : {"best", "final"}
+        Weights that made the predictions.
     """
 
     text: str
@@ -44,6 +46,7 @@ class Selection:
     parts: int
     settings: ComparisonSettings
     rows: tuple[NetworkResults, ...]
+    checkpoint: str = "best"
 
     def names_one_network(self) -> bool:
         """Whether the selector names a single network, which may be compared with another one."""
@@ -71,7 +74,9 @@ def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selec
     parts = 0
     if selector:
         rows, parts = _selected(rows, selector, text)
-    return Selection(text=text, results=results, parts=parts, settings=settings, rows=tuple(rows))
+    return Selection(
+        text=text, results=results, parts=parts, settings=settings, rows=tuple(rows), checkpoint=checkpoint
+    )
 
 
 def _selected(rows: Sequence[NetworkResults], selector: str, text: str) -> tuple[list[NetworkResults], int]:
@@ -114,3 +119,26 @@ def pairs(first: Selection, second: Selection) -> list[tuple[NetworkResults, Net
         for other in second.rows
         if (not same_network or one.network == other.network) and (not same_arm or one.arm == other.arm)
     ]
+
+
+def reported(
+    paired: Sequence[tuple[NetworkResults, NetworkResults]], first: Selection, second: Selection
+) -> list[Comparison | None]:
+    """Return the comparisons that reports of the study show, with None for each pair that they do not compare.
+
+    A pair has one verdict, wherever it is shown, so that nobody can choose the table in which it is significant.
+
+    Parameters
+    ----------
+    paired : sequence of (NetworkResults, NetworkResults)
+        Rows to compare.
+    first, second : Selection
+        Sides A and B.
+    """
+    from benchmarker import compare_study
+
+    whole = max(first.parts, second.parts) < 3 and first.results.folder.resolve() == second.results.folder.resolve()
+    if not whole or not paired:
+        return [None] * len(paired)
+    study = compare_study(first.results, checkpoint=first.checkpoint, level=first.settings.level)
+    return [study.pair((one.network, one.arm), (other.network, other.arm)) for one, other in paired]

@@ -29,6 +29,7 @@ class ComparisonLine:
     difference, p : Value
         Mean difference with its unit, and p after correction.
     interval : str
+        Interval that holds for all lines of the table together.
     estimate : Estimate or None
         Difference and interval, for formats that draw them; None without a shared seed.
     """
@@ -172,7 +173,9 @@ def _line(row: Comparison, *, arms: bool) -> ComparisonLine:
         difference=Value(
             text="-" if row.difference is None else f"{signed(row.difference)}{unit}", sort=row.difference
         ),
-        interval="-" if row.low is None or row.high is None else f"{signed(row.low)} to {signed(row.high)}",
+        interval="-"
+        if row.low_adjusted is None or row.high_adjusted is None
+        else f"{signed(row.low_adjusted)} to {signed(row.high_adjusted)}",
         p=Value(text=written_p(row.p_adjusted), sort=row.p_adjusted),
         estimate=Estimate.of_difference(row),
     )
@@ -181,7 +184,12 @@ def _line(row: Comparison, *, arms: bool) -> ComparisonLine:
 def _reach(rows: Sequence[Comparison]) -> float:
     """Return a round number that holds all means, and all intervals unless they would dwarf the means."""
     means = [abs(row.difference) for row in rows if row.difference is not None]
-    ends = [abs(end) for row in rows for end in (row.low, row.high) if end is not None and math.isfinite(end)]
+    ends = [
+        abs(end)
+        for row in rows
+        for end in (row.low_adjusted, row.high_adjusted)
+        if end is not None and math.isfinite(end)
+    ]
     margins = [row.margin for row in rows if row.margin is not None]
     largest = max(means, default=1.0)
     wide = min(max(ends, default=largest), 4 * max(largest, *margins, 1e-9))

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from benchmarker import Leaderboard, metric_label
 from benchmarker_reports.content.leaderboard import Line, metric_title
 
+TIMING_NOISE = 0.02
+"""Relative difference between two timings of the same network that a quiet machine shows; seeds may show more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParetoLine:
@@ -67,20 +70,20 @@ def pareto_lines(board: Leaderboard, lines: Sequence[Line]) -> tuple[ParetoLine,
     Returns
     -------
     tuple of ParetoLine
-        In the order of the board; empty where fewer than two lines have results, or the board is sorted by a cost.
+        Ranked lines in the order of the board; empty where fewer than two are ranked, or the board is sorted by a cost.
     """
     from benchmarker import PARETO_COSTS, pareto_front
 
-    measured = [line for line in lines if board.sort in line.first.metrics]
+    measured = [line for line in lines if board.sort in line.first.metrics and line.first.rank is not None]
     if len(measured) < 2:
         return ()
     found: dict[int, list[str]] = {}
     for name, more_is_better in PARETO_COSTS.items():
         # A cost that was not measured is NaN, which is never on a front.
         table = [[line.first.metrics[board.sort].mean, _cost(line, name)] for line in measured]
-        for place, on_front in enumerate(
-            pareto_front(table, higher_is_better=[board.higher_is_better, more_is_better])
-        ):
+        noise = [[0.0, _noise(line, name)] for line in measured]
+        front = pareto_front(table, higher_is_better=[board.higher_is_better, more_is_better], noise=noise)
+        for place, on_front in enumerate(front):
             if on_front:
                 found.setdefault(place, []).append(name)
     return tuple(ParetoLine(line=measured[place], costs=tuple(found[place])) for place in sorted(found))
@@ -97,7 +100,11 @@ def cost_charts(board: Leaderboard, lines: Sequence[Line]) -> tuple[CostChart, .
         if not shown:
             continue
         table = [(_cost(line, name), line.summary.mean if line.summary else math.nan) for line in shown]
-        front = pareto_front(table, higher_is_better=[more_is_better, board.higher_is_better]).tolist()
+        ranked = [line.first.rank is not None for line in shown]
+        candidates = [row if known else (math.nan, math.nan) for row, known in zip(table, ranked, strict=True)]
+        noise = [(_noise(line, name), 0.0) for line in shown]
+        directions = [more_is_better, board.higher_is_better]
+        front = pareto_front(candidates, higher_is_better=directions, noise=noise).tolist()
         points = tuple(
             CostPoint(
                 label=line.name if several_arms else line.label,
@@ -119,6 +126,14 @@ def cost_charts(board: Leaderboard, lines: Sequence[Line]) -> tuple[CostChart, .
             )
         )
     return tuple(charts)
+
+
+def _noise(line: Line, name: str) -> float:
+    """Return how far apart two measurements of a cost may be by chance: 0 for counts, which are exact."""
+    summary = line.first.costs.get(name)
+    if summary is None or not name.endswith("per_second"):
+        return 0.0
+    return max(summary.standard_deviation or 0.0, TIMING_NOISE * summary.mean)
 
 
 def _cost(line: Line, name: str) -> float:

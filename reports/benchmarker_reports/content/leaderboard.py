@@ -22,7 +22,7 @@ from benchmarker_reports.content.values import (
 )
 
 if TYPE_CHECKING:
-    from benchmarker import Interval
+    from benchmarker import Comparisons, Interval, MeanScore, RankRange
 
 _COSTS = {"parameters": 3, "inference_images_per_second": 4, "flops": 5}
 """Costs that tables show, and how early each leaves a narrow one."""
@@ -40,6 +40,9 @@ class Line:
         The metric that the table is sorted by, over seeds; None without a finished seed.
     estimate : Estimate or None
         Mean and interval of that metric.
+    ranks : RankRange or None
+        Ranks that the line may have among the ranked networks of its arm; None where it is not ranked or was not
+        compared.
     runs : tuple of CellRecord
         Finished runs, in the order of their seeds.
     """
@@ -47,6 +50,7 @@ class Line:
     rows: Mapping[str, LeaderboardRow]
     summary: Summary | None
     estimate: Estimate | None
+    ranks: RankRange | None = None
     runs: tuple[CellRecord, ...] = ()
 
     @property
@@ -71,8 +75,8 @@ class Line:
 
     @property
     def number(self) -> str:
-        """The rank, or a dash."""
-        return "-" if self.first.rank is None else str(self.first.rank)
+        """The rank or its range, or a dash."""
+        return "-" if self.first.rank is None else str(self.ranks or self.first.rank)
 
     @property
     def seeds(self) -> str:
@@ -138,7 +142,9 @@ class Averages:
     bca: Interval | None
 
 
-def build_lines(results: StudyResults, board: Leaderboard, confidence: float) -> tuple[Line, ...]:
+def build_lines(
+    results: StudyResults, board: Leaderboard, confidence: float, compared: Comparisons | None = None
+) -> tuple[Line, ...]:
     """Join the rows of each network and arm at all checkpoints, in the order of the first checkpoint.
 
     Parameters
@@ -148,30 +154,58 @@ def build_lines(results: StudyResults, board: Leaderboard, confidence: float) ->
     board : Leaderboard
     confidence : float
         Level of the intervals, between 0 and 1.
+    compared : Comparisons, optional
+        Comparisons of the study, which tell which ranks a line may have, and how well its mean is known. Without them,
+        intervals cover other seeds alone.
     """
     joined: dict[tuple[str, ...], dict[str, LeaderboardRow]] = {}
     for row in board.rows:
         key = (row.label, row.model, row.arm, row.variant, row.environment, row.backend, row.precision)
         joined.setdefault(key, {})[row.checkpoint] = row
+    same = compared is not None and compared.metric == board.sort
+    ranks = _ranks([next(iter(rows.values())) for rows in joined.values()], compared) if compared and same else {}
     lines = []
     for rows in joined.values():
         first = next(iter(rows.values()))
         summary = first.summary(board.sort)
+        known = compared.mean(first.label, first.arm) if compared and same else None
         lines.append(
             Line(
                 rows=rows,
                 summary=summary,
-                estimate=t_estimate(summary, confidence),
+                estimate=_estimate(summary, known, confidence),
+                ranks=ranks.get((first.label, first.arm)),
                 runs=results.cells_of(first),
             )
         )
     return tuple(lines)
 
 
-def columns(board: Leaderboard) -> tuple[Column, ...]:
-    """Return the columns of the leaderboard, the most important ones first."""
+def _estimate(summary: Summary | None, known: MeanScore | None, confidence: float) -> Estimate | None:
+    if summary is not None and known is not None and known.covers_sources:
+        return Estimate(mean=summary.mean, low=known.low, high=known.high, covers_sources=True)
+    return t_estimate(summary, confidence)
+
+
+def _ranks(rows: Sequence[LeaderboardRow], compared: Comparisons) -> Mapping[tuple[str, str], RankRange]:
+    found: dict[tuple[str, str], RankRange] = {}
+    for arm in dict.fromkeys(row.arm for row in rows):
+        names = [row.label for row in rows if row.arm == arm and row.rank is not None]
+        found |= {(name, arm): ranks for name, ranks in compared.ranks(arm, names).items()}
+    return found
+
+
+def columns(board: Leaderboard, *, in_arm: bool = False) -> tuple[Column, ...]:
+    """Return the columns of the leaderboard, the most important ones first.
+
+    Parameters
+    ----------
+    board : Leaderboard
+    in_arm : bool
+        Whether ranks are those among the networks of an arm.
+    """
     found = [
-        Column(name="rank", title="#", cell=_rank),
+        Column(name="rank", title="in arm" if in_arm else "#", cell=_rank),
         Column(name="model", title="model", cell=lambda line: Value(text=line.label), numeric=False),
     ]
     if {row.arm for row in board.rows} - {"real"}:
@@ -179,7 +213,10 @@ def columns(board: Leaderboard) -> tuple[Column, ...]:
     first = board.checkpoints[0] if board.checkpoints else ""
     if board.sort != board.primary and any(board.sort in row.metrics for row in board.rows):
         found.append(_metric(board, board.sort, first))
-    found.extend(_metric(board, board.primary, checkpoint) for checkpoint in board.checkpoints)
+    found.extend(
+        _metric(board, board.primary, checkpoint, drop=0 if checkpoint == first else 1)
+        for checkpoint in board.checkpoints
+    )
     found.extend(
         _metric(board, name, first, drop=2)
         for name in board.headline_metrics
@@ -209,14 +246,26 @@ def metric_title(board: Leaderboard, metric: str) -> str:
     return metric_label(metric).short + (f" [{unit}]" if unit else "")
 
 
-def footnotes(board: Leaderboard) -> tuple[str, ...]:
-    """Return what the signs in the table mean; only those that it has."""
+def footnotes(board: Leaderboard, lines: Sequence[Line] = (), *, in_arm: bool = False) -> tuple[str, ...]:
+    """Return what the signs in the table mean; only those that it has.
+
+    Parameters
+    ----------
+    board : Leaderboard
+    lines : sequence of Line
+        Lines of the board.
+    in_arm : bool
+        Whether ranks are those among the networks of an arm.
+    """
     shown = "; ".join(f"{name}: {CHECKPOINTS[name]}" for name in board.checkpoints if name in CHECKPOINTS)
     at = f" ({board.checkpoints[0]})" if len(board.checkpoints) > 1 else ""
     notes = [
         f"Mean ± sample standard deviation over seeds. {sentence(shown)}.",
         f"Sorted by {metric_label(board.sort).long}{at}.",
     ]
+    if any(line.ranks is not None and line.ranks.first < line.ranks.last for line in lines):
+        what = "In arm: ranks among the networks of the arm" if in_arm else "#: ranks"
+        notes.append(f"{what}; a range where networks are not told apart.")
     if any(not row.complete for row in board.rows):
         ranked = any(row.rank is not None and not row.complete for row in board.rows)
         notes.append(

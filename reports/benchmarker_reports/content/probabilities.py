@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarker import Predictions, StudyResults
+from benchmarker import CellRecord, Predictions, StudyResults
 from benchmarker_reports.content.charts import Floats, Panel, Series
 from benchmarker_reports.content.curves import (
     area_under_roc,
@@ -24,6 +25,9 @@ from benchmarker_reports.content.readable import predictions_of
 MOST_CLASSES = 24
 """Classes whose curves are drawn; scores are means over all classes."""
 
+CALIBRATION_NAMES = ("area_under_roc", "average_precision", "expected_calibration_error", "brier_score")
+"""Flat names of the scores of probabilities."""
+
 GRID: Floats = np.linspace(0.0, 1.0, 41)
 """Points at which the curves of several seeds are averaged."""
 
@@ -37,6 +41,11 @@ class Calibration:
     average_precision: float
     calibration_error: float
     brier: float
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return the scores by flat name; None for one that cannot be computed, as of a single class."""
+        known = zip(CALIBRATION_NAMES, self.scores, strict=True)
+        return {name: value if math.isfinite(value) else None for name, value in known}
 
     @property
     def scores(self) -> tuple[float, float, float, float]:
@@ -104,6 +113,24 @@ def probabilities(results: StudyResults, lines: Sequence[Line], checkpoint: str)
         reliability=_reliability_panel(known),
         calibration=tuple(_calibration(each.line, each.runs) for each in known),
     )
+
+
+def calibration(results: StudyResults, runs: Sequence[CellRecord], line: Line, checkpoint: str) -> Calibration | None:
+    """Return the scores of a line's probabilities, or None where it has no predictions.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study that has the predictions.
+    runs : sequence of CellRecord
+        Finished runs of the line.
+    line : Line
+    checkpoint : {"best", "final"}
+    """
+    if not results.classes:
+        return None
+    found = [each for run in runs if (each := predictions_of(results, run, checkpoint)) is not None]
+    return _calibration(line, found) if found else None
 
 
 def _roc_panel(title: str, known: Sequence[_Predicted], number: int) -> Panel:

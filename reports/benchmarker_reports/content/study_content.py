@@ -11,7 +11,7 @@ from benchmarker_reports.content.leaderboard import Column, Line, build_lines, c
 from benchmarker_reports.content.values import CHECKPOINTS, counted, written_level
 
 if TYPE_CHECKING:
-    from benchmarker import Comparisons, Leaderboard
+    from benchmarker import Comparisons, Leaderboard, LeaderboardRow
     from benchmarker_reports.content.charts import Panel
     from benchmarker_reports.content.classes import ClassScores, Confusion
     from benchmarker_reports.content.comparisons import ComparisonSection, RatioChart
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from benchmarker_reports.content.examples import Examples
     from benchmarker_reports.content.generators import GeneratorTraining, Quality
     from benchmarker_reports.content.leaderboard import Averages
-    from benchmarker_reports.content.probabilities import Probabilities
+    from benchmarker_reports.content.probabilities import Calibration, Probabilities
     from benchmarker_reports.content.reproduction import Reproduction
     from benchmarker_reports.published.comparison import PublishedComparison
 
@@ -60,7 +60,14 @@ class StudyContent:
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """Lines of the leaderboard."""
-        return build_lines(self.results, self.board, self.options.confidence)
+        return build_lines(self.results, self.board, self.options.confidence, self.comparisons)
+
+    @cached_property
+    def messages(self) -> tuple[str, ...]:
+        """What the study says, in sentences."""
+        from benchmarker_reports.content.message import messages
+
+        return messages(self)
 
     @cached_property
     def ensembles(self) -> tuple[EnsembleLine, ...]:
@@ -84,7 +91,12 @@ class StudyContent:
     @cached_property
     def columns(self) -> tuple[Column, ...]:
         """Columns of the leaderboard as a table of text shows it."""
-        return columns(self.board)
+        return columns(self.board, in_arm=self.ranks_in_arm)
+
+    @property
+    def ranks_in_arm(self) -> bool:
+        """Whether ranks are those among the networks of an arm, because only these are compared with each other."""
+        return self.several_arms and any(line.ranks is not None for line in self.lines)
 
     @cached_property
     def page_columns(self) -> tuple[Column, ...]:
@@ -96,12 +108,12 @@ class StudyContent:
         """What the signs in the leaderboard mean."""
         from benchmarker_reports.content.ensembles import ensemble_notes
 
-        return (*footnotes(self.board), *ensemble_notes(self.ensembles))
+        return (*footnotes(self.board, self.lines, in_arm=self.ranks_in_arm), *ensemble_notes(self.ensembles))
 
     @property
     def several_arms(self) -> bool:
         """Whether the study has more than one arm."""
-        return len({line.arm for line in self.lines}) > 1
+        return len({row.arm for row in self.board.rows}) > 1
 
     @property
     def checkpoint(self) -> str:
@@ -123,6 +135,14 @@ class StudyContent:
         """Level of intervals: ``"95 %"``."""
         return written_level(self.options.confidence)
 
+    @property
+    def interval_words(self) -> str:
+        """What the intervals of the leaderboard cover."""
+        known = [line.estimate for line in self.lines if line.estimate is not None and line.estimate.low is not None]
+        if known and all(estimate.covers_sources for estimate in known):
+            return "for new seeds and new galaxies"
+        return "over seeds alone (Student's t); those for new galaxies are wider"
+
     @cached_property
     def facts(self) -> tuple[str, ...]:
         """Dataset, sizes and backend in a few words each."""
@@ -142,8 +162,8 @@ class StudyContent:
 
     @cached_property
     def comparisons(self) -> Comparisons | None:
-        """Arms and networks compared; None for a single line, or for too many."""
-        if not self._comparable:
+        """Arms and networks compared, and the means of single lines; None for too many lines, or one with one seed."""
+        if not self._comparable and not self._one_line:
             return None
         from benchmarker import compare_study
 
@@ -232,6 +252,18 @@ class StudyContent:
         return probabilities(self.results, self.finished[:MOST_CURVES], self.checkpoint)
 
     @cached_property
+    def calibrations(self) -> Mapping[tuple[str, str, str], Calibration]:
+        """Scores of the probabilities of each detailed line, by network, arm and checkpoint."""
+        from benchmarker_reports.content.probabilities import calibration
+
+        found = {
+            (line.label, line.arm, checkpoint): calibration(self.results, line.runs, line, checkpoint)
+            for line in self.detailed
+            for checkpoint in line.rows
+        }
+        return {key: each for key, each in found.items() if each is not None}
+
+    @cached_property
     def examples(self) -> Examples | None:
         """Test images that every run, or none, classifies correctly."""
         from benchmarker_reports.content.examples import examples
@@ -269,8 +301,16 @@ class StudyContent:
         return reproduction(self.results)
 
     @property
+    def _rows(self) -> tuple[LeaderboardRow, ...]:
+        return self.board.at(self.board.checkpoints[0]) if self.board.checkpoints else ()
+
+    @property
     def _comparable(self) -> bool:
-        return 1 < len(self.lines) <= self._most_compared
+        return 1 < len(self._rows) <= self._most_compared
+
+    @property
+    def _one_line(self) -> bool:
+        return len(self._rows) == 1 and self._rows[0].n > 1
 
 
 def _classes(names: tuple[str, ...], counts: Mapping[str, int] | None) -> str:

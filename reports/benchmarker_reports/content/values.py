@@ -42,16 +42,21 @@ class Estimate:
     mean : float
     low, high : float or None
         Ends of the interval; None where there is only one seed.
+    covers_sources : bool
+        Whether the interval covers other test sources, besides other seeds.
     """
 
     mean: float
     low: float | None = None
     high: float | None = None
+    covers_sources: bool = False
 
     @classmethod
     def of_difference(cls, row: Comparison) -> Estimate | None:
-        """Return the difference of a comparison with its interval, or None without a shared seed."""
-        return None if row.difference is None else cls(mean=row.difference, low=row.low, high=row.high)
+        """Return the difference of a comparison with its corrected interval, or None without a shared seed."""
+        if row.difference is None:
+            return None
+        return cls(mean=row.difference, low=row.low_adjusted, high=row.high_adjusted, covers_sources=True)
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarker import Leaderboard, LeaderboardRow, ReportOptions, StudyResults, table_cell
+from benchmarker_reports.content.probabilities import CALIBRATION_NAMES
 from benchmarker_reports.content.study_content import StudyContent
 
 _NAMES = ("model", "variant", "architecture", "arm", "checkpoint", "environment", "backend", "precision")
@@ -16,9 +17,10 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     """Return the leaderboard as CSV, one line for each model, arm and checkpoint.
 
     Every metric and cost has the columns ``<name>_mean`` and ``<name>_standard_deviation`` (of the sample; empty for a
-    single seed). ``rank`` is empty for rows that are not ranked; ``seeds`` of ``planned_seeds`` have finished,
-    and ``untrained_seeds`` of them are tests of saved weights. Rows of ensembles have their name in ``ensemble`` and
-    the number of combined runs in ``members``; both are empty for networks.
+    single seed), and there are four scores of probabilities, means over seeds. ``rank`` is empty for rows that are not
+    ranked; ``seeds`` of ``planned_seeds`` have finished, and ``untrained_seeds`` of them are tests of saved weights.
+    Rows of ensembles have their name in ``ensemble`` and the number of combined runs in ``members``; both are empty for
+    networks.
 
     Parameters
     ----------
@@ -27,9 +29,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     options : ReportOptions
         Choices of whoever asked for the report.
     """
-    content = StudyContent(results, options)
-    ensembles = (row for each in content.ensembles for row in each.line.rows.values())
-    return _written(_wide((*content.board.rows, *ensembles)))
+    return _written(_wide(StudyContent(results, options)))
 
 
 def render_tidy(results: StudyResults, options: ReportOptions) -> str:
@@ -45,16 +45,42 @@ def render_tidy(results: StudyResults, options: ReportOptions) -> str:
     return _written(_tidy(results.board(options)))
 
 
-def _wide(rows: Sequence[LeaderboardRow]) -> Iterator[Iterable[object]]:
+def render_comparisons(results: StudyResults, options: ReportOptions) -> str:
+    """Return every comparison of the study as a line of CSV, with differences, intervals, p-values and verdicts.
+
+    ``low_adjusted`` and ``high_adjusted`` are the interval that agrees with the verdict, after correction for all
+    comparisons of the table; ``low`` and ``high`` are that of the comparison alone.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study.
+    options : ReportOptions
+        Choices of whoever asked for the report.
+    """
+    found = StudyContent(results, options).comparisons
+    if found is None or not found.tables:
+        return _written([("table",)])
+    frame = found.frame()
+    rows = frame.astype(object).where(frame.notna(), None)
+    return _written([tuple(frame.columns), *rows.itertuples(index=False, name=None)])
+
+
+def _wide(content: StudyContent) -> Iterator[Iterable[object]]:
+    ensembles = (row for each in content.ensembles for row in each.line.rows.values())
+    rows = (*content.board.rows, *ensembles)
     metrics = list(dict.fromkeys(name for row in rows for name in (*row.metrics, *row.costs)))
     parts = (f"{name}_{part}" for name in metrics for part in ("mean", "standard_deviation"))
-    yield ("rank", *_NAMES, "seeds", "planned_seeds", "untrained_seeds", "ensemble", "members", *parts)
+    scores = CALIBRATION_NAMES if content.calibrations else ()
+    yield ("rank", *_NAMES, "seeds", "planned_seeds", "untrained_seeds", "ensemble", "members", *parts, *scores)
     for row in rows:
         kind = ("", None) if row.ensemble is None else (row.ensemble.label, row.ensemble.size)
         cells: list[object] = [row.rank, *_names(row), row.n, row.planned, row.untrained, *kind]
         for name in metrics:
             summary = row.summary(name)
             cells.extend((None, None) if summary is None else (summary.mean, summary.standard_deviation))
+        known = content.calibrations.get((row.label, row.arm, row.checkpoint))
+        cells.extend([None] * len(scores) if known is None else known.to_json().values())
         yield cells
 
 

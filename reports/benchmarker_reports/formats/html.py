@@ -98,16 +98,18 @@ def sections(content: StudyContent) -> dict[str, str]:
 def cards(content: StudyContent) -> Iterator[Card]:
     """Yield the figures at the top of the page; none without a result."""
     board = content.board
-    leader = content.lines[0] if content.lines else None
+    leader = next((line for line in content.lines if line.first.rank is not None), None)
     if leader is None or leader.estimate is None:
         return
     label, estimate, row = metric_label(board.sort), leader.estimate, leader.first
     yield Card(title="Leader", value=leader.label, more=f"arm {leader.arm}, seeds {row.n}/{row.planned}")
     interval = "one seed: no interval"
     if estimate.low is not None and estimate.high is not None:
-        interval = f"{content.level} interval {label.write(estimate.low)} to {label.write(estimate.high)}"
+        scope = " for new galaxies" if estimate.covers_sources else ""
+        ends = f"{label.write(estimate.low)} to {label.write(estimate.high)}"
+        interval = f"{content.level} interval{scope} {ends}"
     yield Card(title=sentence(label.long), value=label.write(estimate.mean), more=interval)
-    if content.comparisons is not None:
+    if content.comparisons is not None and content.comparisons.tables:
         verdicts = [row.verdict for _, row in content.comparisons.rows() if row.scope == "overall"]
         resolved = sum(verdict in {"better", "worse"} for verdict in verdicts)
         more = f"{verdicts.count('equivalent')} equivalent, {verdicts.count('undecided')} undecided"

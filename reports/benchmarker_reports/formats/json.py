@@ -13,7 +13,7 @@ from benchmarker_reports.content.leaderboard import Averages
 from benchmarker_reports.content.study_content import StudyContent
 
 FORMAT = 2
-"""Raised when keys change their names or meanings, as `guards`, `doses`, `fronts` and `yardsticks` did."""
+"""Raised when keys change their names or meanings; new keys leave it as it is."""
 
 
 def render(results: StudyResults, options: ReportOptions) -> str:
@@ -29,8 +29,8 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     Returns
     -------
     str
-        An object with ``rows``, ``failed``, ``notes``, the numbers of ``cells``, and, as far as the study has them,
-        ``comparisons``, ``pareto``, ``generators``, ``published``, ``averages`` and ``ensembles``.
+        An object with ``message``, ``rows``, ``failed``, ``notes``, the numbers of ``cells``, and, as far as the study
+        has them, ``comparisons``, ``pareto``, ``generators``, ``published``, ``averages`` and ``ensembles``.
     """
     content = StudyContent(results, options)
     board = content.board
@@ -47,7 +47,8 @@ def render(results: StudyResults, options: ReportOptions) -> str:
             "failed": len(board.failed),
             "pending": board.pending,
         },
-        "rows": [_row(row) for row in board.rows],
+        "message": list(content.messages),
+        "rows": [_row(row, content) for row in board.rows],
         "failed": [_failed(cell) for cell in board.failed],
         "notes": list(board.notes),
         **_beside(content),
@@ -76,9 +77,12 @@ def _beside(content: StudyContent) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _row(row: LeaderboardRow) -> dict[str, Any]:
+def _row(row: LeaderboardRow, content: StudyContent) -> dict[str, Any]:
+    line = next((each for each in content.lines if each.first is row), None)
+    known = content.calibrations.get((row.label, row.arm, row.checkpoint))
     return {
         "rank": row.rank,
+        "ranks_in_arm": None if line is None or line.ranks is None else [line.ranks.first, line.ranks.last],
         "model": row.model,
         "variant": row.variant,
         "architecture": row.architecture,
@@ -93,6 +97,7 @@ def _row(row: LeaderboardRow) -> dict[str, Any]:
         "untrained": row.untrained,
         "keys": list(row.keys),
         "metrics": _summaries(row.metrics),
+        "probabilities": None if known is None else known.to_json(),
         "costs": _summaries(row.costs),
     }
 

@@ -8,12 +8,11 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from benchmarker import Comparison, LeaderboardRow, ReportOptions, StudyResults, Summary, metric_label
+from benchmarker import Comparison, ReportOptions, StudyResults, Summary, metric_label
 from benchmarker_reports.content.classes import SCORES, ClassScores
 from benchmarker_reports.content.comparisons import ComparisonSection
 from benchmarker_reports.content.leaderboard import Line
 from benchmarker_reports.content.study_content import StudyContent
-from benchmarker_reports.content.values import t_estimate
 from benchmarker_reports.formats.latex_text import Macros, Raw, comment, escaped
 from benchmarker_reports.formats.tables import pareto_table
 
@@ -72,6 +71,7 @@ def render(results: StudyResults, options: ReportOptions) -> dict[str, str]:
         "report.tex.j2",
         title=content.board.title,
         facts="; ".join((*content.facts, ", ".join(results.classes)) if results.classes else content.facts),
+        messages=content.messages,
         tables={Raw(file): table for file, table in tables.items()},
         commands=results.commands,
     )
@@ -84,17 +84,17 @@ def macros(content: StudyContent) -> Macros:
     found = Macros()
     for name, value in (("cells finished", board.ok), ("cells planned", board.planned), ("images", board.images)):
         found.add((name,), f"{value:,}", name)
-    rows = board.at(content.checkpoint)
-    if rows:
-        found.add(("leader",), rows[0].label, "first row of the leaderboard")
-    for row in rows:
-        _add_row(found, board.sort, row, level)
+    if content.lines and content.lines[0].first.rank is not None:
+        found.add(("leader",), content.lines[0].label, "first row of the leaderboard")
+    for line in content.lines:
+        _add_line(found, board.sort, line, level)
     for _, compared in content.comparisons.rows() if content.comparisons else ():
         _add_comparison(found, compared)
     return found
 
 
-def _add_row(found: Macros, sort: str, row: LeaderboardRow, level: float) -> None:
+def _add_line(found: Macros, sort: str, line: Line, level: float) -> None:
+    row = line.first
     parts = (row.label, row.arm)
     found.add((*parts, "seeds"), row.n, f"{row.label} / {row.arm}: seeds of {row.planned}")
     for name, summary in {**row.metrics, **row.costs}.items():
@@ -103,7 +103,7 @@ def _add_row(found: Macros, sort: str, row: LeaderboardRow, level: float) -> Non
         found.add((*parts, name, "mean"), write(summary.mean), f"{what}, mean of {summary.n} seeds")
         if summary.standard_deviation is not None:
             found.add((*parts, name, "deviation"), write(summary.standard_deviation), f"{what}, sample deviation")
-        estimate = t_estimate(summary, level) if name == sort else None
+        estimate = line.estimate if name == sort else None
         if estimate is not None and estimate.low is not None:
             for end, value in zip(("low", "high"), estimate.ends, strict=True):
                 side = "lower" if end == "low" else "upper"
@@ -115,7 +115,7 @@ def _add_comparison(found: Macros, row: Comparison) -> None:
     same = row.first.network == row.second.network
     parts = [row.first.network, row.first.arm, "minus", row.second.arm if same else row.second.network, *scope.split()]
     what = f"{row.first.label} minus {row.second.label}{scope}"
-    for name, number in (("difference", row.difference), ("low", row.low), ("high", row.high)):
+    for name, number in (("difference", row.difference), ("low", row.low_adjusted), ("high", row.high_adjusted)):
         if number is not None:
             found.add([*parts, name], f"{number:+.3g}", f"{what}: {name}")
     if row.p_adjusted is not None:
@@ -149,12 +149,12 @@ def _leaderboard_table(content: StudyContent) -> Table:
         cells[1:1] = [_interval(line, board.sort)]
         rows.append(_row([line.number, line.label, *([line.arm] if arms else []), *cells, line.seeds]))
     names = _text_column("32mm" if arms else "50mm") + (_text_column("24mm") if arms else "")
-    signs = [note for note in content.footnotes[2:] if note.startswith(("*", "-o", "Ensembles", "n in 1"))]
-    notes = f"{content.level} interval of the mean by Student's t."
+    signs = [note for note in content.footnotes[2:] if not note.startswith("[")]
+    notes = f"{content.level} interval of the mean {content.interval_words}."
     return Table(
         title="Leaderboard",
         columns=Raw("r" + names + "r" * (len(head) + 1)),
-        head=_cells(["", "network", *arms, *head, "seeds"]),
+        head=_cells([content.columns[0].title, "network", *arms, *head, "seeds"]),
         rows=tuple(rows),
         notes=(
             " ".join((f"{board.denominator}. Mean ± sample standard deviation over seeds;", notes, *signs)),
@@ -212,7 +212,7 @@ def _comparison_table(section: ComparisonSection, content: StudyContent) -> Tabl
     by_class = ["class"] if section.by_class else []
     caption = section.caption
     if section.tests > 1:
-        caption += f" p after Holm's correction over {section.tests} comparisons."
+        caption += f" Intervals, p and verdicts hold for all {section.tests} comparisons together."
     if len(section.lines) < section.total:
         caption += f" The first {len(section.lines)} of {section.total} lines."
     return Table(

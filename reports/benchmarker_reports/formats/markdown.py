@@ -10,7 +10,7 @@ from benchmarker_reports.formats.tables import TextTable, text_tables
 
 
 def render(results: StudyResults, options: ReportOptions) -> str:
-    """Return the leaderboard as a Markdown section, with the tables below it, failures and notes.
+    """Return a Markdown section: the message, the leaderboard, the tables below it, failures and notes.
 
     Parameters
     ----------
@@ -21,7 +21,9 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     """
     content = StudyContent(results, options)
     board = content.board
-    parts = [f"## {markdown_text(board.title)}", "", f"{board.denominator}.", "", *_leaderboard(content)]
+    parts = [f"## {markdown_text(board.title)}", ""]
+    parts += [line for message in content.messages for line in (markdown_text(message), "")]
+    parts += [f"{board.denominator}.", "", *_leaderboard(content)]
     # Footnotes are joined, because a line that starts with an asterisk would become a list.
     parts += ["", " ".join(markdown_text(note) for note in content.footnotes), ""]
     for table in text_tables(content):

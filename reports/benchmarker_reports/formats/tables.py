@@ -1,4 +1,4 @@
-"""The tables below a leaderboard as rows of text, which the terminal, Markdown and LaTeX share."""
+"""The tables below a leaderboard as rows of text, which Markdown and LaTeX share."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarker import metric_label
-from benchmarker_reports.content.study_content import FEW_ENSEMBLES, StudyContent
-from benchmarker_reports.content.values import Estimate, counted, marked_seeds, mean_value, signed_as, summary_value
-from benchmarker_reports.published.table import BEST_RATIO
+from benchmarker_reports.content.study_content import StudyContent
+from benchmarker_reports.content.values import marked_seeds, mean_value, signed_as, summary_value
 
 if TYPE_CHECKING:
     from benchmarker import Comparison, Comparisons, ComparisonTable, RatioResponse
@@ -30,8 +29,6 @@ class TextTable:
     numeric : tuple of bool
         Whether each column is aligned to the right.
     rows : tuple of tuple of str
-    estimates : tuple of Estimate or None
-        The interval of each row, for formats that draw it; empty where no row has one.
     notes : tuple of str
         Sentences below the table.
     """
@@ -40,44 +37,45 @@ class TextTable:
     head: tuple[str, ...]
     numeric: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
-    estimates: tuple[Estimate | None, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def text_tables(content: StudyContent, *, brief: bool = False) -> Iterator[TextTable]:
+def text_tables(content: StudyContent) -> Iterator[TextTable]:
     """Yield the tables below the leaderboard that the study has something for.
 
     Parameters
     ----------
     content : StudyContent
-    brief : bool
-        Show only the leader's pairs of networks, those only without a table of arms, and of published numbers only
-        those for metrics of the leaderboard.
     """
     found = content.comparisons
     if found is not None:
         arms, networks = found.table("arms"), found.table("networks")
+        averaged_arms, averaged_networks = found.table("main_arms"), found.table("main_networks")
+        if averaged_arms is not None:
+            yield _arms_table(averaged_arms, found, averaged=True)
+        if averaged_networks is not None:
+            yield _networks_table(averaged_networks, content, found, alone=False)
         if arms is not None:
             yield _arms_table(arms, found)
-        if networks is not None and not (brief and arms is not None):
-            yield _networks_table(networks, content, found, most=0 if brief else MOST_PAIRS, alone=arms is None)
+        if networks is not None:
+            yield _networks_table(networks, content, found, alone=arms is None)
         yield from (_ratio_table(response, found) for response in found.ratios)
-    if any(each.gain is not None for each in content.ensembles[: FEW_ENSEMBLES if brief else None]):
-        yield _gains_table(content, brief=brief)
+    if any(each.gain is not None for each in content.ensembles):
+        yield _gains_table(content)
     if content.pareto:
         yield pareto_table(content)
     if content.quality:
         yield _quality_table(content)
     if content.published:
-        yield from _published_table(content, brief=brief)
+        yield _published_table(content)
 
 
-def _gains_table(content: StudyContent, *, brief: bool) -> TextTable:
+def _gains_table(content: StudyContent) -> TextTable:
     """Return what each ensemble gains over its members, for those whose members share one test part."""
     from benchmarker_reports.content.ensembles import gain_title
 
     metric = content.board.sort
-    listed = content.ensembles[:FEW_ENSEMBLES] if brief else content.ensembles
+    listed = content.ensembles
     shown = [each for each in listed if each.gain is not None]
     more = len(content.ensembles) - len(listed)
     left_out = (f"{counted(more, 'further ensemble')} in the other formats.",) if more else ()
@@ -125,33 +123,30 @@ def pareto_table(content: StudyContent) -> TextTable:
     )
 
 
-def _arms_table(table: ComparisonTable, found: Comparisons) -> TextTable:
+def _arms_table(table: ComparisonTable, found: Comparisons, *, averaged: bool = False) -> TextTable:
+    """Return arms against the reference, for each network or averaged over networks."""
     caveats = dict.fromkeys(
         f"{row.first.label}: {each}" for row in table.rows for each in row.caveats if each not in found.caveats
     )
+    names = tuple((row.first.arm,) if averaged else (row.first.network, row.first.arm) for row in table.rows)
     return TextTable(
         title=table.title,
-        head=("model", "arm", _difference_title(found), "interval", "n", "verdict"),
-        numeric=(False, False, True, True, True, False),
-        rows=tuple((row.first.network, row.first.arm, *_cells(row)) for row in table.rows),
-        estimates=tuple(Estimate.of_difference(row) for row in table.rows),
-        notes=(table.caption, *found.caveats, *caveats),
+        head=(*(("arm",) if averaged else ("model", "arm")), _difference_title(found), "interval", "n", "verdict"),
+        numeric=(*((False,) if averaged else (False, False)), True, True, True, False),
+        rows=tuple((*each, *_cells(row)) for each, row in zip(names, table.rows, strict=True)),
+        notes=(_corrected(table), *(() if averaged else found.caveats), *caveats),
     )
 
 
-def _networks_table(
-    table: ComparisonTable, content: StudyContent, found: Comparisons, *, most: int, alone: bool
-) -> TextTable:
+def _networks_table(table: ComparisonTable, content: StudyContent, found: Comparisons, *, alone: bool) -> TextTable:
     """Return all pairs of networks; where there are too many, the leader against the others of its arm."""
-    rows = table.rows if len(table.rows) <= most else _leader_rows(table, content)
+    rows = table.rows if len(table.rows) <= MOST_PAIRS else _leader_rows(table, content) or table.rows[:MOST_PAIRS]
     arms = len({row.first.arm for row in table.rows}) > 1
-    notes = [table.caption]
-    if table.tests > 1:
-        notes[0] += f" Verdicts hold after Holm's correction over all {counted(table.tests, 'pair')}."
+    notes = [_corrected(table)]
     left_out = len(table.rows) - len(rows)
     if left_out:
         pairs = "pair is" if left_out == 1 else f"{left_out} pairs are"
-        notes.append(f"The other {pairs} in the other formats.")
+        notes.append(f"The other {pairs} in the JSON format and on the HTML page.")
     caveats = dict.fromkeys(
         f"{row.first.network} - {row.second.network}: {each}" for row in rows for each in row.caveats
     )
@@ -162,18 +157,25 @@ def _networks_table(
         rows=tuple(
             (row.first.network, row.second.network, *((row.first.arm,) if arms else ()), *_cells(row)) for row in rows
         ),
-        estimates=tuple(Estimate.of_difference(row) for row in rows),
         notes=(*notes, *(found.caveats if alone else ()), *caveats),
     )
 
 
+def _corrected(table: ComparisonTable) -> str:
+    """Return the caption of a table, and for how many comparisons it is corrected."""
+    if table.tests < 2:
+        return table.caption
+    return f"{table.caption} Intervals and verdicts hold for all {table.tests} comparisons of the table together."
+
+
 def _leader_rows(table: ComparisonTable, content: StudyContent) -> tuple[Comparison, ...]:
     """Return the pairs of the leaderboard's first line, which is the first side of each."""
-    leader = (content.lines[0].label, content.lines[0].arm)
+    leader = content.lines[0]
+    arm = leader.arm if any(row.first.arm == leader.arm for row in table.rows) else table.rows[0].first.arm
     return tuple(
-        row if (row.first.network, row.first.arm) == leader else row.reversed
+        row if row.first.network == leader.label else row.reversed
         for row in table.rows
-        if leader in {(side.network, side.arm) for side in (row.first, row.second)}
+        if row.first.arm == arm and leader.label in {row.first.network, row.second.network}
     )
 
 
@@ -197,9 +199,6 @@ def _ratio_table(response: RatioResponse, found: Comparisons) -> TextTable:
         head=("ratio", "arm", metric_label(metric).short, "difference", "interval", "n", "verdict"),
         numeric=(True, False, True, True, True, True, False),
         rows=tuple(rows),
-        estimates=tuple(
-            None if point.comparison is None else Estimate.of_difference(point.comparison) for point in response.points
-        ),
         notes=notes,
     )
 
@@ -231,11 +230,7 @@ def _quality_table(content: StudyContent) -> TextTable:
     )
 
 
-def _published_table(content: StudyContent, *, brief: bool) -> Iterator[TextTable]:
-    headline = {*content.board.headline_metrics, "accuracy", BEST_RATIO}
-    shown = [each for each in content.published if not brief or each.metric in headline]
-    if not shown:
-        return
+def _published_table(content: StudyContent) -> TextTable:
     rows = tuple(
         (
             f"{each.published.what} ({each.published.source})",
@@ -245,23 +240,16 @@ def _published_table(content: StudyContent, *, brief: bool) -> Iterator[TextTabl
             f"{each.n}/{each.planned}" if each.n else "",
             each.verdict,
         )
-        for each in shown
+        for each in content.published
     )
-    ours = dict.fromkeys(each.row for each in shown if each.row)
-    notes = [f"Ours: {'; '.join(ours)}."] if ours else []
-    left_out = len(content.published) - len(shown)
-    if left_out:
-        results = counted(left_out, "more published result")
-        notes.append(f"The other formats show {results}, and the protocols.")
-    else:
-        protocols = dict.fromkeys(f"{each.published.source}: {each.published.protocol}" for each in shown)
-        notes.append(f"Protocols. {'. '.join(protocols)}.")
-    yield TextTable(
+    ours = dict.fromkeys(each.row for each in content.published if each.row)
+    protocols = dict.fromkeys(f"{each.published.source}: {each.published.protocol}" for each in content.published)
+    return TextTable(
         title="Published numbers",
         head=("published", "metric", "band", "ours", "seeds", "verdict"),
         numeric=(False, False, True, True, True, False),
         rows=rows,
-        notes=tuple(notes),
+        notes=(*([f"Ours: {'; '.join(ours)}."] if ours else ()), f"Protocols. {'. '.join(protocols)}."),
     )
 
 
@@ -273,6 +261,6 @@ def _cells(row: Comparison) -> tuple[str, str, str, str]:
     """Return difference, interval, number of seeds and verdict."""
     difference = "-" if row.difference is None else signed_as(row.metric, row.difference)
     interval = "-"
-    if row.low is not None and row.high is not None:
-        interval = f"[{signed_as(row.metric, row.low)}, {signed_as(row.metric, row.high)}]"
+    if row.low_adjusted is not None and row.high_adjusted is not None:
+        interval = f"[{signed_as(row.metric, row.low_adjusted)}, {signed_as(row.metric, row.high_adjusted)}]"
     return difference, interval, str(row.n), f"{row.sign} {row.verdict}"

@@ -1,8 +1,9 @@
-"""Leaderboards for the terminal: as wide as it is, and readable without colours."""
+"""The message and the leaderboard for the terminal: as wide as it is, and readable without colours."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,26 +11,25 @@ from typing import TYPE_CHECKING
 from benchmarker import ReportOptions, StudyResults
 from benchmarker_reports.content.leaderboard import Column, Line
 from benchmarker_reports.content.study_content import StudyContent
-from benchmarker_reports.content.values import Estimate
-from benchmarker_reports.formats.tables import TextTable, text_tables
+from benchmarker_reports.content.values import Estimate, counted
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.table import Table
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 MOST_COMPARED = 60
-"""Lines whose comparisons a terminal shows; ``benchmarker compare`` and other formats show more."""
+"""Lines that a terminal compares; ``benchmarker compare`` and other formats compare more."""
+MOST_FAILED = 6
+"""Failed cells that a terminal lists."""
 NARROWEST_BAR, WIDEST_BAR = 10, 30
 
 _GAP = 2
-_NARROWEST_MODEL = 8
 
 
 def render(results: StudyResults, options: ReportOptions) -> TerminalReport:
     """Return a rich renderable.
 
-    Nothing depends on colour alone: the leader is bold and has rank 1, rows that are not ranked are dim and marked,
-    and verdicts are words with a sign.
+    Nothing depends on colour alone: the leader is bold and the first line, and rows that are not ranked are dim and
+    marked.
 
     Parameters
     ----------
@@ -42,47 +42,49 @@ def render(results: StudyResults, options: ReportOptions) -> TerminalReport:
 
 
 class TerminalReport:
-    """A leaderboard that drops its least important columns until it fits, and the tables below it."""
+    """The message of a study, and its leaderboard, which drops its least important columns until it fits."""
 
     def __init__(self, content: StudyContent) -> None:
         self.content = content
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw title, table, footnotes, tables of comparisons, failures, notes and the denominator."""
+        """Draw the title, the message, failures and notes, and last the leaderboard."""
         from rich.text import Text
 
         board = self.content.board
         yield Text(board.title, style="bold")
         yield Text(", ".join(self.content.facts), style="dim")
         yield Text()
-        yield from self._leaderboard(console, options)
+        for message in self.content.messages:
+            yield Text(message)
         yield Text()
-        for table in text_tables(self.content, brief=True):
-            yield from _section(table, options)
-        for cell in board.failed:
+        for cell in board.failed[:MOST_FAILED]:
             yield Text.assemble(
                 (f"failed ({cell.kind}): ", "bold"), f"{cell.model} / {cell.arm} / {cell.seed}: {cell.message}"
             )
+        if len(board.failed) > MOST_FAILED:
+            yield Text(f"{counted(len(board.failed) - MOST_FAILED, 'more cell')} failed; benchmarker show lists them.")
         for note in board.notes:
             yield Text.assemble(("note: ", "bold"), note)
-        yield Text(f"{board.denominator}.", style="bold")
+        yield from self._leaderboard(console, options)
 
     def _leaderboard(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw what the table means and how much of the plan it covers, and then the table."""
         from rich.text import Text
 
         drawn = any(line.first.n > 1 for line in self.content.lines)
         shown, left = self._fitting(options.max_width, NARROWEST_BAR + _GAP if drawn else 0)
         estimates = [line.estimate for line in self.content.brief_table_lines]
         bars = _bars(estimates, left - _GAP, ascii_only=options.ascii_only) if drawn else []
-        if left < 0:  # names of models have to be broken
-            yield self._folded_table(shown, plain=not options.is_terminal)
+        bars_note = f"Bars: {self.content.level} intervals {self.content.interval_words}."
+        for note in (*self.content.footnotes, *([bars_note] if bars else ())):
+            yield Text(note, style="dim")
+        yield Text(f"{self.content.board.denominator}.", style="bold")
+        yield Text()
+        if left < 0:
+            yield from self._stacked(shown, console, options.max_width)
         else:
             yield from self._table(shown, bars, console, plain=not options.is_terminal)
-        yield Text()
-        for note in self.content.footnotes:
-            yield Text(note, style="dim")
-        if bars:
-            yield Text(f"Bars: {self.content.options.confidence:.0%} t interval over seeds.", style="dim")
 
     def _fitting(self, width: int, bars: int) -> tuple[list[Column], int]:
         """Return the columns that fit beside bars, and how many characters remain."""
@@ -132,21 +134,43 @@ class TerminalReport:
             yield Segment(_joined(texts, widths, right), console.get_style(style) if style else None)
             yield Segment.line()
 
-    def _folded_table(self, shown: Sequence[Column], *, plain: bool) -> Table:
-        table = _empty_table(plain=plain)
-        two_lines = any(column.checkpoint for column in shown)
-        for column in shown:
-            fold = column.name == "model"
-            table.add_column(
-                f"{column.title}\n{column.checkpoint}" if two_lines else column.title,
-                justify="right" if column.numeric else "left",
-                overflow="fold",
-                no_wrap=not fold,
-                min_width=_NARROWEST_MODEL if fold else None,
-            )
+    def _stacked(self, shown: Sequence[Column], console: Console, width: int) -> RenderResult:
+        """Draw each line of the leaderboard as its numbers and, below them, its names, for a narrow terminal."""
+        from rich.segment import Segment
+
+        numbers = [column for column in shown if column.numeric]
+        names = [column for column in shown if not column.numeric]
+        widths = [self._widths[column] for column in numbers]
+        yield Segment(_joined([column.title for column in numbers], widths, [True] * len(widths)).rstrip())
+        yield Segment.line()
         for number, line in enumerate(self.content.brief_table_lines):
-            table.add_row(*(self._cells[column][number] for column in shown), style=_style(line))
-        return table
+            style = _style(line)
+            texts = [_joined([self._cells[column][number] for column in numbers], widths, [True] * len(widths))]
+            texts += broken(" / ".join(self._cells[column][number] for column in names), max(1, width - _GAP))
+            for place, text in enumerate(texts):
+                shifted = f"{' ' * _GAP if place else ''}{text}"
+                yield Segment(shifted, console.get_style(style) if style else None)
+                yield Segment.line()
+
+
+def broken(text: str, width: int) -> list[str]:
+    """Break a name into lines after a character that separates its parts; only a part that is too long is cut.
+
+    Examples
+    --------
+    >>> broken("radio_galaxy_zoo / rotations", 20)
+    ['radio_galaxy_zoo /', 'rotations']
+    >>> broken("radio_galaxy_zoo", 10)
+    ['radio_', 'galaxy_zoo']
+    """
+    lines = [""]
+    for part in re.findall(r"[^\s_/.-]*[\s_/.-]*", text):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+        while len(lines[-1].rstrip()) > width:
+            lines[-1:] = [lines[-1][:width], lines[-1][width:]]
+    return [line.rstrip() for line in lines if line.strip()]
 
 
 def _joined(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
@@ -164,42 +188,6 @@ def _style(line: Line) -> str:
     return "bold cyan" if line.first.rank == 1 else "dim" if line.first.rank is None else ""
 
 
-def _empty_table(*, plain: bool) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    # Only the line under the head is drawn, with a character that every terminal and log has.
-    return Table(
-        box=box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True) if plain else box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, _GAP - 1, 0, 0),  # the box adds one
-        collapse_padding=True,
-        header_style="bold",
-    )
-
-
-def _section(section: TextTable, options: ConsoleOptions) -> Iterator[RenderableType]:
-    from rich.cells import cell_len
-    from rich.text import Text
-
-    taken = sum(
-        max(map(cell_len, (head, *(row[k] for row in section.rows)))) + _GAP for k, head in enumerate(section.head)
-    )
-    bars = _bars(section.estimates, options.max_width - taken, zero=True, ascii_only=options.ascii_only)
-    table = _empty_table(plain=not options.is_terminal)
-    for head, numeric in zip(section.head, section.numeric, strict=True):
-        table.add_column(head, justify="right" if numeric else "left", overflow="fold")
-    if bars:
-        table.add_column("", no_wrap=True)
-    for number, row in enumerate(section.rows):
-        table.add_row(*row, *bars[number : number + 1])
-    yield from (Text(section.title, style="bold"), Text(), table, Text())
-    if section.notes:
-        yield from (Text(note, style="dim") for note in section.notes)
-        yield Text()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarScale:
     """The values at the first and the last character of all bars of a table."""
@@ -209,10 +197,9 @@ class BarScale:
     width: int
 
     @classmethod
-    def of(cls, estimates: Iterable[Estimate | None], width: int, *, zero: bool = False) -> BarScale:
-        """Return the scale that all intervals fit on; with ``zero`` it also holds 0."""
+    def of(cls, estimates: Iterable[Estimate | None], width: int) -> BarScale:
+        """Return the scale that all intervals fit on."""
         ends = [end for estimate in estimates if estimate is not None for end in estimate.ends]
-        ends += [0.0] if zero else []
         return cls(low=min(ends, default=0.0), high=max(ends, default=0.0), width=width)
 
     def place(self, value: float) -> int:
@@ -223,7 +210,7 @@ class BarScale:
         return min(self.width - 1, max(0, round(share * (self.width - 1))))
 
 
-def bar(estimate: Estimate | None, scale: BarScale, *, zero: bool = False, ascii_only: bool = False) -> str:
+def bar(estimate: Estimate | None, scale: BarScale, *, ascii_only: bool = False) -> str:
     """Draw an interval as characters.
 
     Parameters
@@ -232,28 +219,24 @@ def bar(estimate: Estimate | None, scale: BarScale, *, zero: bool = False, ascii
         Drawn as blanks where it is None.
     scale : BarScale
         Scale of the whole table.
-    zero : bool
-        Whether 0 is marked.
     ascii_only : bool
         Whether to use only characters that every terminal has.
     """
-    line, first, last, dot, mark = ("-", "|", "|", "o", ":") if ascii_only else ("─", "├", "┤", "●", "┊")
+    line, first, last, dot = ("-", "|", "|", "o") if ascii_only else ("─", "├", "┤", "●")
     cells = [" "] * scale.width
     if estimate is not None:
         low, high = map(scale.place, estimate.ends)
         cells[low : high + 1] = [line] * (high + 1 - low)
         if high > low:
             cells[low], cells[high] = first, last
-    if zero and scale.low <= 0 <= scale.high:
-        cells[scale.place(0.0)] = mark
     if estimate is not None:
         cells[scale.place(estimate.mean)] = dot
     return "".join(cells)
 
 
-def _bars(estimates: Sequence[Estimate | None], left: int, *, ascii_only: bool, zero: bool = False) -> list[str]:
+def _bars(estimates: Sequence[Estimate | None], left: int, *, ascii_only: bool) -> list[str]:
     """Draw the interval of each row; none where there is no room, or nothing to draw."""
     if left < NARROWEST_BAR or all(estimate is None for estimate in estimates):
         return []
-    scale = BarScale.of(estimates, min(WIDEST_BAR, left), zero=zero)
-    return [bar(estimate, scale, zero=zero, ascii_only=ascii_only) for estimate in estimates]
+    scale = BarScale.of(estimates, min(WIDEST_BAR, left))
+    return [bar(estimate, scale, ascii_only=ascii_only) for estimate in estimates]
