@@ -166,7 +166,7 @@ def adjusted_interval(
     >>> variance = VarianceComponents(n=3, seeds=3.0, pooled_degrees_of_freedom=10.0)
     >>> low, high = adjusted_interval(3.0, variance, "better", tests=10)
     >>> round(low, 2), round(high, 2)
-    (0, 6.58)
+    (0.0, 6.58)
     """
     half = variance.half_width((1 - level) / max(1, tests))
     low, high = difference - half, difference + half

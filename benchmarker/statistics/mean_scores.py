@@ -103,7 +103,7 @@ def bounded_interval(value: float, half_width: float, *, best: float | None, lea
     --------
     >>> low, high = bounded_interval(95.0, 6.0, best=100.0)
     >>> round(low, 1), round(high, 1)
-    (85.4, 98.4)
+    (85.2, 98.4)
     >>> low, high = bounded_interval(0.5, 0.2, best=None)
     >>> round(low, 2), round(high, 2)
     (0.34, 0.75)
@@ -117,7 +117,9 @@ def bounded_interval(value: float, half_width: float, *, best: float | None, lea
     kappa = max(least, (half_width / best) ** 2 / spread) if spread else least
     centre = p + kappa / 2
     half = math.sqrt(kappa * spread + kappa**2 / 4)
-    return best * max(0.0, (centre - half) / (1 + kappa)), best * min(1.0, (centre + half) / (1 + kappa))
+    # Rounding must not put the limits on the wrong side of the mean.
+    low, high = (centre - half) / (1 + kappa), (centre + half) / (1 + kappa)
+    return best * max(0.0, min(p, low)), best * min(1.0, max(p, high))
 
 
 def best_value(metric: str) -> float | None:

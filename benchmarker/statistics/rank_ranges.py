@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from benchmarker.statistics.comparison import Comparison
 
@@ -25,15 +26,19 @@ class RankRange:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
-def rank_ranges(names: Sequence[str], comparisons: Iterable[Comparison]) -> Mapping[str, RankRange]:
-    """Return the ranks that verdicts on pairs of networks leave open.
+def rank_ranges(
+    names: Sequence[str], comparisons: Iterable[Comparison], *, by: Literal["network", "arm"] = "network"
+) -> Mapping[str, RankRange]:
+    """Return the ranks that verdicts on pairs of networks, or of arms, leave open.
 
     Parameters
     ----------
     names : sequence of str
-        Networks that are ranked.
+        Networks or arms that are ranked.
     comparisons : iterable of Comparison
-        Pairs of networks, corrected for their number; pairs of others are left out.
+        Pairs of them, corrected for their number; pairs of others are left out.
+    by : {"network", "arm"}
+        What is ranked.
 
     Returns
     -------
@@ -57,7 +62,7 @@ def rank_ranges(names: Sequence[str], comparisons: Iterable[Comparison]) -> Mapp
     better = dict.fromkeys(names, 0)
     worse = dict.fromkeys(names, 0)
     for row in comparisons:
-        one, other = row.first.network, row.second.network
+        one, other = (side.network if by == "network" else side.arm for side in (row.first, row.second))
         if one not in better or other not in better or row.verdict not in {"better", "worse"}:
             continue
         winner, loser = (one, other) if row.verdict == "better" else (other, one)

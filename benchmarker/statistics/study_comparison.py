@@ -135,6 +135,17 @@ class Comparisons:
         table = self.table("networks")
         return rank_ranges(networks, [] if table is None else [row for row in table.rows if row.first.arm == arm])
 
+    def ranks_of_arms(self, arms: Sequence[str]) -> Mapping[str, RankRange]:
+        """Return the ranks that the arms of a study's only network may have; arms are compared with the reference.
+
+        Parameters
+        ----------
+        arms : sequence of str
+            Arms that are ranked.
+        """
+        table = self.table("arms")
+        return rank_ranges(arms, () if table is None else table.rows, by="arm")
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as nested JSON values; infinitely many degrees of freedom are null."""
         found: dict[str, Any] = _finite(asdict(self))

@@ -41,8 +41,8 @@ class Line:
     estimate : Estimate or None
         Mean and interval of that metric.
     ranks : RankRange or None
-        Ranks that the line may have among the ranked networks of its arm; None where it is not ranked or was not
-        compared.
+        Ranks that the line may have among the ranked networks of its arm, or among the arms of the only network; None
+        where it is not ranked or was not compared.
     runs : tuple of CellRecord
         Finished runs, in the order of their seeds.
     """
@@ -188,10 +188,14 @@ def _estimate(summary: Summary | None, known: MeanScore | None, confidence: floa
 
 
 def _ranks(rows: Sequence[LeaderboardRow], compared: Comparisons) -> Mapping[tuple[str, str], RankRange]:
+    names = list(dict.fromkeys(row.label for row in rows))
+    if len(names) == 1:
+        arms = [row.arm for row in rows if row.rank is not None]
+        return {(names[0], arm): ranks for arm, ranks in compared.ranks_of_arms(arms).items()}
     found: dict[tuple[str, str], RankRange] = {}
     for arm in dict.fromkeys(row.arm for row in rows):
-        names = [row.label for row in rows if row.arm == arm and row.rank is not None]
-        found |= {(name, arm): ranks for name, ranks in compared.ranks(arm, names).items()}
+        ranked = [row.label for row in rows if row.arm == arm and row.rank is not None]
+        found |= {(name, arm): ranks for name, ranks in compared.ranks(arm, ranked).items()}
     return found
 
 
@@ -265,7 +269,7 @@ def footnotes(board: Leaderboard, lines: Sequence[Line] = (), *, in_arm: bool = 
     ]
     if any(line.ranks is not None and line.ranks.first < line.ranks.last for line in lines):
         what = "In arm: ranks among the networks of the arm" if in_arm else "#: ranks"
-        notes.append(f"{what}; a range where networks are not told apart.")
+        notes.append(f"{what}; a range where they are not told apart.")
     if any(not row.complete for row in board.rows):
         ranked = any(row.rank is not None and not row.complete for row in board.rows)
         notes.append(

@@ -96,7 +96,8 @@ class StudyContent:
     @property
     def ranks_in_arm(self) -> bool:
         """Whether ranks are those among the networks of an arm, because only these are compared with each other."""
-        return self.several_arms and any(line.ranks is not None for line in self.lines)
+        several = len({row.label for row in self.board.rows}) > 1
+        return several and self.several_arms and any(line.ranks is not None for line in self.lines)
 
     @cached_property
     def page_columns(self) -> tuple[Column, ...]:

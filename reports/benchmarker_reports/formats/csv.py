@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from benchmarker import Leaderboard, LeaderboardRow, ReportOptions, StudyResults, table_cell
 from benchmarker_reports.content.probabilities import CALIBRATION_NAMES

@@ -75,10 +75,7 @@ def _gains_table(content: StudyContent) -> TextTable:
     from benchmarker_reports.content.ensembles import gain_title
 
     metric = content.board.sort
-    listed = content.ensembles
-    shown = [each for each in listed if each.gain is not None]
-    more = len(content.ensembles) - len(listed)
-    left_out = (f"{counted(more, 'further ensemble')} in the other formats.",) if more else ()
+    shown = [each for each in content.ensembles if each.gain is not None]
     arms = content.several_arms
     return TextTable(
         title="Ensembles against their members",
@@ -87,13 +84,7 @@ def _gains_table(content: StudyContent) -> TextTable:
         rows=tuple(
             (each.line.label, *((each.line.arm,) if arms else ()), *each.written_gain(metric)) for each in shown
         ),
-        estimates=tuple(
-            Estimate(mean=each.gain.value, low=each.gain.low, high=each.gain.high) for each in shown if each.gain
-        ),
-        notes=(
-            f"{content.level} interval for other test sources and the same members; other seeds may gain less.",
-            *left_out,
-        ),
+        notes=(f"{content.level} interval for other test sources and the same members; other seeds may gain less.",),
     )
 
 
