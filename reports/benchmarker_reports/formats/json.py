@@ -72,7 +72,7 @@ def _beside(content: StudyContent) -> dict[str, Any]:
         "generators": [asdict(each) for each in content.quality],
         "published": [each.to_json() for each in content.published],
         "averages": [_averages(each) for each in content.averages],
-        "ensembles": [_ensemble(each) for each in content.ensembles],
+        "ensembles": [_ensemble(each, content) for each in content.ensembles],
     }
     return {name: value for name, value in found.items() if value}
 
@@ -102,12 +102,12 @@ def _row(row: LeaderboardRow, content: StudyContent) -> dict[str, Any]:
     }
 
 
-def _ensemble(each: EnsembleLine) -> dict[str, Any]:
+def _ensemble(each: EnsembleLine, content: StudyContent) -> dict[str, Any]:
     """Return the rows of an ensemble by checkpoint, its interval, and its gain over its members."""
     line, combination = each.line, each.line.first.ensemble
     return {
         **({} if combination is None else asdict(combination)),
-        "rows": [_row(row) for row in line.rows.values()],
+        "rows": [_row(row, content) for row in line.rows.values()],
         "interval": None if line.estimate is None else [line.estimate.low, line.estimate.high],
         "gain": None if each.gain is None else asdict(each.gain),
     }
