@@ -6,15 +6,15 @@ Every format begins with them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarker import metric_label
 from benchmarker_reports.content.values import counted, sentence, signed_as, written_level
 
 if TYPE_CHECKING:
-    from benchmarker import Comparison, Comparisons, ComparisonTable
+    from benchmarker import Comparison, Comparisons, ComparisonTable, Leaderboard
     from benchmarker_reports.content.leaderboard import Line
-    from benchmarker_reports.content.study_content import StudyContent
 
 MOST_NAMES = 4
 """Names that a sentence lists."""
@@ -24,14 +24,40 @@ MOST_ARMS = 6
 _EFFECTS = {"better": "helps", "worse": "hurts", "equivalent": "makes no practical difference"}
 
 
-def messages(content: StudyContent) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What sentences are made of.
+
+    Parameters
+    ----------
+    board : Leaderboard
+    lines : tuple of Line
+        Its lines, the best first.
+    comparisons : Comparisons or None
+        None where the lines are not compared.
+    level : str
+        Level of intervals: ``"95 %"``.
+    """
+
+    board: Leaderboard
+    lines: tuple[Line, ...]
+    comparisons: Comparisons | None
+    level: str
+
+    @property
+    def arms(self) -> int:
+        """Number of arms."""
+        return len({line.arm for line in self.lines})
+
+
+def messages(content: Material) -> tuple[str, ...]:
     """Return the message of a study, the most important sentence first.
 
     Parameters
     ----------
-    content : StudyContent
+    content : Material
     """
-    if not content.finished:
+    if not any(line.runs for line in content.lines):
         return ("No run has finished yet.",)
     leader = next((line for line in content.lines if line.first.rank is not None), None)
     if leader is None:
@@ -42,13 +68,13 @@ def messages(content: StudyContent) -> tuple[str, ...]:
     return (*_leader(leader, content, found), *_arms(content, found), *_missing(leader, found), *found.caveats)
 
 
-def _score(line: Line, content: StudyContent, *, alone: bool = False) -> str:
+def _score(line: Line, content: Material, *, alone: bool = False) -> str:
     """Return the score of a line with its interval."""
     verb = "reaches" if alone else "leads with"
     return f"{line.label} {verb} {_amount(line, content)}{_interval(line, content)}."
 
 
-def _amount(line: Line, content: StudyContent) -> str:
+def _amount(line: Line, content: Material) -> str:
     """Return the mean of a line in words: ``"a mean per-class accuracy of 87.2 %"``."""
     board = content.board
     label = metric_label(board.sort)
@@ -59,7 +85,7 @@ def _amount(line: Line, content: StudyContent) -> str:
     return f"{article}{name}{percent} of {mean}{unit}"
 
 
-def _interval(line: Line, content: StudyContent) -> str:
+def _interval(line: Line, content: Material) -> str:
     estimate, write = line.estimate, metric_label(content.board.sort).write
     if estimate is None or estimate.low is None or estimate.high is None:
         return ""
@@ -67,7 +93,7 @@ def _interval(line: Line, content: StudyContent) -> str:
     return f", {content.level} interval {scope} {write(estimate.low)} to {write(estimate.high)}"
 
 
-def _leader(leader: Line, content: StudyContent, found: Comparisons) -> Iterator[str]:
+def _leader(leader: Line, content: Material, found: Comparisons) -> Iterator[str]:
     """Say who leads, whom it beats and with whom it ties: averaged over arms, or within its own arm."""
     averaged = found.table("main_networks")
     if averaged is not None and averaged.rows:
@@ -90,8 +116,8 @@ def _leader(leader: Line, content: StudyContent, found: Comparisons) -> Iterator
         yield f"{sentence(_told_apart(rows))}."
 
 
-def _count_of_arms(content: StudyContent) -> str:
-    return counted(len({line.arm for line in content.lines}), "arm")
+def _count_of_arms(content: Material) -> str:
+    return counted(content.arms, "arm")
 
 
 def _best_on_average(table: ComparisonTable) -> str:
@@ -132,7 +158,7 @@ def _named(names: Sequence[str], *, last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def _arms(content: StudyContent, found: Comparisons) -> Iterator[str]:
+def _arms(content: Material, found: Comparisons) -> Iterator[str]:
     """Say which arm helps: averaged over networks, or for the only network."""
     averaged = found.table("main_arms")
     table = averaged or found.table("arms")

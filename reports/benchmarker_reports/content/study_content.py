@@ -65,9 +65,9 @@ class StudyContent:
     @cached_property
     def messages(self) -> tuple[str, ...]:
         """What the study says, in sentences."""
-        from benchmarker_reports.content.message import messages
+        from benchmarker_reports.content.message import Material, messages
 
-        return messages(self)
+        return messages(Material(board=self.board, lines=self.lines, comparisons=self.comparisons, level=self.level))
 
     @cached_property
     def ensembles(self) -> tuple[EnsembleLine, ...]:
