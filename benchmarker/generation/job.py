@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarker import backends
 from benchmarker.containment import PluginErrors
-from benchmarker.contracts.generation import ConditionSpace, GenerativeModel, QualityRequest
+from benchmarker.contracts.generation import ConditionedSet, ConditionSpace, GenerativeModel, QualityRequest
 from benchmarker.contracts.plugins import Generator
 from benchmarker.data.prepared import open_prepared
 from benchmarker.data.splits import split_sources
@@ -21,6 +21,7 @@ from benchmarker.discovery import installed, resolve
 from benchmarker.errors import StorageError
 from benchmarker.evaluation.costs import peak_memory_bytes
 from benchmarker.files import atomic_write, write_csv
+from benchmarker.generation.augmented import augmented
 from benchmarker.generation.conditions import fit_conditions
 from benchmarker.generation.drawing import Request
 from benchmarker.generation.model import SAMPLE_BATCH, Sampler, build_generator, digest_variables, load_weights
@@ -42,7 +43,7 @@ from benchmarker.study.runs import (
 from benchmarker.study.space import RUN_OVERHEAD_BYTES, SNAPSHOTS, DiskSpace, require_run_space
 from benchmarker.study.specs import GeneratorSpec
 from benchmarker.trail import Trail
-from benchmarker.training.sets import PartSet, digest_part, pixel_range
+from benchmarker.training.sets import AppliedAugmentation, PartSet, Transform, digest_part, digest_set, pixel_range
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +54,8 @@ class _GeneratorContext:
     spec: GeneratorSpec
     plugin: Generator
     train: PartSet
+    learned: ConditionedSet
+    transforms: tuple[Transform, ...]
     held_out: PartSet
     conditions: ConditionSpace
     pixel_range: tuple[float, float]
@@ -148,8 +151,10 @@ def _set_up(job: GeneratorJob) -> _GeneratorContext:
     units = {name: attribute.unit for name, attribute in data.attributes.items()}
     conditions = fit_conditions(spec.conditions, train, units)
     plugin = plugins.generator(spec.generator.name)
-    with plugins.unedited([("generator", plugin.name)]) as used:
+    with plugins.unedited(spec.plugins) as used:
         model = build_generator(plugins, spec, conditions, train.image_shape)
+        applied = [AppliedAugmentation.of(choice, plugins) for choice in spec.augmentations]
+    learned, transforms = augmented(train, applied, spec.conditions, spec.seed)
     minimum, maximum = pixel_range(train)
     if (set_range := getattr(model, "set_pixel_range", None)) is not None:
         set_range(minimum, maximum)
@@ -158,6 +163,8 @@ def _set_up(job: GeneratorJob) -> _GeneratorContext:
         spec=spec,
         plugin=plugin,
         train=train,
+        learned=learned,
+        transforms=transforms,
         held_out=PartSet(data, np.sort(np.concatenate([parts.validation, parts.test]))),
         conditions=conditions,
         pixel_range=(minimum, maximum),
@@ -185,6 +192,9 @@ def _begin_trail(context: _GeneratorContext) -> Trail:
     trail.add("fingerprint", context.fingerprint.to_json())
     part = TrainingSetLink(digest=digests["training_part"], images=len(context.train))
     trail.add("training part", part.to_json())
+    if context.learned is not context.train:
+        expanded = TrainingSetLink(digest=digest_set(context.learned), images=len(context.learned))
+        trail.add("training set", expanded.to_json())
     trail.add("conditions", ConditionsLink.of(context.conditions).to_json())
     trail.add("initial weights", DigestLink(digest=digests["initial_weights"]).to_json())
     return trail
@@ -193,7 +203,8 @@ def _begin_trail(context: _GeneratorContext) -> Trail:
 def _train(context: _GeneratorContext, folder: Path, send: EventHandler) -> None:
     trainer = Trainer(
         model=context.model,
-        images=context.train,
+        images=context.learned,
+        transforms=context.transforms,
         conditions=context.conditions,
         pixel_range=context.pixel_range,
         seed=context.spec.seed,

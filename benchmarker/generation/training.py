@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from benchmarker.randomness import Stream
 from benchmarker.study.links import DigestLink, GeneratorEpochLink
 from benchmarker.study.protocol import EpochDone, EventHandler, Note, Resumed, StepDone
 from benchmarker.trail import Link, Trail
+from benchmarker.training.sets import Transform
 from benchmarker.training.snapshots import DISCARDED, SnapshotFiles, to_array
 
 # Reading a loss waits for its step; reading many at once keeps a GPU busy.
@@ -66,7 +67,9 @@ class Trainer:
     model : GenerativeModel
         Model as its builder returned it.
     images : ConditionedSet
-        Training part.
+        Training part, with the expansions of the generator.
+    transforms : sequence of Transform
+        Transforms that are applied to each batch, in this order.
     conditions : ConditionSpace
         Conditions fitted on it.
     pixel_range : tuple of float
@@ -85,6 +88,7 @@ class Trainer:
 
     model: GenerativeModel
     images: ConditionedSet
+    transforms: Sequence[Transform] = ()
     conditions: ConditionSpace
     pixel_range: tuple[float, float]
     seed: int
@@ -194,15 +198,21 @@ class Trainer:
         self, epoch: int, order: NDArray[np.int64], encoded: NDArray[np.float32], losses: Losses
     ) -> tuple[list[dict[str, float]], list[str]]:
         """Take the steps of an epoch; return their losses, and digests of their random inputs."""
+        # A row for each place in the order, so that an image that occurs twice is transformed twice.
+        changes = [(transform, transform.draws(epoch, self.images_per_epoch)) for transform in self.transforms]
         rows: list[dict[str, float]] = []
         drawn: list[str] = []
         waiting: list[Mapping[str, Any]] = []
         for step in range(1, self.steps_per_epoch + 1):
-            chosen = order[(step - 1) * self.batch_size : step * self.batch_size]
+            places = slice((step - 1) * self.batch_size, step * self.batch_size)
+            chosen = order[places]
             rng = Stream("generator-noise", seed=self.seed, epoch=epoch, step=step).generator()
             draws = self.model.draw(rng, len(chosen))
             drawn.append(digest_arrays(draws))
-            waiting.append(self.model.train_step(self.images.batch(chosen), encoded[chosen], draws))
+            images = self.images.batch(chosen)
+            for transform, numbers in changes:
+                images = transform.apply(images, numbers[places])
+            waiting.append(self.model.train_step(images, encoded[chosen], draws))
             if len(waiting) == _READ_STEPS or step == self.steps_per_epoch:
                 read = [_numbers(each) for each in waiting]
                 losses.add(epoch, step - len(read) + 1, read)
@@ -211,7 +221,7 @@ class Trainer:
                 rows += read
                 waiting = []
             self._tick(epoch, step)
-        return rows, drawn
+        return rows, [*drawn, *(digest_arrays({transform.name: numbers}) for transform, numbers in changes)]
 
     def _tick(self, epoch: int, step: int) -> None:
         now = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -16,7 +16,7 @@ from benchmarker.hooks import spelling
 from benchmarker.paths import reading_problem
 from benchmarker.registry.generated import generated_problems, trained_generators
 from benchmarker.registry.loading import LoadedRegistry
-from benchmarker.registry.models import GeneratorEntry, Registry
+from benchmarker.registry.models import ArmEntry, AugmentationEntry, GeneratorEntry, Registry
 from benchmarker.registry.options import check_options, merged_preparation
 from benchmarker.registry.positions import KeyPath, Problem
 from benchmarker.registry.suitability import check_generator, check_task
@@ -26,6 +26,7 @@ MOST_CELLS = 100_000
 """Cells of a study, ten times as many as the largest that was planned for."""
 
 P = TypeVar("P", Architecture, Augmentation, Dataset, Generator)
+E = TypeVar("E", ArmEntry, GeneratorEntry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,27 +98,29 @@ def canonical(loaded: LoadedRegistry, plugins: Plugins) -> LoadedRegistry:
     """Return a registry in which plugins have the names that they registered; unknown names stay as they are."""
     registry = loaded.registry
     dataset = registry.dataset.model_copy(update={"name": _registered_name(plugins.dataset, registry.dataset.name)})
-    arms = tuple(
-        arm.model_copy(
-            update={
-                "augmentations": tuple(
-                    entry.model_copy(update={"name": _registered_name(plugins.augmentation, entry.name)})
-                    for entry in arm.augmentations
-                )
-            }
-        )
-        for arm in registry.arms
-    )
+    arms = tuple(_with_canonical_augmentations(arm, plugins) for arm in registry.arms)
     models = tuple(
         entry.model_copy(update={"architecture": _registered_name(plugins.architecture, entry.architecture)})
         for entry in registry.models
     )
     generators = tuple(
-        entry.model_copy(update={"generator": _registered_name(plugins.generator, entry.generator)})
+        _with_canonical_augmentations(entry, plugins).model_copy(
+            update={"generator": _registered_name(plugins.generator, entry.generator)}
+        )
         for entry in registry.generators
     )
     named = {"dataset": dataset, "generators": generators, "arms": arms, "models": models}
     return replace(loaded, registry=registry.model_copy(update=named))
+
+
+def _with_canonical_augmentations(entry: E, plugins: Plugins) -> E:
+    if not entry.augmentations:
+        return entry
+    named = tuple(
+        each.model_copy(update={"name": _registered_name(plugins.augmentation, each.name)})
+        for each in entry.augmentations
+    )
+    return entry.model_copy(update={"augmentations": named})
 
 
 def _registered_name(find: Callable[[str], Architecture | Augmentation | Dataset | Generator], name: str) -> str:
@@ -214,7 +217,9 @@ class _Check:
         for index, entry in enumerate(self.registry.generators):
             use = _Use("generator", index, ("generators", index), "generator")
             used = self._use(use, self.plugins.generator, entry.generator, entry.options)
-            self._distinct(use.path, [used, entry.epochs, entry.conditions], seen, "this generator")
+            augmentations = self._augmentations("generator", index, entry.augmentations)
+            content = [used, entry.epochs, entry.conditions, augmentations]
+            self._distinct(use.path, content, seen, "this generator")
             conditions = [spelling(name) for name in entry.conditions or ()]
             if len(set(conditions)) < len(conditions):
                 self._add((*use.path, "conditions"), "a condition is repeated", "'conditions':")
@@ -222,13 +227,19 @@ class _Check:
     def arms(self) -> None:
         seen: dict[str, KeyPath] = {}
         for index, arm in enumerate(self.registry.arms):
-            augmentations: list[Any] = []
-            for number, entry in enumerate(arm.augmentations):
-                use = _Use("arm", index, ("arms", index, "augmentations", number), "name")
-                augmentations.append(self._use(use, self.plugins.augmentation, entry.name, entry.options))
+            augmentations = self._augmentations("arm", index, arm.augmentations)
             generated = arm.generated.model_dump() | {"by": spelling(arm.generated.by)} if arm.generated else None
             content = [generated, augmentations, bool(augmentations) and arm.augment_validation]
             self._distinct(("arms", index), content, seen, "this arm")
+
+    def _augmentations(
+        self, part: Literal["arm", "generator"], index: int, entries: Sequence[AugmentationEntry]
+    ) -> list[Any]:
+        found = []
+        for number, entry in enumerate(entries):
+            use = _Use(part, index, (f"{part}s", index, "augmentations", number), "name")
+            found.append(self._use(use, self.plugins.augmentation, entry.name, entry.options))
+        return found
 
     def generated(self, *, standalone: bool) -> None:
         lost = [problem.index for problem in self.cells if problem.part == "arm"]

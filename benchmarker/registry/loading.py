@@ -154,6 +154,8 @@ def expand(data: Any) -> Any:
         result["dataset"] = {"name": data["dataset"]}
     if isinstance(data.get("arms"), list):
         result["arms"] = [_expanded_arm(arm) for arm in data["arms"]]
+    if isinstance(data.get("generators"), list):
+        result["generators"] = [_with_augmentations(entry) for entry in data["generators"]]
     training = data.get("training")
     if isinstance(training, Mapping) and not any(name in training for name in _BRITISH.values()):
         result["training"] = {_BRITISH.get(key, key): value for key, value in training.items()}
@@ -163,13 +165,19 @@ def expand(data: Any) -> Any:
 def _expanded_arm(arm: Any) -> Any:
     if isinstance(arm, str):
         return {"name": arm} if arm == "real" else {"name": arm, "augmentations": [{"name": arm}]}
-    if not isinstance(arm, Mapping):
-        return arm
-    result = dict(arm)
-    if isinstance(arm.get("augmentations"), list):
-        result["augmentations"] = [{"name": e} if isinstance(e, str) else e for e in arm["augmentations"]]
-    if isinstance(arm.get("generated"), str):
-        result["generated"] = {"by": arm["generated"], "ratio": 1.0}
+    result = _with_augmentations(arm)
+    if isinstance(result, dict) and isinstance(result.get("generated"), str):
+        result["generated"] = {"by": result["generated"], "ratio": 1.0}
+    return result
+
+
+def _with_augmentations(entry: Any) -> Any:
+    """Return an arm or a generator with its augmentations written out."""
+    if not isinstance(entry, Mapping):
+        return entry
+    result = dict(entry)
+    if isinstance(entry.get("augmentations"), list):
+        result["augmentations"] = [{"name": e} if isinstance(e, str) else e for e in entry["augmentations"]]
     return result
 
 

@@ -51,7 +51,7 @@ class DatasetEntry(Settings):
 
 
 class AugmentationEntry(Settings):
-    """One augmentation of an arm."""
+    """One augmentation of an arm or of a generator."""
 
     name: Name
     """Name of an augmentation; `benchmarker list augmentations` shows the installed ones."""
@@ -71,6 +71,10 @@ class GeneratorEntry(Settings):
 
     name: Name | None = None
     """Name of the generator in arms and tables; by default that of its plugin."""
+
+    augmentations: tuple[AugmentationEntry, ...] = ()
+    """Augmentations of the training part that the generator learns from: first the expansions in this order, then the
+    transforms in this order; none by default. Networks and measures of quality see the images as they are."""
 
     conditions: tuple[Name, ...] | None = None
     """Properties that images are generated for: `class`, attributes of the dataset or targets of a regression; by

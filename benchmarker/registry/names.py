@@ -111,7 +111,10 @@ class _PluginUse:
 
 def _plugin_uses(data: Any, plugins: Plugins) -> Iterator[_PluginUse]:
     augmentations = [
-        entry for path, arm in _entries(data, "arms") for entry in _entries(arm, "augmentations", above=path)
+        entry
+        for part in ("generators", "arms")
+        for path, each in _entries(data, part)
+        for entry in _entries(each, "augmentations", above=path)
     ]
     dataset = [(("dataset",), data["dataset"])] if isinstance(data, Mapping) and "dataset" in data else []
     for entries, key, find in (

@@ -67,8 +67,9 @@ def _accept_short_forms(schema: Schema) -> None:
         "anyOf": [name["dataset"], {"$ref": "#/$defs/DatasetEntry"}],
         "description": dataset.get("description", ""),
     }
-    augmentations = definitions["ArmEntry"]["properties"]["augmentations"]
-    augmentations["items"] = {"anyOf": [name["augmentation"], {"$ref": "#/$defs/AugmentationEntry"}]}
+    for entry in ("ArmEntry", "GeneratorEntry"):
+        augmentations = definitions[entry]["properties"]["augmentations"]
+        augmentations["items"] = {"anyOf": [name["augmentation"], {"$ref": "#/$defs/AugmentationEntry"}]}
     generated = definitions["GeneratedEntry"]
     generated["anyOf"] = [
         {"properties": {"ratio": {"type": "number"}, "balance": {"const": False}}, "required": ["ratio"]},

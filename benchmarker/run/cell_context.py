@@ -11,13 +11,13 @@ from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.settings import Training
 from benchmarker.data.prepared import open_measured
 from benchmarker.data.splits import Parts, split_sources
-from benchmarker.discovery import Plugins, installed, resolve
+from benchmarker.discovery import Plugins, installed
 from benchmarker.errors import StorageError
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
 from benchmarker.study.fingerprint import Fingerprint, fingerprint
 from benchmarker.study.protocol import CellJob, GeneratorRun
-from benchmarker.study.specs import CellSpec, PluginChoice
+from benchmarker.study.specs import CellSpec
 from benchmarker.trail import Trail
 from benchmarker.training.build import build_model
 from benchmarker.training.fit import digest_weights
@@ -95,7 +95,7 @@ def set_up(job: CellJob) -> CellContext:
     parts = split_sources(data, spec.split, spec.seed)
     with plugins.unedited(_used(spec, job.generator)) as code:
         model = _build(spec, plugins, data)
-        applied = [_applied(choice, plugins) for choice in spec.arm.augmentations]
+        applied = [AppliedAugmentation.of(choice, plugins) for choice in spec.arm.augmentations]
     return CellContext(
         spec=spec,
         data=data,
@@ -119,12 +119,6 @@ def _build(spec: CellSpec, plugins: Plugins, data: LabelledImages) -> keras.Mode
         seed=spec.seed,
         precision=spec.training.precision,
     )
-
-
-def _applied(choice: PluginChoice, plugins: Plugins) -> AppliedAugmentation:
-    augmentation = plugins.augmentation(choice.name)
-    resolve(augmentation.builder)  # imported now, so that its code is that of the fingerprint
-    return AppliedAugmentation(augmentation=augmentation, options=validated_options(augmentation, choice.options))
 
 
 def _used(spec: CellSpec, generator: GeneratorRun | None) -> list[tuple[str, str]]:

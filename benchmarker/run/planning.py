@@ -16,6 +16,7 @@ from benchmarker.generation.synthetic import Mixture
 from benchmarker.hooks import spelling
 from benchmarker.registry import (
     ArmEntry,
+    AugmentationEntry,
     CellProblem,
     GeneratorEntry,
     LoadedRegistry,
@@ -136,14 +137,13 @@ def _arm_spec(arm: ArmEntry, plugins: Plugins, unusable: bool) -> ArmSpec:
             unusable=True,
             **({} if arm.generated is None else {"generated": arm.generated}),
         )
-    augmentations = []
-    for entry in arm.augmentations:
-        augmentation = plugins.augmentation(entry.name)
-        options = plain_options(augmentation, entry.options)
-        augmentations.append(PluginChoice(name=augmentation.name, options=options))
-    return ArmSpec(
-        augmentations=tuple(augmentations), augment_validation=arm.augment_validation and bool(augmentations)
-    )
+    augmentations = _augmentation_choices(arm.augmentations, plugins)
+    return ArmSpec(augmentations=augmentations, augment_validation=arm.augment_validation and bool(augmentations))
+
+
+def _augmentation_choices(entries: Sequence[AugmentationEntry], plugins: Plugins) -> tuple[PluginChoice, ...]:
+    found = [(plugins.augmentation(entry.name), entry.options) for entry in entries]
+    return tuple(PluginChoice(name=each.name, options=plain_options(each, options)) for each, options in found)
 
 
 def _with_generated(spec: ArmSpec, arm: ArmEntry, seed: int, generators: Generators) -> ArmSpec:
@@ -199,6 +199,7 @@ def make_generators(
         images = TrainingPartSpec(digest=digest_part(part), images=len(part), shape=part.image_shape, task=part.task)
         training = loaded.registry.training
         for index, entry in entries:
+            augmentations = _augmentation_choices(entry.augmentations, plugins)
             spec = GeneratorSpec(
                 backend=backend,
                 seed=seed,
@@ -206,6 +207,8 @@ def make_generators(
                 data=images,
                 generator=_generator_choice(entry, plugins),
                 conditions=tuple(conditions_of(entry, data.task)),
+                # Left out where there are none, so that keys of generators without them are as they were.
+                **({"augmentations": augmentations} if augmentations else {}),
             )
             line = loaded.positions.position(("generators", index)).line
             found[spelling(entry.label), seed] = PlannedGenerator.of(spec, label=entry.label, line=line)

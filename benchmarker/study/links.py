@@ -65,10 +65,10 @@ class DigestLink(Record):
 
 
 class TrainingSetLink(Record):
-    """Links ``training set`` of a cell and ``training part`` of a generator."""
+    """Links ``training set`` of a cell or of a generator with expansions, and ``training part`` of a generator."""
 
     digest: str
-    """SHA-256 of all images with their targets; of a cell after generated images and expansions."""
+    """SHA-256 of all images with their targets; of a training set after generated images and expansions."""
 
     images: int
     """Number of images."""
@@ -113,7 +113,7 @@ class GeneratorEpochLink(Record):
     """SHA-256 of the permutation of the training part."""
 
     draws: str
-    """SHA-256 of the random inputs of all steps."""
+    """SHA-256 of the random inputs of all steps, and of the numbers that transforms drew."""
 
     variables: str
     """SHA-256 of everything that training changes."""

@@ -232,6 +232,9 @@ class GeneratorSpec(_Specification):
     conditions: tuple[str, ...]
     """What images are generated for: ``"class"``, attributes of the dataset, or targets of a regression."""
 
+    augmentations: tuple[PluginChoice, ...] = ()
+    """Augmentations of the images that it learns from; left out where there are none."""
+
     @property
     def threads(self) -> int:
         """Threads that one operation may use."""
@@ -239,8 +242,8 @@ class GeneratorSpec(_Specification):
 
     @property
     def plugins(self) -> list[tuple[str, str]]:
-        """Kind and name of the plugin that is trained."""
-        return [("generator", self.generator.name)]
+        """Kind and name of the plugin that is trained, and of its augmentations."""
+        return [("generator", self.generator.name), *(("augmentation", each.name) for each in self.augmentations)]
 
     def shared_settings(self) -> Json:
         """Return what the generators of all seeds have in common; the training part is drawn under the seed."""

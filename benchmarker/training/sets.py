@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from mmap import MADV_DONTNEED, mmap
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from benchmarker.contracts.plugins import Augmentation
 from benchmarker.contracts.settings import Options
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.digests import digest_arrays, digest_json
-from benchmarker.discovery import resolve
+from benchmarker.discovery import Plugins, resolve
 from benchmarker.errors import PluginError
 from benchmarker.randomness import Stream
+from benchmarker.registry import validated_options
+from benchmarker.study.specs import PluginChoice
 
 _MAPPED_BYTES = 64 << 20
 """Size of the mapped pages that may stay in memory; releasing them leaves the system's cache of the file as it is."""
@@ -80,10 +82,17 @@ class PartSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedAugmentation:
-    """An augmentation of an arm with its validated options."""
+    """An augmentation of an arm or a generator with its validated options."""
 
     augmentation: Augmentation
     options: Options | None
+
+    @classmethod
+    def of(cls, choice: PluginChoice, plugins: Plugins) -> Self:
+        """Return the augmentation of a specification, with its code imported, so that it is that of the fingerprint."""
+        augmentation = plugins.augmentation(choice.name)
+        resolve(augmentation.builder)
+        return cls(augmentation=augmentation, options=validated_options(augmentation, choice.options))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,28 +154,35 @@ class ExpandedSet:
     ------
     PluginError
         If the set is smaller than the one that was expanded, or has another task, shape of images or kind of targets.
+
+    Attributes
+    ----------
+    owner : str
+        What messages call the expansion.
+    made, base : TrainingSet
+        As given.
     """
 
     def __init__(self, made: TrainingSet, base: TrainingSet, name: str) -> None:
-        self._owner = f"the expansion {name!r}"
-        self.made = made
-        with _failures_of(self._owner):
+        self.owner = f"the expansion {name!r}"
+        self.made, self.base = made, base
+        with _failures_of(self.owner):
             self._length = len(made)
             self.task: Task = made.task
             self.targets: NDArray[Any] = np.asarray(made.targets)
             self.image_shape: tuple[int, int, int] = made.image_shape
             problem = self._problem(base)
         if problem:
-            raise PluginError(f"{self._owner} must return a larger training set: {problem}")
+            raise PluginError(f"{self.owner} must return a larger training set: {problem}")
 
     def __len__(self) -> int:
         return self._length
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the images at ``indices``, ndarray of shape (len(indices), height, width, channels)."""
-        with _failures_of(self._owner):
+        with _failures_of(self.owner):
             images = self.made.batch(indices)
-        return _checked_images(self._owner, images, (len(indices), *self.image_shape))
+        return _checked_images(self.owner, images, (len(indices), *self.image_shape))
 
     def _problem(self, base: TrainingSet) -> str:
         """Return why the set breaks the contract of expansions, or an empty text."""
@@ -200,11 +216,11 @@ def expand(base: TrainingSet, applied: Sequence[AppliedAugmentation], seed: int,
     base : TrainingSet
         Real images.
     applied : sequence of AppliedAugmentation
-        Augmentations of the arm; transforms are ignored.
+        Augmentations of the arm or generator; transforms are ignored.
     seed : int
-        Seed of the cell.
+        Seed of the cell or generator.
     part : str
-        ``"train"`` or ``"validation"``.
+        ``"train"`` or ``"validation"``; ``"generator"`` for what a generator learns from.
 
     Raises
     ------
@@ -222,8 +238,8 @@ def expand(base: TrainingSet, applied: Sequence[AppliedAugmentation], seed: int,
     return expanded
 
 
-def transforms(applied: Sequence[AppliedAugmentation], seed: int) -> tuple[Transform, ...]:
-    """Return the transforms of an arm, in order."""
+def transforms(applied: Sequence[AppliedAugmentation], seed: int, part: str = "train") -> tuple[Transform, ...]:
+    """Return the transforms of an arm, or those of a generator with the part ``"generator"``, in order."""
     return tuple(
         Transform(
             name=entry.augmentation.name,
@@ -232,7 +248,7 @@ def transforms(applied: Sequence[AppliedAugmentation], seed: int) -> tuple[Trans
             draws_per_image=entry.augmentation.draws_per_image,
             stream=stream,
         )
-        for stream, entry in _streams(applied, seed, "train")
+        for stream, entry in _streams(applied, seed, part)
         if entry.augmentation.kind == "transform"
     )
 

@@ -73,6 +73,11 @@ class RepeatedTrainingSet:
         return targets
 
     @property
+    def rows(self) -> NDArray[np.int64]:
+        """Row of the original set that each image is made of."""
+        return self._originals
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of every image."""
         return self._training_set.image_shape

@@ -102,6 +102,11 @@ class RotatedTrainingSet:
         return np.tile(targets, (len(self._angles), *[1] * (targets.ndim - 1)))
 
     @property
+    def rows(self) -> NDArray[np.int64]:
+        """Row of the original set that each image is made of."""
+        return np.tile(np.arange(len(self._originals)), len(self._angles))
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of every image."""
         return self._originals.image_shape

@@ -14,7 +14,7 @@ import pytest
 from benchmarker.study.layout import RunPaths
 from benchmarker.study.plan import PlannedGenerator
 from benchmarker.study.protocol import GeneratorJob
-from benchmarker.study.specs import GeneratorChoice, GeneratorSpec, GeneratorTraining, TrainingPartSpec
+from benchmarker.study.specs import GeneratorChoice, GeneratorSpec, GeneratorTraining, PluginChoice, TrainingPartSpec
 
 Edited = Callable[[], AbstractContextManager[None]]
 
@@ -117,10 +117,12 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeJob]:
 
     def make(
         run: Path,
+        *,
         epochs: int = 3,
         conditions: tuple[str, ...] = ("class", "flux"),
         images: Any = None,
         cache: bool = False,
+        augmentations: tuple[PluginChoice, ...] = (),
     ) -> GeneratorJob:
         prepared = folder / str(len(made))
         data = made[prepared] = images if images is not None else make_images(72)
@@ -133,6 +135,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeJob]:
             data=TrainingPartSpec(digest=digest_part(part), images=len(part), shape=(SIZE, SIZE, 1), task=data.task),
             generator=GeneratorChoice(name="their-gan", options={"latent": 4, "learning_rate": 0.002}, epochs=epochs),
             conditions=conditions,
+            **({"augmentations": augmentations} if augmentations else {}),
         )
         return GeneratorJob(
             generator=PlannedGenerator.of(spec, label="their-gan", line=0),

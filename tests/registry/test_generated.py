@@ -99,6 +99,8 @@ def test_bare_generator_name_means_one_image_per_real_one() -> None:
         ("width: 3", "depth: 3", "unknown option 'depth' of the generator 'painter'"),
         ("epochs: 2", "epochs: 0", "greater than 0. Received: 0"),
         ("epochs: 2, ", "", "'epochs' is missing"),
+        ("epochs: 2, ", "epochs: 2, augmentations: [rotate], ", "called 'rotate': did you mean 'rotations'?"),
+        ("epochs: 2, ", "epochs: 2, augmentations: [{name: rotations, options: {a: 1}}], ", "takes no options"),
         ("name: slow", "name: painter", "two generators are called 'painter'"),
         ("conditions: [class]", "conditions: class", "write [class]"),
         ("conditions: [class]", "conditions: [class, class]", "a condition is repeated"),

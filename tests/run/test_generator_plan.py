@@ -167,6 +167,7 @@ def test_key_depends_on_the_training_part_and_on_no_other_image(tmp_path: Path) 
     [
         ("dcgan, epochs: 2", "dcgan, epochs: 4"),
         ("dcgan, epochs: 2", "dcgan, epochs: 2, conditions: [class, redshift]"),
+        ("dcgan, epochs: 2", "dcgan, epochs: 2, augmentations: [Flips, {name: rotations, options: {step: 10}}]"),
         ("seeds: [8901, 1826]", "seeds: [1, 2]"),
         ("dataset:", "training: {threads: 1}\ndataset:"),
         ("dataset:", "training: {precision: mixed_bfloat16}\ndataset:"),
@@ -177,6 +178,20 @@ def test_key_depends_on_what_changes_the_training(old: str, new: str, tmp_path: 
     before = keys(planned(loaded(tmp_path, HEAD + GENERATED), data)[0])
     after = keys(planned(loaded(tmp_path, (HEAD + GENERATED).replace(old, new, 1)), data)[0])
     assert not set(before) & set(after)
+
+
+def test_augmentations_are_in_the_key_only_where_they_are_used(tmp_path: Path) -> None:
+    """This key was made before generators could have augmentations."""
+    registry = loaded(tmp_path, HEAD + GENERATED)
+    first, second = (planned(registry, images())[0][("dcgan", seed)] for seed in (8901, 1826))
+    assert "augmentations" not in first.spec.to_json()
+    assert first.key == "957dcf6634691be9ba066865a883b4b4f42175e14ab368db5ba726bd6d99e67b"
+    entry = "dcgan, epochs: 2, augmentations: [flips, {name: rotations, options: {step: 10}}]"
+    turned = planned(loaded(tmp_path, (HEAD + GENERATED).replace("dcgan, epochs: 2", entry, 1)), images())[0]
+    spec = turned["dcgan", 8901].spec
+    assert [(each.name, each.options) for each in spec.augmentations][1] == ("rotations", {"step": 10})
+    assert ("augmentation", "flips") in spec.plugins
+    assert second.configuration == first.configuration != turned["dcgan", 8901].configuration
 
 
 def test_names_rates_and_batches_change_no_generator(tmp_path: Path) -> None:
