@@ -1,9 +1,9 @@
-"""Random transforms that move whole pixels: flips, shifts and quarter turns.
+"""Random transforms: flips, shifts and quarter turns, by whole pixels unless sub-pixel shifts are asked for.
 
 The sky has no preferred direction, so a mirrored, shifted or rotated image of a galaxy is as likely as the original,
-and its class stays the same. None of these transforms interpolates: pixel values, and therefore the flux and the noise,
-stay exactly as they are. Each image is transformed as its own row of random numbers says, whatever else is in the
-batch.
+and its class stays the same. Only sub-pixel shifts interpolate; the others leave pixel values, and therefore the flux
+and the noise, exactly as they are. Each image is transformed as its own row of random numbers says, whatever else is in
+the batch.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ class ShiftOptions(Options):
 
     fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Largest shift along each axis as a fraction of the image's size, rounded down to whole pixels."""
+
+    # Left out of specifications where it is not used, so that their keys stay what they were before it existed.
+    subpixel: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Shift by any fraction of a pixel, with bilinear interpolation and the pixels of the edge repeated."""
 
 
 def flip(
@@ -77,7 +81,9 @@ def shift(
     """Shift each image along both axes by a random number of whole pixels.
 
     Pixels that leave the frame are lost, and zeros come in on the other side. The shift along an axis of N pixels is
-    uniform over the integers from -k to k with k = floor(fraction N).
+    uniform over the integers from -k to k with k = floor(fraction N). With ``subpixel`` it is uniform over the numbers
+    from -fraction N to fraction N; the image is interpolated bilinearly, which smooths it a little, and its edge is
+    repeated.
 
     Parameters
     ----------
@@ -100,14 +106,31 @@ def shift(
     [[0.0, 0.0], [1.0, 2.0]]
     """
     _, height, width, _ = images.shape
+    options = options or ShiftOptions()
+    if options.subpixel:
+        return _shift_subpixel(images, (2 * draws[:, :2] - 1) * options.fraction * np.array([height, width]))
     # The small constant keeps products such as 0.29 * 100 from being rounded down to 28.
-    reach = np.floor((options or ShiftOptions()).fraction * np.array([height, width]) + 1e-9).astype(np.int64)
+    reach = np.floor(options.fraction * np.array([height, width]) + 1e-9).astype(np.int64)
     shifts = np.floor(draws[:, :2] * (2 * reach + 1)).astype(np.int64) - reach
     down, right = reach.tolist()
     padded = np.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
     windows = sliding_window_view(padded, (height, width), axis=(1, 2))
     top, left = (reach - shifts).T
     return np.ascontiguousarray(np.moveaxis(windows[np.arange(len(images)), top, left], 1, -1))
+
+
+def _shift_subpixel(images: NDArray[np.float32], shifts: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Shift images by fractions of pixels along rows and columns, one axis after the other."""
+    moved = images.astype(np.float64)
+    for axis in (1, 2):
+        size = images.shape[axis]
+        places = np.clip(np.arange(size) - shifts[:, axis - 1, None], 0, size - 1)
+        lower = np.minimum(np.floor(places).astype(np.int64), size - 2)
+        weight = np.expand_dims(places - lower, (3, 3 - axis))
+        index = np.expand_dims(lower, (3, 3 - axis))
+        first, second = (np.take_along_axis(moved, index + k, axis=axis) for k in (0, 1))
+        moved = (1 - weight) * first + weight * second
+    return moved.astype(np.float32)
 
 
 def quarter_turn(images: NDArray[np.float32], draws: NDArray[np.float64], _options: None = None) -> NDArray[np.float32]:

@@ -102,3 +102,17 @@ def test_quarter_turns_are_exact_and_counter_clockwise() -> None:
 def test_quarter_turns_refuse_rectangular_images() -> None:
     with pytest.raises(ConfigurationError, match="4 x 6 pixels"):
         quarter_turn(np.zeros((1, 4, 6, 1), np.float32), np.zeros((1, 1)))
+
+
+def test_subpixel_shift_moves_a_plane_by_fractions_of_pixels() -> None:
+    rows, columns = np.mgrid[:20, :20].astype(np.float32)
+    plane = (rows + 10 * columns)[None, :, :, None]
+    draws = np.array([[0.75, 0.25]])  # half of the largest shift, down and to the left
+    moved = shift(plane, draws, ShiftOptions(fraction=0.02, subpixel=True))
+    expected = plane - 0.2 + 10 * 0.2  # 0.02 of 20 pixels, halved
+    assert np.allclose(moved[:, 1:-1, 1:-1], expected[:, 1:-1, 1:-1], atol=1e-5)
+    assert moved[0, 0, 5, 0] == pytest.approx(plane[0, 0, 5, 0] + 2.0)  # the edge is repeated
+
+
+def test_subpixel_option_leaves_keys_of_whole_pixels_as_they_are() -> None:
+    assert ShiftOptions().model_dump(mode="json") == {"fraction": 0.1}
