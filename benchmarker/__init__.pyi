@@ -4,6 +4,8 @@
 from ._version import __version__ as __version__
 from .backends import gradient_step as gradient_step
 from .backends.calls import call_in_process as call_in_process
+from .backends.exported import LiteRtModel as LiteRtModel
+from .backends.exported import SavedModel as SavedModel
 from .cli.options import UserPath as UserPath
 from .cli.options import command_settings as command_settings
 from .contracts.generation import Batches as Batches
@@ -60,8 +62,10 @@ from .errors import UnsafePickleError as UnsafePickleError
 from .evaluation.ensembles import Combination as Combination
 from .evaluation.ensembles import combine as combine
 from .files import write_bytes as write_bytes
+from .generation.on_request import TrainedGenerator as TrainedGenerator
 from .hooks import Registrar as Registrar
 from .hooks import hookimpl as hookimpl
+from .paths import cache_folder as cache_folder
 from .paths import expand_user as expand_user
 from .printing import echo as echo
 from .printing import markdown_text as markdown_text
@@ -151,6 +155,8 @@ from .study.selectors import RunName as RunName
 from .study.selectors import choose_runs as choose_runs
 from .study.selectors import select_runs as select_runs
 from .study.selectors import split_study as split_study
+from .trained.generators import load_generator as load_generator
+from .trained.generators import trained_generator as trained_generator
 from .trained.images import StudyImages as StudyImages
 from .trained.networks import TrainedNetwork as TrainedNetwork
 from .trained.networks import load_network as load_network

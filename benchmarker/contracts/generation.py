@@ -137,11 +137,15 @@ class Batches:
 class GenerativeModel(Protocol):
     """The interface of what a generator's builder returns.
 
-    A model may offer three more members. ``batches`` is a `Batches`, by default shuffled and complete ones.
+    A model may offer more members. ``batches`` is a `Batches`, by default shuffled and complete ones.
     ``set_pixel_range(minimum, maximum)`` is called once, before training, with the range of the pixels of the training
     part; keep it in a variable of `sampling_variables`. ``discriminator_accuracy(images, conditions, noise)`` is called
     after each epoch with real images and as many latent points, and returns numbers by name for the history of the
     training; it must not change any variable.
+
+    Two members make exports possible. ``tensors(noise, conditions)`` returns what `sample` does, written with
+    `keras.ops` alone, so that it can be traced (``conditions`` is None for a generator without conditions);
+    ``latent_distribution`` is ``"normal"`` or ``"uniform"`` (in [-1, 1]), the distribution of latent points.
     """
 
     @property

@@ -226,6 +226,24 @@ class Gan:
             images[start : start + len(points)] = self._normalisation.invert(values)
         return images
 
+    @property
+    def latent_distribution(self) -> str:
+        """``"normal"`` or ``"uniform"`` in [-1, 1]."""
+        return self.recipe.latent_distribution
+
+    def tensors(self, noise: Any, conditions: Any, *, name: str = "sampler") -> Any:
+        """Return what `sample` does, written with `keras.ops` alone, for exports; ``name`` tells several GANs apart."""
+        import keras
+        from keras import ops
+
+        points = noise[:, : self.recipe.latent_dim]
+        inputs = [points, conditions] if self.networks.conditional_generator else points
+        sampler = keras.Model(self.sampler.inputs, self.sampler.outputs[0], name=name)  # the same layers and weights
+        images = ops.cast(sampler(inputs, training=False), "float32")
+        if self.recipe.augment:
+            images = dihedral(images, ops.cast(noise[:, self.recipe.latent_dim :] > 0, images.dtype))
+        return self._normalisation.invert_tensors(images)
+
     def _generate(self, network: keras.Model, noise: Any, conditions: Any, *, training: bool) -> Any:
         from keras import ops
 

@@ -100,3 +100,18 @@ class GanPerClass:
             chosen = classes == number
             images[chosen] = self.gans[number].sample(noise[chosen], conditions[chosen])
         return images
+
+    @property
+    def latent_distribution(self) -> str:
+        """Distribution of latent points, that of each GAN."""
+        return self.gans[0].latent_distribution
+
+    def tensors(self, noise: Any, conditions: Any) -> Any:
+        """Return what `sample` does as tensors; every GAN draws, and the images of the requested class are taken."""
+        from keras import ops
+
+        images = self.gans[0].tensors(noise, conditions, name="sampler_0")
+        for number, gan in enumerate(self.gans[1:], start=1):
+            chosen = ops.reshape(conditions[:, number] > 0.5, (-1, 1, 1, 1))
+            images = ops.where(chosen, gan.tensors(noise, conditions, name=f"sampler_{number}"), images)
+        return images

@@ -160,6 +160,22 @@ class PixelNormalisation:
         images: NDArray[np.float32] = np.clip(unit * (maximum - minimum) + minimum, minimum, maximum)
         return images
 
+    def invert_tensors(self, values: Any) -> Any:
+        """Return what `invert` does as tensors, for exports: with the range and the moments of this moment."""
+        from keras import ops
+
+        if self._scaling == "none":
+            return values
+        stretched = (values + 1.0) / 2.0
+        if self._scaling == "standardise":
+            _, mean, mean_square = (ops.convert_to_numpy(variable) for variable in self._moments)
+            stretched = values * np.sqrt(np.maximum(mean_square - mean**2, _SMALLEST_VARIANCE)) + mean
+        unit = ops.clip(stretched, 0.0, 1.0)
+        if self._stretch != 1:
+            unit = ops.power(unit, 1 / self._stretch)
+        minimum, maximum = (float(value) for value in ops.convert_to_numpy(self._range))
+        return ops.clip(unit * (maximum - minimum) + minimum, minimum, maximum)
+
 
 def dihedral(images: Any, numbers: Any) -> Any:
     """Return each image in one of the eight orientations of a square (the dihedral group of order 8).

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from benchmarker import Command, Registrar, hookimpl
 
-COMMANDS = (("predict", "prediction.command", "Classify or measure new images with a trained network."),)
+COMMANDS = (
+    ("predict", "prediction.command", "Classify or measure new images with a trained network."),
+    ("model", "models.command", "Export trained networks and generators for other programs."),
+    ("serve", "server.command", "Answer programs with trained networks and generators."),
+)
 """Name, module and summary of each command."""
 
 

@@ -1,0 +1,87 @@
+"""Corrections of the ONNX graphs that the converter writes: names of outputs, and choices that products stand for.
+
+The converter (tf2onnx) writes ``where(c, x, y)`` as ``c * x + (1 - c) * y``, which is NaN wherever one of the two is,
+also where the other one is chosen. Missing pixels are NaN, so this must become a choice again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def rename_output(graph: Any, new: str) -> None:
+    """Rename the only output of a graph, wherever it occurs; the converter calls it after the operation that made it.
+
+    Parameters
+    ----------
+    graph : onnx.GraphProto
+        The graph, which is changed.
+    new : str
+        New name.
+    """
+    (output,) = graph.output
+    old = output.name
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for k, name in enumerate(names):
+                if name == old:
+                    names[k] = new
+    output.name = new
+
+
+def restore_choices(graph: Any) -> int:
+    """Replace sums of two masked products by choices, and return how many there were.
+
+    Parameters
+    ----------
+    graph : onnx.GraphProto
+        The graph, which is changed; nodes whose results are not used any more are removed.
+    """
+    from onnx import helper
+
+    makers = {name: node for node in graph.node for name in node.output}
+    found = 0
+    for node in graph.node:
+        choice = _choice(node, makers) if node.op_type == "Add" else None
+        if choice is not None:
+            node.CopyFrom(helper.make_node("Where", choice, list(node.output), name=node.name))
+            found += 1
+    _remove_unused(graph)
+    return found
+
+
+def _choice(node: Any, makers: dict[str, Any]) -> list[str] | None:
+    """Return condition and both alternatives of a sum that stands for a choice, or None for any other sum."""
+    products = [makers.get(name) for name in node.input]
+    if any(each is None or each.op_type != "Mul" for each in products):
+        return None
+    for first, second in (products, products[::-1]):
+        for condition, chosen in _masked(first, makers, negated=False):
+            for other, otherwise in _masked(second, makers, negated=True):
+                if condition == other:
+                    return [condition, chosen, otherwise]
+    return None
+
+
+def _masked(product: Any, makers: dict[str, Any], *, negated: bool) -> Iterator[tuple[str, str]]:
+    """Yield condition and value of a product of a value with a condition that was made a number."""
+    for mask, value in (tuple(product.input), tuple(product.input)[::-1]):
+        cast = makers.get(mask)
+        if cast is None or cast.op_type != "Cast":
+            continue
+        condition = makers.get(cast.input[0])
+        if negated and condition is not None and condition.op_type == "Not":
+            yield condition.input[0], value
+        elif not negated:
+            yield cast.input[0], value
+
+
+def _remove_unused(graph: Any) -> None:
+    while True:
+        used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+        unused = [node for node in graph.node if not used.intersection(node.output)]
+        if not unused:
+            return
+        for node in unused:
+            graph.node.remove(node)

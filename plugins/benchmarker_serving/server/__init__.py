@@ -1,0 +1,1 @@
+"""Serves exported models by the REST contract of TensorFlow Serving, without TensorFlow."""

@@ -1,0 +1,133 @@
+"""`benchmarker model export`: every format gives the outputs of the run, and the card says what a reader must know."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarker import StorageError, digest_file
+from benchmarker.cli import main
+from benchmarker_serving.models.bundle import Bundle, name_of, next_version
+from benchmarker_serving.models.latent import latent_points
+
+FORMATS = ("keras", "savedmodel", "onnx", "litert")
+TO = [word for form in FORMATS for word in ("--to", form)]
+
+# In a process of its own: TensorFlow reads the SavedModel as TensorFlow Serving does.
+PROBE = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+loaded = tf.saved_model.load(sys.argv[1])
+seeded, default = loaded.signatures["seeded"], loaded.signatures["serving_default"]
+conditions = tf.constant(np.eye(2, dtype="float32")[[0, 1, 0]])
+drawn = seeded(seed=tf.constant([7, 8, 7], tf.int64), conditions=conditions)["images"].numpy()
+latent = tf.constant(np.load(sys.argv[2]))
+again = default(latent=latent, conditions=conditions)["images"].numpy()
+print(np.abs(drawn - again).max(), np.abs(drawn[0] - drawn[2]).max(), np.abs(drawn[0] - drawn[1]).max() > 1e-4)
+"""
+
+
+@pytest.mark.long
+def test_network_is_exported_with_its_preparation(trained: Path, tmp_path: Path) -> None:
+    words = ["model", "export", str(trained), "--model", "mcrgnet/real/8901", *TO, "--out", str(tmp_path)]
+    assert main([*words, "--with-preparation"]) == 0
+    folder = tmp_path / "mcrgnet" / "1"
+    bundle = Bundle.read(folder)
+    assert set(bundle.difference) == set(FORMATS)
+    assert max(bundle.difference.values()) < 1e-5
+    assert bundle.classes == ("FRI", "FRII")
+    assert not bundle.prepared
+    assert bundle.files["model.onnx"] == digest_file(folder / "model.onnx")
+    card = (folder / "card.md").read_text()
+    for part in ("## Data", "## Protocol", "## Scores", "## Limits", bundle.run, bundle.weights, "Wilson"):
+        assert part in card
+    assert sorted(path.name for path in (tmp_path / "mcrgnet").iterdir()) == ["1"]
+    assert main([*words, "--version", "1"]) == 2  # it is there already
+
+
+@pytest.mark.long
+def test_generator_is_exported_with_a_signature_that_takes_seeds(trained: Path, tmp_path: Path) -> None:
+    words = ["model", "export", str(trained), "--model", "dcgan/generator/8901", *TO, "--out", str(tmp_path)]
+    assert main(words) == 0
+    folder = tmp_path / "dcgan" / "1"
+    bundle = Bundle.read(folder)
+    assert max(bundle.difference.values()) < 1e-5
+    assert set(bundle.inputs) == {"latent", "conditions"}
+    size = bundle.inputs["latent"][0]
+    np.save(tmp_path / "latent.npy", latent_points(np.array([7, 8, 7]), size, uniform=bundle.latent == "uniform"))
+    command = [sys.executable, "-c", PROBE, str(folder), str(tmp_path / "latent.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    difference, same, differs = done.stdout.split()
+    assert float(difference) < 1e-5  # NumPy and the SavedModel draw the same latent points
+    assert float(same) == 0
+    assert differs == "True"
+
+
+def test_latent_points_are_normal_or_uniform_and_depend_on_their_seed_only() -> None:
+    seeds = np.arange(4000)
+    normal, uniform = (latent_points(seeds, 20, uniform=each) for each in (False, True))
+    assert float(normal.mean()) == pytest.approx(0, abs=0.02)
+    assert float(normal.std()) == pytest.approx(1, abs=0.02)
+    assert np.histogram(uniform, bins=8, range=(-1, 1))[0] == pytest.approx([10_000] * 8, rel=0.05)
+    assert abs(float(np.corrcoef(normal[:-1, 0], normal[1:, 0])[0, 1])) < 0.05
+    assert np.array_equal(latent_points(np.array([17]), 20, uniform=False)[0], normal[17])
+
+
+def test_description_is_read_back_and_checked(tmp_path: Path) -> None:
+    bundle = Bundle(
+        name="m", version=1, kind="network", inputs={"images": (4, 4, 1)}, output="values", output_shape=(1,)
+    )
+    bundle.write(tmp_path)
+    assert Bundle.read(tmp_path) == bundle
+    content = json.loads((tmp_path / "model.json").read_text())
+    damaged: tuple[Any, ...] = ({**content, "name": "../m"}, {**content, "unknown": 1}, {"inputs": []}, [])
+    for changed in damaged:
+        (tmp_path / "model.json").write_text(json.dumps(changed))
+        with pytest.raises(StorageError, match=r"model\.json"):
+            Bundle.read(tmp_path)
+
+
+def test_names_and_versions_of_models(tmp_path: Path) -> None:
+    assert name_of("../mcr<net>", "real") == "mcr-net-real"
+    assert next_version(tmp_path / "m") == 1
+    for name in ("1", "12", "notes"):
+        (tmp_path / "m" / name).mkdir(parents=True)
+    assert next_version(tmp_path / "m") == 13
+
+
+def test_choices_that_were_written_as_products_pass_over_missing_pixels() -> None:
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    from benchmarker_serving.models.onnx_graph import rename_output, restore_choices
+
+    nodes = [
+        helper.make_node("Abs", ["x"], ["size"]),
+        helper.make_node("Less", ["size", "most"], ["known"]),
+        helper.make_node("Not", ["known"], ["missing"]),
+        helper.make_node("Cast", ["known"], ["k"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["missing"], ["m"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["k", "x"], ["first"]),
+        helper.make_node("Mul", ["zero", "m"], ["second"]),
+        helper.make_node("Add", ["first", "second"], ["sum"]),
+        helper.make_node("Add", ["sum", "k"], ["Identity:0"]),
+    ]
+    constants = [numpy_helper.from_array(np.array(v, np.float32), n) for n, v in (("most", 1e30), ("zero", 0))]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes, "g", [value("x", TensorProto.FLOAT, ["n"])], [value("Identity:0", TensorProto.FLOAT, ["n"])], constants
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    rename_output(model.graph, "images")
+    assert restore_choices(model.graph) == 1
+    assert [node.op_type for node in model.graph.node] == ["Abs", "Less", "Cast", "Where", "Add"]
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    assert session.run(["images"], {"x": np.array([np.nan, 2], np.float32)})[0].tolist() == [0, 3]
