@@ -57,9 +57,10 @@ def command(
     """
     import uvicorn
 
-    from benchmarker_serving.server.app import Settings, make_app
+    from benchmarker_serving.server.app import make_app
     from benchmarker_serving.server.inclination import InclinationServer
     from benchmarker_serving.server.limits import Limits
+    from benchmarker_serving.server.model_server import Settings
 
     require_libraries()
     models = find_models(source, selector)

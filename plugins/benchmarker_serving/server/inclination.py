@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarker_serving.server.app import ModelServer
+    from benchmarker_serving.server.model_server import ModelServer
 
 _GROUPS = ("model4", "model5", "model6")
 _MOST_DEGREES = 90

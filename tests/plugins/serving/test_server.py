@@ -19,10 +19,11 @@ from PIL import Image
 
 from benchmarker import ConfigurationError, StorageError
 from benchmarker_serving.models.latent import latent_points
-from benchmarker_serving.server.app import Settings, make_app
+from benchmarker_serving.server.app import make_app
 from benchmarker_serving.server.catalogue import read_folder
 from benchmarker_serving.server.inclination import InclinationServer
 from benchmarker_serving.server.limits import Limits
+from benchmarker_serving.server.model_server import Settings
 from tests.plugins.serving import onnx_models
 from tests.plugins.serving.onnx_models import SIZE
 
