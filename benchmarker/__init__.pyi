@@ -85,6 +85,8 @@ from .results.metrics import Summary as Summary
 from .results.metrics import higher_is_better as higher_is_better
 from .results.metrics import metric_label as metric_label
 from .results.metrics import write_summary as write_summary
+from .results.split_lists import read_split as read_split
+from .results.split_lists import training_shares as training_shares
 from .results.study import CellRecord as CellRecord
 from .results.study import GeneratorRecord as GeneratorRecord
 from .results.study import Study as Study

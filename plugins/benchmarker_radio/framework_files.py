@@ -14,7 +14,15 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker import CellRecord, Classification, ConfigurationError, ReportOptions, StudyResults, table_cell
+from benchmarker import (
+    CellRecord,
+    Classification,
+    ConfigurationError,
+    ReportOptions,
+    StudyResults,
+    read_split,
+    table_cell,
+)
 from benchmarker_radio.framework_figures import draw_accuracies, draw_history
 
 CHECKPOINTS = {"best": "", "final": "_final"}
@@ -155,16 +163,7 @@ def _split_files(results: StudyResults, cells: Sequence[CellRecord]) -> Iterator
 
 def _sources(results: StudyResults, cell: CellRecord) -> list[dict[str, str]]:
     """Return the lines of the study's list of sources for the split of a run; none where there is no such list."""
-    if cell.folder is None:
-        return []
-    digest = json.loads((cell.folder / "manifest.json").read_text(encoding="utf-8"))["digests"].get("split", "")
-    path = results.folder / "splits" / f"{cell.seed}-{_safe(digest)[:8]}.csv"
-    if not digest or path.is_symlink() or not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    known = {"train", "validation", "test"}
-    return [row for row in rows if row.get("part") in known and row.get("class") in results.classes]
+    return [row for row in read_split(results.folder, cell) if row.get("class") in results.classes]
 
 
 def _rotation(cell: CellRecord) -> str:

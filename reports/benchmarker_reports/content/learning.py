@@ -11,6 +11,7 @@ import numpy as np
 from benchmarker import History, StudyResults, metric_label
 from benchmarker_reports.content.charts import Floats, Panel, Series, as_floats
 from benchmarker_reports.content.leaderboard import Line
+from benchmarker_reports.content.prior import PRIOR_COLOUR
 from benchmarker_reports.content.readable import history_of
 
 MOST_POINTS = 60
@@ -19,7 +20,9 @@ MOST_POINTS = 60
 _Histories = Mapping[tuple[str, str], Sequence[History]]
 
 
-def learning_panels(results: StudyResults, lines: Sequence[Line]) -> dict[str, tuple[Panel, ...]]:
+def learning_panels(
+    results: StudyResults, lines: Sequence[Line], prior_loss: float | None = None
+) -> dict[str, tuple[Panel, ...]]:
     """Return one panel for each network, by metric: ``"loss"`` first.
 
     With one arm, a panel shows validation (solid) and training (dashed); with several, the validation of each arm.
@@ -30,6 +33,8 @@ def learning_panels(results: StudyResults, lines: Sequence[Line]) -> dict[str, t
         The study that has the histories.
     lines : sequence of Line
         Networks and arms, in the order of the panels.
+    prior_loss : float, optional
+        Log loss of the prior, which panels of the loss show as a dashed line.
     """
     arms = sorted({line.arm for line in lines})
     histories = {
@@ -42,6 +47,8 @@ def learning_panels(results: StudyResults, lines: Sequence[Line]) -> dict[str, t
             series = _series(histories, label, arms, name)
             if series:
                 title = metric_label(name).short
+                if name == "loss" and prior_loss is not None:
+                    series = (*series, _level(prior_loss, series))
                 found.append(Panel(title=label, series=series, x_label="epoch", y_label=title, whole=True))
     return {name: _same_axes(found, name) for name, found in panels.items() if found}
 
@@ -85,6 +92,11 @@ def _series(histories: _Histories, label: str, arms: Sequence[str], name: str) -
 def _line(histories: Sequence[History], column: str, name: str, colour: int, *, dashed: bool = False) -> Series | None:
     x, mean, low, high = average_histories(histories, column)
     return Series(name=name, x=x, y=mean, low=low, high=high, colour=colour, dashed=dashed) if x.size else None
+
+
+def _level(value: float, series: Sequence[Series]) -> Series:
+    ends = np.array([1.0, max(float(each.x.max()) for each in series)])
+    return Series(name="prior", x=ends, y=np.full(2, value), colour=PRIOR_COLOUR, dashed=True)
 
 
 def _metrics(histories: _Histories) -> list[str]:

@@ -20,6 +20,7 @@ from benchmarker_reports.content.curves import (
     roc,
 )
 from benchmarker_reports.content.leaderboard import Line
+from benchmarker_reports.content.prior import PRIOR_COLOUR, Prior, density_panel, prior
 from benchmarker_reports.content.readable import predictions_of
 
 MOST_CLASSES = 24
@@ -65,12 +66,19 @@ class Probabilities:
         Accuracy against confidence.
     calibration : tuple of Calibration
         One for each line.
+    densities : tuple of Panel
+        Densities of the probability of the second of two classes, one panel for each line; of more classes, one panel
+        for each class of the first line.
+    prior : Prior or None
+        The prior, where it is known which sources trained.
     """
 
     roc: tuple[Panel, ...]
     precision_recall: tuple[Panel, ...]
     reliability: Panel
     calibration: tuple[Calibration, ...]
+    densities: tuple[Panel, ...] = ()
+    prior: Prior | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +115,23 @@ def probabilities(results: StudyResults, lines: Sequence[Line], checkpoint: str)
         return None
     # With two classes, the curves of the second mirror those of the first.
     shown = range(min(len(results.classes), MOST_CLASSES)) if len(results.classes) > 2 else range(1)
+    known_prior = prior(results, [each.line for each in known], checkpoint)
     return Probabilities(
         roc=tuple(_roc_panel(results.classes[c], known, c) for c in shown),
         precision_recall=tuple(_precision_recall_panel(results.classes[c], known, c) for c in shown),
         reliability=_reliability_panel(known),
         calibration=tuple(_calibration(each.line, each.runs) for each in known),
+        densities=_densities(results.classes, known, known_prior),
+        prior=known_prior,
     )
+
+
+def _densities(classes: Sequence[str], known: Sequence[_Predicted], known_prior: Prior | None) -> tuple[Panel, ...]:
+    shares = (None,) * len(classes) if known_prior is None else known_prior.shares
+    if len(classes) == 2:
+        return tuple(density_panel(each.name, each.runs, 1, shares[1]) for each in known)
+    first = known[0]
+    return tuple(density_panel(classes[c], first.runs, c, shares[c]) for c in range(min(len(classes), MOST_CLASSES)))
 
 
 def calibration(results: StudyResults, runs: Sequence[CellRecord], line: Line, checkpoint: str) -> Calibration | None:
@@ -153,6 +172,10 @@ def _precision_recall_panel(title: str, known: Sequence[_Predicted], number: int
         if curves:
             mean, low, high = averaged(curves, GRID)
             series.append(Series(name=each.name, x=GRID, y=mean, low=low, high=high, colour=each.colour))
+    # A network that knows nothing has the share of the class as its precision at every recall.
+    truth = np.concatenate([run.truth for each in known for run in each.runs])
+    share = np.full(2, float((truth == number).mean()))
+    series.append(Series(name="share", x=np.array([0.0, 1.0]), y=share, colour=PRIOR_COLOUR, dashed=True))
     return _unit_panel(title, series, "recall", "precision")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarker_reports.content.examples import Examples
     from benchmarker_reports.content.generators import GeneratorTraining, Quality
     from benchmarker_reports.content.leaderboard import Averages
+    from benchmarker_reports.content.prior import Prior
     from benchmarker_reports.content.probabilities import Calibration, Probabilities
     from benchmarker_reports.content.reproduction import Reproduction
     from benchmarker_reports.published.comparison import PublishedComparison
@@ -243,7 +244,15 @@ class StudyContent:
         """Learning curves of each network, by metric."""
         from benchmarker_reports.content.learning import learning_panels
 
-        return learning_panels(self.results, self.detailed)
+        known = self.prior
+        return learning_panels(self.results, self.detailed, None if known is None else known.log_loss)
+
+    @cached_property
+    def prior(self) -> Prior | None:
+        """The prior of a classification; None where it is not known which sources trained."""
+        from benchmarker_reports.content.prior import prior
+
+        return prior(self.results, self.finished[:1], self.checkpoint)
 
     @cached_property
     def probabilities(self) -> Probabilities | None:

@@ -103,6 +103,7 @@ def figures(content: StudyContent) -> dict[str, Figure]:
     if curves is not None:
         found["roc"] = panel_figure(curves.roc[:MOST_PANELS])
         found["precision_recall"] = panel_figure(curves.precision_recall[:MOST_PANELS])
+        found["density"] = panel_figure(curves.densities[:MOST_PANELS])
         found["calibration"] = panel_figure([curves.reliability])
     if content.cost_charts:
         found["costs"] = cost_figure(content.cost_charts)

@@ -30,7 +30,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
     -------
     str
         An object with ``message``, ``rows``, ``failed``, ``notes``, the numbers of ``cells``, and, as far as the study
-        has them, ``comparisons``, ``pareto``, ``generators``, ``published``, ``averages`` and ``ensembles``.
+        has them, ``comparisons``, ``pareto``, ``generators``, ``published``, ``averages``, ``ensembles`` and ``prior``.
     """
     content = StudyContent(results, options)
     board = content.board
@@ -73,6 +73,7 @@ def _beside(content: StudyContent) -> dict[str, Any]:
         "published": [each.to_json() for each in content.published],
         "averages": [_averages(each) for each in content.averages],
         "ensembles": [_ensemble(each, content) for each in content.ensembles],
+        "prior": None if content.prior is None else asdict(content.prior),
     }
     return {name: value for name, value in found.items() if value}
 
