@@ -251,6 +251,29 @@ class StudyResults:
             return None
         return np.array(data.images[np.asarray(numbers, dtype=np.int64)], dtype=np.float32)
 
+    def attribute(self, name: str, numbers: Sequence[int]) -> NDArray[np.float64] | None:
+        """Return a quantity of images of the dataset, such as a redshift.
+
+        Parameters
+        ----------
+        name : str
+            Name of the attribute.
+        numbers : sequence of int
+            Numbers of images, as in `Predictions.images`.
+
+        Returns
+        -------
+        ndarray of shape (len(numbers),), float64, or None
+            In the unit of the attribute, NaN where unknown; None where the dataset has no such attribute, or the
+            prepared data are not in this machine's cache.
+        """
+        import numpy as np
+
+        data = find_prepared(self.study.dataset.digest)
+        if data is None or name not in data.attributes or any(not 0 <= number < len(data) for number in numbers):
+            return None
+        return np.array(data.attributes[name].values[np.asarray(numbers, dtype=np.int64)], dtype=np.float64)
+
     @staticmethod
     def sample_grids(generator: GeneratorRecord) -> tuple[Path, ...]:
         """Return the PNG files of samples that a generator drew while it was trained, by epoch."""

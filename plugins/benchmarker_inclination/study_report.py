@@ -24,6 +24,7 @@ from benchmarker import (
     markdown_text,
     table_cell,
 )
+from benchmarker_inclination.catalogue_images import BAND_NUMBERS
 from benchmarker_inclination.evaluation import OUTLIER, Scores, scores
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def render(results: StudyResults, options: ReportOptions) -> Mapping[str, str | 
     ensembles = find_ensembles(members)
     files: dict[str, str | bytes] = {
         "inclination.md": _markdown(results, members, ensembles),
-        "inclination.json": _json(members, ensembles),
+        "inclination.json": _json(members, ensembles, _bands(results, members)),
         "residuals.png": _residuals(members, ensembles),
     }
     if _same_images(members):
@@ -197,23 +198,56 @@ def _best(members: Sequence[Member], ensembles: Sequence[Ensemble]) -> Member | 
     return max(ensembles, key=lambda each: len(each.members)) if ensembles else members[0]
 
 
-def rms_by_bin(measured: Floats, predicted: Floats) -> dict[tuple[int, int], tuple[int, float]]:
-    """Return number and root mean square residual of the images in each bin of 5 degrees that holds any.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupScores:
+    """Residuals, measured minus predicted, of some images in degrees: their number, mean and root mean square."""
+
+    n: int
+    mean: float
+    rms: float
+
+    @classmethod
+    def of(cls, residuals: Floats) -> GroupScores:
+        """Return the scores of residuals of shape (n,), with n > 0."""
+        return cls(n=len(residuals), mean=float(residuals.mean()), rms=float(np.sqrt(np.mean(residuals**2))))
+
+
+def scores_by_bin(measured: Floats, predicted: Floats) -> dict[str, GroupScores]:
+    """Return the scores of the images in each bin of 5 degrees that holds any.
 
     Bins hold their upper edge, and the first one both of its edges.
 
     Examples
     --------
-    >>> rms_by_bin(np.array([48.0, 50.1, 88.0]), np.array([50.0, 50.1, 85.0]))
-    {(45, 50): (1, 2.0), (50, 55): (1, 0.0), (85, 90): (1, 3.0)}
+    >>> found = scores_by_bin(np.array([48.0, 50.1, 88.0]), np.array([50.0, 50.1, 85.0]))
+    >>> [(name, each.n, each.mean, each.rms) for name, each in found.items()]
+    [('45 to 50', 1, -2.0, 2.0), ('50 to 55', 1, 0.0, 0.0), ('85 to 90', 1, 3.0, 3.0)]
     """
     start = int(measured.min() // _BIN) * _BIN
     upper = start + _BIN * np.maximum(np.ceil((measured - start) / _BIN).astype(int), 1)
-    found = {}
-    for edge in sorted({int(value) for value in upper}):
-        residual = (measured - predicted)[upper == edge]
-        found[(edge - _BIN, edge)] = (len(residual), float(np.sqrt(np.mean(residual**2))))
-    return found
+    return {
+        f"{edge - _BIN} to {edge}": GroupScores.of((measured - predicted)[upper == edge])
+        for edge in sorted({int(value) for value in upper})
+    }
+
+
+def scores_by_band(measured: Floats, predicted: Floats, bands: Floats | None) -> dict[str, GroupScores]:
+    """Return the scores of the images of each band, in the order colour, g, r, i.
+
+    Parameters
+    ----------
+    measured, predicted : ndarray of shape (n,), float64
+        Inclinations in degrees.
+    bands : ndarray of shape (n,), float64, optional
+        Numbers of the bands, as in the attribute ``band``; without them nothing is returned.
+    """
+    if bands is None:
+        return {}
+    return {
+        name: GroupScores.of((measured - predicted)[bands == number])
+        for name, number in BAND_NUMBERS.items()
+        if (bands == number).any()
+    }
 
 
 def gain(ensemble: Ensemble) -> tuple[float, float, float]:
@@ -250,13 +284,25 @@ def _markdown(results: StudyResults, members: Sequence[Member], ensembles: Seque
     shown = {each.name: (each.members[0].measured, each.predicted) for each in ensembles}
     if not shown:
         shown = {member.name: (member.measured, member.predicted) for member in members}
-    lines += ["", "RMS by inclination:", "", "| | bin | n | RMS |", "|---|---|--:|--:|"]
-    for name, (measured, predicted) in shown.items():
-        lines += [
-            f"| {markdown_text(name)} | {low} to {high} | {count} | {rms:.2f} |"
-            for (low, high), (count, rms) in rms_by_bin(measured, predicted).items()
-        ]
+    bands = _bands(results, members)
+    by_bin = {name: scores_by_bin(*pair) for name, pair in shown.items()}
+    by_band = {name: scores_by_band(*pair, bands) for name, pair in shown.items()}
+    for title, tables in (("bin", by_bin), ("band", by_band)):
+        if any(tables.values()):
+            lines += ["", f"Residuals by {title}:", "", f"| | {title} | n | bias | RMS |", "|---|---|--:|--:|--:|"]
+            lines += [
+                f"| {markdown_text(name)} | {group} | {found.n} | {found.mean:+.2f} | {found.rms:.2f} |"
+                for name, groups in tables.items()
+                for group, found in groups.items()
+            ]
     return "\n".join(lines) + "\n"
+
+
+def _bands(results: StudyResults, members: Sequence[Member]) -> Floats | None:
+    """Return the number of the band of each test image; None where it is unknown or differs between members."""
+    if not _same_images(members):
+        return None
+    return results.attribute("band", members[0].predictions.images.tolist())
 
 
 def _gains(ensembles: Sequence[Ensemble]) -> list[str]:
@@ -267,10 +313,13 @@ def _gains(ensembles: Sequence[Ensemble]) -> list[str]:
     return lines
 
 
-def _json(members: Sequence[Member], ensembles: Sequence[Ensemble]) -> str:
+def _json(members: Sequence[Member], ensembles: Sequence[Ensemble], bands: Floats | None) -> str:
     def entry(measured: Floats, predicted: Floats) -> dict[str, object]:
-        bins = {f"{low}-{high}": rms for (low, high), (_, rms) in rms_by_bin(measured, predicted).items()}
-        return {**asdict(scores(measured, predicted)), "rms_by_bin": bins}
+        groups = {"by_bin": scores_by_bin(measured, predicted), "by_band": scores_by_band(measured, predicted, bands)}
+        written = {
+            kind: {name: asdict(each) for name, each in found.items()} for kind, found in groups.items() if found
+        }
+        return {**asdict(scores(measured, predicted)), **written}
 
     found: dict[str, object] = {
         "unit": "deg",

@@ -23,7 +23,7 @@ def test_figures_have_three_formats(files: dict[str, bytes]) -> None:
     names = {name.rpartition(".")[0] for name in files}
     assert names == {
         "leaderboard", "comparisons_arms", "comparisons_networks", "learning_loss", "learning_accuracy", "confusion",
-        "roc", "precision_recall", "calibration", "costs", "fidelity",
+        "roc", "precision_recall", "density", "calibration", "costs", "fidelity",
     }  # fmt: skip
     for name, content in files.items():
         assert content.startswith(MAGIC[name.rpartition(".")[2]]), name

@@ -11,8 +11,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarker import ConfigurationError, ReportOptions, Stream, open_results
-from benchmarker_inclination.study_report import Ensemble, Member, find_members, gain, render, rms_by_bin
+from benchmarker import ConfigurationError, ReportOptions, Stream, StudyResults, open_results
+from benchmarker_inclination.study_report import (
+    Ensemble,
+    Member,
+    find_members,
+    gain,
+    render,
+    scores_by_band,
+    scores_by_bin,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +144,26 @@ def test_report_needs_a_finished_run(study: StudyFiles) -> None:
 
 def test_bins_hold_their_upper_edge_and_the_first_both() -> None:
     measured = np.array([45.0, 45.1, 50.0, 50.1, 90.0])
-    assert [count for count, _ in rms_by_bin(measured, measured).values()] == [3, 1, 1]
+    assert [each.n for each in scores_by_bin(measured, measured).values()] == [3, 1, 1]
+
+
+def test_bands_have_their_own_residuals(bagged: StudyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = np.array([50.0, 60.0, 70.0])
+    found = scores_by_band(measured, measured - [1.0, 3.0, -1.0], np.array([0.0, 0.0, 3.0]))
+    assert {name: (each.n, each.mean) for name, each in found.items()} == {"gri": (2, 2.0), "i": (1, -1.0)}
+    numbers = np.arange(len(MEASURED)) % 4.0
+    monkeypatch.setattr(StudyResults, "attribute", lambda _self, _name, images: numbers[images])
+    files = render(open_results(bagged.folder), OPTIONS)
+    member = json.loads(files["inclination.json"])["members"]["model4/real/1"]
+    assert {name: each["n"] for name, each in member["by_band"].items()} == dict.fromkeys(("gri", "g", "r", "i"), 10)
+    assert sum(each["n"] for each in member["by_bin"].values()) == len(MEASURED)
+    assert "Residuals by band" in str(files["inclination.md"])
+
+
+def test_images_without_bands_have_no_such_table(bagged: StudyFiles) -> None:
+    files = render(open_results(bagged.folder), OPTIONS)
+    assert "by_band" not in json.loads(files["inclination.json"])["members"]["model4/real/1"]
+    assert "Residuals by band" not in str(files["inclination.md"])
 
 
 def test_gain_is_zero_for_members_that_agree(bagged: StudyFiles) -> None:
