@@ -66,6 +66,13 @@ def test_run_ends_its_log_with_the_leaderboard(capsys: pytest.CaptureFixture[str
     assert "\x1b" not in out
 
 
+def test_legacy_outputs_are_written_before_the_leaderboard(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "mine.yaml", "--legacy-outputs"]) == 0
+    assert (run.results / "legacy" / "convxpress_final.csv").is_file()
+    assert (run.results / "legacy" / "MPCA.pdf").is_file()
+    assert capsys.readouterr().out.splitlines()[-1].split()[:2] == ["1", "convxpress"]
+
+
 def test_run_options_reach_the_registry_and_the_study(run: FakeRun, tmp_path: Path) -> None:
     data = tmp_path / "images"
     data.mkdir()
