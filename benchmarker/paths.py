@@ -22,7 +22,7 @@ def expand_user(path: str | Path) -> Path:
     Raises
     ------
     ConfigurationError
-        If there is no such user, or the home folder is unknown.
+        If there is no such user, the home folder is unknown, or the path holds a NUL character.
 
     Examples
     --------
@@ -33,6 +33,8 @@ def expand_user(path: str | Path) -> Path:
         ...
     benchmarker.errors.ConfigurationError: ~no-such-user/images: there is no user 'no-such-user'; correct the path
     """
+    if "\0" in os.fspath(path):
+        raise ConfigurationError(f"{path}: no path holds a NUL character; correct it")
     written = Path(path)
     name = written.parts[0][1:] if written.parts and written.parts[0].startswith("~") else None
     if name is None:

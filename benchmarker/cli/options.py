@@ -79,6 +79,7 @@ class UserPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; `~name` is refused if there is neither such a user nor such a file."""
         try:
+            expand_user(os.fsdecode(value))  # click asks the system, which does not take all that this refuses
             return expand_user(os.fsdecode(super().convert(value, param, ctx)))
         except ConfigurationError as error:
             self.fail(str(error), param, ctx)

@@ -13,6 +13,7 @@ from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.tasks import Classification, Regression
 from benchmarker.data.overview import indices_by_part
 from benchmarker.data.splits import Parts
+from benchmarker.plain_figures import figure_style
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,6 +94,7 @@ def picture(image: NDArray[np.float32], size: int = TILE) -> Image:
     return Image.fromarray(np.round(255 * unit).astype(np.uint8)).resize((size, size), Image.Resampling.BILINEAR)
 
 
+@figure_style()
 def histograms(data: LabelledImages, parts: Parts | None) -> bytes:
     """Draw histograms of the prepared pixels by class, and of targets and attributes by part, into one PNG file.
 

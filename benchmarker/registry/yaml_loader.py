@@ -226,6 +226,8 @@ class _Composer:
                 self.anchors[anchor] = node
 
     def _scalar(self, event: yaml.ScalarEvent, position: Position) -> None:
+        if "\0" in event.value:
+            raise MalformedYamlError("a text with a NUL character, which no setting takes", position)
         weight = 1 + len(event.value) // _CHARACTERS_PER_WEIGHT
         node = _Node("scalar", position, event.tag, text=event.value, plain=event.implicit[0], weight=weight)
         self._weigh(weight, len(self.open) + 1, position)

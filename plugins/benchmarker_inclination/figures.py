@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarker import figure_style
 from benchmarker_inclination.evaluation import scores
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+@figure_style()
 def draw_learning(history: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """Draw mean square and mean absolute error of every iteration, training and validation."""
     figure = _figure(10, 5)
@@ -41,6 +43,7 @@ def draw_learning(history: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     figure.savefig(path)
 
 
+@figure_style()
 def draw_residuals(predictions: Mapping[str, tuple[Floats, Floats]], columns: int, target: Path | BinaryIO) -> None:
     """Draw the residual against the measured inclination, a panel for each set of predictions.
 
@@ -97,6 +100,7 @@ class Outlier:
     image: NDArray[Any]
 
 
+@figure_style()
 def draw_outliers(outliers: Sequence[Outlier], target: Path | BinaryIO) -> None:
     """Draw images of outliers, seven in a row.
 

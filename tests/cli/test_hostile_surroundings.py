@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarker.cli import main
+from tests.hostile_studies import make_victim
 from tests.registries import write_registry
 
 
@@ -34,6 +35,44 @@ def test_full_disk_under_the_output_is_reported(tmp_path: Path) -> None:
     done = shell("$BENCHMARKER list > /dev/full", tmp_path)
     assert done.returncode == 1
     assert done.stderr == "error: the output: the disk is full; free some space\n"
+
+
+def test_modules_in_the_working_folder_are_not_imported(tmp_path: Path) -> None:
+    for name in ("lazy_loader", "click", "rich_click", "yaml", "pluggy", "pydantic", "numpy"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')", encoding="utf-8")
+    started = [sys.executable, "-m", "benchmarker", "list", "architectures"]
+    done = subprocess.run(started, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert not (tmp_path / "ran").exists()
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["leaderboard", "a\0b"],
+        ["report", "{study}", "--out", "a\0b"],
+        ["run", "{registry}", "-p", "a\0b"],
+        ["run", "{registry}", "-m", "a\0b"],
+        ["merge", "{study}", "--into", "a\0b"],
+        ["show", "{study}", "a\0b"],
+        ["compare", "{study}", "a\0b"],
+        ["export", "{study}", "--to", "tensorboard", "--out", "a\0b"],
+        ["sign", "{study}", "--key", "a\0b"],
+        ["verify", "{study}", "--key", "a\0b"],
+        ["validate", "{hostile}"],
+    ],
+)
+def test_nul_characters_in_paths_are_refused(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, registry, hostile = make_victim(tmp_path).folder, tmp_path / "mine.yaml", tmp_path / "hostile.yaml"
+    write_registry(registry)
+    write_registry(hostile, dataset={"name": "fits-manifest", "path": "a\0b"})
+    assert main([each.format(study=study, registry=registry, hostile=hostile) for each in arguments]) in {1, 2}
+    error = capsys.readouterr().err
+    assert error
+    assert "internal error" not in error
+    assert "embedded null" not in error
 
 
 def test_closed_pipe_ends_the_command_silently(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarker import ReportOptions, open_results
+from benchmarker import ReportOptions, figure_style, open_results
 from benchmarker_reports.content.charts import Panel, Series, as_floats
 from benchmarker_reports.formats import figures as drawing
 
@@ -40,11 +40,9 @@ def test_figures_have_the_same_bytes_and_show_names_as_text() -> None:
         series = Series(name="$\\frac{1}{0}$ <b>", x=as_floats([1, 2, 3]), y=as_floats([0.5, 0.6, 0.7]))
         return Panel(title="$x_{", series=(series, series), x_label="epoch", y_label="loss\n%$")
 
-    import matplotlib as mpl
-
     found = []
     for _ in range(2):
-        with mpl.rc_context(drawing._STYLE):
+        with figure_style(drawing._STYLE):
             figure = drawing.panel_figure([panel()])
             found.append([drawing.saved(figure, suffix) for suffix in drawing.FORMATS])
     assert found[0] == found[1]
@@ -59,13 +57,24 @@ def test_figures_of_a_study_without_results_are_none(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_figures_of_one_epoch_and_of_other_scripts_draw_without_warnings() -> None:
-    import matplotlib as mpl
-
     series = Series(name="星系", x=as_floats([1]), y=as_floats([0.5]))
     panel = Panel(title="спираль 星", series=(series, series), x_range=(1.0, 1.0), y_range=(0.5, 0.5))
-    with mpl.rc_context(drawing._STYLE):
+    with figure_style(drawing._STYLE):
         figure = drawing.panel_figure([panel])
         assert all(drawing.saved(figure, suffix) for suffix in drawing.FORMATS)
     axes = figure.axes[0]
     assert axes.get_xlim()[0] < 1 < axes.get_xlim()[1]
     assert axes.get_title() == r"спираль \u661f"
+
+
+def test_figures_do_not_depend_on_a_matplotlibrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib as mpl
+
+    from tests.reports.material import DocumentStudy
+
+    panel = Panel(title="loss", series=(Series(name="train", x=as_floats([1, 2]), y=as_floats([0.5, 0.6])),))
+    monkeypatch.setattr(drawing, "figures", lambda _content: {"learning": drawing.panel_figure([panel])})
+    results = open_results(DocumentStudy(tmp_path / "study").pending("convxpress", 1).folder)
+    plain = drawing.render(results, ReportOptions())
+    with mpl.rc_context({"text.usetex": True, "axes.facecolor": "red", "axes.linewidth": 3}):
+        assert drawing.render(results, ReportOptions()) == plain

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from benchmarker import Comparison, Comparisons, ComparisonTable, ReportOptions, StudyResults
+from benchmarker import Comparison, Comparisons, ComparisonTable, ReportOptions, StudyResults, figure_style
 from benchmarker_reports.content.charts import Panel, apart
 from benchmarker_reports.content.classes import Confusion
 from benchmarker_reports.content.costs import CostChart
@@ -76,7 +75,7 @@ def render(results: StudyResults, options: ReportOptions) -> dict[str, bytes]:
         ``fidelity``, as far as the study has what they show.
     """
     files = {}
-    with mpl.rc_context(_STYLE):
+    with figure_style(_STYLE):
         for name, figure in figures(StudyContent(results, options)).items():
             for suffix in FORMATS:
                 files[f"{name}.{suffix}"] = saved(figure, suffix)
