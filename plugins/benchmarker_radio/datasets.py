@@ -13,11 +13,11 @@ FIRST_RADIO_GALAXIES = Download(
         "https://zenodo.org/records/7689127/files/galaxy_data.zip?download=1",
         "https://zenodo.org/api/records/7689127/files/galaxy_data.zip/content",
     ),
-    checksum="md5:79bc5dfae745fce0186a7e686e99dac8",
+    checksum="sha256:d04a5d45a7a84989e9aed31da8a0adb0a9cce3252bce92ed7585efbc8c24f42a",
 )
 
 
-def _fold_file(name: str, md5: str) -> Download:
+def _fold_file(name: str, sha256: str) -> Download:
     filename = f"galaxy_data_crossvalid_{name}_h5.zip"
     return Download(
         filename=filename,
@@ -25,34 +25,29 @@ def _fold_file(name: str, md5: str) -> Download:
             f"https://zenodo.org/records/7689127/files/{filename}?download=1",
             f"https://zenodo.org/api/records/7689127/files/{filename}/content",
         ),
-        checksum=f"md5:{md5}",
+        checksum=f"sha256:{sha256}",
     )
 
 
 FIRST_RADIO_GALAXIES_FOLDS = (
-    _fold_file("0", "32c9f877e858e3ecca617bf9067ff624"),
-    _fold_file("1", "1f7d40ca12cd71099d0d186300ea49d2"),
-    _fold_file("2", "1af356cfebd8d134698c5ec98a20ed3f"),
-    _fold_file("3", "7bc42465a46bed3a8df8d3b6713f92ab"),
-    _fold_file("4", "a082a1113ff19035953fd3a6a8b54e9e"),
+    _fold_file("0", "4d8309acd767f83d37e6c5310615d401e7e97f22cfa96082143cef4965920391"),
+    _fold_file("1", "39e6b24a9c787e7fd9d95ce465ca10714987830005957c581695c16c0979e4b6"),
+    _fold_file("2", "4022d81ce392c65bcfa8253b77ecf9d7cc50e2bbe2fcf29b38560da81013e24f"),
+    _fold_file("3", "79c82451d97cf3a59c02107e25dd72c8b5b42ab23ab115af690cbb4d77bbfbc8"),
+    _fold_file("4", "31efad6c49579b9435fb889ab950c0e20937cc90b15b40ee4839c9513adbb8db"),
 )
-FIRST_RADIO_GALAXIES_FOLDS_TEST = _fold_file("test", "dcf6dc0a7f492a2d9d762a993c7c6db0")
+FIRST_RADIO_GALAXIES_FOLDS_TEST = _fold_file("test", "66970c76097d24047821f5c0f1b357bff246a5a424ca2d308f47db7b6d10dc91")
 
 FR_DEEP = Download(
     filename="FIRST_PNG_dataset.tar.gz",
-    urls=(
-        "https://www.jb.man.ac.uk/research/ascaife/FIRST_PNG_dataset.tar.gz",
-        "http://www.jb.man.ac.uk/research/ascaife/FIRST_PNG_dataset.tar.gz",
-    ),
-    checksum="md5:2f39461e6c62fb45289559915106013a",
+    urls=("https://www.jb.man.ac.uk/research/ascaife/FIRST_PNG_dataset.tar.gz",),
+    checksum="sha256:9bacbcc771a0b7d373ae1340e290bc1950531ed4fa1fa17d5d3d14295c9b2c48",
 )
 
 MIRABEST = Download(
     filename="MiraBest_F_batches.tar.gz",
-    urls=(
-        "https://www.jb.man.ac.uk/research/MiraBest/MiraBest_F/MiraBest_F_batches.tar.gz",
-        "http://www.jb.man.ac.uk/research/MiraBest/MiraBest_F/MiraBest_F_batches.tar.gz",
-    ),
+    urls=("https://www.jb.man.ac.uk/research/MiraBest/MiraBest_F/MiraBest_F_batches.tar.gz",),
+    # The only checksum that its authors publish.
     checksum="md5:7d4e3a623d29db7204bce81676ee8ce2",
 )
 
