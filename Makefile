@@ -1,4 +1,4 @@
-# Every target runs in .venv, which `make install` creates from pyproject.toml and constraints.txt.
+# Every target runs in .venv, which `make install` creates from pyproject.toml and requirements.lock.
 
 # The first Python on the path that TensorFlow supports. `make install PYTHON=/path/to/python` uses another one.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -10,21 +10,23 @@ PACKAGES := benchmarker plugins architectures reports
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-long test-statistics lint docs bench kill soak mutation fuzz gpu-check gallery constraints clean
+.PHONY: help install quickstart test test-long test-statistics lint docs bench kill soak mutation fuzz gpu-check gallery \
+	constraints audit-dependencies sbom licences clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
 
 install: $(INSTALLED) ## Create .venv with everything at the tested versions
 
-# pip understands --group since 25.1, which is newer than the pip that comes with Python 3.11. pip compiles the packages that
-# it installs, but not an editable one; where PYTHONDONTWRITEBYTECODE is set, every process would compile that again.
-$(INSTALLED): pyproject.toml constraints.txt
+# Every file that is installed must have a hash of the lock; three packages come as source, and pip fetches what builds them.
+# pip compiles the packages that it installs, but not an editable one; where PYTHONDONTWRITEBYTECODE is set, every process
+# would compile that again.
+$(INSTALLED): pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is required, and none is on the path" >&2; exit 1; }
 	@echo "Installing into .venv (takes a minute or two) ..."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
@@ -72,14 +74,29 @@ gpu-check: $(INSTALLED) ## Train every network twice on a GPU and compare the bi
 gallery: $(INSTALLED) ## Make docs/reference/gallery.md from a study (needs Chromium, pdflatex, pdftoppm); STUDY=results/quickstart
 	$(BIN)/python docs/gallery/make.py $(or $(STUDY),results/quickstart)
 
-constraints: ## Rewrite constraints.txt from the ranges in pyproject.toml
-	rm -rf build/constraints
-	$(PYTHON) -m venv build/constraints
-	build/constraints/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	build/constraints/bin/python -m pip install --quiet --editable . --group dev
+# Pins that the old files have stay as they are; UPGRADE=1 takes the newest versions within the ranges.
+constraints: build/tools ## Pin what pyproject.toml asks for in requirements.lock and constraints.txt; UPGRADE=1 renews
+	echo '-e .' | build/tools/bin/uv pip compile - --group pyproject.toml:dev --universal --python-version 3.11.5 \
+		--generate-hashes --no-annotate --no-emit-package galaxy-benchmarker --quiet \
+		--custom-compile-command 'make constraints' $(if $(UPGRADE),--upgrade,--constraint constraints.txt) \
+		--output-file requirements.lock
 	{ sed -n '/^#/p' constraints.txt; \
-		build/constraints/bin/python -m pip freeze --all --exclude-editable | grep -vE '^(pip|setuptools)=='; } > build/new.txt
+		sed -nE 's/^([A-Za-z0-9._-]+==[^ ;]+).*/\1/p' requirements.lock | grep -v '^setuptools=='; } > build/new.txt
 	mv build/new.txt constraints.txt
+
+build/tools: # Programs for maintainers, which nothing else needs
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/python -m pip install --quiet uv pip-audit cyclonedx-bom
+
+audit-dependencies: build/tools ## Ask PyPI for known vulnerabilities of the pinned dependencies (needs the network)
+	build/tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
+
+sbom: $(INSTALLED) build/tools ## Write what .venv consists of to build/sbom.cdx.json (CycloneDX)
+	build/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+		--output-file build/sbom.cdx.json .venv/bin/python
+
+licences: $(INSTALLED) ## Write docs/reference/licences.md
+	$(BIN)/python docs/licences.py > docs/reference/licences.md
 
 clean: ## Remove build products and caches, but neither results nor .venv
 	rm -rf build dist docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

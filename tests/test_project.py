@@ -5,17 +5,21 @@ from __future__ import annotations
 import ast
 import datetime
 import doctest
-import importlib
+import importlib.util
 import inspect
+import itertools
 import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import benchmarker
 from tests.conftest import LONG
@@ -130,6 +134,49 @@ def test_constraints_are_exact_and_contain_no_path() -> None:
     assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", pin)] == []
     names = {pin.split("==")[0].lower() for pin in pins}
     assert {"keras", "tensorflow", "numpy", "pytest", "ruff", "mypy"} <= names
+
+
+def test_lock_has_hashes_and_the_pins_of_constraints() -> None:
+    pins = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
+    lock = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8")
+    locked, constrained = (
+        {canonicalize_name(name): version for name, version in pins.findall(text)}
+        for text in (lock, (CHECKOUT / "constraints.txt").read_text(encoding="utf-8"))
+    )
+    assert {name: version for name, version in locked.items() if name != "setuptools"} == constrained, (
+        "run: make constraints"
+    )
+    entries = re.split(r"^(?=[A-Za-z])", lock, flags=re.MULTILINE)[1:]
+    assert len(entries) == len(locked)
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_lock_pins_everything_that_the_project_asks_for() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    lists = [project["project"]["dependencies"], *project["project"]["optional-dependencies"].values()]
+    wanted = [Requirement(line) for line in (*itertools.chain(*lists), *project["dependency-groups"]["dev"])]
+    lock = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8")
+    locked = {canonicalize_name(name): version for name, version in re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", lock)}
+    for requirement in wanted:
+        if requirement.name != "galaxy-benchmarker":
+            version = locked.get(canonicalize_name(requirement.name))
+            assert version, f"{requirement.name} is not in requirements.lock; run: make constraints"
+            assert requirement.specifier.contains(version, prereleases=True), requirement
+
+
+def test_page_of_licences_is_that_of_the_pinned_packages() -> None:
+    spec = importlib.util.spec_from_file_location("licences", CHECKOUT / "docs" / "licences.py")
+    assert spec
+    assert spec.loader
+    licences = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(licences)
+    text = (CHECKOUT / "docs" / "reference" / "licences.md").read_text(encoding="utf-8")
+    written = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| ")}
+    written.pop("package")
+    rows = licences.rows()
+    assert written.keys() == rows.keys(), "run: make licences"
+    # A package that this version of Python does not need is not installed.
+    assert [row for name, row in rows.items() if licences.UNKNOWN not in row and row != written[name]] == []
 
 
 def targets() -> set[str]:

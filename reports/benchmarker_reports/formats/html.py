@@ -71,8 +71,8 @@ def render(results: StudyResults, options: ReportOptions) -> str:
             most_trainings=MOST_TRAININGS,
             refresh=options.refresh_seconds,
             version=__version__,
-            style=Markup(style),  # noqa: S704
-            script=Markup(script),  # noqa: S704
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
             policy=policy,
         )
     )

@@ -257,7 +257,7 @@ def _environment() -> Environment:
         comment_start_string="<#",
         comment_end_string="#>",
         finalize=escaped,
-        autoescape=False,  # noqa: S701
+        autoescape=False,  # noqa: S701 - it is for HTML; `finalize` escapes
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -162,5 +162,5 @@ class Drawing:
             self._style,
             size,
             self._label,
-            Markup("".join(self._parts)),  # noqa: S704
+            Markup("".join(self._parts)),  # noqa: S704 - `add` escapes every part
         )
