@@ -75,9 +75,6 @@ def compare_pair(
         p=estimate.p if estimate else None,
         margin=margin,
         p_equivalence=_equivalence(estimate, margin, paired.agreement) if estimate and margin is not None else None,
-        smallest_detectable=smallest_detectable(expected(estimate.components), level=settings.level)
-        if estimate
-        else None,
         mcnemar=_mcnemar(first, second, seeds) if index is None else None,
         caveats=(*paired.caveats, *_row_caveats(first, second, seeds)),
     )
@@ -114,7 +111,7 @@ def corrected_table(
         name=name,
         title=title,
         caption=caption,
-        rows=tuple(_with_adjusted_interval(row, tests, level) for row in decided),
+        rows=tuple(_with_corrected_numbers(row, tests, level) for row in decided),
         tests=tests,
     )
 
@@ -177,13 +174,14 @@ def adjusted_interval(
     return low, high
 
 
-def _with_adjusted_interval(row: Comparison, tests: int, level: float) -> Comparison:
+def _with_corrected_numbers(row: Comparison, tests: int, level: float) -> Comparison:
     if row.difference is None or row.variance is None:
         return row
     low, high = adjusted_interval(
         row.difference, row.variance, row.verdict, tests=tests, level=level, margin=row.margin
     )
-    return replace(row, low_adjusted=low, high_adjusted=high)
+    detectable = smallest_detectable(expected(row.variance), level=1 - (1 - level) / max(1, tests))
+    return replace(row, low_adjusted=low, high_adjusted=high, smallest_detectable=detectable)
 
 
 def _equivalence(estimate: MeanDifference, margin: float, agreement: float) -> float:

@@ -132,7 +132,7 @@ class Comparison:
     p_equivalence, p_equivalence_adjusted : float or None
         p of equivalence, before and after Holm's correction.
     smallest_detectable : float or None
-        Difference that as many seeds would find in 80 of 100 studies, before correction.
+        Difference that as many seeds would find in 80 of 100 studies, after correction for all rows of the table.
     mcnemar : PooledMcNemar or None
         For classifications whose predictions could be read.
     caveats : tuple of str

@@ -3,10 +3,11 @@ r"""The score of a network with an interval that covers new galaxies, not only t
 The mean over S seeds has the same two sources of uncertainty as a difference (`benchmarker.statistics.paired`): the
 seeds, and the test sources that all of them share. On a published test part
 
-.. math:: h^2 = \frac{t^2 s^2}{S} + t_{N-K}^2 \, c
+.. math:: h^2 = \frac{t^2 s^2}{S} + t_\nu^2 \, c
 
 with the variance s² over seeds, which the rows of a table share, and the covariance c that drawing other test sources
-causes. Where every seed has its own split, the correction of Nadeau and Bengio (2003) replaces c.
+causes. Its degrees of freedom are those of Satterthwaite, because a class of three sources measures its part badly.
+Where every seed has its own split, the correction of Nadeau and Bengio (2003) replaces c.
 
 A symmetric interval of a score near 100 % would pass it. The limits are therefore those of Wilson's interval whose half
 width would be h for a score in the middle: with the share p of the best possible score and
@@ -166,10 +167,29 @@ def _components(
         overlapping = overlapping_splits_t(values, n_test=n_test, n_train=row.n_train or 1, level=settings.level)
         return None if overlapping is None else overlapping.components, first.strata
     components = variance_components(values, np.array(left_out), first.strata)
+    if components is not None:
+        freedom = _degrees_of_freedom(np.array(left_out), first.strata)
+        components = replace(components, sources_degrees_of_freedom=freedom)
     if components is not None and pool is not None and row.label in pool.names:
         shared = pool.row(row.label)
         components = replace(components, seeds=shared.value, pooled_degrees_of_freedom=shared.degrees_of_freedom)
     return components, first.strata
+
+
+def _degrees_of_freedom(left_out: NDArray[np.float64], strata: NDArray[np.int64]) -> float:
+    """Return how well the variance from test sources is known, by Satterthwaite: badly if a class has few of them."""
+    variances: list[float] = []
+    freedoms: list[int] = []
+    for name in np.unique(strata):
+        values = left_out[:, strata == name]
+        count = values.shape[1]
+        pull = values - values.mean(axis=1, keepdims=True)
+        variances.append(float((pull**2).sum(axis=1).mean()) * (count - 1) / count)
+        freedoms.append(max(1, count - 1))
+    total = sum(variances)
+    if total == 0:
+        return float(max(1, len(strata) - len(variances)))
+    return float(total**2 / sum(part**2 / freedom for part, freedom in zip(variances, freedoms, strict=True)))
 
 
 def _effective_sources(strata: NDArray[np.int64]) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,7 @@ def study_power(
     results : StudyResults
         A study with at least two seeds.
     settings : ComparisonSettings
-        Metric and level.
+        Metric, and one minus the error rate of all comparisons of a table together.
     delta : float
         The difference to be found, in the unit of the metric's differences.
     target : float
@@ -98,14 +98,19 @@ def study_power(
 
     Notes
     -----
-    The power is that of a single interval, before correction for many comparisons: a study with many rows needs more
-    seeds than this. The equations are in `benchmarker.statistics.power`.
+    The power is that of Bonferroni's intervals for all comparisons of a table together: verdicts are decided after
+    Holm's correction, which needs at most as many seeds. The equations are in `benchmarker.statistics.power`.
     """
     rows = read_network_results(results, settings.metric, checkpoint)
     found, left_out = [], 0
     pool = pooled_variance(rows, settings)
-    for first, second in _pairs(rows, reference):
-        one = _pair_power(first, second, settings, delta, target=target, pool=pool)
+    arms, networks = arm_pairs(rows, reference), _network_pairs(rows)
+    for first, second, tests in [
+        *((*pair, len(arms)) for pair in arms),
+        *((*pair, len(networks)) for pair in networks),
+    ]:
+        corrected = replace(settings, level=1 - (1 - settings.level) / tests)
+        one = _pair_power(first, second, corrected, delta, target=target, pool=pool)
         if one is None:
             left_out += 1
         else:
@@ -119,9 +124,8 @@ def study_power(
     return StudyPower(comparisons=tuple(found), left_out=left_out, seeds=most, seconds=seconds)
 
 
-def _pairs(rows: Sequence[NetworkResults], reference: str) -> Iterator[tuple[NetworkResults, NetworkResults]]:
-    yield from arm_pairs(rows, reference)
-    yield from ((first, second) for first, second in combinations(rows, 2) if first.arm == second.arm)
+def _network_pairs(rows: Sequence[NetworkResults]) -> list[tuple[NetworkResults, NetworkResults]]:
+    return [(first, second) for first, second in combinations(rows, 2) if first.arm == second.arm]
 
 
 def _pair_power(

@@ -186,3 +186,14 @@ def test_page_and_json_show_other_averages(study_folder: Path) -> None:
     value = json.loads(json_report(results, ReportOptions()))
     assert len(value["averages"]) == 8
     assert value["averages"][0]["bca_interval"] is None or len(value["averages"][0]["bca_interval"]) == 2
+
+
+def test_precision_between_thresholds_is_that_of_davis_and_goadrich() -> None:
+    """Their example of 2006: of 20 images of the class, 5 hits with 5 false alarms, then 10 hits with 30."""
+    truth = np.array([True] * 5 + [False] * 5 + [True] * 5 + [False] * 25 + [True] * 10)
+    scores = np.repeat([0.9, 0.5, 0.1], [10, 30, 10])
+    recall = np.arange(5, 11) / 20
+    expected = [0.5, 6 / 16, 7 / 22, 8 / 28, 9 / 34, 0.25]
+    assert curves.precision_at(truth, scores, recall) == pytest.approx(expected)
+    line = np.interp(recall, [0.25, 0.5], [0.5, 0.25])
+    assert (line[1:-1] > curves.precision_at(truth, scores, recall)[1:-1]).all()

@@ -20,7 +20,7 @@ SECTIONS = [
     "leaderboard", "comparisons", "classes", "learning", "probabilities", "costs", "examples", "generators",
     "reproduce",
 ]  # fmt: skip
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "wbr", "link", "input", "hr"}
 
 
 class Page(HTMLParser):

@@ -115,3 +115,10 @@ def test_escaped_characters_compile(tmp_path: Path) -> None:
     document = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\usepackage{textcomp}"
     text = " ".join(escaped(letter) for letter in letters_of)
     _compile({"report.tex": document + r"\begin{document}" + text + r"\end{document}"}, tmp_path)
+
+
+def test_best_values_of_ranked_rows_are_bold(study_folder: Path) -> None:
+    table = render(open_results(study_folder), ReportOptions())["table_leaderboard.tex"]
+    rows = [line for line in table.splitlines() if line.endswith(r"\\") and "network" not in line]
+    assert rows[0].count(r"\textbf") == 2  # the metric and the macro-averaged F1
+    assert sum(line.count(r"\textbf") for line in rows) == len(["metric", "F1"])  # two arms share each network's costs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from click.testing import CliRunner
 
 from benchmarker import comparison_settings, open_results, study_power
@@ -25,6 +26,19 @@ def test_power_prints_seeds_and_training_time(study: StudyFiles) -> None:
     assert "seeds in every row" in out.output
     tiny = CliRunner().invoke(power_command, [str(study.folder), "--delta", "0.1"])
     assert "160 test sources are too few" in tiny.output
+
+
+def test_power_counts_the_comparisons_of_a_table(study: StudyFiles) -> None:
+    """Six pairs need more seeds than one; the level of each is that of Bonferroni's correction."""
+    fill(study, {(name, "real"): 0.6 + 0.05 * k for k, name in enumerate("abcd")})
+    results = open_results(study.folder)
+    settings = comparison_settings(results)
+    found = study_power(results, settings, 15, target=0.8)
+    assert {round(each.plan.level, 6) for each in found.comparisons} == {round(1 - 0.05 / 6, 6)}
+    alone = study_power(results, replace(settings, level=1 - 6 * 0.05), 15, target=0.8)
+    assert [each.plan.level for each in alone.comparisons] == [pytest.approx(0.95)] * 6
+    for corrected, single in zip(found.comparisons, alone.comparisons, strict=True):
+        assert corrected.smallest_detectable > single.smallest_detectable
 
 
 def test_power_of_one_network_has_nothing_to_compare(study: StudyFiles) -> None:

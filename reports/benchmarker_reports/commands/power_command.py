@@ -33,17 +33,17 @@ NEEDED: Mapping[str, str] = {"sources": "more sources", "splits": "less overlap"
 @click.option("--power", "target", type=click.FloatRange(0.5, 0.999), default=0.8, show_default=True,
               help="Required chance of detecting it.")  # fmt: skip
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
-              help="Level of the interval that must exclude zero, before correction for many comparisons.")  # fmt: skip
+              help="Confidence level of all comparisons of a table together.")  # fmt: skip
 @click.option("--checkpoint", type=click.Choice(["best", "final"]), default="best", show_default=True,
               help="Weights of the lowest validation loss, or of the last epoch.")  # fmt: skip
 @click.option("--reference", default="real", show_default=True, help="Arm that others are compared with.")
 def command(*, study: Path, delta: float, target: float, level: float, checkpoint: str, reference: str) -> None:
     """Estimate how many more seeds it takes to detect a difference, from the variance that a study has shown so far.
 
-    For each pair of networks within an arm, and of arms of a network, print the smallest difference that the seeds at
-    hand detect, the number of seeds that --delta requires, and the time to train the missing ones one after the other,
-    at the speed of this study. The number in brackets applies if the true variance over seeds is as large as its upper
-    80 % limit.
+    For each pair of networks within an arm, and of arms of a network, print, after correction for the number of pairs,
+    the smallest difference that the seeds at hand detect, the number of seeds that --delta requires, and the time to
+    train the missing ones one after the other, at the speed of this study. The number in brackets applies if the true
+    variance over seeds is as large as its upper 80 % limit.
     """
     from benchmarker import comparison_settings, open_results, study_power
 

@@ -88,7 +88,7 @@ class ComparisonSection:
     reach : float
         Largest difference that bars show, to both sides of zero.
     lines : tuple of ComparisonLine
-        The first of them.
+        The first of them: those with a verdict before the others, the largest difference first.
     matrices : tuple of Matrix
     """
 
@@ -101,6 +101,16 @@ class ComparisonSection:
     reach: float = 0.0
     lines: tuple[ComparisonLine, ...] = ()
     matrices: tuple[Matrix, ...] = ()
+
+    @property
+    def decided(self) -> tuple[ComparisonLine, ...]:
+        """Lines with a verdict."""
+        return tuple(line for line in self.lines if line.comparison.verdict != "undecided")
+
+    @property
+    def undecided(self) -> tuple[ComparisonLine, ...]:
+        """Lines without a verdict, which pages fold."""
+        return tuple(line for line in self.lines if line.comparison.verdict == "undecided")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +125,7 @@ class RatioChart:
 def comparison_section(table: ComparisonTable) -> ComparisonSection:
     """Return a table of comparisons as documents show it."""
     by_class = any(row.scope != "overall" for row in table.rows)
-    shown = table.rows[:MOST_ROWS]
+    shown = sorted(table.rows, key=_place)[:MOST_ROWS]
     arms = len({side.arm for row in table.rows for side in (row.first, row.second)}) > 1
     folded = table.name == "networks" and len(table.rows) > MOST_ROWS
     return ComparisonSection(
@@ -179,6 +189,10 @@ def _line(row: Comparison, *, arms: bool) -> ComparisonLine:
         p=Value(text=written_p(row.p_adjusted), sort=row.p_adjusted),
         estimate=Estimate.of_difference(row),
     )
+
+
+def _place(row: Comparison) -> tuple[bool, float]:
+    return row.verdict == "undecided", -abs(row.difference or 0.0)
 
 
 def _reach(rows: Sequence[Comparison]) -> float:

@@ -112,6 +112,56 @@ def precision_recall(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, 
     )
 
 
+def precision_at(truth: NDArray[np.bool_], scores: Floats, recall: Floats) -> Floats:
+    r"""Return the precision at given recalls, interpolated between thresholds.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (n,), bool
+        Whether each image is of the class; it must be true of at least one.
+    scores : ndarray of shape (n,), float64
+        Predicted probabilities of the class.
+    recall : ndarray of shape (m,), float64
+        Shares of the class's images, between 0 and 1.
+
+    Returns
+    -------
+    ndarray of shape (m,), float64
+        At recall 0, the limit from above.
+
+    Notes
+    -----
+    Between two thresholds, hits TP and false alarms FP change in proportion, as they do if a share of the images in
+    between is called at random. Precision is therefore no straight line in recall:
+
+    .. math:: P = \frac{\mathrm{TP}}{\mathrm{TP} + \mathrm{FP}(\mathrm{TP})}
+
+    with FP linear in TP. Of several thresholds with the same recall, the one with the fewest false alarms counts, since
+    nobody would choose another one.
+
+    References
+    ----------
+    Davis and Goadrich 2006, ICML, doi:10.1145/1143844.1143874.
+
+    Examples
+    --------
+    One hit at once, and the second one only after three false alarms, so that 1.5 hits come with 1.5 of them:
+
+    >>> truth = np.array([True, False, False, False, True])
+    >>> scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+    >>> precision_at(truth, scores, np.array([0.25, 0.5, 0.75, 1.0])).tolist()
+    [1.0, 1.0, 0.5, 0.4]
+    """
+    hits, misses = _cumulative(truth, scores)
+    first = np.append(True, np.diff(hits) > 0) & (hits > 0)
+    known, alarms = hits[first], misses[first]
+    # Up to the first hit, hits and false alarms grow in the ratio that they have there.
+    wanted = np.maximum(recall * hits[-1], 1e-9)
+    found = np.interp(wanted, np.append(0.0, known), np.append(0.0, alarms))
+    precision: Floats = wanted / (wanted + found)
+    return precision
+
+
 def average_precision(truth: NDArray[np.bool_], scores: Floats) -> float:
     r"""Return :math:`\sum_k (R_k - R_{k-1}) P_k`: precision P averaged over the steps of recall R, not interpolated.
 

@@ -15,7 +15,7 @@ from benchmarker_reports.content.curves import (
     average_precision,
     averaged,
     brier_score,
-    precision_recall,
+    precision_at,
     reliability,
     roc,
 )
@@ -167,10 +167,13 @@ def _precision_recall_panel(title: str, known: Sequence[_Predicted], number: int
     series = []
     for each in known:
         curves = [
-            precision_recall(run.truth == number, run.values[:, number]) for run in each.runs if _testable(run, number)
+            precision_at(run.truth == number, run.values[:, number], GRID)
+            for run in each.runs
+            if _testable(run, number)
         ]
         if curves:
-            mean, low, high = averaged(curves, GRID)
+            values = np.stack(curves)
+            mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
             series.append(Series(name=each.name, x=GRID, y=mean, low=low, high=high, colour=each.colour))
     # A network that knows nothing has the share of the class as its precision at every recall.
     truth = np.concatenate([run.truth for each in known for run in each.runs])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from benchmarker import ReportOptions, StudyResults, __version__, metric_label
 from benchmarker_reports.content.charts import Floats, Panel, Series
@@ -118,6 +119,11 @@ def cards(content: StudyContent) -> Iterator[Card]:
     yield Card(title="Cells finished", value=f"{board.ok} of {board.planned}", more=unfinished)
 
 
+def breakable(name: str) -> Markup:
+    """Return a name, escaped, that a narrow screen breaks after a separator rather than within a word."""
+    return Markup(re.sub(r"([_/.,-])(?=\w)", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped
+
+
 def heat(share: float) -> str:
     """Return the class of a cell whose share of its row is between 0 and 1."""
     return f"h{round(min(max(float(share), 0.0), 1.0) * _SHADES)}"
@@ -180,6 +186,7 @@ def _environment() -> Environment:
         most_written=MOST_WRITTEN,
     )
     environment.filters["sentence"] = sentence
+    environment.filters["breakable"] = breakable
     return environment
 
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from benchmarker import Comparison, ReportOptions, StudyResults, Summary, metric_label
+from benchmarker import Comparison, ReportOptions, StudyResults, Summary, higher_is_better, metric_label
 from benchmarker_reports.content.classes import SCORES, ClassScores
 from benchmarker_reports.content.comparisons import ComparisonSection
-from benchmarker_reports.content.leaderboard import Line
+from benchmarker_reports.content.leaderboard import Column, Line
 from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.formats.latex_text import Macros, Raw, comment, escaped
 from benchmarker_reports.formats.tables import pareto_table
@@ -143,12 +143,15 @@ def _leaderboard_table(content: StudyContent) -> Table:
     arms = ["arm"] if content.several_arms else []
     head = [column.title for column in shown]
     head[1:1] = [f"{content.level} interval"]
+    best = [_best(column, content.lines) for column in shown]
     rows = []
     for line in content.table_lines:
-        cells = [column.cell(line).text for column in shown]
+        cells: list[object] = [
+            _bold(column.cell(line).text, first=line is first) for column, first in zip(shown, best, strict=True)
+        ]
         cells[1:1] = [_interval(line, board.sort)]
         rows.append(_row([line.number, line.label, *([line.arm] if arms else []), *cells, line.seeds]))
-    names = _text_column("32mm" if arms else "50mm") + (_text_column("24mm") if arms else "")
+    names = _text_column("28mm" if arms else "50mm") + (_text_column("22mm") if arms else "")
     signs = [note for note in content.footnotes[2:] if not note.startswith("[")]
     notes = f"{content.level} interval of the mean {content.interval_words}."
     return Table(
@@ -161,6 +164,21 @@ def _leaderboard_table(content: StudyContent) -> Table:
             *board.notes,
         ),
     )
+
+
+def _best(column: Column, lines: Sequence[Line]) -> Line | None:
+    """Return the ranked line with the best value of a column, or None where several or none are best."""
+    ranked = [(column.cell(line).sort, line) for line in lines if line.first.rank is not None]
+    known = [(value, line) for value, line in ranked if value is not None]
+    if len(known) < 2:
+        return None
+    extreme = (max if higher_is_better(column.name) else min)(value for value, _ in known)
+    found = [line for value, line in known if value == extreme]
+    return found[0] if len(found) == 1 else None
+
+
+def _bold(text: str, *, first: bool) -> object:
+    return Raw(rf"\textbf{{{escaped(text)}}}") if first else text
 
 
 def _interval(line: Line, metric: str) -> str:

@@ -1,5 +1,6 @@
 "use strict";
-// Turns the headings of sortable tables into buttons that sort by their column; a second press reverses the order.
+// Turns the headings of sortable tables into buttons that sort by their column; a second press reverses the order. Long
+// tables get a box that hides the rows without the words typed.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = Array.from(table.tHead.rows[table.tHead.rows.length - 1].cells);
@@ -30,4 +31,16 @@ for (const table of document.querySelectorAll("table.sortable")) {
     head.append(button);
     button.addEventListener("click", () => sort(head, column));
   });
+  if (body.rows.length >= 12) {
+    const box = document.createElement("input");
+    box.type = "search";
+    box.className = "filter";
+    box.placeholder = "Filter";
+    box.setAttribute("aria-label", "Show only rows that contain");
+    box.addEventListener("input", () => {
+      const wanted = box.value.trim().toLowerCase().split(/\s+/);
+      for (const row of body.rows) row.hidden = !wanted.every((word) => row.textContent.toLowerCase().includes(word));
+    });
+    table.parentElement.before(box);
+  }
 }
