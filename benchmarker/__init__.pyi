@@ -75,6 +75,11 @@ from .printing import table_cell as table_cell
 from .printing import without_home as without_home
 from .randomness import Stream as Stream
 from .randomness import layer_seeds as layer_seeds
+from .results.clusters import CLUSTERS_FILE as CLUSTERS_FILE
+from .results.clusters import clusters_by_position as clusters_by_position
+from .results.clusters import clusters_by_value as clusters_by_value
+from .results.clusters import clusters_text as clusters_text
+from .results.clusters import read_clusters as read_clusters
 from .results.ensembles import Ensemble as Ensemble
 from .results.ensembles import find_ensembles as find_ensembles
 from .results.environments import Environment as Environment

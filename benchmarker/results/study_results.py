@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.results.clusters import CLUSTERS_FILE, read_clusters
 from benchmarker.results.environments import Environment, environments
 from benchmarker.results.leaderboard import Leaderboard, LeaderboardRow, build_leaderboard
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study, uncollected
@@ -210,6 +211,22 @@ class StudyResults:
                 total = counts if total is None else total + counts
         return total
 
+    @property
+    def prepared(self) -> LabelledImages | None:
+        """The prepared images of the dataset with their attributes; None where this machine's cache lacks them."""
+        return find_prepared(self.study.dataset.digest)
+
+    @cached_property
+    def clusters(self) -> Mapping[str, str]:
+        """Cluster of each source that is not independent of others, from ``clusters.csv``; empty without that file.
+
+        Raises
+        ------
+        StorageError
+            If the file is damaged.
+        """
+        return read_clusters(self.folder / CLUSTERS_FILE)
+
     @cached_property
     def registry_text(self) -> str:
         """Text of the registry as it was run; empty where its copy is missing."""
@@ -246,7 +263,7 @@ class StudyResults:
         """
         import numpy as np
 
-        data = find_prepared(self.study.dataset.digest)
+        data = self.prepared
         if data is None or any(not 0 <= number < len(data) for number in numbers):
             return None
         return np.array(data.images[np.asarray(numbers, dtype=np.int64)], dtype=np.float32)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from benchmarker.statistics.network_results import NetworkResults, Score, SeedResult, SourceSums
+from benchmarker.statistics.network_results import NetworkResults, Score, SeedResult
 
 
 def averaged(rows: Sequence[NetworkResults], metric: str, *, network: str, arm: str) -> NetworkResults:
@@ -86,8 +87,6 @@ def _one_seed(terms: Sequence[tuple[float, NetworkResults]], metric: str, seed: 
     if len(tested) > 1 or sums is None:
         return SeedResult(value=value, fingerprint=first.fingerprint), None
     # Sums of a difference would be no counts, so a metric that nobody asked for has no value.
-    empty = SourceSums(
-        sources=sums.sources, strata=sums.strata, values=np.zeros_like(sums.values), classes=sums.classes
-    )
+    empty = replace(sums, values=np.zeros_like(sums.values))
     result = SeedResult(value=value, sums=empty, image_sources=first.image_sources, fingerprint=first.fingerprint)
     return result, Score(value=value, left_out=np.sum(left_out, axis=0))

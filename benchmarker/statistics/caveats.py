@@ -55,5 +55,10 @@ def stands_out(row: str) -> str:
 
 
 def single_source(classes: Sequence[str]) -> str:
-    """Return the caveat of classes with a single test source."""
-    return f"only one test source shows {', '.join(classes)}, so the variance cannot be measured"
+    """Return the caveat of classes with a single test source, or a single cluster of them."""
+    return f"only one independent test source shows {', '.join(classes)}, so the variance cannot be measured"
+
+
+def clustered(clusters: int) -> str:
+    """Return the caveat of a study whose test sources come in clusters."""
+    return f"Test sources are not independent: clusters.csv puts those of the study into {clusters} clusters."

@@ -108,7 +108,8 @@ class Comparison:
     differences : tuple of float
         Difference under each of these seeds.
     n_sources : int
-        Test sources that both sides predicted (mean over seeds); 0 where predictions could not be read.
+        Test sources, or clusters of them, that both sides predicted (mean over seeds); 0 where predictions could not
+        be read.
     difference : float or None
         Mean over seeds; None without a shared seed.
     level : float

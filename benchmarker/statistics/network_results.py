@@ -63,6 +63,8 @@ class SourceSums:
         Number of classes; 0 for a regression.
     scales : tuple of float
         What errors of each target are divided by before they are averaged over targets; empty for 1.
+    independent : tuple of int
+        Number of independent sources, or of clusters of sources, that show each class; empty for a regression.
     """
 
     sources: tuple[str, ...]
@@ -70,6 +72,31 @@ class SourceSums:
     values: Array
     classes: int
     scales: tuple[float, ...] = ()
+    independent: tuple[int, ...] = ()
+
+    def clustered(self, clusters: Mapping[str, str]) -> SourceSums:
+        """Return the sums over clusters of sources instead, which a jackknife then leaves out one by one.
+
+        Sources of one pointing or mosaic share what makes them hard, so they are drawn together. A cluster may hold
+        sources of several classes; then nothing is drawn within a class.
+
+        Parameters
+        ----------
+        clusters : mapping of str to str
+            Cluster of each source; a source without one is a cluster of its own.
+        """
+        members: dict[str, list[int]] = {}
+        for place, source in enumerate(self.sources):
+            members.setdefault(clusters.get(source, source), []).append(place)
+        values = np.stack([self.values[places].sum(axis=0) for places in members.values()])
+        return replace(
+            self,
+            # Named after their members: the same fields with other sources are another test part.
+            sources=tuple(" ".join(self.sources[place] for place in places) for places in members.values()),
+            strata=np.zeros(len(members), dtype=np.int64),
+            values=values,
+            independent=tuple((values[:, :, 0] > 0).sum(axis=0).tolist()) if self.classes else (),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,8 +287,10 @@ def _with_predictions(results: StudyResults, cell: CellRecord, checkpoint: str, 
         return found
     if not table.classes:
         sums = regression_sums(table.source_ids, table.truth, table.values, _error_scales(results))
+        sums = sums.clustered(results.clusters) if results.clusters else sums
         return replace(found, sums=sums, image_sources=table.source_ids)
     sums = classification_sums(table.source_ids, table.truth, table.predicted, len(table.classes))
+    sums = sums.clustered(results.clusters) if results.clusters else sums
     return replace(found, sums=sums, correct=table.correct, image_sources=table.source_ids)
 
 
@@ -296,7 +325,13 @@ def classification_sums(
     np.add.at(values[:, :, 1], (position, predicted), 1.0)
     np.add.at(values[:, :, 2], (position[right], truth[right]), 1.0)
     strata = values[:, :, 0].argmax(axis=1)
-    return SourceSums(sources=tuple(names.tolist()), strata=strata, values=values, classes=classes)
+    return SourceSums(
+        sources=tuple(names.tolist()),
+        strata=strata,
+        values=values,
+        classes=classes,
+        independent=tuple((values[:, :, 0] > 0).sum(axis=0).tolist()),
+    )
 
 
 def regression_sums(

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarker.statistics import caveats
 from benchmarker.statistics.comparison import ComparisonSettings, Method
-from benchmarker.statistics.network_results import NetworkResults, percentage_scale
+from benchmarker.statistics.network_results import NetworkResults, SourceSums, percentage_scale
 from benchmarker.statistics.paired import (
     MeanDifference,
     agreement_variance,
@@ -131,7 +130,7 @@ def _with_estimate(
     if not np.any(table) and not _right_on_the_same(first, second, seeds):
         return replace(paired, method="seeds and sources", caveats=(caveats.right_on_the_same(len(seeds)),))
     scale = percentage_scale(metric)
-    if scale is not None and (lonely := _lonely_classes(strata, settings, index)):
+    if scale is not None and (lonely := _lonely_classes(ours[0], settings, index)):
         return replace(paired, method="seeds and sources", caveats=(caveats.single_source(lonely),))
     estimate = seeds_and_sources(differences, table, strata=strata, level=level)
     exact = scale is None or _same_cells(first, second, seeds)
@@ -160,11 +159,10 @@ def _pooled(
     return replace(paired, method=method, estimate=estimate, caveats=(*paired.caveats, *notes))
 
 
-def _lonely_classes(strata: NDArray[np.int64], settings: ComparisonSettings, index: int | None) -> tuple[str, ...]:
-    """Return the classes with a single test source, of which no variance can be measured."""
-    counts = np.bincount(strata, minlength=len(settings.scopes))
-    chosen = range(len(settings.scopes)) if index is None else (index,)
-    return tuple(settings.scopes[k] for k in chosen if counts[k] == 1)
+def _lonely_classes(sums: SourceSums | None, settings: ComparisonSettings, index: int | None) -> tuple[str, ...]:
+    """Return the classes that a single test source or cluster shows, of which no variance can be measured."""
+    counts = () if sums is None else sums.independent
+    return tuple(name for k, name in enumerate(settings.scopes[: len(counts)]) if index in {None, k} and counts[k] == 1)
 
 
 def _over_seeds(

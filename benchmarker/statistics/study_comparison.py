@@ -226,7 +226,7 @@ def compare_study(
         tables=found,
         means=mean_scores(rows, settings, pool),
         ratios=ratio_responses(rows, settings, reference, overall.rows if overall else ()),
-        caveats=(*notes, *_table_caveats(found, level), *_environment_caveats(results)),
+        caveats=(*notes, *_cluster_caveats(results), *_table_caveats(found, level), *_environment_caveats(results)),
     )
 
 
@@ -328,6 +328,10 @@ def _table_caveats(tables: Sequence[ComparisonTable], level: float) -> list[str]
             if caveat:
                 found[caveat] = None
     return list(found)
+
+
+def _cluster_caveats(results: StudyResults) -> list[str]:
+    return [caveats.clustered(len(set(results.clusters.values())))] if results.clusters else []
 
 
 def _environment_caveats(results: StudyResults) -> list[str]:

@@ -24,6 +24,11 @@ COMMANDS = (
         "commands.compare_command",
         "Show how two studies, networks or runs differ, and what that changed.",
     ),
+    (
+        "clusters",
+        "commands.clusters_command",
+        "Declare which test sources are not independent, such as those of a field.",
+    ),
     ("power", "commands.power_command", "Estimate how many more seeds resolve a difference, and how long they take."),
     ("export", "exports.command", "Export a study's runs to TensorBoard or MLflow."),
 )
