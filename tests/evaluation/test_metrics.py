@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarker import Classification, Regression, RegressionTarget
 from benchmarker.evaluation import metrics
-from benchmarker.evaluation.metrics import classification_scores, primary_metric
+from benchmarker.evaluation.metrics import classification_scores, collapsed_to, primary_metric
 from benchmarker.study.runs import ClassScores
 
 TASK = Classification(classes=("compact", "FRI", "FRII"))
@@ -120,6 +120,14 @@ def test_means_count_a_class_that_is_never_predicted_as_zero() -> None:
     assert scores["mean_per_class_accuracy"] == pytest.approx(100 / 3)
     assert scores["macro_precision"] == pytest.approx(1 / 9)
     assert scores["macro_f1"] == pytest.approx(0.5 / 3)
+
+
+def test_network_that_calls_every_image_the_same_has_collapsed() -> None:
+    assert collapsed_to(TASK, TRUE, _probabilities([1] * 9)) == "FRI"
+    assert collapsed_to(TASK, TRUE[:7], _probabilities([2] * 7)) == "FRII"  # targets of two of the three classes
+    assert collapsed_to(TASK, TRUE, _probabilities(PREDICTED)) is None
+    assert collapsed_to(TASK, TRUE[:4], _probabilities([1] * 4)) is None  # a part of one class shows nothing
+    assert collapsed_to(ORBIT, ORBIT_TRUE, np.ones((3, 2))) is None
 
 
 def test_perfect_classification_has_perfect_scores() -> None:

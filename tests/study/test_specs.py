@@ -74,6 +74,19 @@ def test_configuration_is_shared_by_seeds_and_their_generators() -> None:
     assert first.arm.generator == "a" * 64
 
 
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        ({"ratio": 0.5, "balance": False, "real": True}, {"ratio": 0.5}),
+        ({"ratio": None, "balance": True, "real": True}, {"balance": True}),
+        ({"ratio": 2.0, "balance": False, "real": False}, {"ratio": 2.0, "real": False}),
+    ],
+)
+def test_generated_images_are_written_as_they_are_asked_for(asked: dict[str, Any], written: dict[str, Any]) -> None:
+    generated = GeneratedSpec.of("a" * 64, "c" * 64, **asked)
+    assert generated.to_json() == {"generator": "a" * 64, "configuration": "c" * 64, **written}
+
+
 def test_specification_cannot_be_changed() -> None:
     spec = cell_spec()
     with pytest.raises(ValidationError, match="frozen"):
