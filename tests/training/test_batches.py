@@ -143,6 +143,21 @@ def test_transforms_are_applied_in_order() -> None:
     np.testing.assert_array_equal(batches[0][0], plain[0][0] * 2 + 1)
 
 
+def test_random_numbers_are_drawn_once_for_each_epoch() -> None:
+    """Drawing them again for every batch would take longer than training on it."""
+    drawn: list[int] = []
+
+    class Counted(Transform):
+        def draws(self, epoch: int, n: int) -> NDArray[np.float64]:
+            drawn.append(epoch)
+            return super().draws(epoch, n)
+
+    plain = _transform()
+    transform = Counted(name=plain.name, function=plain.function, options=None, draws_per_image=1, stream=plain.stream)
+    _epochs(_batches(transforms=[transform]))
+    assert drawn == [0, 1, 2]
+
+
 def test_transform_cannot_change_the_data() -> None:
     def darken(images: Any, _draws: Any, _options: None) -> Any:
         images *= 0
