@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from benchmarker.errors import ConfigurationError
 
 CACHE_VARIABLE = "BENCHMARKER_CACHE"
 _PACKAGE = Path(__file__).parent
+_SHOWN = 100  # characters of a path that is too long to be one
 
 
 def expand_user(path: str | Path) -> Path:
@@ -58,11 +60,15 @@ def reading_problem(path: Path) -> str:
     Named pipes are refused because opening one blocks until another process writes to it, and because its contents
     cannot be read a second time, which checksums and later runs require.
     """
-    if path.is_file() or path.is_dir():
-        return ""
-    if path.exists():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return f"no such file or folder: {path}"
+    except (OSError, ValueError) as error:
+        return f"{str(path)[:_SHOWN]} cannot be read: {getattr(error, 'strerror', None) or error}"
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         return f"{path} is not a regular file, but a pipe, a socket or a device: copy its contents into a file"
-    return f"no such file or folder: {path}"
+    return ""
 
 
 def shipped_folder() -> Path:

@@ -20,6 +20,7 @@ import signal
 import sys
 import time
 import tomllib
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -209,6 +210,8 @@ def in_fork(run: Callable[[], int], log: Path) -> int:
         for stream in (1, 2):
             os.dup2(output, stream)
         code = run()
+    except BaseException:  # noqa: BLE001 - the parent shows the log of a fork that ends with an error
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         os._exit(code)  # without the cleaning up that is the parent's

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-PositiveInt = Annotated[int, Field(strict=True, gt=0)]
+PositiveInt = Annotated[int, Field(strict=True, gt=0, lt=2**31)]
+_Pixels = Annotated[int, Field(strict=True, gt=0, le=16384)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
@@ -49,10 +50,10 @@ class Preparation(Settings):
     """With `binary_threshold`, what becomes of pixels below it: 0 (`zero`), or their value without the clip, as in the
     radio framework (`keep`)."""
 
-    crop: PositiveInt | None = None
+    crop: _Pixels | None = None
     """Keep this many central pixels in height and width; skip smaller images."""
 
-    resize: PositiveInt | None = None
+    resize: _Pixels | None = None
     """Resample to this many pixels in height and width, without aliasing."""
 
     @property
@@ -142,7 +143,7 @@ class Training(Settings):
     early_stopping: EarlyStopping | None = None
     """When to stop before the last epoch; null for never."""
 
-    threads: PositiveInt = 2
+    threads: Annotated[int, Field(strict=True, gt=0, le=1024)] = 2
     """Number of threads that one operation may use. Part of a cell's key, since another number gives other bits."""
 
     precision: Literal["float32", "mixed_bfloat16"] = "float32"

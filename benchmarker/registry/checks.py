@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
@@ -9,7 +10,6 @@ from typing import Any, Literal, TypeVar
 from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
 from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Regression, Task
-from benchmarker.digests import digest_json
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, PluginError, RegistryError, UnknownPluginError
 from benchmarker.hooks import spelling
@@ -310,7 +310,7 @@ class _Check:
 
     def _distinct(self, path: KeyPath, content: Any, seen: dict[str, KeyPath], what: str) -> None:
         """Refuse an entry that differs from an earlier one only in its name or in the way it is written."""
-        first = seen.setdefault(digest_json(content), path)
+        first = seen.setdefault(json.dumps(content, sort_keys=True), path)  # also of numbers that no digest takes
         if first != path:
             self._add(path, f"{what} is the same as the one at {self.loaded.positions.position(first)}")
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Preparation, Settings, Split, Training
+from benchmarker.hooks import spelling
 
 _MOST_BYTES = 100
 
@@ -21,10 +22,28 @@ def _short_enough(name: str) -> str:
     return name
 
 
+def _readable(name: str) -> str:
+    """Refuse a name that looks like another one, or like none, in tables and on the command line."""
+    if not name.isprintable():
+        raise ValueError(f"a name may not contain characters that cannot be seen: {name!a}")
+    if not spelling(name).strip("."):
+        raise ValueError("a name needs a letter or a digit")
+    return name
+
+
+def _not_of_generators(name: str) -> str:
+    """Refuse the arm that stands for generators in names such as ``dcgan/generator/8901``."""
+    if spelling(name) == OF_GENERATORS:
+        raise ValueError("stands for generators in tables and on the command line: give the arm another name")
+    return name
+
+
+OF_GENERATORS = "generator"
 Name = Annotated[
     str,
     Field(strict=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$"),
     AfterValidator(_short_enough),
+    AfterValidator(_readable),
 ]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 PluginOptions = dict[str, Any]
@@ -116,8 +135,8 @@ class GeneratedEntry(Settings):
 class ArmEntry(Settings):
     """One condition of the training data."""
 
-    name: Name
-    """Name of the arm in tables."""
+    name: Annotated[Name, AfterValidator(_not_of_generators)]
+    """Name of the arm in tables; `generator` stands for generators there."""
 
     generated: GeneratedEntry | None = None
     """Images of one of the `generators`, added before any augmentation."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarker import (
+    Attribute,
     Augmentation,
     Classification,
     LabelledImages,
@@ -22,8 +24,20 @@ from benchmarker import (
     Stream,
     Task,
     TrainingSet,
+    digest_arrays,
+    digest_json,
 )
-from benchmarker.training.sets import AppliedAugmentation, ExpandedSet, PartSet, Transform, expand, transforms
+from benchmarker.training.sets import (
+    AppliedAugmentation,
+    ExpandedSet,
+    PartSet,
+    Transform,
+    digest_part,
+    digest_set,
+    expand,
+    pixel_range,
+    transforms,
+)
 
 TASK = Classification(classes=("compact", "FRI"))
 INCLINATION = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
@@ -175,12 +189,14 @@ class _Fixed:
         (_Fixed(3), "at least 4 images were expected. Received: 3"),
         (_Fixed(task=INCLINATION), "the task Classification"),
         (_Fixed(image_shape=(4, 4, 3)), "images of shape (4, 4, 1) were expected"),
+        (_Fixed(image_shape=(2, 2, 1)), "images of shape (4, 4, 1) were expected"),
         (_Fixed(targets=np.zeros(5, np.int64)), "Received: int64 of shape (5,)"),
         (_Fixed(targets=np.zeros(6)), "Received: float64 of shape (6,)"),
+        (_Fixed(targets=np.arange(6) - 1), "class indices from 0 to 1 were expected. Received: -1 to 4"),
         (_Fixed(targets=np.full(6, 2)), "class indices from 0 to 1 were expected. Received: 2 to 2"),
         (None, "failed: TypeError"),
     ],
-    ids=["smaller", "task", "shape", "targets", "type", "class", "nothing"],
+    ids=["smaller", "task", "shape", "small", "targets", "type", "negative", "class", "nothing"],
 )
 def test_expansion_that_returns_something_else_is_a_plugin_error(
     made: Any, complaint: str, monkeypatch: pytest.MonkeyPatch
@@ -228,6 +244,65 @@ def _streams(applied: list[AppliedAugmentation], seed: int = 1, part: str = "tra
         keys.insert(0, made.stream.key())
         expanded = made.base
     return keys
+
+
+def test_stream_of_an_augmentation_is_named_by_its_repetition() -> None:
+    """These names are part of what a seed means: other ones would change the bits of every augmented cell."""
+    expected = [
+        Stream("augmentation", seed=3, name="gan", repetition=repetition, part="train").key() for repetition in (0, 1)
+    ]
+    assert _streams([_expansion("gan"), _expansion("gan")], seed=3) == expected
+
+
+def test_digest_of_a_set_is_that_of_its_targets_and_batches_of_64() -> None:
+    images = _numbered(150)
+    part = PartSet(_labelled(images), np.arange(149, -1, -1))
+    reversed_images = images[::-1]
+    expected = [
+        ("targets", np.arange(149, -1, -1) % 2),
+        ("images 0", reversed_images[:64]),
+        ("images 64", reversed_images[64:128]),
+        ("images 128", reversed_images[128:]),
+    ]
+    assert digest_set(part) == digest_arrays(expected)
+
+
+def test_digest_of_a_part_covers_attributes_in_the_order_of_their_names() -> None:
+    flux, size = np.arange(3.0), np.arange(3.0) ** 2
+    attributes = {"size": Attribute(values=size, unit="arcsec"), "flux": Attribute(values=flux, unit="Jy")}
+    part = PartSet(replace(_labelled(_numbered(3)), attributes=attributes), np.array([2, 0]))
+    named = digest_arrays([("flux", flux[[2, 0]]), ("size", size[[2, 0]])])
+    assert digest_part(part) == digest_json([digest_set(part), named])
+
+
+def test_pixel_range_is_that_of_all_batches() -> None:
+    images = _numbered(150)
+    images[70, 1, 2] = -5
+    images[149, 3, 3] = 900
+    assert pixel_range(PartSet(_labelled(images), np.arange(150))) == (-5, 900)
+    assert pixel_range(PartSet(_labelled(images), np.arange(60))) == (0, 59)
+
+
+class Watched:
+    """Stands for a mapping, and counts how often its pages are released."""
+
+    def __init__(self) -> None:
+        self.released = 0
+
+    def madvise(self, _advice: int) -> None:
+        self.released += 1
+
+
+def test_pages_are_released_after_tens_of_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Releasing them after every batch would read everything from the disk again."""
+    part = PartSet(_labelled(_numbered(16, size=512)), np.arange(16))  # of one MiB each
+    mapping = Watched()
+    monkeypatch.setattr(part, "_mapping", mapping)
+    counts = []
+    for _ in range(9):
+        part.batch(np.arange(16))
+        counts.append(mapping.released)
+    assert counts == [0, 0, 0, 0, 1, 1, 1, 1, 1]
 
 
 def test_stream_of_an_expansion_does_not_depend_on_the_rest_of_the_arm() -> None:
