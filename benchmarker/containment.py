@@ -99,12 +99,24 @@ _importing = threading.RLock()
 
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
-    """Import code of a plugin: what it prints goes to standard error, and the working directory is restored.
+    """Import code of a plugin: output goes to standard error; working directory and environment are restored.
 
-    Standard output belongs to the command, whose JSON or table somebody may read with a program.
+    Standard output belongs to the command, whose JSON or table somebody may read with a program. A module that chooses
+    a backend in the environment, as many scripts do in their first line, would choose it for every network.
     """
-    with _importing, _working_directory(), _output_on_stderr():
+    with _importing, _working_directory(), _environment(), _output_on_stderr():
         yield
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
 
 
 @contextlib.contextmanager

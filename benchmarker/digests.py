@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarker.siblings import imported_siblings
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -157,10 +159,11 @@ def _update(state: hashlib._Hash, name: str, array: NDArray[Any]) -> None:
 
 
 def digest_code(reference: str) -> str:
-    """Return the SHA-256 of the code that a builder is part of: of its package, or of its module alone.
+    """Return the SHA-256 of the code that a builder is part of: its package or its module, with what lies beside it.
 
-    The same files give the same digest wherever and whenever they were installed. Code that the package imports from
-    elsewhere is not part of it.
+    That are the modules and packages in the same folder that it imports, and that no other distribution brings. The
+    same files give the same digest wherever and whenever they were installed. Code that is imported from elsewhere is
+    not part of it.
 
     Parameters
     ----------
@@ -179,6 +182,10 @@ def digest_code(reference: str) -> str:
         for folder in map(Path, spec.submodule_search_locations or ()):
             found = (path for path in folder.rglob("*") if path.name.endswith(_CODE_SUFFIXES) and path.is_file())
             files |= {path.relative_to(folder).as_posix(): path for path in found}
+        is_package = bool(files)
         files = files or {Path(spec.origin).name: Path(spec.origin)}
+        if not (is_package and length > 1):  # a package in a namespace lies beside those of others
+            folder = Path(spec.origin).parent.parent if is_package else Path(spec.origin).parent
+            files |= imported_siblings(files.values(), folder, names[: length - 1], names[length - 1])
         break
     return digest_json({name: digest_file(path) for name, path in files.items() if path.is_file()})

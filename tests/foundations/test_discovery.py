@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarker import Architecture, Dataset, Options, PluginError
+from benchmarker.backends import chosen
 from benchmarker.contracts.plugins import KINDS
 from benchmarker.discovery import BrokenPlugin, Plugins, Registered, discover, installed, options_model, resolve
 from benchmarker.errors import UnknownPluginError
@@ -131,7 +133,7 @@ BROKEN = {
     "no-such-shortcut": (
         plugin_source(f"dataset({_dataset('sky', shortcuts={'rotation': 'step'})})"),
         "PluginError",
-        "shortcuts must be a mapping of 'manifest' or 'image_size' to the name of an option. Received: {'rotation'",
+        "shortcuts must be a mapping of 'manifest' or 'image_size' or 'mnist' to the name of an option. Received: {'rotation'",
     ),
     "shortcut-to-nothing": (
         plugin_source(
@@ -320,6 +322,21 @@ def test_import_of_a_plugin_neither_prints_on_standard_output_nor_moves(
     assert printed.out == ""
     assert printed.err.count("from a child") == 2
     assert Path.cwd() == before
+
+
+def test_import_of_a_plugin_changes_no_variable_of_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many modules begin with a backend: it would become that of every network, only because the plugin is there."""
+    noise = "import os\nos.environ['KERAS_BACKEND'] = 'jax'\nos.environ.pop('HOME', None)\nos.environ['SKY'] = '1'\n"
+    site.install("sky-rude", {"rude": noise + plugin_source(f"architecture({_network('sky-rude')})")})
+    (site.folder / "sky_late.py").write_text(noise + "build = 1\n")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("HOME", "/home/sky")
+    before = dict(os.environ)
+    assert discover().architecture("sky-rude")
+    assert dict(os.environ) == before
+    assert resolve("sky_late:build") == 1
+    assert dict(os.environ) == before
+    assert chosen() == "tensorflow"
 
 
 def _made(*architectures: Architecture, broken: tuple[BrokenPlugin, ...] = ()) -> Plugins:

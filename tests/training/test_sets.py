@@ -258,7 +258,7 @@ def test_digest_of_a_set_is_that_of_its_targets_and_batches_of_64() -> None:
     images = _numbered(150)
     part = PartSet(_labelled(images), np.arange(149, -1, -1))
     reversed_images = images[::-1]
-    expected = [
+    expected: list[tuple[str, NDArray[Any]]] = [
         ("targets", np.arange(149, -1, -1) % 2),
         ("images 0", reversed_images[:64]),
         ("images 64", reversed_images[64:128]),
