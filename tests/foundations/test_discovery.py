@@ -133,7 +133,7 @@ BROKEN = {
     "no-such-shortcut": (
         plugin_source(f"dataset({_dataset('sky', shortcuts={'rotation': 'step'})})"),
         "PluginError",
-        "shortcuts must be a mapping of 'manifest' or 'image_size' or 'mnist' to the name of an option. Received: {'rotation'",
+        "shortcuts must be a mapping of 'manifest' or 'image_size' or 'mnist' to the name of an option. Received:",
     ),
     "shortcut-to-nothing": (
         plugin_source(

@@ -128,3 +128,62 @@ def test_callback_state_survives_between_two_trainings() -> None:
     fresh.on_train_begin()
     CallbackState([fresh], saved).on_train_begin()
     assert (fresh.wait, fresh.best) == (3, 0.25)
+
+
+def test_progress_begins_with_nothing_done() -> None:
+    progress = Progress()
+    assert (progress.epoch, progress.best_epoch, progress.stopped) == (0, 0, False)
+    assert (progress.history, progress.seconds, progress.callbacks, progress.trail) == ([], [], {}, [])
+
+
+def test_discarded_is_about_the_last_search(tmp_path: Path) -> None:
+    write(tmp_path, 1, fingerprint="elsewhere")
+    found = files(tmp_path)
+    assert found.newest("model") is None
+    assert found.discarded
+    found.clear()
+    assert found.newest("model") is None
+    assert not found.discarded
+
+
+def test_groups_keep_the_order_of_many_arrays(tmp_path: Path) -> None:
+    arrays = [np.array(k) for k in range(120)]
+    files(tmp_path).write(1, {"model": arrays, "model2": [np.array(7)]}, Progress(epoch=1))
+    found = files(tmp_path).newest("model")
+    assert found is not None
+    assert [int(array) for array in found[0]["model"]] == list(range(120))
+
+
+def test_two_snapshots_are_kept_for_the_case_that_one_is_lost(tmp_path: Path) -> None:
+    write(tmp_path, 1, 2, 3)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["snapshot-000002.npz", "snapshot-000003.npz"]
+
+
+def test_state_of_callbacks_is_plain_and_finite() -> None:
+    """Callbacks start with an infinite best value, for which JSON has no word, and count with numbers of numpy."""
+    stopping = keras.callbacks.EarlyStopping(monitor="loss", mode="min", patience=5)
+    plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", mode="min", patience=2)
+    for callback in (stopping, plateau):
+        callback.on_train_begin()
+    fresh = CallbackState([stopping, plateau]).read()
+    assert "best" not in fresh["EarlyStopping"]
+    assert (fresh["EarlyStopping"]["wait"], fresh["ReduceLROnPlateau"]["cooldown_counter"]) == (0, 0)
+    stopping.best, stopping.wait, plateau.cooldown_counter = np.float32(0.5), 2, 1
+    state = CallbackState([stopping, plateau]).read()
+    assert state["EarlyStopping"] | {"best": 0.5, "wait": 2} == state["EarlyStopping"]
+    assert {type(value) for value in state["EarlyStopping"].values()} <= {int, float}
+    assert state["ReduceLROnPlateau"]["cooldown_counter"] == 1
+
+
+def test_snapshot_of_a_model_that_never_trained_is_restored(tmp_path: Path) -> None:
+    model = network()
+    model.optimizer.build(model.trainable_variables)
+    snapshots = Snapshots(tmp_path, "here")
+    snapshots.save(model, [], Progress(epoch=0))
+    other = network()
+    assert not other.optimizer.built
+    restored = snapshots.restore(other)
+    assert restored is not None
+    assert restored[0] == []
+    for weight, expected in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
