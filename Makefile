@@ -10,7 +10,7 @@ PACKAGES := benchmarker plugins architectures reports
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-long test-statistics lint docs bench kill soak mutation fuzz gpu-check gallery \
+.PHONY: help install quickstart test test-long test-statistics test-airflow lint docs bench kill soak mutation fuzz gpu-check gallery \
 	constraints audit-dependencies sbom licences clean
 
 help: ## Show this list
@@ -42,6 +42,11 @@ test-long: $(INSTALLED) ## Run the tests that repeat a check on another backend,
 
 test-statistics: $(INSTALLED) ## Simulate thousands of studies to measure false verdicts and power
 	$(BIN)/python -m pytest -m statistics tests/statistics
+
+test-airflow: $(INSTALLED) ## Install Airflow in an environment of its own and run a DAG that benchmarker writes
+	test -x build/airflow/bin/airflow || { $(PYTHON) -m venv build/airflow && \
+		build/airflow/bin/python -m pip install --quiet 'apache-airflow>=3.3,<4'; }
+	AIRFLOW=$(CURDIR)/build/airflow $(BIN)/python -m pytest -n 0 tests/plugins/serving/test_airflow.py
 
 lint: $(INSTALLED) ## Check style, types, imports and spelling
 	$(BIN)/ruff check .

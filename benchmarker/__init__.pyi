@@ -75,6 +75,8 @@ from .printing import table_cell as table_cell
 from .printing import without_home as without_home
 from .randomness import Stream as Stream
 from .randomness import layer_seeds as layer_seeds
+from .registry.outline import RegistryOutline as RegistryOutline
+from .registry.outline import registry_outline as registry_outline
 from .results.clusters import CLUSTERS_FILE as CLUSTERS_FILE
 from .results.clusters import clusters_by_position as clusters_by_position
 from .results.clusters import clusters_by_value as clusters_by_value

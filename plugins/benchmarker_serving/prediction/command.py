@@ -16,7 +16,7 @@ from benchmarker import UserPath, command_settings, echo
 
 if TYPE_CHECKING:
     from benchmarker import TrainedNetwork
-    from benchmarker_serving.prediction.job import Job, PartialResults
+    from benchmarker_serving.prediction.job import Job, Part
 
 _LISTED = 10
 
@@ -66,6 +66,7 @@ def command(
     from benchmarker import ConfigurationError, trained_networks
     from benchmarker_serving.prediction.job import PartialResults
     from benchmarker_serving.prediction.output import require_format
+    from benchmarker_serving.prediction.running import make_job, run_job
 
     if seed is not None and ensemble:
         raise ConfigurationError("--seed and --ensemble exclude each other: one network, or all of them")
@@ -73,53 +74,17 @@ def command(
     if output.exists() and not force:
         raise ConfigurationError(f"{output}: exists already; choose another --out, or --force to replace it")
     networks = trained_networks(study, selector, seed=seed, checkpoint=checkpoint)
-    job = _job(
-        networks, study=study, selector=selector, checkpoint=checkpoint, data=data, images=images,
-        study_data=study_data, calibrate=not raw, coverage=coverage, per_class=per_class, unlike=unlike,
+    job = make_job(
+        networks, study=study, selector=selector, data=data, images=images, study_data=study_data, calibrate=not raw,
+        coverage=coverage, per_class=per_class, unlike=unlike,
     )  # fmt: skip
-    partial = PartialResults(output)
-    resumed = partial.begin(job)
+    resumed = PartialResults(output).begin(job)
     if resumed:
         echo(f"Continuing after {resumed} part(s) of an interrupted call.", err=True)
-    calibration = _run(job, networks[0], output)
-    _write(output, networks, job, calibration, partial)
-
-
-def _job(networks: Sequence[TrainedNetwork], *, study: Path, data: Path, images: Path | None, study_data: Path | None,
-         selector: str, **settings: Any) -> Job:  # fmt: skip
-    from benchmarker import IMAGE_SUFFIXES, digest_json, path_signature
-    from benchmarker_serving.prediction.inputs import find_images
-    from benchmarker_serving.prediction.job import Job
-
-    find_images(data, images)  # whatever is wrong with the data is said before a backend is loaded
-    places = [data] if images is None else [data, images]
-    signature = digest_json([path_signature(path, IMAGE_SUFFIXES if path.is_dir() else ()) for path in places])
-    return Job(
-        study=str(study.absolute()),
-        selector=selector or f"{networks[0].model}/{networks[0].arm}",
-        seeds=tuple(network.seed for network in networks),
-        weights=tuple(network.weights_digest for network in networks),
-        data=str(data.absolute()),
-        images=None if images is None else str(images.absolute()),
-        signature=signature,
-        study_data=None if study_data is None else str(study_data.absolute()),
-        **settings,
-    )
-
-
-def _run(job: Job, network: TrainedNetwork, output: Path) -> Mapping[str, Any]:
-    from benchmarker import call_in_process
-
     with _progress() as listen:
-        found: Mapping[str, Any] = call_in_process(
-            "benchmarker_serving.prediction.worker:predict_files",
-            {"job": job.to_json(), "output": str(output.absolute())},
-            threads=network.threads,
-            seed=network.seed,
-            backend=network.backend,
-            listen=listen,
-        )
-    return found
+        calibration, parts = run_job(job, networks[0], output, listen)
+    _write(output, networks, job, calibration, parts)
+    PartialResults(output).remove()
 
 
 @contextlib.contextmanager
@@ -142,18 +107,17 @@ def _progress() -> Iterator[Callable[[Any], None]]:
 
 
 def _write(
-    output: Path, networks: Sequence[TrainedNetwork], job: Job, calibration: Mapping[str, Any], partial: PartialResults
+    output: Path, networks: Sequence[TrainedNetwork], job: Job, calibration: Mapping[str, Any], parts: Sequence[Part]
 ) -> None:
     from benchmarker_serving.prediction.output import table_rows, write_table
 
     task = networks[0].task
     thresholds = calibration.get("thresholds")
-    rows = table_rows(task, partial.parts(), thresholds)
+    rows = table_rows(task, parts, thresholds)
     write_table(output, task, rows, _header(networks, job, calibration), calibrated=job.calibrate)
-    skipped = [entry for part in partial.parts() for entry in part.skipped]
-    done = sum(len(part.rows) for part in partial.parts())
+    skipped = [entry for part in parts for entry in part.skipped]
+    done = sum(len(part.rows) for part in parts)
     _report_skipped(output, skipped)
-    partial.remove()
     echo(f"{output}: {done:,} images.")
     if calibration and any(threshold == float("inf") for threshold in calibration["thresholds"]):
         echo(

@@ -1,0 +1,1 @@
+"""A page for people: draw galaxies, classify an image, and look at a leaderboard in a browser."""
