@@ -155,7 +155,7 @@ def _plans(networks: Sequence[tuple[Member, ...]], planned: int) -> Iterator[_Pl
         if len(runs) > 1 and _same_images(runs):
             row = runs[0].row
             yield _Plan(
-                over="seeds", network=row.label, size=len(runs), planned=row.planned,
+                over="seeds", network=_network(row), size=len(runs), planned=row.planned,
                 groups={runs[0].cell.seed: runs}, planned_values=1,
             )  # fmt: skip
     if len(networks) < 2:
@@ -179,6 +179,11 @@ def _plans(networks: Sequence[tuple[Member, ...]], planned: int) -> Iterator[_Pl
         )  # fmt: skip
 
 
+def _network(row: LeaderboardRow) -> str:
+    """Return the name of a row's network without its environment, which the ensemble's label adds itself."""
+    return f"{row.model} ({row.variant})" if row.variant else row.model
+
+
 def _same_images(members: Sequence[Member]) -> bool:
     import numpy as np
 
@@ -189,9 +194,9 @@ def _same_images(members: Sequence[Member]) -> bool:
 def _combined(results: StudyResults, plan: _Plan) -> Iterator[Ensemble]:
     from benchmarker.evaluation.ensembles import rules
 
-    # Two members have a majority only where they agree.
     for rule in rules(results.task):
-        if rule != "majority" or plan.size > 2:
+        # Two members have a majority only where they agree, and their median is their mean.
+        if plan.size > 2 or rule in {"average", "mean"}:
             yield _ensemble(results, plan, rule)
 
 

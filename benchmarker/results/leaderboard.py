@@ -89,7 +89,7 @@ class LeaderboardRow:
         """Name of the model, with whatever distinguishes the row from others of the same name."""
         name = f"{self.model} ({self.variant})" if self.variant else self.model
         if self.ensemble is not None:
-            return self.ensemble.label
+            name = self.ensemble.label
         marks = ", ".join(filter(None, (self.environment, "saved weights" if self.untrained else "")))
         return f"{name} [{marks}]" if marks else name
 

@@ -109,6 +109,11 @@ def test_ensemble_with_missing_members_names_k_of_n(tmp_path: Path) -> None:
     assert (networks.n, networks.planned) == (2, 3)
 
 
+def test_two_members_are_only_averaged(tmp_path: Path) -> None:
+    study = DocumentStudy(tmp_path / "study").add(("convxpress",), (1, 2))
+    assert [each.row.label for each in find_ensembles(open_results(study.folder))] == ["convxpress, average of 2 seeds"]
+
+
 def test_damaged_predictions_leave_a_run_out_of_ensembles(tmp_path: Path) -> None:
     study = DocumentStudy(tmp_path / "study").add(("convxpress",), (1, 2, 3))
     run = study.folder / "runs" / study.plan["cells"][0]["key"][:16]

@@ -77,7 +77,8 @@ def ensemble_notes(lines: Sequence[EnsembleLine]) -> tuple[str, ...]:
     """Return what readers of a table with these ensembles must know."""
     if not lines:
         return ()
-    alone = any(each.line.first.n == 1 for each in lines)
+    rows = (each.line.first for each in lines)
+    alone = any(row.ensemble is not None and row.ensemble.over != "networks" for row in rows)
     return (_UNRANKED, _ONE_NUMBER) if alone else (_UNRANKED,)
 
 
