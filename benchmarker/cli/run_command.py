@@ -173,11 +173,13 @@ def _write_legacy_files(study: Path) -> None:
     from benchmarker.cli.output import write_file
     from benchmarker.cli.rendering import as_files, find_format, render
     from benchmarker.results.study_results import open_results
+    from benchmarker.trained.whole_models import save_whole_models
 
     files = as_files(render(open_results(study), LEGACY_REPORT), find_format(LEGACY_REPORT))
     for name, content in files.items():
         write_file(study / LEGACY_FOLDER / name, content, parents=True)
-    echo(f"{len(files)} files of the radio framework: {study / LEGACY_FOLDER}")
+    n = len(files) + save_whole_models(study, study / LEGACY_FOLDER)
+    echo(f"{n} files of the radio framework: {study / LEGACY_FOLDER}")
 
 
 def _conclude(results: Path, loaded: LoadedRegistry, outcome: StudyOutcome) -> None:
