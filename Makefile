@@ -10,7 +10,7 @@ PACKAGES := benchmarker plugins architectures reports
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-long test-statistics test-airflow lint docs bench kill soak mutation fuzz gpu-check gallery \
+.PHONY: help install quickstart test test-long test-statistics test-clusters test-airflow lint docs bench kill soak mutation fuzz gpu-check gallery \
 	constraints audit-dependencies sbom licences clean
 
 help: ## Show this list
@@ -39,6 +39,9 @@ test: $(INSTALLED) ## Run all tests but the long ones and the simulations
 
 test-long: $(INSTALLED) ## Run the tests that repeat a check on another backend, or at length
 	$(BIN)/python -m pytest -m long -n 2 --dist loadfile --no-loadscope-reorder
+
+test-clusters: $(INSTALLED) ## Run a study on a Slurm cluster of three nodes (needs slurm-wlm and munge, and root)
+	$(BIN)/python -m pytest -m clusters
 
 test-statistics: $(INSTALLED) ## Simulate thousands of studies to measure false verdicts and power
 	$(BIN)/python -m pytest -m statistics tests/statistics

@@ -93,6 +93,8 @@ from .results.metrics import Summary as Summary
 from .results.metrics import higher_is_better as higher_is_better
 from .results.metrics import metric_label as metric_label
 from .results.metrics import write_summary as write_summary
+from .results.progress import RunProgress as RunProgress
+from .results.progress import read_progress as read_progress
 from .results.split_lists import read_split as read_split
 from .results.split_lists import training_shares as training_shares
 from .results.study import CellRecord as CellRecord

@@ -8,10 +8,9 @@ Linux, where ``/proc`` shows the environments of the processes of the user; else
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import signal
-import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,12 +20,39 @@ _ROUNDS = 20
 """A process may start another one between being found and being killed; nothing outruns this many rounds for long."""
 
 
-_numbers = itertools.count()
-
-
 def new_mark() -> str:
-    """Return a value of `VARIABLE` that no other process has."""
-    return f"{os.getpid()}-{time.time_ns()}-{next(_numbers)}"
+    """Return a value of `VARIABLE` that no other process has; all are equally long."""
+    return uuid.uuid4().hex
+
+
+def take_mark(mark: str) -> None:
+    """Give this process, which was forked from a marked one, a mark of its own.
+
+    What ``/proc`` shows as the environment is the memory that the process was started with, so that it is overwritten.
+
+    Parameters
+    ----------
+    mark : str
+        Return value of `new_mark`.
+
+    Raises
+    ------
+    OSError
+        If the system does not let a process do that, or shows no mark.
+    """
+    # man 5 proc: fields 50 and 51, of which the first two end with the last closing parenthesis.
+    numbers = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    begin, end = int(numbers[47]), int(numbers[48])
+    prefix = f"{VARIABLE}=".encode()
+    with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
+        memory.seek(begin)
+        block = b"\0" + memory.read(end - begin)
+        place = block.find(b"\0" + prefix)
+        if place < 0 or block.find(b"\0", place + 1) != place + 1 + len(prefix) + len(mark):
+            raise OSError("the environment that this process was started with holds no mark")
+        memory.seek(begin + place + len(prefix))
+        memory.write(mark.encode())
+    os.environ[VARIABLE] = mark
 
 
 def end(mark: str) -> None:

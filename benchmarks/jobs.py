@@ -33,14 +33,14 @@ class Silence:
         return lambda *_arguments, **_named: None
 
 
-def run(registry: Path, study: Path, jobs: int) -> None:
+def run(registry: Path, study: Path, *, jobs: int, cells: int = CELLS) -> None:
     """Run all cells."""
     observer: Any = Silence()
     outcome = run_study(
         load_registry(registry), study, observer=observer, plugins=installed(), policy=Policy(jobs=jobs)
     )
-    if outcome.ok != CELLS:
-        raise RuntimeError(f"only {outcome.ok} of {CELLS} cells finished")
+    if outcome.ok != cells:
+        raise RuntimeError(f"only {outcome.ok} of {cells} cells finished")
 
 
 def main() -> None:
@@ -51,9 +51,9 @@ def main() -> None:
         registry = folder / "eight.yaml"
         registry.write_text(REGISTRY, encoding="utf-8")
         # Prepares the data and reads the files of libraries before anything is timed.
-        run(registry, folder / "first", 2)
-        two = seconds(lambda: run(registry, folder / "two", 2))
-        one = seconds(lambda: run(registry, folder / "one", 1))
+        run(registry, folder / "first", jobs=2)
+        two = seconds(lambda: run(registry, folder / "two", jobs=2))
+        one = seconds(lambda: run(registry, folder / "one", jobs=1))
     print_figures(
         Figure(
             name=f"time of {CELLS} small cells with two jobs / with one",

@@ -30,6 +30,7 @@ BENCHMARKS = (
     "epoch",
     "trail",
     "jobs",
+    "turnaround",
     "gan_step",
     "gan_samples",
     "many_runs",

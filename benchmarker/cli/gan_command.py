@@ -53,7 +53,7 @@ def gan() -> None:
 @force_option
 @offline_option
 def train(
-    registry: Path, *, overrides: Overrides, results_path: Path | None, jobs: int, force: bool, offline: bool
+    registry: Path, *, overrides: Overrides, results_path: Path | None, jobs: int | None, force: bool, offline: bool
 ) -> int:
     """Train all generators of a registry, also those that no arm uses, but no networks.
 

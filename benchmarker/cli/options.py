@@ -120,8 +120,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 _data_option = functools.partial(click.option, panel="Instead of the registry's settings")
 _cells_option = functools.partial(click.option, panel="How cells are run")
 
-jobs_option = _cells_option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", default=1, show_default=True,
-                            help="Train this many at the same time. The results do not depend on it.")  # fmt: skip
+jobs_option = _cells_option("-j", "--jobs", type=click.IntRange(min=1), metavar="N",
+                            help="Train this many at the same time. The results do not depend on it. "
+                                 "[default: as many as cores, GPUs and memory allow]")  # fmt: skip
 
 _SEEDS = _data_option("-s", "--seed", "seeds", type=Seeds(), multiple=True, metavar="N[,N...]",
                       help="Seeds, separated by commas or by repeating -s. [default: the registry's]")  # fmt: skip

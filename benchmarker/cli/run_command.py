@@ -49,6 +49,11 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         policy_options,
         force_option,
         offline_option,
+        click.option("--cells", metavar="CELL[,CELL...]",
+                     help="Run only these: network, network/arm, network/arm/seed or the beginning of a key."),
+        click.option("--share", metavar="K/N",
+                     help="Run only the K-th of N equal shares, as a task of a batch job does."),
+        click.option("--plan-only", is_flag=True, help="Prepare the data and write the plan, but train nothing."),
         click.option("--strict", is_flag=True, help="Refuse to run if any installed plugin is broken."),
     )):  # fmt: skip
         function = decorate(function)
@@ -63,6 +68,7 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "benchmarker run list.txt -d images/ -i 150 -t 10 -v 5 -s 8901,1826,4915",
         "benchmarker run becker2021 --jobs 4 --gpus 0,1 --timeout 7200",
         "benchmarker run becker2021 --retry-failed --fail-fast",
+        "benchmarker run becker2021 -p results/shared --share 3/24",
     ),
 )
 @click.argument("registry", required=False, type=PATH)
@@ -115,6 +121,9 @@ def run_registry(
     force: bool,
     offline: bool,
     strict: bool,
+    cells: str | None = None,
+    share: str | None = None,
+    plan_only: bool = False,
 ) -> int:
     """Run a registry as the options of the command line say, and return the exit code.
 
@@ -122,21 +131,28 @@ def run_registry(
     ----------
     path : Path
         The registry, or the name of a shipped one.
-    overrides, policy, results_path, model_path, only_test, legacy_outputs, force, offline, strict
+    overrides, policy, results_path, model_path, only_test, legacy_outputs, force, offline, strict, cells, share
         Values of the options.
+    plan_only : bool
+        Prepare the data and write the plan, but train nothing.
     """
     from benchmarker.cli.progress import observer
     from benchmarker.discovery import installed
     from benchmarker.registry import load_registry
-    from benchmarker.run import run_study
+    from benchmarker.run import Chosen, Share, plan_study, run_study
 
     plugins = installed()
     if strict:
         _refuse_broken(plugins)
+    chosen = Chosen(cells=cells, share=None if share is None else Share.parse(share))
     loaded = load_registry(path, overrides, plugins)
     results = results_path or default_results(loaded.path, mnist=overrides.mnist)
     try:
         with observer(results) as watching:
+            if plan_only:
+                n = plan_study(loaded, results, observer=watching, plugins=plugins, offline=offline)
+                echo(f"{loaded.path.name}: {n} cells planned in {results}")
+                return 0
             outcome = run_study(
                 loaded,
                 results,
@@ -147,6 +163,7 @@ def run_registry(
                 test_only=only_test,
                 models_folder=model_path,
                 policy=policy,
+                chosen=chosen,
             )
     except KeyboardInterrupt as error:
         echo("interrupted: finished cells are kept; run the same command again to resume the others", err=True)

@@ -12,6 +12,7 @@ from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import make_folder, require_possible
 from benchmarker.registry import LoadedRegistry
+from benchmarker.run.choosing import Chosen
 from benchmarker.run.policy import Policy, warnings
 from benchmarker.run.pool import Pool
 from benchmarker.run.prepare import PreparedStudy, prepare_study
@@ -57,6 +58,7 @@ def run_study(
     test_only: bool = False,
     models_folder: Path | None = None,
     policy: Policy | None = None,
+    chosen: Chosen | None = None,
 ) -> StudyOutcome:
     """Plan a registry's cells, and run those that have not finished.
 
@@ -83,7 +85,9 @@ def run_study(
     models_folder : Path, optional
         Folder that weights are also saved to, or read from with ``test_only``.
     policy : Policy, optional
-        Jobs, time limit, retries; one job by default.
+        Jobs, time limit, retries; by default as many jobs as the machine has room for.
+    chosen : Chosen, optional
+        Which cells to run, of all that are planned; by default all. The outcome counts only these.
 
     Raises
     ------
@@ -98,10 +102,10 @@ def run_study(
     with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as study:
         for warning in warnings(policy, study.threads):
             observer.message(warning)
-        generators = [] if test_only else study.needed_generators
+        cells, generators = (chosen or Chosen()).of(study.cells, study.needed_generators, where=str(results))
         runner = Runner(
             study,
-            [*generators, *study.cells],
+            [*([] if test_only else generators), *cells],
             observer,
             policy,
             force=force,
@@ -109,7 +113,26 @@ def run_study(
             models_folder=models_folder,
         )
         _run_all(runner, policy)
-        return _summary(runner, study.cells)
+        return _summary(runner, cells)
+
+
+def plan_study(
+    loaded: LoadedRegistry, results: Path, *, observer: Observer, plugins: Plugins, offline: bool = False
+) -> int:
+    """Prepare the data of a registry and write its plan; return the number of its cells.
+
+    Parameters
+    ----------
+    loaded, results, observer, plugins, offline
+        As `run_study` takes them.
+
+    Raises
+    ------
+    ConfigurationError, DataError, StorageError
+        As `run_study` raises them before anything is trained.
+    """
+    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as study:
+        return len(study.cells)
 
 
 def train_generators(
@@ -179,9 +202,13 @@ def _prepared(
 
 def _run_all(runner: Runner, policy: Policy) -> None:
     """Run everything of a runner that has not ended, as many jobs at once as the policy says."""
-    pool = Pool(runner.begin(), runner.work, runner.report_waiting, runner.workers)
+    left, jobs = runner.begin()
+    pool = Pool(left, runner.work, runner.report_waiting, runner.workers)
     runner.on_failure = pool.stop if policy.fail_fast else None
-    pool.run(policy.jobs)
+    try:
+        pool.run(jobs)
+    finally:
+        runner.workers.close()
 
 
 def _summary(runner: Runner, cells: Sequence[PlannedCell]) -> StudyOutcome:

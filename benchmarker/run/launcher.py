@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarker.backends import worker_environment
 from benchmarker.contracts.settings import Split
 from benchmarker.files import open_to_append
+from benchmarker.run.forking import ForkedWorker
 from benchmarker.run.policy import DEVICES_VARIABLE
 from benchmarker.run.processes import Conditions, StoppedError, Watch, count_memory_kills, exit_cause, stop
 from benchmarker.run.run_folders import WorkFolder
@@ -145,12 +146,11 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
     """Return the worker's exit code, and whether it was ended for taking too long."""
     spec = job.planned.spec
     environment = worker_environment(spec.backend, spec.threads)
-    if conditions.device is not None:
-        environment[DEVICES_VARIABLE] = conditions.device
+    device = {} if conditions.device is None else {DEVICES_VARIABLE: conditions.device}
     with open_to_append(folder.path / LOG_FILE) as log:
         descriptors = [] if conditions.claim is None else [conditions.claim]
         try:
-            worker = conditions.workers.start(environment, log, descriptors)
+            worker = conditions.workers.start(environment, log, descriptors, device)
         except StoppedError:
             folder.put_down()
             raise
@@ -179,7 +179,7 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
         return code, watch.timed_out
 
 
-def exchange(worker: subprocess.Popen[bytes], job: Job, on_event: EventHandler) -> None:
+def exchange(worker: subprocess.Popen[bytes] | ForkedWorker, job: Job, on_event: EventHandler) -> None:
     """Send a worker its job, and pass on its events until it closes its output."""
     if worker.stdin is None or worker.stdout is None:
         raise TypeError("a worker is started with pipes")

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 
 from benchmarker.errors import ConfigurationError
+from benchmarker.run.jobs import cores
 
 DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
 NO_DEVICE = "-1"
@@ -20,8 +21,8 @@ class Policy:
 
     Parameters
     ----------
-    jobs : int
-        Number of cells at once.
+    jobs : int, optional
+        Number of cells at once; by default as many as `benchmarker.run.jobs.choose_jobs` finds.
     timeout : float, optional
         Seconds after which an attempt at a cell is ended; never by default.
     retries : int
@@ -35,7 +36,7 @@ class Policy:
         Devices to spread the cells over; an empty tuple uses only the processor. By default those of this machine.
     """
 
-    jobs: int = 1
+    jobs: int | None = None
     timeout: float | None = None
     retries: int = 1
     retry_failed: bool = False
@@ -43,7 +44,7 @@ class Policy:
     gpus: tuple[str, ...] | None = None
 
 
-def slot_devices(policy: Policy) -> list[str | None]:
+def slot_devices(policy: Policy, jobs: int) -> list[str | None]:
     """Return for each job the device that its cells see, as CUDA names it; None leaves the environment as it is.
 
     A cell sees one device whatever the number of jobs: the devices are part of its fingerprint. Jobs take turns on the
@@ -51,8 +52,13 @@ def slot_devices(policy: Policy) -> list[str | None]:
     """
     devices = found_gpus() if policy.gpus is None else policy.gpus
     if policy.gpus == ():
-        return [NO_DEVICE] * policy.jobs
-    return [devices[slot % len(devices)] if devices else None for slot in range(policy.jobs)]
+        return [NO_DEVICE] * jobs
+    return [devices[slot % len(devices)] if devices else None for slot in range(jobs)]
+
+
+def count_devices(policy: Policy) -> int:
+    """Return how many GPUs the cells are spread over."""
+    return len(found_gpus() if policy.gpus is None else policy.gpus)
 
 
 def found_gpus() -> tuple[str, ...]:
@@ -80,11 +86,6 @@ def found_gpus() -> tuple[str, ...]:
     return tuple(line.strip() for line in listed.stdout.splitlines() if line.strip().isdigit())
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def warnings(policy: Policy, threads: int) -> list[str]:
     """Return what the user should know about a policy on this machine.
 
@@ -95,13 +96,15 @@ def warnings(policy: Policy, threads: int) -> list[str]:
     threads : int
         Threads of one cell.
     """
-    found = []
+    found: list[str] = []
+    if policy.jobs is None:
+        return found
     if policy.jobs > 1 and policy.jobs * threads > cores():
         found.append(
             f"{policy.jobs} jobs of {threads} thread(s) each share {cores()} core(s): results are the same, but cells "
             "slow each other down"
         )
-    devices = slot_devices(policy)
+    devices = slot_devices(policy, policy.jobs)
     shared = len(devices) - len(set(devices))
     if shared and devices[0] not in {None, NO_DEVICE}:
         found.append(f"{policy.jobs} jobs share {len(set(devices))} GPU(s), and their memory")

@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarker import descendants
+from benchmarker.run.forking import ForkedWorker, ForkServer
 
 # Safe path (-P): a file called keras.py in the user's folder must not be imported.
 COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.worker")
+
+FORKING = sys.platform == "linux"
+"""Whether workers are forked where that is possible; otherwise each imports its backend itself."""
 
 _GRACE_SECONDS = 0.5
 _POLL_SECONDS = 0.02
@@ -28,63 +32,91 @@ class StoppedError(Exception):
     """The run that a worker belongs to is being stopped; its cell is pending."""
 
 
-class _Marked(subprocess.Popen[bytes]):
-    """A process whose descendants can be found, even those that started their own session."""
+class StartedWorker(subprocess.Popen[bytes]):
+    """A worker that was started by itself, and whose descendants can be found."""
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> None:
         self.mark = descendants.new_mark()
         super().__init__(command, env={**env, descendants.VARIABLE: self.mark}, **options)
 
 
-class Workers:
-    """The workers of one run, so that all of them can be stopped at once."""
+Worker = StartedWorker | ForkedWorker
 
-    def __init__(self) -> None:
+
+class Workers:
+    """The workers of one run, so that all of them can be stopped at once.
+
+    Parameters
+    ----------
+    forking : bool
+        Whether several workers may follow each other, so that a process which has imported their backend is kept to
+        fork them. `close` ends it.
+    """
+
+    def __init__(self, *, forking: bool = False) -> None:
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: set[Worker] = set()
         self._stopping = threading.Event()
+        self._forking = forking and FORKING
+        self._servers: dict[frozenset[tuple[str, str]], ForkServer] = {}
 
     @property
     def stopping(self) -> bool:
         """Whether `stop` was called."""
         return self._stopping.is_set()
 
+    def warm_up(self, environment: Mapping[str, str]) -> None:
+        """Begin to import the backend of workers that will be started in an environment."""
+        self._server(environment)
+
     def start(
-        self, environment: Mapping[str, str], log: IO[bytes], descriptors: Iterable[int]
-    ) -> subprocess.Popen[bytes]:
+        self,
+        environment: Mapping[str, str],
+        log: IO[bytes],
+        descriptors: Iterable[int],
+        changed: Mapping[str, str] | None = None,
+    ) -> Worker:
         """Start a worker.
 
         Parameters
         ----------
         environment : mapping of str to str
-            Complete environment of the process.
+            Environment of the process, which other workers share.
         log : file
             Open file for what libraries print.
         descriptors : iterable of int
             Descriptors that it inherits.
+        changed : mapping of str to str, optional
+            Variables of this worker only, which no library reads while it is imported.
 
         Raises
         ------
         StoppedError
             If the run is being stopped.
         """
+        kept, own = tuple(descriptors), dict(changed or {})
+        server = self._server(environment)
+        worker: Worker | None = None if server is None else server.fork(own, log, kept)
         with self._lock:
             if self.stopping:
+                if worker is not None:
+                    stop([worker])
                 raise StoppedError
-            # In a new session, Ctrl-C reaches this process only, which then stops the worker in order.
-            worker = _Marked(
-                COMMAND,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
-                pass_fds=tuple(descriptors),
-            )
+            if worker is None:
+                # In a new session, Ctrl-C reaches this process only, which then stops the worker in order.
+                worker = StartedWorker(
+                    COMMAND,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env={**environment, **own},
+                    start_new_session=True,
+                    pass_fds=kept,
+                )
             self._running.add(worker)
             return worker
 
-    def ended(self, worker: subprocess.Popen[bytes]) -> None:
+    def ended(self, worker: Worker) -> None:
         """Forget a worker that has ended."""
         with self._lock:
             self._running.discard(worker)
@@ -95,6 +127,27 @@ class Workers:
         with self._lock:
             running = list(self._running)
         stop(running)
+        self.close()
+
+    def close(self) -> None:
+        """End the processes that are kept to fork workers."""
+        with self._lock:
+            servers = list(self._servers.values())
+            self._servers.clear()
+        for server in servers:
+            server.close()
+
+    def _server(self, environment: Mapping[str, str]) -> ForkServer | None:
+        """Return the process that forks workers in an environment, or None where each is started by itself."""
+        with self._lock:
+            if self.stopping:
+                raise StoppedError
+            if not self._forking:
+                return None
+            key = frozenset(environment.items())
+            if key not in self._servers:
+                self._servers[key] = ForkServer(environment)
+            return self._servers[key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +182,13 @@ class Watch(threading.Thread):
 
     Parameters
     ----------
-    worker : subprocess.Popen
+    worker : Worker
         Worker that was just started.
     timeout : float or None
         Seconds that it may take.
     """
 
-    def __init__(self, worker: subprocess.Popen[bytes], timeout: float | None) -> None:
+    def __init__(self, worker: Worker, timeout: float | None) -> None:
         super().__init__(name=f"watch {worker.pid}", daemon=True)
         self.timed_out = False
         self._worker = worker
@@ -179,7 +232,7 @@ class Watch(threading.Thread):
             return max(0.0, self._began + self._timeout - time.monotonic())
 
 
-def stop(workers: Iterable[subprocess.Popen[bytes]]) -> None:
+def stop(workers: Iterable[Worker]) -> None:
     """Stop workers and whatever they started; kill what is still alive after a moment."""
     running = list(workers)
     for worker in running:
@@ -195,14 +248,13 @@ def stop(workers: Iterable[subprocess.Popen[bytes]]) -> None:
         _end_descendants(worker)
 
 
-def _signal(worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal(worker: Worker, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(worker.pid, number)
 
 
-def _end_descendants(worker: subprocess.Popen[bytes]) -> None:
-    if isinstance(worker, _Marked):
-        descendants.end(worker.mark)
+def _end_descendants(worker: Worker) -> None:
+    descendants.end(worker.mark)
 
 
 def exit_cause(code: int, *, timeout: float | None, for_memory: bool) -> tuple[str, str]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarker.backends import worker_environment
 from benchmarker.errors import ConfigurationError
 from benchmarker.files import make_folder
 from benchmarker.locks import Lock
+from benchmarker.run.jobs import choose_jobs
 from benchmarker.run.launcher import cell_job, generator_job, launch
-from benchmarker.run.policy import Policy, slot_devices
+from benchmarker.run.policy import Policy, count_devices, slot_devices
 from benchmarker.run.prepare import PreparedStudy
 from benchmarker.run.processes import Conditions, StoppedError, Workers
 from benchmarker.run.run_folders import ExistingRuns, record_failure
@@ -66,7 +68,7 @@ class Runner:
         models_folder: Path | None = None,
     ) -> None:
         self.outcomes: dict[str, CellOutcome] = {}
-        self.workers = Workers()
+        self.workers = Workers(forking=True)
         self.on_failure: Callable[[], None] | None = None
         self._study = study
         self._folder = study.folder
@@ -74,7 +76,7 @@ class Runner:
         self._cells = [each for each in planned if isinstance(each, PlannedCell)]
         self._observer = observer
         self._policy = policy
-        self._devices = slot_devices(policy)
+        self._devices: list[str | None] = []
         self._force = force
         self._test_only = test_only
         self._models_folder = models_folder
@@ -84,8 +86,8 @@ class Runner:
         self._lock = threading.RLock()
         self._claimed_elsewhere: set[str] = set()  # at the last attempt to claim it
 
-    def begin(self) -> list[Planned]:
-        """Report what has existing runs, and return the rest.
+    def begin(self) -> tuple[list[Planned], int]:
+        """Report what has existing runs, and return the rest and how many of it to run at once.
 
         Raises
         ------
@@ -113,11 +115,15 @@ class Runner:
             if each.key in found:
                 self._settle(each, found[each.key])
         left = [each for each in self._planned if each.key not in found]
-        self._forecast = Forecast(self._folder, left, jobs=self._policy.jobs)
+        jobs = self._choose_jobs(left)
+        self._devices = slot_devices(self._policy, jobs)
+        self._forecast = Forecast(self._folder, left, jobs=jobs)
         finished_cells = [cell for cell in self._cells if cell.key in found and found[cell.key].status == "ok"]
         self._forecast.learn_from_runs(finished_cells, outputs=self._study.n_outputs, test_images=self._study.n_test)
         self._forecast.check()
-        return left
+        for backend, threads in dict.fromkeys((each.spec.backend, each.spec.threads) for each in left):
+            self.workers.warm_up(worker_environment(backend, threads))
+        return left, jobs
 
     def work(self, planned: Planned, slot: int) -> bool:
         """Bring a cell to its end; return False if another process works on it, or its generator is not trained yet.
@@ -145,6 +151,19 @@ class Runner:
         if awaited:
             self._report(f"{len(awaited)} cell(s) are left, which another run is working on: waiting for it")
         return bool(awaited)
+
+    def _choose_jobs(self, left: Sequence[Planned]) -> int:
+        if self._policy.jobs is not None or not left:
+            return self._policy.jobs or 1
+        choice = choose_jobs(
+            cells=len(left),
+            threads=self._study.threads,
+            devices=count_devices(self._policy),
+            image_bytes=sum(path.stat().st_size for path in self._study.prepared.iterdir() if path.is_file()),
+        )
+        if choice.reason:
+            self._report(choice.reason)
+        return choice.jobs
 
     def _awaited_generator(self, planned: Planned) -> str | None:
         """Return the key of the generator that must be trained first; None where there is none."""

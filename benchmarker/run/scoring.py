@@ -16,7 +16,7 @@ from benchmarker.digests import digest_file
 from benchmarker.errors import DivergedError
 from benchmarker.evaluation import costs, metrics
 from benchmarker.evaluation.predictions import prediction_columns, prediction_rows
-from benchmarker.files import write_csv
+from benchmarker.files import copy_file, write_csv
 from benchmarker.run.cell_context import CellContext
 from benchmarker.study.layout import COSTS_FILE, METRICS_FILE, Checkpoint, predictions_file
 from benchmarker.study.plan import PartSizes
@@ -38,10 +38,12 @@ def test_checkpoints(
 ) -> None:
     """Test each checkpoint on every part, and write metrics and the predictions of the test part.
 
+    Equal weights are tested once: after the last epoch, the best weights are often the final ones.
+
     Parameters
     ----------
     context : CellContext
-        The cell; the digests of the predictions are added to it.
+        The cell, whose digests hold those of the weights once they are loaded; those of the predictions are added.
     folder : Path
         Folder of the run.
     send : callable
@@ -57,10 +59,17 @@ def test_checkpoints(
         If the network predicts NaN, or only one class where that is a failure.
     """
     found: dict[str, CheckpointMetrics] = {}
+    tested: dict[str, Checkpoint] = {}  # by the digest of the weights
     for checkpoint, epoch in epochs.items():
         send(Scoring(checkpoint=checkpoint))
         load(checkpoint)
-        found[checkpoint] = _test(context, folder, checkpoint, epoch)
+        equal = tested.setdefault(context.digests[f"{checkpoint}_weights"], checkpoint)
+        if equal == checkpoint:
+            found[checkpoint] = _test(context, folder, checkpoint, epoch)
+        else:
+            copy_file(folder / predictions_file(equal), folder / predictions_file(checkpoint))
+            context.digests[f"predictions_{checkpoint}"] = context.digests[f"predictions_{equal}"]
+            found[checkpoint] = found[equal].model_copy(update={"epoch": epoch})
     CellMetrics(
         primary=metrics.primary_metric(context.data.task),
         parts=PartSizes.of(context.parts),

@@ -34,8 +34,9 @@ class QuickStudy:
         self._registry(name="quick.yaml", models=models)
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start ``benchmarker run`` and return its process."""
-        words = ["run", "quick.yaml", "-p", "study", *arguments]
+        """Start ``benchmarker run``, with one job unless the arguments say more, and return its process."""
+        jobs = [] if "--jobs" in arguments else ["--jobs", "1"]
+        words = ["run", "quick.yaml", "-p", "study", *jobs, *arguments]
         return subprocess.Popen(
             [sys.executable, "-P", Path(__file__).with_name("quick_worker.py"), *words],
             cwd=self.folder,

@@ -232,7 +232,7 @@ class KilledStudy:
         """Find workers, and decide what to wait for in the folder of each run that is at work."""
         assert self._parent is not None
         with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(self._parent.pid).children():
+            for child in psutil.Process(self._parent.pid).children(recursive=True):
                 self._everyone.add(child)
                 with contextlib.suppress(OSError):
                     self._workers[_run_of(child.pid)] = child

@@ -39,6 +39,7 @@ def command(arguments: list[str]) -> int:
     from benchmarker.run import processes
 
     processes.COMMAND = (sys.executable, "-P", __file__)  # type: ignore[assignment]
+    processes.FORKING = False
     return main(arguments)
 
 

@@ -20,7 +20,7 @@ from benchmarker.generation.synthetic import MixedSet
 from benchmarker.run import cell, scoring
 from benchmarker.run.cell_context import CellContext
 from benchmarker.run.scoring import write_costs
-from benchmarker.study.layout import COSTS_FILE, METRICS_FILE
+from benchmarker.study.layout import COSTS_FILE, METRICS_FILE, Checkpoint
 from benchmarker.study.runs import CellCosts
 from benchmarker.study.specs import ArmSpec
 from benchmarker.training.sets import AppliedAugmentation
@@ -60,7 +60,13 @@ def _context(*parts: tuple[list[int], list[int]], applied: Any = (), **settings:
         parts=Parts(train=indices[0], validation=indices[1], test=indices[2], digest="1" * 64),
         applied=list(applied),
         model=_network(),
-        digests={"data": "0" * 64, "split": "1" * 64, "initial_weights": "2" * 64},
+        digests={
+            "data": "0" * 64,
+            "split": "1" * 64,
+            "initial_weights": "2" * 64,
+            "best_weights": "3" * 64,
+            "final_weights": "4" * 64,
+        },
         fingerprint=some_fingerprint(),
     )
 
@@ -121,6 +127,30 @@ def test_loss_with_penalties_adds_what_training_minimises_too(tmp_path: Path) ->
 def test_inference_is_timed_over_the_whole_test_part(tmp_path: Path) -> None:
     write_costs(_context(RIGHT, HALF_RIGHT, ([0, 1] * 150, [0, 1] * 150)), tmp_path, {})
     assert CellCosts.read(tmp_path / COSTS_FILE).inference_images == 300
+
+
+def test_equal_weights_are_tested_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = _context(RIGHT, HALF_RIGHT, ONE_CLASS)
+    predicted: list[int] = []
+    predict = context.model.predict
+
+    def counting(*given: Any, **named: Any) -> Any:
+        predicted.append(1)
+        return predict(*given, **named)
+
+    monkeypatch.setattr(context.model, "predict", counting)
+    found = {}
+    for folder, final in ((tmp_path / "different", "4" * 64), (tmp_path / "equal", "3" * 64)):
+        folder.mkdir()
+        context.digests["final_weights"] = final
+        epochs: dict[Checkpoint, int] = {"best": 3, "final": 5}
+        scoring.test_checkpoints(context, folder, lambda _event: None, epochs, lambda _checkpoint: None)
+        found[folder.name] = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(predicted) == 6 + 3  # each part, for each checkpoint
+    assert found["equal"] == found["different"]
+    metrics = json.loads(found["equal"][METRICS_FILE])
+    assert (metrics["best"]["epoch"], metrics["final"]["epoch"]) == (3, 5)
+    assert context.digests["predictions_final"] == context.digests["predictions_best"]
 
 
 def test_collapse_is_judged_on_the_validation_part(tmp_path: Path) -> None:

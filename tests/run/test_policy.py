@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarker.errors import ConfigurationError
-from benchmarker.run.policy import Policy, cores, found_gpus, parse_gpus, slot_devices, warnings
+from benchmarker.run.jobs import cores
+from benchmarker.run.policy import Policy, found_gpus, parse_gpus, slot_devices, warnings
 
 
 @pytest.fixture(autouse=True)
@@ -23,17 +24,17 @@ def nvidia_smi(folder: Path, script: str) -> None:
 
 
 def test_without_gpus_nothing_changes() -> None:
-    assert slot_devices(Policy(jobs=3)) == [None, None, None]
+    assert slot_devices(Policy(), 3) == [None, None, None]
     assert warnings(Policy(jobs=1), threads=2) == []
 
 
 def test_cell_sees_one_gpu_with_any_number_of_jobs(tmp_path: Path) -> None:
     nvidia_smi(tmp_path, "echo 0; echo 1")
-    assert slot_devices(Policy(jobs=1)) == ["0"]
-    assert slot_devices(Policy(jobs=3)) == ["0", "1", "0"]
+    assert slot_devices(Policy(), 1) == ["0"]
+    assert slot_devices(Policy(), 3) == ["0", "1", "0"]
     assert "3 jobs share 2 GPU(s)" in warnings(Policy(jobs=3), threads=1)[-1]
-    assert slot_devices(Policy(jobs=2, gpus=())) == ["-1", "-1"]
-    assert slot_devices(Policy(jobs=2, gpus=("7",))) == ["7", "7"]
+    assert slot_devices(Policy(gpus=()), 2) == ["-1", "-1"]
+    assert slot_devices(Policy(gpus=("7",)), 2) == ["7", "7"]
 
 
 def test_driver_that_does_not_answer_counts_as_none(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.conftest import CommandLine
@@ -85,10 +86,8 @@ def test_arms_share_split_and_initial_weights(finished: Path, command_line: Any)
 
 def test_the_same_command_repeats_nothing(finished: Path, command_line: Any) -> None:
     before = {path: path.stat().st_mtime_ns for path in (finished / "study" / "runs").rglob("*")}
-    started = time.monotonic()
     again = command_line.run("run", "tiny.yaml", "-p", "study", cwd=finished)
     assert again.returncode == 0
-    assert time.monotonic() - started < 20
     assert {path: path.stat().st_mtime_ns for path in (finished / "study" / "runs").rglob("*")} == before
 
 
@@ -224,7 +223,7 @@ def disturbed(tmp_path_factory: pytest.TempPathFactory, fits_folder: Path, comma
         endless | {"name": "stopped", "learning_rate": 0.002},
     ]
     (folder / "disturbed.yaml").write_text(json.dumps(tiny(fits_folder, models=models)))
-    words = ("run", "disturbed.yaml", "-p", "study", "--retries", "0")
+    words = ("run", "disturbed.yaml", "-p", "study", "--retries", "0", "--jobs", "1")
     return Disturbed(folder, command_line.start(*words, cwd=folder, env={"PYTHONPATH": str(site)}))
 
 
@@ -305,6 +304,11 @@ def _read_until(process: Any, text: str) -> str:
 
 
 def _worker_of(pid: int) -> int:
-    """Return the one child of a run, which any of its threads may have started."""
-    (child,) = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
-    return int(child)
+    """Return the one worker of a run: the process whose errors go to the log of a run folder."""
+    found = [
+        child.pid
+        for child in psutil.Process(pid).children(recursive=True)
+        if Path(f"/proc/{child.pid}/fd/2").readlink().name == "log.txt"
+    ]
+    (worker,) = found
+    return worker

@@ -1,0 +1,178 @@
+"""``benchmarker submit``, ``status`` and ``cancel``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+from benchmarker import ConfigurationError, Study, UserPath, command_settings, echo, open_results
+from benchmarker_clusters import slurm
+from benchmarker_clusters.scripts import Resources
+from benchmarker_clusters.states import read_states, summary
+from benchmarker_clusters.submissions import read_all
+from benchmarker_clusters.submitting import left_to_submit, require_setup, write_scripts
+from benchmarker_clusters.submitting import submit as submit_all
+
+
+@click.command(
+    **command_settings(
+        "benchmarker submit mine.yaml -p results/mine --time 4:00:00",
+        "benchmarker submit mine.yaml -p results/mine --partition gpu --gres gpu:1 --setup environment.sh",
+        "benchmarker submit mine.yaml -p results/mine --cells-per-task 10 --array-limit 50",
+        "benchmarker submit mine.yaml -p results/mine --dry-run",
+    )
+)
+@click.argument("registry", type=UserPath())
+@click.option(
+    "-p",
+    "--results-path",
+    "study",
+    type=UserPath(),
+    required=True,
+    metavar="FOLDER",
+    help="Folder of the study, which all nodes can read and write.",
+)
+@click.option("-s", "--seed", metavar="N[,N...]", help="Seeds instead of the registry's.")
+@click.option(
+    "-d",
+    "--data",
+    type=UserPath(),
+    metavar="PATH",
+    help="Read the images from this file or folder instead of downloading.",
+)
+@click.option(
+    "--cells-per-task",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Cells that one task runs, one after the other.",
+)
+@click.option("--array-limit", type=click.IntRange(min=1), metavar="N", help="Tasks that may run at once.")
+@click.option("--partition", metavar="NAME", help="Partition of the cluster.")
+@click.option("--time", metavar="TIME", help="Time limit of a task, such as 4:00:00; it resumes afterwards.")
+@click.option("--mem", "memory", metavar="SIZE", help="Memory of a task, such as 4G.")
+@click.option("--gres", metavar="LIST", help="Generic resources of a task, such as gpu:1.")
+@click.option(
+    "--sbatch",
+    "further",
+    multiple=True,
+    metavar="OPTION",
+    help="Another option of sbatch, such as --sbatch=--account=radio; repeat for several.",
+)
+@click.option(
+    "--setup",
+    type=UserPath(),
+    metavar="FILE",
+    help="Shell script that tasks read first: modules, an environment or a container.",
+)
+@click.option("--retry-failed", is_flag=True, help="Also submit cells that have failed.")
+@click.option("--dry-run", is_flag=True, help="Write the job scripts, but submit nothing.")
+def submit(
+    registry: Path,
+    study: Path,
+    *,
+    seed: str | None,
+    data: Path | None,
+    cells_per_task: int,
+    array_limit: int | None,
+    partition: str | None,
+    time: str | None,
+    memory: str | None,
+    gres: str | None,
+    further: tuple[str, ...],
+    setup: Path | None,
+    retry_failed: bool,
+    dry_run: bool,
+) -> int:  # fmt: skip
+    """Submit what is left of a registry to Slurm.
+
+    The data are prepared and the plan is written here. Then each cell, or group of cells, is a task of an array job,
+    and generators come before the cells that need them. What is finished or in the queue is left out, so that the same
+    command submits what was lost. The job scripts are in the study's folder and can be submitted by hand.
+    """
+    if not dry_run and not slurm.is_available():
+        raise ConfigurationError(
+            "sbatch: not found; run this on a machine that may submit jobs to Slurm, or write the job scripts with "
+            "--dry-run"
+        )
+    setup = require_setup(setup)
+    study = study.absolute()
+    if (code := _plan(registry, study, seed=seed, data=data)) != 0:
+        return code
+    results = open_results(study)
+    resources = Resources(
+        threads=max((cell.spec.threads for cell in results.cells), default=1),
+        array_limit=array_limit,
+        partition=partition,
+        time=time,
+        memory=memory,
+        gres=gres,
+        further=further,
+        setup=setup,
+    )
+    queue = _queue(results.study) if slurm.is_available() else {}
+    left = left_to_submit(list(read_states(results.study, queue)), retry_failed=retry_failed)
+    if not left:
+        echo("nothing is left to submit")
+        return 0
+    options = ["--retry-failed"] if retry_failed else []
+    folder, written = write_scripts(
+        results.study, left, resources=resources, cells_per_task=cells_per_task, options=options
+    )
+    n_tasks = sum(len(each.tasks) for each in written)
+    if dry_run:
+        echo(f"{len(left)} runs in {n_tasks} tasks; job scripts: {', '.join(str(each.script) for each in written)}")
+        return 0
+    submission = submit_all(folder, written)
+    numbers = ", ".join(str(job.number) for job in submission.jobs)
+    echo(f"{len(left)} runs in {n_tasks} tasks submitted as job {numbers}")
+    echo(f"Status:   benchmarker status {study}\nCancel:   benchmarker cancel {study}\nScripts:  {folder}")
+    return 0
+
+
+@click.command(**command_settings("benchmarker status results/mine", "benchmarker status results/mine --all"))
+@click.argument("study", type=UserPath())
+@click.option("--all", "everything", is_flag=True, help="Also list what is finished, queued or not submitted.")
+def status(study: Path, *, everything: bool) -> int:
+    """Show what of a study is finished, running, queued, failed or lost.
+
+    Run folders say what is finished; Slurm's queue, where there is one, says what is running. A run is lost if its task
+    has ended and it has not: `benchmarker submit` with the same arguments resumes it.
+    """
+    results = open_results(study)
+    states = list(read_states(results.study, _queue(results.study) if slurm.is_available() else None))
+    echo(f"{study}: {summary(states)}")
+    for state in states:
+        if everything or state.word in {"running", "failed", "unreadable", "interrupted", "lost"}:
+            echo(state.line())
+    return 0
+
+
+@click.command(**command_settings("benchmarker cancel results/mine"))
+@click.argument("study", type=UserPath())
+def cancel(study: Path) -> int:
+    """Cancel the queued and running tasks of a study.
+
+    Finished cells stay, and cells in training keep their last complete epoch. `benchmarker submit` resumes them.
+    """
+    results = open_results(study)
+    queue = _queue(results.study)
+    slurm.cancel(job for job, _ in queue)
+    echo(f"{len(queue)} tasks cancelled" if queue else "no task is queued or running")
+    return 0
+
+
+def _queue(study: Study) -> dict[slurm.Task, str]:
+    return slurm.queued(job.number for _, submission in read_all(study.folder) for job in submission.jobs)
+
+
+def _plan(registry: Path, study: Path, *, seed: str | None, data: Path | None) -> int:
+    """Prepare the data and write the plan, with the progress that a run shows."""
+    command = [sys.executable, "-P", "-m", "benchmarker", "run", str(registry), "-p", str(study), "--plan-only"]
+    command += ["-s", seed] if seed is not None else []
+    command += ["-d", str(data)] if data is not None else []
+    return subprocess.run(command, check=False).returncode

@@ -1,0 +1,94 @@
+"""Slurm's commands: sbatch, squeue and scancel."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarker import BenchmarkerError, ConfigurationError, printable
+
+_PATIENCE_SECONDS = 60
+
+Task = tuple[int, int]
+"""Number of an array job, and index of its task."""
+
+
+class SlurmError(BenchmarkerError):
+    """Slurm refused a request, or does not answer."""
+
+
+def is_available() -> bool:
+    """Return whether this machine has Slurm's commands."""
+    return shutil.which("sbatch") is not None
+
+
+def submit(script: Path, *, after: int | None = None) -> int:
+    """Submit a job script, and return the number of the job.
+
+    Parameters
+    ----------
+    script : Path
+        Path of the script.
+    after : int, optional
+        Job that must have ended first, however it ended.
+
+    Raises
+    ------
+    SlurmError
+        If Slurm refuses it.
+    """
+    dependency = [] if after is None else [f"--dependency=afterany:{after}"]
+    answer = _ask("sbatch", "--parsable", *dependency, str(script))
+    number = answer.strip().partition(";")[0]  # the cluster's name may follow
+    if not number.isdigit():
+        raise SlurmError(f"sbatch: the number of a job was expected. Received: {printable(answer.strip())!r}")
+    return int(number)
+
+
+def queued(jobs: Iterable[int]) -> dict[Task, str]:
+    """Return the state of each task of some jobs that has not ended, such as ``"PENDING"`` or ``"RUNNING"``.
+
+    Raises
+    ------
+    SlurmError
+        If Slurm does not answer.
+    """
+    numbers = sorted(set(jobs))
+    if not numbers:
+        return {}
+    # All tasks of the user: a job that ended long ago is an error if it is asked for by number.
+    answer = _ask("squeue", "--me", "--noheader", "--array", "--format=%F %K %T")
+    found = {}
+    for line in answer.splitlines():
+        job, index, state = line.split()
+        if int(job) in numbers and index.isdigit():
+            found[int(job), int(index)] = state
+    return found
+
+
+def cancel(jobs: Iterable[int]) -> None:
+    """Cancel jobs; those that have ended do not matter.
+
+    Raises
+    ------
+    SlurmError
+        If Slurm does not answer.
+    """
+    if numbers := sorted(set(jobs)):
+        _ask("scancel", *map(str, numbers))
+
+
+def _ask(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS)
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"{command[0]}: not found; run this on a machine that may submit jobs to Slurm, such as a login node"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise SlurmError(f"{command[0]}: no answer after {_PATIENCE_SECONDS} s") from error
+    if done.returncode:
+        raise SlurmError(f"{command[0]}: {printable(done.stderr.strip() or done.stdout.strip())}")
+    return done.stdout

@@ -1,0 +1,94 @@
+"""A study on a real Slurm: tasks are cancelled and reach their time limit, a node loses its power, no bit changes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarker import Stream
+from tests.plugins.clusters.mini_slurm import MiniSlurm, is_installed, running
+from tests.run.comparing import SMALL, assert_equal_runs, lay_out, runs, surroundings
+
+pytestmark = [
+    pytest.mark.clusters,
+    pytest.mark.timeout(3000),
+    pytest.mark.skipif(not is_installed(), reason="needs slurm-wlm and munge, and root"),
+]
+
+PATIENCE = 1200.0
+CANCELLED = 4
+CHANGES: dict[str, Any] = {
+    "models": [
+        SMALL | {"name": name, "epochs": 12, "learning_rate": rate} for name, rate in (("a", 1e-3), ("b", 2e-3))
+    ],
+    "arms": ["real", {"name": "painted", "generated": {"by": "cgan", "ratio": 0.5}}],
+    "generators": [{"generator": "cgan", "epochs": 2, "options": {"preset": "small"}}],
+    "seeds": [1, 2],
+}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniSlurm]:
+    with running(tmp_path_factory.mktemp("cluster") / "slurm", nodes=3, cores=1) as cluster:
+        yield cluster
+
+
+def test_cancelled_tasks_and_a_lost_node_change_no_bit(cluster: MiniSlurm, tmp_path: Path, command_line: Any) -> None:
+    folder = lay_out(tmp_path / "cluster", **CHANGES)
+    environment = {**surroundings(folder), **cluster.environment}
+    submit = ("submit", "killed.yaml", "-p", "study", "--mem", "1000")
+    draws = Stream("cancelled-tasks", seed=8901).generator()
+    done = command_line.run(*submit, cwd=folder, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    n_runs = len(json.loads((folder / "study" / "plan.json").read_text())["cells"]) + 2
+    cancelled, cut = 0, False
+    until = time.monotonic() + PATIENCE
+    while len(runs(folder / "study")) < n_runs:
+        assert time.monotonic() < until, command_line.run("status", "study", cwd=folder, env=environment).stdout
+        working = [name for name, state in cluster.tasks().items() if state == "RUNNING"]
+        snapshots = list((folder / "study" / "runs").glob(".*/snapshot-*"))
+        if working and snapshots and cancelled < CANCELLED:
+            cluster.command("scancel", str(draws.choice(working)))
+            cancelled += 1
+        elif working and snapshots and not cut:
+            cluster.cut_power("n1")
+            cluster.start_node("n1")
+            cut = True
+        time.sleep(float(draws.uniform(0.5, 2.0)))
+        if not cluster.tasks() and len(runs(folder / "study")) < n_runs:
+            status = command_line.run("status", "study", cwd=folder, env=environment).stdout
+            assert "lost" in status, status
+            done = command_line.run(*submit, cwd=folder, env=environment)
+            assert done.returncode == 0, done.stdout + done.stderr
+    assert cancelled == CANCELLED
+    assert cut
+    cluster.await_empty_queue(60)
+    local = lay_out(tmp_path / "local", **CHANGES)
+    done = command_line.run("run", "killed.yaml", "-p", "study", cwd=local, env=surroundings(local))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_equal_runs(folder / "study", local / "study")
+    status = command_line.run("status", "study", cwd=folder, env=environment).stdout
+    assert f"{n_runs} finished" in status
+    again = command_line.run(*submit, cwd=folder, env=environment)
+    assert "nothing is left" in again.stdout
+
+
+def test_time_limit_queues_a_task_again(cluster: MiniSlurm, tmp_path: Path, command_line: Any) -> None:
+    """Slurm sends the signal a minute before the limit of one minute, so within seconds."""
+    folder = lay_out(tmp_path / "limited", models=[SMALL | {"epochs": 200}], arms=["real"])
+    environment = {**surroundings(folder), **cluster.environment}
+    done = command_line.run("submit", "killed.yaml", "-p", "study", "--time", "1", cwd=folder, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    output = folder / "study" / "cluster" / "1" / "cells-1.txt"
+    until = time.monotonic() + PATIENCE
+    while not output.exists() or output.read_text().count("started") + output.read_text().count("resumes") < 2:
+        assert time.monotonic() < until, output.read_text() if output.exists() else cluster.tasks()
+        time.sleep(0.5)
+    done = command_line.run("cancel", "study", cwd=folder, env=environment)
+    assert "1 tasks cancelled" in done.stdout or "no task" in done.stdout
+    cluster.await_empty_queue(60)

@@ -1,0 +1,130 @@
+"""Job scripts, and what is submitted; Slurm's commands are stand-ins that record how they were called."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarker import ConfigurationError, StorageError
+from benchmarker_clusters import slurm
+from benchmarker_clusters.scripts import Resources, job_script
+from benchmarker_clusters.submissions import ArrayJob, Submission, new_folder, read_all, save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CELL_KEYS = ("a" * 64, "b" * 64)
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Return a function that makes a command of Slurm, and returns the file with its arguments."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def make(name: str, script: str) -> Path:
+        path, called = folder / name, tmp_path / f"{name}.called"
+        path.write_text(f'#!/bin/sh\necho "$@" >> "{called}"\n{script}\n')
+        path.chmod(0o755)
+        return called
+
+    return make
+
+
+def written(folder: Path, **resources: object) -> tuple[Path, str]:
+    """Write a job script for two tasks, and return its path and text."""
+    folder.mkdir(exist_ok=True)
+    script, tasks = folder / "cells.sh", folder / "cells.txt"
+    tasks.write_text("\n".join(CELL_KEYS) + "\n")
+    text = job_script(
+        script,
+        registry=folder / "registry.yaml",
+        study=folder,
+        tasks=tasks,
+        n_tasks=2,
+        resources=Resources(threads=2, **resources),  # type: ignore[arg-type]
+    )
+    script.write_text(text)
+    return script, text
+
+
+def test_script_runs_the_cells_of_its_task_in_any_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "it's 5% of $HOME"
+    setup = tmp_path / "setup.sh"
+    setup.write_text('benchmarker() { exec printf "%s\\n" "$@"; }\n')
+    script, text = written(folder, setup=setup)
+    done = subprocess.run(
+        ["bash", str(script)],
+        env={**os.environ, "SLURM_ARRAY_TASK_ID": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = ["run", str(folder / "registry.yaml"), "-p", str(folder), "--cells", CELL_KEYS[1], "--jobs", "1"]
+    assert done.stdout.splitlines() == expected
+    assert "5%% of" in next(line for line in text.splitlines() if "--output" in line)
+    assert "--job-name=it-s-5--of--HOME-cells" in text
+
+
+@pytest.mark.parametrize(("signal", "words"), [("USR1", ["TERM", "requeue 7_1"]), ("TERM", ["TERM"])])
+def test_script_stops_its_run_and_asks_for_another_attempt(
+    tmp_path: Path, commands: Callable[[str, str], Path], signal: str, words: list[str]
+) -> None:
+    called = commands("scontrol", "")
+    ready = tmp_path / "ready"
+    setup = tmp_path / "setup.sh"
+    setup.write_text(
+        f"benchmarker() {{ trap 'echo TERM; exit 143' TERM; touch '{ready}'; while :; do sleep 0.05; done; }}\n"
+    )
+    script, _ = written(tmp_path / "study", setup=setup)
+    environment = {**os.environ, "SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_JOB_ID": "7"}
+    process = subprocess.Popen(["bash", str(script)], env=environment, stdout=subprocess.PIPE, text=True)
+    while not ready.exists():
+        assert process.poll() is None
+    subprocess.run(["kill", f"-{signal}", str(process.pid)], check=True)
+    output, _ = process.communicate(timeout=30)
+    found = output.split() + (called.read_text().strip().splitlines() if called.exists() else [])
+    assert found == words
+    assert process.returncode == (0 if signal == "USR1" else 143)
+
+
+def test_options_of_sbatch_are_one_line_each(tmp_path: Path) -> None:
+    _, text = written(tmp_path / "study", partition="gpu", array_limit=5, further=("--account=radio",), memory="4G")
+    lines = [line for line in text.splitlines() if line.startswith("#SBATCH")]
+    for option in ("--partition=gpu", "--array=1-2%5", "--account=radio", "--mem=4G", "--cpus-per-task=2", "--requeue"):
+        assert f"#SBATCH {option}" in lines
+    for wrong in ("gpu\n#SBATCH --uid=0", "gpu\r"):
+        with pytest.raises(ConfigurationError, match="one line"):
+            written(tmp_path / "study", partition=wrong)
+
+
+def test_job_is_submitted_after_its_generators(tmp_path: Path, commands: Callable[[str, str], Path]) -> None:
+    called = commands("sbatch", "echo '12;cluster'")
+    assert slurm.submit(tmp_path / "cells.sh", after=11) == 12
+    assert called.read_text().split() == ["--parsable", "--dependency=afterany:11", str(tmp_path / "cells.sh")]
+    commands("sbatch", "echo 'no such partition' >&2; exit 1")
+    with pytest.raises(slurm.SlurmError, match="no such partition"):
+        slurm.submit(tmp_path / "cells.sh")
+
+
+def test_queue_tells_tasks_apart(commands: Callable[[str, str], Path]) -> None:
+    commands("squeue", "echo '3 1 RUNNING'; echo '3 2 PENDING'; echo '4 1 RUNNING'; echo '9 N/A RUNNING'")
+    assert slurm.queued([3, 9]) == {(3, 1): "RUNNING", (3, 2): "PENDING"}
+    assert slurm.queued([]) == {}
+
+
+def test_submissions_are_kept_in_the_study(tmp_path: Path) -> None:
+    job = ArrayJob(number=3, script="cells.sh", tasks=(CELL_KEYS,))
+    first, second = new_folder(tmp_path), new_folder(tmp_path)
+    assert [first.name, second.name] == ["1", "2"]
+    save(first, Submission(jobs=(job,)))
+    assert list(read_all(tmp_path)) == [(first, Submission(jobs=(job,)))]
+    assert job.log(first, 1) == first / "cells-1.txt"
+    (second / "submission.json").write_text('{"jobs": [{}]}')
+    with pytest.raises(StorageError, match="no record of a submission"):
+        list(read_all(tmp_path))
