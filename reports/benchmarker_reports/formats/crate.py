@@ -34,6 +34,7 @@ CONTEXTS = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/
 _PRIVATE = ("log.txt", "events.jsonl", "traceback.txt")
 _SIGNATURE = "signature.json"
 _STUDY = "study"
+_SPLITS = "splits"
 _PROGRAM = "#galaxy-benchmarker"
 _DATASET = "#dataset"
 _MOMENT = (1980, 1, 1, 0, 0, 0)
@@ -68,8 +69,8 @@ def render(results: StudyResults, options: ReportOptions) -> dict[str, bytes]:
     -------
     dict of str to bytes
         The archive by its name. It holds ``README.md`` with the commands of a referee, ``report.html``, the metadata,
-        and in ``study/`` the plan, the registry and the files of every run; no logs, and no path of whoever ran it. The
-        files of a signed study are not changed, so that the signature can be verified.
+        and in ``study/`` the plan, the registry, the splits and the files of every run; no logs, and no path of whoever
+        ran it. The files of a signed study are not changed, so that the signature can be verified.
     """
     files = dict(_files(results, options))
     files[METADATA] = _json(_metadata(results, sorted(files)))
@@ -89,6 +90,8 @@ def _files(results: StudyResults, options: ReportOptions) -> Iterator[tuple[str,
         if path.is_file() and not path.name.startswith(".") and path.suffix in {".json", ".yaml", ".yml", ".txt"}:
             content = path.read_bytes()
             yield f"{_STUDY}/{path.name}", content if signed else _without_home(content)
+    for path in sorted((results.folder / _SPLITS).glob("*.csv")):
+        yield f"{_STUDY}/{_SPLITS}/{path.name}", path.read_bytes()
     records: tuple[_Record, ...] = (*results.generators, *results.cells)
     for record in records:
         if record.folder is None or record.status == "unreadable":
