@@ -17,7 +17,7 @@ from benchmarker.cli.interrupts import ended_by_signals, exit_code
 from benchmarker.cli.options import command_settings
 from benchmarker.containment import describe, tolerate_warnings
 from benchmarker.discovery import blamed
-from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError
+from benchmarker.errors import BenchmarkerError, ConfigurationError, PluginError, shorten
 from benchmarker.printing import echo
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 FAILED = 1
 MISUSED = 2
+
+_OF_PATHS = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM})
+"""Errors of the operating system that mean a path which the user gave."""
 
 
 class LazyGroup(click.RichGroup):
@@ -236,12 +239,14 @@ def _find_home() -> None:
 
 
 def _unexpected(error: BaseException) -> str:
-    """Return the message for an unexpected error, or for a full disk under the output."""
+    """Return the message for an unexpected error, for a full disk under the output, or for an impossible path."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         # Commands report files that they cannot write, so this is the output itself, as in `>> log.txt`.
         return f"error: {error.filename or 'the output'}: the disk is full; free some space"
     if (plugin := blamed(error)) is not None:
         return f"error: a plugin of {plugin} failed: {describe(error)}\n--debug shows where."
+    if isinstance(error, OSError) and error.errno in _OF_PATHS and isinstance(error.filename, str):
+        return f"error: {shorten(error.filename)}: {error.strerror}; correct the path"
     return f"internal error: {describe(error)}\nPlease report it with the output of --debug."
 
 

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from os.path import realpath
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -142,7 +143,7 @@ def merge_studies(sources: Sequence[Path], into: Path) -> Merged:
         before is complete, and the same command continues.
     """
     target_exists = (into / PLAN_FILE).is_file()
-    others = [folder for folder in _distinct(sources) if folder.resolve() != into.resolve()]
+    others = [folder for folder in _distinct(sources) if realpath(folder) != realpath(into)]
     if not others:
         raise ConfigurationError(f"nothing to merge: give studies other than {into}")
     if into.is_dir() and not target_exists and any(into.iterdir()):
@@ -163,7 +164,7 @@ def merge_studies(sources: Sequence[Path], into: Path) -> Merged:
 
 
 def _distinct(folders: Iterable[Path]) -> list[Path]:
-    return list({folder.resolve(): folder for folder in folders}.values())
+    return list({realpath(folder): folder for folder in folders}.values())  # of a circle of links, too
 
 
 def _require_one_experiment(studies: Sequence[Study]) -> None:

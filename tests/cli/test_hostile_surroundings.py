@@ -139,3 +139,22 @@ def test_tilde_is_the_home_folder(
     assert main(["leaderboard", "~/study"]) == 1
     assert f"{tmp_path}/study" in capsys.readouterr().err
     assert main(["validate", "~no-such-user/mine.yaml"]) == 2
+
+
+@pytest.mark.parametrize("place", ["x" * 300, "loop"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("leaderboard",), ("show",), ("report",), ("audit",), ("power",), ("gc",), ("sign",), ("verify",),
+        ("compare",), ("validate",), ("run",), ("merge", "--into", "all"), ("export", "--to", "tensorboard"),
+    ],
+)  # fmt: skip
+def test_path_that_cannot_be_one_is_refused_in_a_sentence(
+    command: tuple[str, ...], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    assert main([command[0], place, *command[1:]]) != 0
+    said = capsys.readouterr().err
+    assert "internal error" not in said
+    assert len(said) < 2000
