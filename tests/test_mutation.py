@@ -45,6 +45,13 @@ def test_order_of_places_does_not_depend_on_lines_before() -> None:
     assert [mutant_at(place, "sum.py", below).after for place in places_of("sum.py", below)] == changes
 
 
+def test_exceptions_with_dotted_names_stay() -> None:
+    """Cosmic Ray cannot replace them."""
+    source = "try:\n    a = 1\nexcept (OSError, zipfile.BadZipFile):\n    a = 2\n"
+    mutants = [mutant_at(place, "sum.py", source) for place in places_of("sum.py", source)]
+    assert {mutant.before for mutant in mutants} == {"a = 1", "a = 2"}
+
+
 def test_finder_finds_the_changed_module_only() -> None:
     finder = MutatedFinder(CHECKOUT / "benchmarker" / "trail.py", "START = 1")
     assert finder.find_spec("benchmarker.digests") is None
