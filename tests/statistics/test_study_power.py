@@ -62,13 +62,25 @@ def test_every_comparison_is_planned_from_its_own_variance(filled: Filled, targe
         estimate = paired_difference(*pair, filled.settings, pool=pool).estimate
         assert estimate is not None
         components = expected(estimate.components)
-        level = filled.settings.level
+        level = 1 - (1 - filled.settings.level) / 2  # each of both tables has two comparisons
         assert each.difference == pytest.approx(estimate.value)
         assert each.plan == plan_seeds(12, components, target=target, level=level)
         assert each.smallest_detectable == pytest.approx(smallest_detectable(components, target=target, level=level))
         assert each.n_sources == SOURCES
         assert each.plan.more is not None
         assert each.seconds == pytest.approx(each.plan.more * 2 * SECONDS)
+
+
+def test_comparisons_are_corrected_for_those_of_their_own_table(study: StudyFiles) -> None:
+    """Three pairs of networks, and one of arms."""
+    skills = {("good", "real"): 0.85, ("poor", "real"): 0.55, ("fair", "real"): 0.7, ("good", "gan"): 0.9}
+    fill(study, skills)
+    results = open_results(study.folder)
+    found = study_power(results, comparison_settings(results), 12, target=0.8)
+    levels = {(each.first, each.second): each.plan.level for each in found.comparisons}
+    assert levels.pop(("good/gan", "good/real")) == pytest.approx(0.95)
+    assert len(levels) == 3
+    assert list(levels.values()) == pytest.approx([1 - 0.05 / 3] * 3)
 
 
 def test_the_most_demanding_comparison_sets_the_seeds_of_every_row(filled: Filled) -> None:
