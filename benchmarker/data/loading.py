@@ -15,13 +15,15 @@ from benchmarker.containment import PluginErrors
 from benchmarker.contracts.images import DatasetContents, DatasetContext, ImageRecord, Part, SkippedImage
 from benchmarker.contracts.plugins import Dataset, Download
 from benchmarker.contracts.settings import Options
-from benchmarker.contracts.tasks import Classification, Regression
+from benchmarker.contracts.tasks import Classification, Regression, RegressionTarget
 from benchmarker.data.cache import produce
 from benchmarker.data.downloads import fetch, user_file
 from benchmarker.digests import canonical_json, digest_code
 from benchmarker.discovery import resolve
 from benchmarker.errors import PluginError
 from benchmarker.paths import cache_folder
+
+_CLASS = "class"  # a condition of generators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +84,49 @@ def _contents_problem(contents: Any) -> str:
     """Return why facts about a dataset break the contract of loaders, or an empty text."""
     if not isinstance(contents.task, Classification | Regression):
         return f"its task must be a Classification or a Regression. Received: {contents.task!r:.100}"
-    for target in contents.task.targets if isinstance(contents.task, Regression) else ():
-        if not -math.inf < target.minimum < target.maximum < math.inf:
-            return (
-                f"the range of the target {target.name!r} must have a width: minimum < maximum, both finite. Received: "
-                f"{target.minimum!r} to {target.maximum!r}"
-            )
+    if problem := _task_problem(contents.task):
+        return problem
     if contents.count is not None and (not isinstance(contents.count, int) or contents.count < 0):
         return f"its count must be a whole number or None. Received: {contents.count!r:.100}"
     units = contents.attribute_units
     if not isinstance(units, Mapping) or not all(isinstance(text, str) for pair in units.items() for text in pair):
         return f"attribute_units must be texts. Received: {units!r:.200}"
+    return ""
+
+
+def _task_problem(task: Classification | Regression) -> str:
+    """Return why nothing could be predicted or reported for a task, or an empty text."""
+    if isinstance(task, Classification):
+        return _names_problem("classes", task.classes)
+    if not isinstance(task.targets, tuple) or not all(isinstance(each, RegressionTarget) for each in task.targets):
+        return f"its targets must be a tuple of RegressionTarget. Received: {task.targets!r:.200}"
+    problems = (_names_problem("targets", tuple(t.name for t in task.targets)), *map(_target_problem, task.targets))
+    return next(filter(None, problems), "")
+
+
+def _target_problem(target: Any) -> str:
+    if target.name == _CLASS:
+        return f"a target cannot be called {_CLASS!r}, which is the condition of a classification"
+    numbers = all(isinstance(bound, int | float) for bound in (target.minimum, target.maximum))
+    if not numbers or not -math.inf < target.minimum < target.maximum < math.inf:
+        return (
+            f"the range of the target {target.name!r} must have a width: minimum < maximum, both finite. Received: "
+            f"{target.minimum!r} to {target.maximum!r}"
+        )
+    if not isinstance(target.unit, str):
+        return f"the unit of the target {target.name!r} must be a text. Received: {target.unit!r:.100}"
+    return ""
+
+
+def _names_problem(what: str, names: object) -> str:
+    """Return why classes or targets could not be told apart in tables, or an empty text."""
+    if not isinstance(names, tuple) or not names:
+        return f"its {what} must be a tuple with at least one name. Received: {names!r:.200}"
+    for name in names:
+        if not _is_text(name) or not name.strip() or not name.isprintable():
+            return f"the names of its {what} must be texts that can be read. Received: {name!r:.100}"
+    if len(set(names)) < len(names):
+        return f"the names of its {what} must differ. Received: {', '.join(names):.200}"
     return ""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarker import (
+    Classification,
     DatasetContents,
     DatasetContext,
     Options,
@@ -110,6 +111,43 @@ def test_range_of_a_target_needs_a_width(sky: Sky, low: float, high: float) -> N
     sky.records = [record(k, target=[1.0]) for k in range(2)]
     with pytest.raises(PluginError, match="the range of the target 'redshift' must have a width"):
         prepare_sky()
+
+
+def target(name: Any = "redshift", **changed: Any) -> RegressionTarget:
+    return RegressionTarget(**{"name": name, "unit": "", "minimum": 0.0, "maximum": 1.0} | changed)
+
+
+@pytest.mark.parametrize(
+    ("task", "complaint"),
+    [
+        (
+            Classification(classes=("FRI", "FRII", "FRI")),
+            "the names of its classes must differ. Received: FRI, FRII, FRI",
+        ),
+        (Classification(classes=("FRI", " ")), "the names of its classes must be texts that can be read"),
+        (Classification(classes=("FRI", "a\nb")), "the names of its classes must be texts that can be read"),
+        (Classification(classes=("FRI", 2)), "the names of its classes must be texts"),  # type: ignore[arg-type]
+        (Classification(classes=["FRI", "FRII"]), "its classes must be a tuple"),  # type: ignore[arg-type]
+        (Classification(classes=()), "its classes must be a tuple with at least one name"),
+        (Regression(targets=()), "its targets must be a tuple with at least one name"),
+        (Regression(targets=("redshift",)), "its targets must be a tuple of RegressionTarget"),  # type: ignore[arg-type]
+        (
+            Regression(targets=(target(), target())),
+            "the names of its targets must differ. Received: redshift, redshift",
+        ),
+        (Regression(targets=(target("class"),)), "a target cannot be called 'class'"),
+        (Regression(targets=(target(None),)), "the names of its targets must be texts"),
+        (Regression(targets=(target(minimum="0"),)), "the range of the target 'redshift' must have a width"),
+        (Regression(targets=(target(unit=None),)), "the unit of the target 'redshift' must be a text"),
+    ],
+)
+def test_task_whose_results_could_not_be_told_apart_is_a_plugin_error(task: Any, complaint: str, sky: Sky) -> None:
+    """Two classes of one name would become one in every table."""
+    sky.task = task
+    with pytest.raises(PluginError) as caught:
+        prepare_sky()
+    assert f"fake_sky:load: {complaint}" in str(caught.value)
+    assert sky.asked == 0
 
 
 @pytest.mark.parametrize(("fact", "complaint"), [("task", "its task must be"), ("units", "attribute_units")])
