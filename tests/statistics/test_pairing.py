@@ -17,6 +17,7 @@ from benchmarker.statistics.paired import (
     seeds_and_sources,
 )
 from benchmarker.statistics.pairing import PairedDifference, paired_difference, pooled_variance
+from benchmarker.statistics.pooling import PooledVariance
 from tests.statistics.rows import ACCURACY, SOURCES, TRUTH, guesses, network, plain, run, settings, skilled
 from tests.study.material import cell_spec
 
@@ -88,6 +89,16 @@ def test_class_is_compared_by_its_recall(index: int) -> None:
     right = [np.mean(guesses("a", seed, 0.9)[index == TRUTH] == index) for seed in (1, 2, 3)]
     wrong = [np.mean(guesses("b", seed, 0.5)[index == TRUTH] == index) for seed in (1, 2, 3)]
     assert found.differences == pytest.approx([100 * (a - b) for a, b in zip(right, wrong, strict=True)])
+
+
+def test_class_is_compared_by_its_recall_whatever_the_overall_metric() -> None:
+    first, second = skilled("a", 0.9), skilled("b", 0.5)
+    other = settings(metric="macro_f1")
+    assert paired_difference(first, second, other, 1) == paired_difference(first, second, settings(), 1)
+    pools = [pooled_variance(ROWS, chosen, 1) for chosen in (other, settings())]
+    assert pools[0] is not None
+    assert pools[1] is not None
+    assert pools[0].pair("a/real", "b/real") == pools[1].pair("a/real", "b/real")
 
 
 def test_metric_that_is_no_mean_over_classes_has_no_least_variance() -> None:
@@ -196,6 +207,28 @@ def test_row_outside_the_table_is_judged_by_its_own_variance() -> None:
     for pair in ((ROWS[3], ROWS[0]), (ROWS[0], ROWS[3])):
         found = paired_difference(*pair, settings(), pool=pool)
         assert found == paired_difference(*pair, settings())
+
+
+@pytest.mark.parametrize("own_splits", [None, False, True])
+def test_rows_are_paired_by_seed_where_every_seed_has_a_split_of_its_own(own_splits: bool | None) -> None:
+    """A split that is harder for one is harder for all, which pairs of one test part do not share."""
+    rows = []
+    for name, skill in (("a", 0.9), ("b", 0.6), ("c", 0.7), ("d", 0.5)):
+        if own_splits is None:
+            rows.append(plain(name, {seed: row_value(name, seed, skill) for seed in (1, 2, 3)}))
+        else:
+            parts = {seed: tuple(f"source {k + 5 * seed * own_splits:02d}" for k in range(30)) for seed in (1, 2, 3)}
+            rows.append(network(name, {seed: run(guesses(name, seed, skill), parts[seed]) for seed in parts}))
+    pool = pooled_variance(rows, settings())
+    direct = PooledVariance({row.label: row.values for row in rows}, paired=bool(own_splits))
+    assert pool is not None
+    assert pool.pair("a/real", "b/real") == direct.pair("a/real", "b/real")
+    other = PooledVariance({row.label: row.values for row in rows}, paired=not own_splits)
+    assert pool.pair("a/real", "b/real") != other.pair("a/real", "b/real")
+
+
+def row_value(name: str, seed: int, skill: float) -> float:
+    return run(guesses(name, seed, skill)).value
 
 
 def test_table_of_two_rows_shares_no_variance() -> None:

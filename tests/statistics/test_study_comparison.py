@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from benchmarker import open_results
 from benchmarker.statistics.network_results import read_network_results
-from benchmarker.statistics.study_comparison import compare_study
+from benchmarker.statistics.study_comparison import compare_study, comparison_settings
 from tests.statistics.material import CLASSES, SEEDS, SOURCES, fill, finish
 
 if TYPE_CHECKING:
@@ -144,3 +146,125 @@ def test_response_to_ratios_fits_a_line_within_each_seed(study: StudyFiles) -> N
     assert 0 < number(response.low) < number(response.slope)
     assert response.points[2].comparison is not None
     assert response.points[2].comparison.verdict == "better"
+
+
+def test_settings_follow_the_primary_metric(study: StudyFiles) -> None:
+    fill(study, {("good", "real"): 0.7})
+    results = open_results(study.folder)
+    found = comparison_settings(results)
+    assert (found.metric, found.unit, found.higher_is_better) == ("mean_per_class_accuracy", "pp", True)
+    assert (found.level, found.margin, found.scopes, found.scope_metric) == (0.95, 1.0, tuple(CLASSES), "recall")
+    given = comparison_settings(results, level=0.9, margin=3.0)
+    assert (given.level, given.margin) == (0.9, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("targets", "scopes"), [(("inclination",), ()), (("inclination", "redshift"), ("inclination", "redshift"))]
+)
+def test_settings_of_a_regression_have_no_margin(
+    study: StudyFiles, targets: tuple[str, ...], scopes: tuple[str, ...]
+) -> None:
+    described = [{"name": name, "unit": "deg", "minimum": 0, "maximum": 90} for name in targets]
+    study.plan["dataset"]["task"] = {"kind": "regression", "targets": described}
+    study.plan["primary"] = {"name": "mean_absolute_error", "higher_is_better": False}
+    study.cell("good", 1)
+    found = comparison_settings(open_results(study.folder))
+    assert (found.metric, found.higher_is_better, found.margin) == ("mean_absolute_error", False, None)
+    assert (found.scopes, found.scope_metric) == (scopes, "mean_absolute_error")
+
+
+def test_tables_say_what_they_compare(study: StudyFiles) -> None:
+    found = fill(study, {("good", "real"): 0.7, ("good", "gan"): 0.9, ("poor", "real"): 0.45, ("poor", "gan"): 0.45})
+    arms, classes, networks = (found.table(name) for name in ("arms", "arms_per_class", "networks"))
+    assert arms is not None
+    assert classes is not None
+    assert networks is not None
+    assert arms.title == "Arms against real"
+    assert arms.caption.startswith("Difference in mean per-class accuracy in percent: arm minus real")
+    assert classes.title == "Classes: arms against real"
+    assert classes.caption.startswith("Difference in recall in percent: arm minus real")
+    assert networks.title == "Networks within an arm"
+    assert networks.caption.startswith("Difference in mean per-class accuracy in percent: first network minus second")
+    pairs = [(row.first.label, row.second.label) for row in networks.rows]
+    assert pairs == [("good/real", "poor/real"), ("good/gan", "poor/gan")]
+    assert (found.reference, found.level, found.margin, found.checkpoint) == ("real", 0.95, 1.0, "best")
+    assert len(list(found.rows())) == len(found.frame()) >= 12
+    assert [table.name for table, _ in found.rows()].count("arms_per_class") == 8
+
+
+def test_pair_is_found_in_both_directions(study: StudyFiles) -> None:
+    found = fill(study, {("good", "real"): 0.7, ("good", "gan"): 0.9, ("poor", "real"): 0.45})
+    there, back = ("good", "real"), ("poor", "real")
+    forth, reverse = found.pair(there, back), found.pair(back, there)
+    assert forth is not None
+    assert reverse is not None
+    assert forth.difference == -number(reverse.difference)
+    assert (reverse.first.network, reverse.second.network) == ("poor", "good")
+    arms = found.pair(("good", "gan"), ("good", "real"))
+    assert arms is not None
+    assert arms.scope == "overall"
+    assert found.pair(("good", "gan"), ("poor", "real")) is None
+    assert found.pair(("good", "real"), ("nobody", "real")) is None
+    mean = found.mean("good", "real")
+    assert mean is not None
+    assert (mean.network, mean.arm) == ("good", "real")
+    assert found.mean("nobody", "real") is None
+
+
+def test_networks_are_ranked_within_their_arm(study: StudyFiles) -> None:
+    found = fill(study, {("good", "real"): 0.95, ("poor", "real"): 0.3, ("good", "gan"): 0.3, ("poor", "gan"): 0.95})
+    for arm, best, worst in (("real", "good", "poor"), ("gan", "poor", "good")):
+        ranks = found.ranks(arm, ["good", "poor"])
+        assert (ranks[best].first, ranks[best].last) == (1, 1)
+        assert (ranks[worst].first, ranks[worst].last) == (2, 2)
+
+
+def test_only_network_has_its_arms_ranked(study: StudyFiles) -> None:
+    found = fill(study, {("good", "real"): 0.3, ("good", "gan"): 0.95})
+    ranks = found.ranks_of_arms(["real", "gan"])
+    assert [(ranks[arm].first, ranks[arm].last) for arm in ("gan", "real")] == [(1, 1), (2, 2)]
+
+
+def test_arms_of_networks_without_the_reference_are_left_out(study: StudyFiles) -> None:
+    found = fill(study, {("good", "real"): 0.7, ("good", "gan"): 0.9, ("other", "gan"): 0.5})
+    arms = found.table("arms")
+    assert arms is not None
+    assert [(row.first.label, row.second.label) for row in arms.rows] == [("good/gan", "good/real")]
+
+
+def test_single_arm_needs_no_reference(study: StudyFiles) -> None:
+    fill(study, {("good", "rotations"): 0.7, ("poor", "rotations"): 0.4})
+    found = compare_study(open_results(study.folder))
+    assert not [text for text in found.caveats if "no arm" in text]
+    assert found.table("arms") is None
+    assert found.ranks_of_arms(["rotations"])["rotations"].first == 1
+
+
+def test_two_seeds_are_too_few_even_for_one_comparison(study: StudyFiles) -> None:
+    found = fill(study, {("good", "real"): 0.9, ("poor", "real"): 0.5}, seeds=(1, 2))
+    assert not [text for text in found.caveats if text.startswith("One seed")]
+    alone = compare_study(open_results(study.folder), predictions=False)
+    assert [text for text in alone.caveats if text.startswith("2 seeds and 1 comparisons")]
+    assert alone.table("arms_per_class") is None
+    (row,) = alone.tables[0].rows
+    assert row.method == "seeds alone"
+
+
+def test_numbers_that_are_not_finite_are_null_in_json(study: StudyFiles) -> None:
+    found = fill(study, {("good", "real"): 0.9, ("poor", "real"): 0.5})
+    row = found.tables[0].rows[0]
+    endless = replace(row, degrees_of_freedom=math.inf, low=-math.inf, p=math.nan)
+    written = replace(found, tables=(replace(found.tables[0], rows=(endless,)),)).to_json()
+    (table,) = written["tables"]
+    assert [table["rows"][0][name] for name in ("degrees_of_freedom", "low", "p")] == [None, None, None]
+    assert table["rows"][0]["high"] == row.high
+    json.dumps(written, allow_nan=False)
+
+
+def test_environments_of_a_study_are_counted(study: StudyFiles) -> None:
+    for seed, threads in ((1, 2), (2, 2), (3, 4)):
+        finish(study, study.cell("good", seed), 0.7, fingerprint={"threads": threads})
+    found = compare_study(open_results(study.folder))
+    assert [text for text in found.caveats if "2 environments" in text]
+    study.finish(study.cells[2], 70)
+    assert not [text for text in compare_study(open_results(study.folder)).caveats if "environments" in text]
