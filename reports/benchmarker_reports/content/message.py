@@ -98,19 +98,24 @@ def _leader(leader: Line, content: Material, found: Comparisons) -> Iterator[str
     averaged = found.table("main_networks")
     if averaged is not None and averaged.rows:
         best = _best_on_average(averaged)
-        rows = [row for each in averaged.rows if (row := _from(best, each)) is not None]
-        yield f"Averaged over {_count_of_arms(content)}, {best} leads; {_told_apart(rows)}."
+        rows = [row for each in averaged.rows if (row := _from(best, each)) is not None and row.n > 1]
+        known = f"; {_told_apart(rows)}" if rows else ""
+        yield f"Averaged over {_count_of_arms(content)}, {best} leads{known}."
         yield (
             f"The best combination is {leader.label} in the arm {leader.arm}, with {_amount(leader, content)}"
             f"{_interval(leader, content)}."
         )
+        return
+    if content.arms > 1 and len({line.label for line in content.lines}) == 1:
+        best = f"does best in the arm {leader.arm}, with {_amount(leader, content)}{_interval(leader, content)}"
+        yield f"{leader.label} {best}."
         return
     yield _score(leader, content, alone=len(content.lines) == 1)
     table = found.table("networks")
     rows = [
         row
         for each in (table.rows if table else ())
-        if each.first.arm == leader.arm and (row := _from(leader.label, each)) is not None
+        if each.first.arm == leader.arm and (row := _from(leader.label, each)) is not None and row.n > 1
     ]
     if rows:
         yield f"{sentence(_told_apart(rows))}."
@@ -170,7 +175,7 @@ def _arms(content: Material, found: Comparisons) -> Iterator[str]:
     over = f", averaged over {len({line.label for line in content.lines})} networks" if averaged else ""
     decided = [row for row in table.rows if row.verdict != "undecided"]
     for row in decided[:MOST_ARMS]:
-        yield f"{sentence(row.first.arm)} {_EFFECTS[row.verdict]}: {_difference(row, found)}{over}."
+        yield f"The arm {row.first.arm} {_EFFECTS[row.verdict]}: {_difference(row, found)}{over}."
     if len(decided) > MOST_ARMS:
         yield f"{counted(len(decided) - MOST_ARMS, 'other arm')} also differ from {found.reference}."
     undecided = [row for row in table.rows if row.verdict == "undecided" and row.n > 1]
@@ -187,7 +192,7 @@ def _counted_arms(table: ComparisonTable, found: Comparisons) -> Iterator[str]:
         better, worse = (sum(row.verdict == verdict for row in rows) for verdict in ("better", "worse"))
         if rows:
             yield (
-                f"{sentence(arm)} against {found.reference}: better for {better}, worse for {worse} of "
+                f"The arm {arm} against {found.reference}: better for {better}, worse for {worse} of "
                 f"{counted(len(rows), 'network')}."
             )
 
