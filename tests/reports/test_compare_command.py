@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from benchmarker import ConfigurationError
+from benchmarker import ConfigurationError, compare_study, open_results
 from benchmarker_reports.commands.compare_command import command as compare_command
 from benchmarker_reports.commands.power_command import command as power_command
 from tests.statistics.material import SEEDS, fill, finish
@@ -56,3 +56,24 @@ def test_compare_of_an_unknown_selection_is_an_error(study: StudyFiles, chosen: 
 def test_help_has_examples_on_separate_lines(command: Any) -> None:
     lines = CliRunner().invoke(command, ["--help"]).output.splitlines()
     assert sum(line.strip().startswith(f"$ benchmarker {command.name} results/") for line in lines) >= 2
+
+
+def test_compare_gives_the_verdicts_of_the_reports(study: StudyFiles) -> None:
+    """A pair alone is significant, but not among the six pairs of the study: one pair has one verdict."""
+    fill(study, {("a", "real"): 0.75, ("b", "real"): 0.72, ("c", "real"): 0.69, ("d", "real"): 0.66})
+    study_rows = compare_study(open_results(study.folder)).table("networks")
+    assert study_rows is not None
+    for row in study_rows.rows:
+        first, second = row.first.network, row.second.network
+        out = CliRunner().invoke(compare_command, [f"{study.folder}:{first}/real", f"{study.folder}:{second}/real"])
+        line = next(line for line in out.output.splitlines() if line.startswith(f"{first}/real - {second}/real"))
+        assert line.endswith(row.verdict)
+        assert row.p_adjusted is not None
+        assert f"{row.p_adjusted:.3f}" in line or "< 0.001" in line
+
+
+def test_a_pair_that_reports_do_not_compare_is_corrected_alone(study: StudyFiles) -> None:
+    fill(study, {(name, arm): 0.6 for name in ("a", "b") for arm in ("real", "gan")})
+    out = CliRunner().invoke(compare_command, [f"{study.folder}:a/real", f"{study.folder}:b/gan"])
+    assert out.exit_code == 0, out.output
+    assert "a/real - b/gan" in out.output

@@ -197,3 +197,21 @@ def test_precision_between_thresholds_is_that_of_davis_and_goadrich() -> None:
     assert curves.precision_at(truth, scores, recall) == pytest.approx(expected)
     line = np.interp(recall, [0.25, 0.5], [0.5, 0.25])
     assert (line[1:-1] > curves.precision_at(truth, scores, recall)[1:-1]).all()
+
+
+def test_pareto_front_leaves_out_rows_without_a_rank(tmp_path: Path) -> None:
+    study = DocumentStudy(tmp_path / "study").add(("slow", "fast"), (1, 2))
+    study.finish(study.cell("partial", "real", 1), skill=0.99, cost=0.01)  # the best and the cheapest, of one seed
+    study.pending("partial", 2)
+    content = content_of(study.write())
+    assert {each.line.label for each in content.pareto} == {"slow", "fast"}
+    assert all(
+        point.on_front is False for chart in content.cost_charts for point in chart.points if point.number == "-"
+    )
+
+
+def test_a_class_without_test_images_has_no_recall(tmp_path: Path) -> None:
+    study = DocumentStudy(tmp_path / "study", truth=np.arange(30) % 3).add(("a", "b"), (1, 2))
+    content = content_of(study.write())
+    assert set(content.class_scores[0].scores) == {"COMP", "FRI", "FRII"}  # not BENT
+    assert "recall_BENT" not in content.lines[0].first.metrics
