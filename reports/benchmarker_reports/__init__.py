@@ -14,6 +14,7 @@ FORMATS = (
     ("html", "html:render", ".html", "one page with everything: works without a network, on a phone and in print"),
     ("latex", "latex:render", ".tex", "a document, its tables, and one macro for each number"),
     ("crate", "crate:render", ".zip", "an archive for a referee (RO-Crate): registry, trails, results and commands"),
+    ("sources", "sources:render", ".csv", "sources that some network gets wrong, as CSV, ECSV and VOTable"),
     ("figures", "figures:render", ".svg", "the figures of a paper as PNG, SVG and PDF"),
 )
 """Name, renderer, suffix and summary of each format."""

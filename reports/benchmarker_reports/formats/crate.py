@@ -37,6 +37,7 @@ _STUDY = "study"
 _SPLITS = "splits"
 _PROGRAM = "#galaxy-benchmarker"
 _DATASET = "#dataset"
+_PUBLISHED = {".json", ".yaml", ".yml", ".txt", ".csv"}
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 _FORMATS: Mapping[str, str] = {
@@ -87,7 +88,11 @@ def _files(results: StudyResults, options: ReportOptions) -> Iterator[tuple[str,
     yield "report.html", _without_home(page.encode())
     signed = (results.folder / _SIGNATURE).is_file()  # whoever signed its bytes publishes them as they are
     for path in sorted(results.folder.iterdir()):
-        if path.is_file() and not path.name.startswith(".") and path.suffix in {".json", ".yaml", ".yml", ".txt"}:
+        if (
+            path.is_file()
+            and not path.name.startswith(".")
+            and path.suffix in {".json", ".yaml", ".yml", ".txt", ".csv"}
+        ):
             content = path.read_bytes()
             yield f"{_STUDY}/{path.name}", content if signed else _without_home(content)
     for path in sorted((results.folder / _SPLITS).glob("*.csv")):
