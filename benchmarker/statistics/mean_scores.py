@@ -7,7 +7,8 @@ seeds, and the test sources that all of them share. On a published test part
 
 with the variance s² over seeds, which the rows of a table share, and the covariance c that drawing other test sources
 causes. Its degrees of freedom are those of Satterthwaite, because a class of three sources measures its part badly.
-Where every seed has its own split, the correction of Nadeau and Bengio (2003) replaces c.
+Where every seed has its own split, the correction of Nadeau and Bengio (2003) replaces c, and s² is at least that of
+the table.
 
 A symmetric interval of a score near 100 % would pass it. The limits are therefore those of Wilson's interval whose half
 width would be h for a score in the middle: with the share p of the best possible score and
@@ -38,7 +39,13 @@ from numpy.typing import NDArray
 from benchmarker.statistics.comparison import ComparisonSettings
 from benchmarker.statistics.intervals import mean
 from benchmarker.statistics.network_results import NetworkResults
-from benchmarker.statistics.paired import VarianceComponents, overlapping_splits_t, paired_t, variance_components
+from benchmarker.statistics.paired import (
+    MeanDifference,
+    VarianceComponents,
+    overlapping_splits_t,
+    paired_t,
+    variance_components,
+)
 from benchmarker.statistics.pooling import PooledVariance
 
 
@@ -83,7 +90,8 @@ def mean_scores(
     pool : PooledVariance or None
         Variance over seeds that the rows share, as `pooled_variance` returns it.
     """
-    return tuple(_mean_score(row, settings, pool) for row in rows if row.seeds)
+    spread = PooledVariance({row.label: row.values for row in rows if row.seeds})
+    return tuple(_mean_score(row, settings, pool, spread) for row in rows if row.seeds)
 
 
 def bounded_interval(value: float, half_width: float, *, best: float | None, least: float = 0.0) -> tuple[float, float]:
@@ -130,12 +138,14 @@ def best_value(metric: str) -> float | None:
     return None if metric.endswith("error") else 1.0
 
 
-def _mean_score(row: NetworkResults, settings: ComparisonSettings, pool: PooledVariance | None) -> MeanScore:
+def _mean_score(
+    row: NetworkResults, settings: ComparisonSettings, pool: PooledVariance | None, spread: PooledVariance
+) -> MeanScore:
     values = list(row.values.values())
     score = MeanScore(network=row.network, arm=row.arm, n=len(values), value=mean(values))
     if len(values) < 2:
         return score
-    components, sources = _components(row, settings, pool)
+    components, sources = _components(row, settings, pool, spread)
     if components is None:
         return score
     half = components.half_width(1 - settings.level)
@@ -151,7 +161,7 @@ def _mean_score(row: NetworkResults, settings: ComparisonSettings, pool: PooledV
 
 
 def _components(
-    row: NetworkResults, settings: ComparisonSettings, pool: PooledVariance | None
+    row: NetworkResults, settings: ComparisonSettings, pool: PooledVariance | None, spread: PooledVariance
 ) -> tuple[VarianceComponents | None, NDArray[np.int64] | None]:
     """Return the variance of a row's mean, and the classes of its test sources where the variance covers others."""
     values = list(row.values.values())
@@ -165,7 +175,7 @@ def _components(
     if len(tested) > 1:
         n_test = len(row.seeds[next(iter(row.seeds))].image_sources)
         overlapping = overlapping_splits_t(values, n_test=n_test, n_train=row.n_train or 1, level=settings.level)
-        return None if overlapping is None else overlapping.components, first.strata
+        return _not_by_luck(overlapping, row, spread), first.strata
     components = variance_components(values, np.array(left_out), first.strata)
     if components is not None:
         freedom = _degrees_of_freedom(np.array(left_out), first.strata)
@@ -174,6 +184,18 @@ def _components(
         shared = pool.row(row.label)
         components = replace(components, seeds=shared.value, pooled_degrees_of_freedom=shared.degrees_of_freedom)
     return components, first.strata
+
+
+def _not_by_luck(
+    found: MeanDifference | None, row: NetworkResults, spread: PooledVariance
+) -> VarianceComponents | None:
+    """Return the components with at least the variance of the table: splits that agree by luck are no certainty."""
+    if found is None:
+        return None
+    components = found.components
+    if spread.usable:
+        components = replace(components, seeds=max(components.seeds, spread.row(row.label).value))
+    return components if components.seeds > 0 else None
 
 
 def _degrees_of_freedom(left_out: NDArray[np.float64], strata: NDArray[np.int64]) -> float:

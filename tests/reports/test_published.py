@@ -38,7 +38,7 @@ def test_results_are_found_by_dataset_classes_or_targets(study: StudyFiles) -> N
     assert "arXiv:1807.10380" in {published.source for published in published_results(results)}
     study.plan["dataset"] = {**study.plan["dataset"], "name": "fits-manifest"}
     study.write_plan()
-    assert published_results(open_results(study.folder)) == published_results(results)
+    assert published_results(open_results(study.folder)) == ()  # somebody's own images of the same classes
 
 
 def test_shipped_results_are_valid() -> None:

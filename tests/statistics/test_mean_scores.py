@@ -64,6 +64,29 @@ def test_mean_covers_sources_only_where_predictions_are_known() -> None:
     assert not alone.covers_sources
 
 
+def test_splits_that_agree_by_luck_leave_room_for_others() -> None:
+    """One row has the same score on each of its three splits; the other two show how far splits scatter."""
+    rows = []
+    for name, wrong in (("lucky", (2, 2, 2)), ("b", (1, 2, 4)), ("c", (0, 3, 2))):
+        right = np.ones((3, 20))
+        for seed, count in enumerate(wrong):
+            right[seed, :count] = 0
+        row = as_row(right, (10, 10), name, "real")
+        seeds = {}
+        for seed, result in row.seeds.items():
+            assert result.sums is not None
+            sources = tuple(f"split {seed}, {source}" for source in result.sums.sources)
+            sums = replace(result.sums, sources=sources)
+            seeds[seed] = replace(result, sums=sums, image_sources=sources)
+        rows.append(replace(row, seeds=seeds, n_train=60))
+    lucky, other, _ = mean_scores(rows, SETTINGS, pooled_variance(rows, SETTINGS))
+    assert lucky.low is not None
+    assert other.low is not None
+    assert lucky.low < lucky.value - 2
+    (alone,) = mean_scores(rows[:1], SETTINGS, None)
+    assert (alone.low, alone.high) == (None, None)
+
+
 def test_corrected_interval_agrees_with_the_verdict() -> None:
     """Over many tables: better and worse exclude zero, undecided includes it."""
     generator = Stream("agreement of intervals").generator()
