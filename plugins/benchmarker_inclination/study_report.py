@@ -10,17 +10,19 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker import (
     ConfigurationError,
+    Interval,
     Regression,
     ReportOptions,
-    Stream,
     StudyResults,
+    ensemble_gain,
+    find_ensembles,
     markdown_text,
     table_cell,
 )
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _BIN = 5
-_RESAMPLES = 2000
 _MOST_OUTLIERS = 49
 _EXPLANATION = (
     "Residuals are measured minus predicted, in degrees; their mean is the bias. The line is fitted to residuals below "
@@ -85,28 +86,25 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ensemble:
-    """Median or mean of members that were tested on the same images.
+    """An ensemble over seeds, or over all runs of an arm, whose members were tested on the same images.
 
     Parameters
     ----------
     name : str
-        Name in tables.
-    members : tuple of Member
-        Two or more members.
-    combine : {"median", "mean"}
-        How to combine.
+        Name in tables: ``"inclinet_model4, median of 3 seeds/uniform"``.
+    members : tuple of str
+        Names of the members.
+    measured, predicted : ndarray of shape (n,), float64
+        Inclinations in degrees.
+    gain : Interval or None
+        RMS of the ensemble minus the mean RMS of its members, in degrees, for other test galaxies.
     """
 
     name: str
-    members: tuple[Member, ...]
-    combine: Literal["median", "mean"]
-
-    @property
-    def predicted(self) -> Floats:
-        """Combined inclinations, shape (n,)."""
-        stacked = np.stack([member.predicted for member in self.members])
-        combined: Floats = np.median(stacked, axis=0) if self.combine == "median" else stacked.mean(axis=0)
-        return combined
+    members: tuple[str, ...]
+    measured: Floats
+    predicted: Floats
+    gain: Interval | None
 
 
 def render(results: StudyResults, options: ReportOptions) -> Mapping[str, str | bytes]:
@@ -134,7 +132,7 @@ def render(results: StudyResults, options: ReportOptions) -> Mapping[str, str | 
     members = find_members(results, options)
     if not members:
         raise ConfigurationError(f"{results.folder}: has no finished run; the report needs predictions")
-    ensembles = find_ensembles(members)
+    ensembles = study_ensembles(results, options) if _same_images(members) else ()
     files: dict[str, str | bytes] = {
         "inclination.md": _markdown(results, members, ensembles),
         "inclination.json": _json(members, ensembles, _bands(results, members)),
@@ -168,24 +166,23 @@ def find_members(results: StudyResults, options: ReportOptions) -> tuple[Member,
     return tuple(found)
 
 
-def find_ensembles(members: Sequence[Member]) -> tuple[Ensemble, ...]:
-    """Return medians and means over the seeds of each network, and over all members; none if test parts differ."""
-    if not _same_images(members):
-        return ()
-    by_network: dict[str, list[Member]] = {}
-    for member in members:
-        by_network.setdefault(member.network, []).append(member)
-    groups = dict(by_network)
-    learned = [m for name, group in by_network.items() if not name.startswith("axis_ratio") for m in group]
-    if len(by_network) > 1 and len(learned) > max(len(group) for group in groups.values()):
-        groups["all networks"] = learned
-    combinations: tuple[Literal["median", "mean"], ...] = ("median", "mean")
-    return tuple(
-        Ensemble(name=f"{combine} of {len(group)}: {name}", members=tuple(group), combine=combine)
-        for name, group in groups.items()
-        if len(group) > 1
-        for combine in combinations
-    )
+def study_ensembles(results: StudyResults, options: ReportOptions) -> tuple[Ensemble, ...]:
+    """Return the medians and means over seeds, and over all runs of an arm; none if seeds have different test parts."""
+    found = []
+    for each in find_ensembles(results, options.checkpoint):
+        if each.over_seeds:
+            (combined,) = each.combined.values()
+            (members,) = each.members.values()
+            found.append(
+                Ensemble(
+                    name=f"{each.row.label}/{each.row.arm}",
+                    members=tuple(f"{one.row.label}/{one.row.arm}/{one.cell.seed}" for one in members),
+                    measured=np.asarray(combined.truth, dtype=np.float64)[:, 0],
+                    predicted=combined.values[:, 0],
+                    gain=ensemble_gain(each, results.task, "root_mean_squared_error"),
+                )
+            )
+    return tuple(found)
 
 
 def _same_images(members: Sequence[Member]) -> bool:
@@ -250,25 +247,6 @@ def scores_by_band(measured: Floats, predicted: Floats, bands: Floats | None) ->
     }
 
 
-def gain(ensemble: Ensemble) -> tuple[float, float, float]:
-    """Return by how much the ensemble's RMS is below the mean RMS of its members, with a 95 % interval.
-
-    The interval holds for other test galaxies of the same kind and the same trained members: it is the central 95 % of
-    2,000 bootstrap resamples of the test images. It says nothing about other seeds.
-    """
-    measured = ensemble.members[0].measured
-    squares = np.stack([(member.predicted - measured) ** 2 for member in ensemble.members])
-    combined = (ensemble.predicted - measured) ** 2
-    n = len(measured)
-    drawn = Stream("inclination-report", seed=0).generator().integers(n, size=(_RESAMPLES, n))
-
-    def difference(chosen: NDArray[np.int64]) -> float:
-        return float(np.sqrt(squares[:, chosen].mean(axis=1)).mean() - np.sqrt(combined[chosen].mean()))
-
-    low, high = np.quantile([difference(chosen) for chosen in drawn], (0.025, 0.975))
-    return difference(np.arange(n)), float(low), float(high)
-
-
 def _line(name: str, found: Scores) -> str:
     return (
         f"| {markdown_text(name)} | {found.n} | {found.rms:.2f} | {found.mae:.2f} | {found.mean:+.2f} | "
@@ -279,9 +257,9 @@ def _line(name: str, found: Scores) -> str:
 def _markdown(results: StudyResults, members: Sequence[Member], ensembles: Sequence[Ensemble]) -> str:
     lines = [f"# {markdown_text(results.title)}: residuals", "", _EXPLANATION, "", _HEAD]
     lines += [_line(member.name, scores(member.measured, member.predicted)) for member in members]
-    lines += [_line(each.name, scores(each.members[0].measured, each.predicted)) for each in ensembles]
+    lines += [_line(each.name, scores(each.measured, each.predicted)) for each in ensembles]
     lines += ["", *(_gains(ensembles) if ensembles else [_NO_ENSEMBLE])]
-    shown = {each.name: (each.members[0].measured, each.predicted) for each in ensembles}
+    shown = {each.name: (each.measured, each.predicted) for each in ensembles}
     if not shown:
         shown = {member.name: (member.measured, member.predicted) for member in members}
     bands = _bands(results, members)
@@ -306,10 +284,11 @@ def _bands(results: StudyResults, members: Sequence[Member]) -> Floats | None:
 
 
 def _gains(ensembles: Sequence[Ensemble]) -> list[str]:
-    lines = ["| ensemble | RMS below the mean of its members | 95 % interval |", "|---|--:|--:|"]
+    lines = ["| ensemble | RMS below the mean of its members | 95 % interval for other galaxies |", "|---|--:|--:|"]
     for each in ensembles:
-        value, low, high = gain(each)
-        lines.append(f"| {markdown_text(each.name)} | {value:.2f} | {low:.2f} to {high:.2f} |")
+        if each.gain is not None:
+            value, low, high = -each.gain.value, -each.gain.high, -each.gain.low
+            lines.append(f"| {markdown_text(each.name)} | {value:.2f} | {low:.2f} to {high:.2f} |")
     return lines
 
 
@@ -326,14 +305,19 @@ def _json(members: Sequence[Member], ensembles: Sequence[Ensemble], bands: Float
         "members": {member.name: entry(member.measured, member.predicted) for member in members},
         "ensembles": {
             each.name: {
-                **entry(each.members[0].measured, each.predicted),
-                "members": [member.name for member in each.members],
-                "gain": dict(zip(("value", "low", "high"), gain(each), strict=True)),
+                **entry(each.measured, each.predicted),
+                "members": list(each.members),
+                "gain": None if each.gain is None else _gain(each.gain),
             }
             for each in ensembles
         },
     }
     return json.dumps(found, indent=2) + "\n"
+
+
+def _gain(interval: Interval) -> dict[str, float]:
+    """Return by how much the RMS of an ensemble is below the mean of its members, with its interval."""
+    return {"value": -interval.value, "low": -interval.high, "high": -interval.low}
 
 
 def _predictions(members: Sequence[Member], ensembles: Sequence[Ensemble]) -> str:
@@ -353,7 +337,7 @@ def _residuals(members: Sequence[Member], ensembles: Sequence[Ensemble]) -> byte
     from benchmarker_inclination.figures import draw_residuals
 
     panels = {member.name: (member.measured, member.predicted) for member in members}
-    panels |= {each.name: (each.members[0].measured, each.predicted) for each in ensembles}
+    panels |= {each.name: (each.measured, each.predicted) for each in ensembles}
     stream = io.BytesIO()
     draw_residuals(panels, 3, stream)
     return stream.getvalue()

@@ -173,6 +173,7 @@ def test_variant_has_its_published_number_of_parameters(name: str) -> None:
     assert counted(EVERY[name][0]) == EVERY[name][1]
 
 
-@pytest.mark.parametrize("name", ["hosenie_dropout"])
-def test_variant_with_dropout_before_its_output_conforms(name: str) -> None:
+@pytest.mark.long
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_variant_conforms(name: str) -> None:
     check_architecture(installed().architecture(name))

@@ -12,15 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarker import ConfigurationError, ReportOptions, Stream, StudyResults, open_results
-from benchmarker_inclination.study_report import (
-    Ensemble,
-    Member,
-    find_members,
-    gain,
-    render,
-    scores_by_band,
-    scores_by_bin,
-)
+from benchmarker_inclination.study_report import find_members, render, scores_by_band, scores_by_bin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,14 +55,13 @@ def test_report_scores_members_and_their_ensembles(bagged: StudyFiles) -> None:
     files = render(open_results(bagged.folder), OPTIONS)
     found = json.loads(files["inclination.json"])
     assert list(found["members"]) == [f"{model}/real/{seed}" for model in ("model4", "model6") for seed in (1, 2, 3)]
-    assert {name.split(":")[0] for name in found["ensembles"]} == {
-        "median of 3",
-        "mean of 3",
-        "median of 6",
-        "mean of 6",
+    assert set(found["ensembles"]) == {
+        f"{network}{rule} of {members}/real"
+        for network, members in (("model4, ", "3 seeds"), ("model6, ", "3 seeds"), ("", "6 runs"))
+        for rule in ("median", "mean")
     }
     members = find_members(open_results(bagged.folder), OPTIONS)
-    everything = found["ensembles"]["mean of 6: all networks"]
+    everything = found["ensembles"]["mean of 6 runs/real"]
     expected = MEASURED - np.mean([member.predicted for member in members], axis=0)
     assert everything["rms"] == pytest.approx(np.sqrt(np.mean(expected**2)))
     assert everything["mae"] == pytest.approx(np.mean(np.abs(expected)))
@@ -89,7 +80,7 @@ def test_report_writes_predictions_of_every_member_and_ensemble(bagged: StudyFil
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == len(MEASURED)
     three = [float(rows[5][f"model4/real/{seed}"]) for seed in (1, 2, 3)]
-    assert float(rows[5]["median of 3: model4/real"]) == pytest.approx(np.median(three))
+    assert float(rows[5]["model4, median of 3 seeds/real"]) == pytest.approx(np.median(three))
     assert files["residuals.png"][:4] == b"\x89PNG"
     assert files == render(open_results(bagged.folder), OPTIONS)
 
@@ -164,10 +155,3 @@ def test_images_without_bands_have_no_such_table(bagged: StudyFiles) -> None:
     files = render(open_results(bagged.folder), OPTIONS)
     assert "by_band" not in json.loads(files["inclination.json"])["members"]["model4/real/1"]
     assert "Residuals by band" not in str(files["inclination.md"])
-
-
-def test_gain_is_zero_for_members_that_agree(bagged: StudyFiles) -> None:
-    member = find_members(open_results(bagged.folder), OPTIONS)[0]
-    same = Member(network=member.network, seed=99, predictions=member.predictions)
-    ensemble = Ensemble(name="twice", members=(member, same), combine="mean")
-    assert gain(ensemble) == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)

@@ -26,6 +26,7 @@ def test_network_has_the_published_layers_and_size() -> None:
     assert [model.get_layer(name).units for name in ("dense_1", "dense_2")] == [128, 64]
 
 
+@pytest.mark.long
 def test_network_conforms() -> None:
     check_architecture(installed().architecture("simple_classifier"), channels=3)
 
