@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import signal
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 from benchmarker.errors import BenchmarkerError, PluginError, shorten
 
 _WARN: Final = "default"
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class PluginErrors:
@@ -99,13 +102,34 @@ _importing = threading.RLock()
 
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
-    """Import code of a plugin: output goes to standard error; working directory and environment are restored.
+    """Import code of a plugin: output goes to standard error, and settings of the process are restored.
 
     Standard output belongs to the command, whose JSON or table somebody may read with a program. A module that chooses
     a backend in the environment, as many scripts do in their first line, would choose it for every network.
     """
-    with _importing, _working_directory(), _environment(), _output_on_stderr():
+    with _importing, _working_directory(), _environment(), _interpreter(), _output_on_stderr():
         yield
+
+
+@contextlib.contextmanager
+def _interpreter() -> Iterator[None]:
+    """Restore what ends commands later: handlers of signals, limits, and warnings as errors."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    limit, disabled = sys.getrecursionlimit(), logging.root.manager.disable
+    known = list(warnings.filters)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(max(limit, sys.getrecursionlimit()))  # libraries may need a deeper one
+        logging.disable(disabled)
+        if any(each[0] == "error" and each not in known for each in warnings.filters):
+            filters: Any = warnings.filters
+            filters[:] = [each for each in warnings.filters if each[0] != "error" or each in known]
+            warnings.simplefilter(_WARN, append=True)  # the list alone would not be read again
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not handler and handler is not None:
+                with contextlib.suppress(ValueError):  # outside the main thread, which cannot have set it either
+                    signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -288,8 +288,10 @@ def _spelled(candidates: Mapping[str, list[Registered]]) -> dict[str, list[Regis
 
 def _name_conflict(kind: str, name: str, owners: list[Registered]) -> str:
     if len({owner.plugin.name for owner in owners}) == 1:
-        names = " and ".join(owner.distribution for owner in owners)
-        return f"the {kind} {owners[0].plugin.name!r} is registered by {names}: uninstall one of them"
+        own, distributions = owners[0].plugin.name, [owner.distribution for owner in owners]
+        if len(set(distributions)) == 1:
+            return f"the {kind} {own!r} means {len(owners)} plugins of {distributions[0]}: rename one of them"
+        return f"the {kind} {own!r} is registered by {' and '.join(distributions)}: uninstall one of them"
     names = " or ".join(f"{owner.plugin.name!r} of {owner.distribution}" for owner in owners)
     if all(spelling(owner.plugin.name) == spelling(name) for owner in owners):
         return f"the {kind} {name!r} may be {names}, which cannot be told apart: uninstall one of them"
@@ -328,7 +330,9 @@ def discover() -> Plugins:
             continue
         for kind, plugin in found:
             owner = Registered(plugin=plugin, distribution=point.distribution)
-            registered[kind].setdefault(plugin.name, []).append(owner)
+            owners = registered[kind].setdefault(plugin.name, [])
+            if owner not in owners:  # two entry points of one distribution may lead to the same plugin
+                owners.append(owner)
     return Plugins(registered, broken)
 
 

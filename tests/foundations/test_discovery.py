@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -337,6 +341,42 @@ def test_import_of_a_plugin_changes_no_variable_of_the_environment(site: Site, m
     assert resolve("sky_late:build") == 1
     assert dict(os.environ) == before
     assert chosen() == "tensorflow"
+
+
+def test_import_of_a_plugin_changes_no_setting_of_the_interpreter(site: Site) -> None:
+    """Otherwise Ctrl-C would not end a run, and a warning of a library would."""
+    noise = (
+        "import logging, signal, sys, warnings\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nlogging.disable()\n"
+        "sys.setrecursionlimit(200)\nwarnings.simplefilter('error')\nwarnings.filterwarnings('ignore', 'sky')\n"
+    )
+    site.install("sky-rude", {"rude": noise + plugin_source(f"architecture({_network('sky-rude')})")})
+
+    def state() -> tuple[Any, ...]:
+        errors = [each for each in warnings.filters if each[0] == "error"]
+        return signal.getsignal(signal.SIGINT), sys.getrecursionlimit(), logging.root.manager.disable, errors
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        before = state()
+        assert discover().architecture("sky-rude")
+        assert state() == before
+        with pytest.warns(DeprecationWarning, match="old"):
+            warnings.warn("old", DeprecationWarning, stacklevel=1)
+
+
+def test_entry_points_that_lead_to_the_same_plugin_are_no_conflict(site: Site) -> None:
+    source = plugin_source(f"architecture({_network('sky-net')})")
+    site.install("sky-net", {"one": source, "two": source})
+    plugins = discover()
+    assert plugins.architecture("sky-net")
+    assert plugins.broken == ()
+
+
+def test_two_plugins_of_one_name_in_one_distribution_are_named(site: Site) -> None:
+    both = (plugin_source(f"architecture({_network('sky-net', minimum_size=size)})") for size in (1, 2))
+    site.install("sky-net", dict(zip(("one", "two"), both, strict=True)))
+    (broken,) = discover().broken
+    assert broken.error == "the architecture 'sky-net' means 2 plugins of sky-net 1.0: rename one of them"
 
 
 def _made(*architectures: Architecture, broken: tuple[BrokenPlugin, ...] = ()) -> Plugins:
