@@ -146,6 +146,7 @@ def test_response_to_ratios_fits_a_line_within_each_seed(study: StudyFiles) -> N
     assert 0 < number(response.low) < number(response.slope)
     assert response.points[2].comparison is not None
     assert response.points[2].comparison.verdict == "better"
+    assert response.points[2].comparison.scope == "overall"
 
 
 def test_settings_follow_the_primary_metric(study: StudyFiles) -> None:
@@ -268,3 +269,42 @@ def test_environments_of_a_study_are_counted(study: StudyFiles) -> None:
     assert [text for text in found.caveats if "2 environments" in text]
     study.finish(study.cells[2], 70)
     assert not [text for text in compare_study(open_results(study.folder)).caveats if "environments" in text]
+
+
+def test_pair_is_found_whatever_the_order_of_names(study: StudyFiles) -> None:
+    found = fill(study, {("zeta", "real"): 0.7, ("alpha", "real"): 0.45})
+    for first, second in (("zeta", "alpha"), ("alpha", "zeta")):
+        pair = found.pair((first, "real"), (second, "real"))
+        assert pair is not None
+        assert (pair.first.network, pair.second.network) == (first, second)
+
+
+@pytest.mark.parametrize("arm", ["augmented", "rotations"])
+def test_every_other_arm_is_compared_with_the_reference(study: StudyFiles, arm: str) -> None:
+    found = fill(study, {("good", "real"): 0.7, ("good", arm): 0.9})
+    table = found.table("arms")
+    assert table is not None
+    assert [(row.first.label, row.second.label) for row in table.rows] == [(f"good/{arm}", "good/real")]
+
+
+def test_margin_of_a_fraction_is_a_hundredth(study: StudyFiles) -> None:
+    study.plan["primary"] = {"name": "accuracy", "higher_is_better": True}
+    fill(study, {("good", "real"): 0.7})
+    found = comparison_settings(open_results(study.folder))
+    assert found.metric == "accuracy"
+    assert found.margin == pytest.approx(0.01)
+
+
+def test_degrees_of_freedom_of_the_table_count_for_its_correction(study: StudyFiles) -> None:
+    """Four rows of two seeds share four degrees of freedom, which two rows alone do not have."""
+    found = fill(
+        study, {(name, "real"): skill for name, skill in zip("abcd", (0.9, 0.6, 0.5, 0.7), strict=True)}, (1, 2)
+    )
+    assert not [text for text in found.caveats if text.startswith("2 seeds and")]
+
+
+def test_three_environments_are_counted(study: StudyFiles) -> None:
+    for seed, threads in ((1, 2), (2, 3), (3, 4)):
+        finish(study, study.cell("good", seed), 0.7, fingerprint={"threads": threads})
+    found = compare_study(open_results(study.folder))
+    assert [text for text in found.caveats if "3 environments" in text]
