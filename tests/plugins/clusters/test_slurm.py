@@ -27,7 +27,7 @@ CHANGES: dict[str, Any] = {
         SMALL | {"name": name, "epochs": 12, "learning_rate": rate} for name, rate in (("a", 1e-3), ("b", 2e-3))
     ],
     "arms": ["real", {"name": "painted", "generated": {"by": "cgan", "ratio": 0.5}}],
-    "generators": [{"generator": "cgan", "epochs": 2, "options": {"preset": "small"}}],
+    "generators": [{"generator": "cgan", "epochs": 2, "options": {"batch_size": 8}}],
     "seeds": [1, 2],
 }
 
