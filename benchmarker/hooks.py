@@ -38,7 +38,7 @@ PROJECT = "benchmarker"
 
 COMMANDS = (
     *("run", "list", "validate", "leaderboard", "report", "show"),
-    *("audit", "schema", "doctor", "merge", "gc", "gan", "sign", "verify"),
+    *("audit", "schema", "doctor", "merge", "gc", "data", "gan", "sign", "verify"),
 )
 """Names of the program's own commands, which no plugin can take."""
 
