@@ -61,6 +61,10 @@ lint: $(INSTALLED) ## Check style, types, imports and spelling
 docs: $(INSTALLED) ## Build the documentation site in build/docs, offline
 	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
 
+.PHONY: demo
+demo: $(INSTALLED) ## Train, export, prune, predict, serve and show a page on small data (needs Chromium); ten minutes at most
+	$(BIN)/python examples/etl_train_serve/demo.py
+
 bench: $(INSTALLED) ## Measure speed and memory against other programs
 	$(BIN)/python -m benchmarks.run
 

@@ -6,6 +6,7 @@ from .backends import gradient_step as gradient_step
 from .backends.calls import call_in_process as call_in_process
 from .backends.exported import LiteRtModel as LiteRtModel
 from .backends.exported import SavedModel as SavedModel
+from .backends.exported import write_litert as write_litert
 from .cli.options import UserPath as UserPath
 from .cli.options import command_settings as command_settings
 from .contracts.generation import Batches as Batches

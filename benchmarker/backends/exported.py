@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,3 +89,40 @@ class SavedModel:
 
         found = self._function(**{name: tf.constant(values) for name, values in inputs.items()})
         return {name: np.asarray(values.numpy()) for name, values in found.items()}
+
+
+def write_litert(saved_model: Path, path: Path, form: Literal["float16", "int8"], samples: Mapping[str, Any]) -> None:
+    """Convert a SavedModel to a LiteRT file with smaller numbers.
+
+    Parameters
+    ----------
+    saved_model : Path
+        Folder of the SavedModel.
+    path : Path
+        File to write.
+    form : {"float16", "int8"}
+        Weights in float16; or weights and activations in 8 bits, whose ranges are measured on the samples. Inputs and
+        outputs stay float32.
+    samples : mapping of str to ndarray of shape (n, ...)
+        Inputs by name.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=["serving_default"])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if form == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    else:
+        n = len(next(iter(samples.values())))
+
+        def representative() -> Iterator[dict[str, Any]]:
+            for k in range(n):
+                yield {name: np.asarray(values[k : k + 1], dtype=np.float32) for name, values in samples.items()}
+
+        converter.representative_dataset = representative
+        # Operations without a form in 8 bits, such as reversing an axis, stay in float32.
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS
+        ]  # fmt: skip
+    path.write_bytes(converter.convert())

@@ -6,7 +6,7 @@ from benchmarker import Command, Registrar, hookimpl
 
 COMMANDS = (
     ("predict", "prediction.command", "Classify or measure new images with a trained network."),
-    ("model", "models.command", "Export trained networks and generators for other programs."),
+    ("model", "models.command", "Export trained networks and generators, and make them smaller."),
     ("serve", "server.command", "Answer programs with trained networks and generators."),
     ("page", "page.command", "Show a page on which people draw galaxies and classify images."),
     ("airflow", "airflow.command", "Write a registry as a DAG file for Airflow."),

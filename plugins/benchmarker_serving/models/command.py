@@ -1,9 +1,10 @@
-"""``benchmarker model``: export trained networks and generators."""
+"""``benchmarker model``: export trained networks and generators, and make them smaller."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import rich_click as click
 
@@ -11,13 +12,14 @@ from benchmarker import UserPath, command_settings, echo
 
 if TYPE_CHECKING:
     from benchmarker_serving.models.bundle import Format
+    from benchmarker_serving.models.compression import Form
 
 
 @click.group(
     name="model", **command_settings("benchmarker model export results/quickstart --model convxpress --to onnx")
 )
 def command() -> None:
-    """Export trained networks and generators for other programs."""
+    """Export trained networks and generators for other programs, and make them smaller."""
 
 
 @command.command(
@@ -69,3 +71,79 @@ def export(
     for form, difference in bundle.difference.items():
         echo(f"{form}: outputs differ by at most {difference:.2g} from those of the run.")
     echo(f"{place.path}: {record.name}, with a model card.")
+
+
+def _common(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the arguments that `prune` and `quantize` share."""
+    for option in (
+        click.option("--out", "folder", type=UserPath(), required=True, metavar="FOLDER",
+                     help="New folder of the files, the table and the plot."),
+        click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the run, if there are several."),
+        click.option("--model", "selector", metavar="NAME[/ARM[/SEED]]", required=True,
+                     help="Network or generator; generators are in the arm `generator`."),
+        click.argument("study", type=UserPath()),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@command.command(
+    **command_settings(
+        "benchmarker model prune results/gan_vs_real --model cgan/generator/8901 --sparsity 0.5 --out pruned",
+        "benchmarker model prune results/quickstart --model mcrgnet --sparsity 0.25 --sparsity 0.5 --fine-tune 20 "
+        "--out pruned",
+    )
+)
+@_common
+@click.option("--method", type=click.Choice(["channels", "magnitude"]), default="channels", show_default=True,
+              help="Remove whole channels, which makes a model faster, or set small weights to zero.")  # fmt: skip
+@click.option("--sparsity", "sparsities", type=click.FloatRange(0, 0.99), multiple=True, required=True,
+              help="Fraction to remove; repeat for several.")  # fmt: skip
+@click.option("--fine-tune", "epochs", type=click.IntRange(0, 1000), default=0, show_default=True, metavar="EPOCHS",
+              help="Train the pruned model to give the outputs of the unpruned one.")  # fmt: skip
+def prune(
+    *,
+    study: Path,
+    selector: str,
+    seed: int | None,
+    folder: Path,
+    method: str,
+    sparsities: tuple[float, ...],
+    epochs: int,
+) -> None:
+    """Make a network or generator of STUDY smaller, and measure what that costs.
+
+    The table gives size, time and accuracy for each sparsity; for a generator, the Frechet distance to the images of
+    the unpruned one, and as a floor that between two halves of the real images.
+    """
+    _compress(study, selector, seed, folder=folder, forms=[(method, each) for each in sparsities], epochs=epochs)
+
+
+@command.command(
+    **command_settings("benchmarker model quantize results/mine --model mcrgnet --to float16 --to int8 --out small")
+)
+@_common
+@click.option("--to", "kinds", type=click.Choice(["float16", "int8"]), multiple=True, required=True,
+              help="Numbers of the weights; int8 also of the activations. Repeat for both.")  # fmt: skip
+def quantize(*, study: Path, selector: str, seed: int | None, folder: Path, kinds: tuple[str, ...]) -> None:
+    """Write a network or generator of STUDY with smaller numbers as LiteRT, and measure what that costs."""
+    _compress(study, selector, seed, folder=folder, forms=[(kind,) for kind in kinds], epochs=0)
+
+
+def _compress(
+    study: Path, selector: str, seed: int | None, *, folder: Path, forms: Sequence[Form], epochs: int
+) -> None:
+    from benchmarker import open_results
+    from benchmarker_serving.models.compression import compress_run
+    from benchmarker_serving.models.running import find_run
+
+    results = open_results(study)
+    found = compress_run(results, find_run(results, selector, seed), folder, forms, epochs=epochs)
+    echo(f"{'form':16} {'parameters':>12} {'bytes':>12} {'ms/64':>8} {'ms/1':>8} {found['measure']:>10}")
+    for row in found["rows"]:
+        echo(
+            f"{row['form']:16} {row['parameters']:12,} {row['bytes']:12,} {row['milliseconds']:8.2f} "
+            f"{row['milliseconds_single']:8.2f} {row['quality']:10.4g}"
+        )
+    if found["floor"] is not None:
+        echo(f"Two halves of the real images have a distance of {found['floor']:.4g}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarker import LiteRtModel, PluginError, SavedModel
 from benchmarker_serving.models.bundle import FILES, Format
 from benchmarker_serving.models.graphs import Graph, seeded_inputs
-from benchmarker_serving.models.onnx_graph import rename_output, restore_choices
+from benchmarker_serving.models.onnx_graph import in_fixed_order, rename_output, restore_choices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,6 +74,7 @@ def _onnx(graph: Graph, path: Path) -> None:
     proto = onnx.load(str(path))
     rename_output(proto.graph, graph.output)
     restore_choices(proto.graph)
+    in_fixed_order(proto.graph)
     onnx.checker.check_model(proto)
     onnx.save(proto, str(path))
 

@@ -1,4 +1,4 @@
-"""Corrections of the ONNX graphs that the converter writes: names of outputs, and choices that products stand for.
+"""Corrections of the ONNX graphs that the converter writes: names, order, and choices that products stand for.
 
 The converter (tf2onnx) writes ``where(c, x, y)`` as ``c * x + (1 - c) * y``, which is NaN wherever one of the two is,
 also where the other one is chosen. Missing pixels are NaN, so this must become a choice again.
@@ -85,3 +85,55 @@ def _remove_unused(graph: Any) -> None:
             return
         for node in unused:
             graph.node.remove(node)
+
+
+def in_fixed_order(graph: Any) -> None:
+    """Sort nodes and constants by their way to the output, and name them by number.
+
+    The converter orders and names them by addresses in memory, so that the same model would give other bytes each time.
+
+    Parameters
+    ----------
+    graph : onnx.GraphProto
+        The graph, which is changed; it has one output and no graphs inside.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    nodes = list(_upstream(graph.output[0].name, makers))
+    constants = {each.name: each for each in graph.initializer}
+    fixed = {each.name for each in (*graph.input, *graph.output)}
+    names: dict[str, str] = {}
+    used: list[Any] = []
+    for number, node in enumerate(nodes):
+        for name in (*node.input, *node.output):
+            if name and name not in fixed and name not in names:
+                names[name] = f"{'c' if name in constants else 't'}{len(names)}"
+                used += [constants[name]] if name in constants else []
+        node.name = f"n{number}"
+        for each in (node.input, node.output):
+            each[:] = [names.get(name, name) for name in each]
+    for constant in used:
+        constant.name = names[constant.name]
+    ordered = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    kept = [type(constant).FromString(constant.SerializeToString()) for constant in used]
+    for field in ("node", "initializer", "value_info"):
+        graph.ClearField(field)
+    graph.node.extend(ordered)
+    graph.initializer.extend(kept)
+    graph.doc_string = ""
+
+
+def _upstream(output: str, makers: dict[str, Any]) -> Iterator[Any]:
+    """Yield the nodes that lead to an output, each after those that it needs."""
+    done: set[str] = set()
+    waiting = [(output, False)]
+    while waiting:
+        name, ready = waiting.pop()
+        node = makers.get(name)
+        if node is None or node.output[0] in done:
+            continue
+        if ready:
+            done.add(node.output[0])
+            yield node
+        else:
+            waiting.append((name, True))
+            waiting.extend((each, False) for each in reversed(node.input))

@@ -37,7 +37,7 @@ _LISTED = 10
 @click.option("--checkpoint", type=click.Choice(["best", "final"]), default="best", show_default=True,
               help="Weights of the lowest validation loss, or of the last epoch.")  # fmt: skip
 @click.option("--data", type=UserPath(), required=True, metavar="PATH",
-              help="Folder or archive of images, or a catalogue with a column of file names.")  # fmt: skip
+              help="Image, folder, archive, or catalogue with a column of file names.")  # fmt: skip
 @click.option("--images", type=UserPath(), metavar="FOLDER",
               help="Folder of the files that a catalogue names. [default: that of the catalogue]")  # fmt: skip
 @click.option("--out", "output", type=UserPath(), required=True, metavar="FILE",

@@ -10,7 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarker import IMAGE_SUFFIXES, ConfigurationError, DataError, Member, SkippedImage, read_members
+from benchmarker import (
+    IMAGE_SUFFIXES,
+    ConfigurationError,
+    DataError,
+    Member,
+    SkippedImage,
+    UnreadableImageError,
+    read_fits_image,
+    read_members,
+)
 
 CATALOGUE_SUFFIXES = (".csv", ".ecsv", ".fits", ".fit", ".vot", ".xml", ".parquet")
 _FILE_COLUMNS = ("file", "filename", "file_name", "path", "image", "cutout")
@@ -62,7 +71,7 @@ def find_images(data: Path, images: Path | None = None) -> NewImages:
     Parameters
     ----------
     data : Path
-        Folder or archive of images, or a catalogue (CSV, ECSV, FITS, VOTable or Parquet) with a column of file names.
+        Image, folder or archive, or a catalogue (CSV, ECSV, FITS, VOTable or Parquet) with a column of file names.
     images : Path, optional
         Folder that the file names of a catalogue are relative to; by default that of the catalogue. Files outside it
         are not read.
@@ -76,12 +85,31 @@ def find_images(data: Path, images: Path | None = None) -> NewImages:
     """
     if not data.exists():
         raise ConfigurationError(f"{data}: there is no such file or folder")
+    if data.is_file() and _is_image(data):
+        return NewImages(images=[NewImage(identifier=_stem(data.name), member=_file(data, data.name))])
     if data.is_file() and data.suffix.lower() in CATALOGUE_SUFFIXES:
         return _catalogue(data, images or data.parent)
     found = [NewImage(identifier=_stem(member.name), member=member) for member in read_members(data, IMAGE_SUFFIXES)]
     if not found:
         raise DataError(f"{data}: holds no images; names of image files end in one of: {', '.join(IMAGE_SUFFIXES)}")
     return NewImages(images=found)
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a single file is an image; a FITS file is a catalogue if it holds a table and no image."""
+    if path.suffix.lower() not in CATALOGUE_SUFFIXES:
+        return path.name.lower().endswith(IMAGE_SUFFIXES)
+    if not path.name.lower().endswith(IMAGE_SUFFIXES):
+        return False
+    try:
+        read_fits_image(path)
+    except UnreadableImageError as error:
+        return "only tables" not in error.reason
+    return True
+
+
+def _file(path: Path, name: str) -> Member:
+    return Member(name=name, read=partial(Path.read_bytes, path))
 
 
 def _stem(name: str) -> str:
@@ -139,7 +167,7 @@ def _member(folder: Path, name: str) -> tuple[Member | None, str]:
         return None, f"outside {folder}; name the folder of all images by --images"
     if not path.is_file():
         return None, f"there is no such file in {folder}"
-    return Member(name=name, read=partial(Path.read_bytes, path)), ""
+    return _file(path, name), ""
 
 
 def position(content: bytes) -> tuple[float, float]:

@@ -54,6 +54,7 @@ def test_names_are_no_commands_in_a_dag() -> None:
     assert "--model 'net; rm -rf ~ #/real'" in command[0]
 
 
+@pytest.mark.timeout(1800)  # a task that fails is tried again after five minutes
 @pytest.mark.skipif("AIRFLOW" not in os.environ, reason="make test-airflow installs Airflow and names its folder")
 def test_airflow_runs_the_study(tmp_path: Path, fits_folder: Path) -> None:
     write_registry(tmp_path / "tiny.yaml", **tiny(fits_folder, models=[model(epochs=1)]))

@@ -54,8 +54,8 @@ def test_network_is_exported_with_its_preparation(trained: Path, tmp_path: Path)
 
 
 @pytest.mark.long
-def test_generator_is_exported_with_a_signature_that_takes_seeds(trained: Path, tmp_path: Path) -> None:
-    words = ["model", "export", str(trained), "--model", "dcgan/generator/8901", *TO, "--out", str(tmp_path)]
+def test_generator_is_exported_with_a_signature_that_takes_seeds(painted: Path, tmp_path: Path) -> None:
+    words = ["model", "export", str(painted), "--model", "dcgan/generator/8901", *TO, "--out", str(tmp_path)]
     assert main(words) == 0
     folder = tmp_path / "dcgan" / "1"
     bundle = Bundle.read(folder)
@@ -131,3 +131,30 @@ def test_choices_that_were_written_as_products_pass_over_missing_pixels() -> Non
     assert [node.op_type for node in model.graph.node] == ["Abs", "Less", "Cast", "Where", "Add"]
     session = onnxruntime.InferenceSession(model.SerializeToString())
     assert session.run(["images"], {"x": np.array([np.nan, 2], np.float32)})[0].tolist() == [0, 3]
+
+
+def test_graphs_of_another_order_and_other_names_become_the_same_bytes() -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    from benchmarker_serving.models.onnx_graph import in_fixed_order
+
+    def graph(order: int, suffix: str) -> bytes:
+        nodes = [
+            helper.make_node("Abs", ["x"], [f"a{suffix}"], name=f"first{suffix}"),
+            helper.make_node("Neg", ["x"], [f"b{suffix}"], name=f"second{suffix}"),
+        ][::order]
+        nodes += [
+            helper.make_node("Mul", [f"a{suffix}", f"two{suffix}"], [f"c{suffix}"]),
+            helper.make_node("Sub", [f"c{suffix}", f"b{suffix}"], ["images"]),
+        ]
+        constants = [
+            numpy_helper.from_array(np.array(v, np.float32), f"{n}{suffix}") for n, v in (("two", 2), ("no", 0))
+        ]
+        value = helper.make_tensor_value_info
+        inputs, outputs = [value("x", TensorProto.FLOAT, ["n"])], [value("images", TensorProto.FLOAT, ["n"])]
+        made = helper.make_graph(nodes, "g", inputs, outputs, constants[::order])
+        in_fixed_order(made)
+        content: bytes = made.SerializeToString()
+        return content
+
+    assert graph(1, "") == graph(-1, "_7")

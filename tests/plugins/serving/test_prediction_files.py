@@ -50,6 +50,12 @@ def test_catalogue_gives_identifiers_and_positions(cutouts: Path, suffix: str) -
     assert [each.name for each in found.skipped] == ["c.fits"]
 
 
+def test_single_image_is_no_catalogue(cutouts: Path) -> None:
+    for name in ("a.npy", "deep/b.fits"):
+        (found,) = find_images(cutouts / name).images
+        assert found.member.read() == (cutouts / name).read_bytes()
+
+
 def test_catalogue_cannot_name_files_outside_its_folder(cutouts: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "secret.npy", np.eye(4))
     (cutouts / "list.csv").write_text(f"file\n../secret.npy\n{tmp_path}/secret.npy\na.npy\n")
