@@ -31,11 +31,12 @@ _place_argument = click.argument("place", metavar="DATASET|REGISTRY")
     **command_settings(
         "benchmarker data show synthetic-radio",
         "benchmarker data show mine.yaml --out mine/",
+        "benchmarker data audit mine.yaml --out mine/",
     )
 )
-@click.command_panel("Commands", commands=["show"])
+@click.command_panel("Commands", commands=["show", "audit"])
 def data() -> None:
-    """Look at a dataset before anything is trained."""
+    """Look at a dataset, and check it, before anything is trained."""
 
 
 @data.command(
@@ -83,6 +84,85 @@ def show(
         output.show(data_views.overview_view(overview))
         if out is not None:
             echo(f"Pictures: {out / 'contact_sheet.png'}, {out / 'histograms.png'}")
+
+
+@data.command(
+    **command_settings(
+        "benchmarker data audit mine.yaml --out audit/",
+        "benchmarker data audit images-folder -d my_galaxies/ --fail-on warning",
+        "benchmarker data audit registries/quickstart.yaml --json",
+    )
+)
+@_place_argument
+@_data_option
+@_seed_option
+@click.option(
+    "--radius",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="ARCSEC",
+    default=150.0,
+    show_default=True,
+    help="Report sources in different parts that are closer than this on the sky.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "note", "never"]),
+    default="error",
+    show_default=True,
+    help="Exit with 1 if anything of this severity or worse is found.",
+)
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="FOLDER",
+    help="Write audit.json, audit.md and a picture of each kind of finding into this folder.",
+)
+@json_option
+@offline_option
+def audit(
+    place: str,
+    *,
+    data: Path | None,
+    seeds: tuple[int, ...],
+    radius: float,
+    fail_on: str,
+    out: Path | None,
+    as_json: bool,
+    offline: bool,
+) -> int:
+    """Look for faults of a dataset that make scores wrong.
+
+    It finds copies (equal pixels, and the same image turned by any angle, mirrored, shifted or rescaled), sources in
+    different parts that share the sky, objects with two labels, classes and attributes that differ between parts, and
+    images that are blank, saturated or off-centre. The parts are those of the first seed. DATASET and REGISTRY are as
+    in `benchmarker data show`.
+    """
+    import json
+
+    from benchmarker.cli import data_views, output
+    from benchmarker.data.audit.auditing import audit_images, write_audit
+    from benchmarker.data.audit.findings import SEVERITIES
+
+    found = _open(place, data=data, seeds=seeds, offline=offline)
+    seed, parts = next(iter(found.splits.items()), (None, None))
+    with _bar() as progress:
+        result = audit_images(
+            found.data,
+            parts,
+            dataset=found.dataset.name,
+            seed=seed,
+            radius=radius,
+            unclipped=found.unclipped(progress),
+            progress=progress,
+        )
+    if out is not None:
+        result = write_audit(result, found.data, out)
+    if as_json:
+        echo(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+    else:
+        output.show(data_views.audit_view(result))
+    failing = () if fail_on == "never" else SEVERITIES[: [*SEVERITIES].index(fail_on) + 1]  # type: ignore[arg-type]
+    return int(any(each.severity in failing for each in result.findings))
 
 
 def _open(place: str, *, data: Path | None, seeds: tuple[int, ...], offline: bool) -> StudyImages:

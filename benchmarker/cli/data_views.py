@@ -9,16 +9,50 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarker.data.audit.findings import Audit, Pair
 from benchmarker.data.overview import Overview, Quantity
 
 # Box-drawing characters that every log can hold.
 _BOX = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 _MOST_REASONS = 10
+_MOST_EXAMPLES = 5
 
 
 def overview_view(overview: Overview) -> RenderableType:
     """Return the facts about a dataset, and its tables of counts and quantities."""
     return Group(*_overview_parts(overview))
+
+
+def audit_view(audit: Audit) -> RenderableType:
+    """Return the findings of an audit, each with its first examples."""
+    return Group(*_audit_parts(audit))
+
+
+def _audit_parts(audit: Audit) -> Iterator[RenderableType]:
+    yield Text(audit.summary()[0].upper() + audit.summary()[1:] + ".", style="bold")
+    if audit.planted:
+        yield Text(f"It found {audit.planted_found} of {audit.planted} disturbed copies that were added as a test.")
+    if not audit.positions:
+        yield Text("No position is known, so neighbours on the sky were not looked for.")
+    for finding in audit.findings:
+        yield Text()
+        yield Text.assemble((f"{finding.severity}: {finding.check}: ", "bold"), f"{finding.text.rstrip('.')}.")
+        for pair in finding.pairs[:_MOST_EXAMPLES]:
+            yield Text(
+                f"  {pair.first} ({pair.parts[0]}, {pair.labels[0]}) and {pair.second} ({pair.parts[1]}, "
+                f"{pair.labels[1]}): {_likeness(pair)}"
+            )
+        for name in finding.images[:_MOST_EXAMPLES]:
+            yield Text(f"  {name}")
+        hidden = max(len(finding.pairs), len(finding.images)) - _MOST_EXAMPLES
+        if hidden > 0:
+            yield Text(f"  ... and {hidden:,} more; --out or --json lists them")
+
+
+def _likeness(pair: Pair) -> str:
+    if pair.separation is not None:
+        return f"{pair.why}, {pair.separation:.1f} arcsec apart"
+    return pair.why if pair.similarity is None else f"{pair.why}, similarity {pair.similarity:.3f}"
 
 
 def _overview_parts(overview: Overview) -> Iterator[RenderableType]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from benchmarker.contracts.images import ImageRecord, LabelledImages, SkippedImage
 from benchmarker.contracts.plugins import Dataset
@@ -66,6 +69,27 @@ class StudyImages:
         """Read the images again, one after the other, as they are before the preparation."""
         contents, _inputs = load(self.dataset, self.options, self.context)
         yield from checked_records(self.dataset, contents)
+
+    def unclipped(self, progress: Progress = lambda _description, _done, _total: None) -> NDArray[Any] | None:
+        """Return the prepared images with their noise: without clipping and thresholds.
+
+        Returns
+        -------
+        ndarray of shape (n, height, width, channels), float32, or None
+            The same images in the same order; None if the preparation removes no noise, or if these images are others.
+        """
+        if self.preparation.clip_sigma is None and self.preparation.binary_threshold is None:
+            return None
+        gentle = self.preparation.model_copy(update={"clip_sigma": None, "binary_threshold": None})
+        data, _folder = prepare(self.dataset, self.options, gentle, self.context, progress)
+        # Clipping only adds reasons to leave an image out, so one list of sources is part of the other.
+        kept, rest = [], iter(enumerate(data.source_ids))
+        for source in self.data.source_ids:
+            index = next((index for index, other in rest if other == source), None)
+            if index is None:
+                return None
+            kept.append(index)
+        return data.images if len(kept) == len(data) else data.images[kept]
 
 
 def open_images(

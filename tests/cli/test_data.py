@@ -60,3 +60,23 @@ def test_data_show_uses_the_settings_of_a_registry(tmp_path: Path, capsys: pytes
 def test_data_show_names_what_is_neither_a_dataset_nor_a_registry(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "show", "nosuch"]) == 2
     assert "nosuch: no such registry and no such dataset" in capsys.readouterr().err
+
+
+def test_data_audit_fails_on_copies_across_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_galaxies(tmp_path / "galaxies")
+    for label in ("round", "spiral"):
+        for k in range(6):
+            part = "test" if k > 3 else "train"
+            (folder / part / label).mkdir(parents=True, exist_ok=True)
+            (folder / label / f"{k}.png").rename(folder / part / label / f"{k}.png")
+        (folder / label).rmdir()
+    arguments = ["data", "audit", "images-folder", "-d", str(folder), "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["findings"] == []
+    with Image.open(folder / "train" / "round" / "0.png") as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(folder / "test" / "round" / "5.png")
+    assert main(arguments) == 1
+    out = capsys.readouterr().out
+    assert "error: copies-across-parts" in out
+    assert (tmp_path / "out" / "copies-across-parts.png").is_file()
+    assert main([*arguments, "--fail-on", "never"]) == 0
