@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 PositiveInt = Annotated[int, Field(strict=True, gt=0, lt=2**31)]
 _Pixels = Annotated[int, Field(strict=True, gt=0, le=16384)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, gt=0, lt=1)]
+
+_ARCSEC = {"arcsec": 1.0, "arcmin": 60.0, "deg": 3600.0}
+
+
+def _arcseconds(value: object) -> object:
+    """Return an angle with a unit as a number of arcsec; anything else as it is, for pydantic to check."""
+    if not isinstance(value, str):
+        return value
+    number, _, unit = value.strip().partition(" ")
+    if unit.strip() not in _ARCSEC:
+        raise ValueError(f"an angle is written like '150 arcsec', '2.5 arcmin' or '0.04 deg'. Received: {value!r}")
+    try:
+        return float(number) * _ARCSEC[unit.strip()]
+    except ValueError:
+        raise ValueError(f"an angle begins with a number, like '150 arcsec'. Received: {value!r}") from None
+
+
+Radius = Annotated[
+    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_arcseconds, json_schema_input_type=float | str)
+]
 
 
 class Settings(BaseModel):
@@ -77,6 +97,15 @@ class Split(Settings):
     bagging: Fraction | None = None
     """Train on this random fraction of the training sources of each class, another one for each seed."""
 
+    # Left out of specifications where it is not used, like all further settings of splits.
+    group: Literal["position"] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Keep sources in one part that are neighbours on the sky (`position`), closer than `radius` or connected by others
+    that are. Numbers and fractions then count groups of neighbours; of a published split, sources are left out of
+    training and validation that neighbour a test source. The dataset must give the positions of its sources."""
+
+    radius: Radius | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Radius for `group`: a number of arcsec, or a text with its unit: `150 arcsec`, `2.5 arcmin` or `0.04 deg`."""
+
     # As for the test seed below: left out of specifications where it is not used.
     draw: Literal["streams", "manifest"] = Field(default="streams", exclude_if=lambda value: value == "streams")
     """Draw each class by its own random stream (`streams`), or give the classes their numbers of `train` and
@@ -89,6 +118,12 @@ class Split(Settings):
     )
     """Draw the test part by this seed instead of the cell's, so that all seeds, and so all members of an ensemble, are
     tested on the same sources; training and validation sources are still drawn by the cell's seed."""
+
+    @model_validator(mode="after")
+    def _group_and_radius(self) -> Self:
+        if (self.group is None) is not (self.radius is None):
+            raise ValueError("'group: position' and 'radius' belong together; give both or neither")
+        return self
 
 
 class Plateau(Settings):

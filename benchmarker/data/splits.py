@@ -7,7 +7,7 @@ the files, does not matter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmarker.contracts.images import LabelledImages, Part
 from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Classification
+from benchmarker.data.positions import pairs_within, positions
 from benchmarker.digests import digest_json
 from benchmarker.errors import SplitError
 from benchmarker.randomness import Stream, python_shuffle
@@ -98,6 +99,10 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     other sources are divided between training and validation by the cell's own seed. Together, the cells of several
     seeds are then the members of a bagged ensemble (Breiman 1996) with a test part in common.
 
+    ``group: position`` divides groups of neighbours on the sky instead of sources: two sources are in one group if they
+    are at most ``radius`` apart, or connected by other sources that are. A group counts for the class of its first
+    source by name. A source without a position is a group of its own.
+
     Scores of seeds that draw their own test part also vary with the test part, and the test parts overlap; the
     statistics take that into account.
 
@@ -123,8 +128,13 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     [0, 1]
     """
     split = split or Split()
+    named_data = data
+    if split.radius is not None:
+        data = _grouped(data, split.radius)
     has_published = any(part is not None for part in data.parts)
     published = split.published if split.published is not None else has_published and split.train is None
+    if split.radius is not None and split.draw == "manifest":
+        raise SplitError("split.draw: manifest draws single sources; leave split.group and split.radius out")
     if published and not has_published:
         raise SplitError("the dataset has no published split; give split.train and split.validation instead")
     if published and split.train is not None:
@@ -142,9 +152,33 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     named = {"train": train, "validation": validation, "test": test}
     return Parts(
         **named,
-        digest=digest_json({part: sorted(data.source_ids[k] for k in indices) for part, indices in named.items()}),
+        digest=digest_json(
+            {part: sorted(named_data.source_ids[k] for k in indices) for part, indices in named.items()}
+        ),
         shared_sources=_shared_sources(data),
     )
+
+
+def _grouped(data: LabelledImages, radius: float) -> LabelledImages:
+    """Return the images with each source named after the first source of its group of neighbours."""
+    where = positions(data)
+    if where is None:
+        raise SplitError(
+            "split.group: position needs the positions of sources: attributes ra and dec in degrees, or names such as "
+            "J103603.5+000606; this dataset has neither"
+        )
+    first: dict[str, str] = {source: source for source in data.source_ids}
+
+    def root(source: str) -> str:
+        while first[source] != source:
+            first[source] = source = first[first[source]]
+        return source
+
+    pairs, _ = pairs_within(where, radius)
+    for one, other in pairs.tolist():
+        low, high = sorted((root(data.source_ids[one]), root(data.source_ids[other])))
+        first[high] = low
+    return replace(data, source_ids=tuple(root(source) for source in data.source_ids))
 
 
 def _published_parts(data: LabelledImages, split: Split, seed: int) -> tuple[Indices, Indices, Indices]:

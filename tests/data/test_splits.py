@@ -366,3 +366,63 @@ def test_manifest_draw_needs_a_manifest_and_numbers() -> None:
         split_sources(data, Split(train=0.5, validation=2, draw="manifest"), 1)
     with pytest.raises(SplitError, match="-t and -v"):
         split_sources(data, Split(train=6, validation=2, draw="manifest"), 1)
+
+
+def _placed(data: LabelledImages, where: Sequence[tuple[float, float]]) -> LabelledImages:
+    """Return the images with positions in degrees."""
+    columns = dict(zip(("ra", "dec"), np.array(where, dtype=np.float64).T, strict=True))
+    return dataclasses.replace(
+        data, attributes={name: Attribute(values=values, unit="deg") for name, values in columns.items()}
+    )
+
+
+def test_split_keeps_neighbours_on_the_sky_in_one_part() -> None:
+    data = _labelled(_rows(30))
+    # Six sources of several classes in a row, each 100 arcsec from the next, so that only others connect the ends.
+    chain = {k * 13: (10.0, 20.0 + k * 100 / 3600) for k in range(6)}
+    placed = _placed(data, [chain.get(k, (float(k), 60.0)) for k in range(len(data))])
+    for seed in range(10):
+        parts = split_sources(placed, Split(train=10, validation=5, group="position", radius=150.0), seed)
+        held = [name for name in ("train", "validation", "test") if set(chain) & set(getattr(parts, name).tolist())]
+        assert len(held) == 1
+        assert sum(len(getattr(parts, name)) for name in ("train", "validation", "test")) == len(data)
+    apart = [split_sources(placed, Split(train=10, validation=5), seed) for seed in range(10)]
+    assert any(set(chain) & set(parts.train.tolist()) and set(chain) & set(parts.test.tolist()) for parts in apart)
+
+
+def test_split_without_neighbours_is_that_of_sources() -> None:
+    data = _placed(_labelled(_rows()), [(float(k), 60.0) for k in range(60)])
+    grouped = split_sources(data, Split(train=0.5, validation=0.2, group="position", radius=150.0), 7)
+    assert grouped.digest == split_sources(data, Split(train=0.5, validation=0.2), 7).digest
+
+
+def test_published_split_leaves_out_training_sources_that_neighbour_a_test_source() -> None:
+    parts: list[Part] = ["train", "validation", "test"]
+    rows: list[Row] = [(f"J{label}{part}{k}", label, part) for label in range(3) for part in parts for k in range(4)]
+    where = [(float(k), 60.0) for k in range(len(rows))]
+    where[0] = (where[8][0], 60.0 + 100 / 3600)  # a training source beside a test source
+    data = _placed(_labelled(rows), where)
+    near = split_sources(data, Split(group="position", radius=150.0), 1)
+    assert set(range(4)) - set(near.train.tolist()) == {0}
+    assert len(near.test) == 12
+    assert len(split_sources(data, Split(group="position", radius=50.0), 1).train) == 12
+
+
+def test_grouping_needs_positions() -> None:
+    with pytest.raises(SplitError, match="attributes ra and dec"):
+        split_sources(_labelled(_rows()), Split(group="position", radius=150.0), 1)
+
+
+@pytest.mark.parametrize(("text", "arcsec"), [("150 arcsec", 150), ("2.5 arcmin", 150), ("0.05 deg", 180), (12, 12)])
+def test_radius_takes_a_unit(text: Any, arcsec: float) -> None:
+    assert Split.model_validate({"group": "position", "radius": text}).radius == arcsec
+
+
+@pytest.mark.parametrize("radius", ["150", "150 parsec", "wide arcsec", -1, None])
+def test_radius_without_a_known_unit_is_refused(radius: Any) -> None:
+    with pytest.raises(ValueError, match="radius"):
+        Split.model_validate({"group": "position", "radius": radius})
+
+
+def test_keys_of_splits_without_groups_are_unchanged() -> None:
+    assert set(Split(train=5).model_dump()) == {"published", "train", "validation", "bagging"}

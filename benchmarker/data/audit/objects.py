@@ -82,7 +82,8 @@ def sky_findings(
                 check="neighbours-across-parts",
                 severity="error" if min(across.values()) <= SAME_OBJECT else "warning",
                 text=f"{len(tested)} of {n_test} test images lie within {radius:g} arcsec of an image in another part, "
-                f"and {len(across)} pair(s) across parts in all: their images may show the same sky",
+                f"and {len(across)} pair(s) across parts in all: their images may show the same sky. "
+                f"`split: {{group: position, radius: {radius:g} arcsec}}` keeps neighbours in one part",
                 count=len(across),
                 pairs=tuple(
                     subject.pair(first, second, "position", separation=arcsec)

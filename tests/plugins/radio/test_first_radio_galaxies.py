@@ -13,6 +13,7 @@ from PIL import Image
 
 from benchmarker import DataError, DatasetContents, ImageRecord, SkippedImage, UnsafeArchiveError
 from benchmarker.data.loading import Context
+from benchmarker.data.positions import pairs_within
 from benchmarker_radio import first_radio_galaxies
 from benchmarker_radio.first_radio_galaxies import CLASSES
 
@@ -202,3 +203,17 @@ def test_published_fold_is_complete(shared_data: Path) -> None:
     assert Counter(record.part for record in found) == {"train": 1405, "validation": 353, "test": 400}
     assert Counter(record.target for record in found if record.part == "test") == dict.fromkeys(range(4), 100)
     assert Counter(record.target for record in found) == {0: 495, 1: 924, 2: 391, 3: 348}
+
+
+@pytest.mark.long
+@pytest.mark.shared
+def test_published_fold_takes_positions_from_the_images_with_the_same_pixels(shared_data: Path) -> None:
+    pytest.importorskip("h5py")
+    context = Context(dataset="first-radio-galaxies-folds", path=shared_data / "first_radio_galaxies")
+    contents = first_radio_galaxies.load_fold(first_radio_galaxies.FoldOptions(positions=True), context)
+    found = [record for record in contents.records() if isinstance(record, ImageRecord)]
+    where = np.array([[record.attributes.get(axis, np.nan) for axis in ("ra", "dec")] for record in found])
+    assert np.isfinite(where).all(axis=1).sum() == 2157  # all but the blank one
+    pairs, _ = pairs_within(where, 150.0)
+    across = [pair for pair in pairs.tolist() if sum(found[k].part == "test" for k in pair) == 1]
+    assert len({k for pair in across for k in pair if found[k].part == "test"}) == 11
