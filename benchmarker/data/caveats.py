@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarker.contracts.images import LabelledImages
+from benchmarker.data.positions import SAME_SKY, pairs_within, positions
 from benchmarker.data.splits import Parts
 
 _NAMED = 3
 
 
 def data_caveats(data: LabelledImages, splits: Sequence[Parts]) -> tuple[str, ...]:
-    """Return sentences about odd files, images with equal pixels, and images that no part contains.
+    """Return sentences about odd files, images with equal pixels, images that no part contains, and shared sky.
 
     Parameters
     ----------
@@ -22,7 +23,7 @@ def data_caveats(data: LabelledImages, splits: Sequence[Parts]) -> tuple[str, ..
     splits : sequence of Parts
         The parts under each seed. Copies are counted under the seed that spreads most of them over parts.
     """
-    return (*data.remarks, *_equal_pixels(data, splits), *_without_part(data))
+    return (*data.remarks, *_equal_pixels(data, splits), *_without_part(data), *_neighbours(data, splits))
 
 
 def _equal_pixels(data: LabelledImages, splits: Sequence[Parts]) -> Iterator[str]:
@@ -38,6 +39,29 @@ def _equal_pixels(data: LabelledImages, splits: Sequence[Parts]) -> Iterator[str
         yield (
             f"{len(spread)} group(s) of equal images are spread over more than one part, so networks are tested on "
             f"images that they were trained or selected on: {_examples(data, spread)}"
+        )
+
+
+def _neighbours(data: LabelledImages, splits: Sequence[Parts]) -> Iterator[str]:
+    """Yield how many test images may show the same sky as an image of another part."""
+    where = positions(data)
+    if where is None:
+        return
+    pairs, _ = pairs_within(where, SAME_SKY)
+    tested: list[set[int]] = []
+    for parts in splits:
+        is_test = np.zeros(len(data), dtype=np.bool_)
+        is_test[parts.test] = True
+        used = is_test.copy()
+        used[np.concatenate([parts.train, parts.validation])] = True
+        across = pairs[used[pairs].all(axis=1) & (is_test[pairs].sum(axis=1) == 1)]
+        tested.append(set(across[is_test[across]].tolist()))
+    worst = max(tested, key=len, default=set())
+    if worst:
+        yield (
+            f"{len(worst)} test image(s) lie within {SAME_SKY:g} arcsec of a training or validation image and may show "
+            f"the same sky; split.group and split.radius keep such neighbours together, `benchmarker data audit` lists "
+            "them"
         )
 
 

@@ -15,6 +15,10 @@ _NAME = re.compile(
     r"(?<!\d)(?P<h>[01]\d|2[0-3])(?P<m>[0-5]\d)(?P<s>[0-5]\d(?:\.\d+)?)"
     r"(?P<sign>[+\-\N{MINUS SIGN}])(?P<deg>[0-8]\d)(?P<min>[0-5]\d)(?P<sec>[0-5]\d(?:\.\d+)?)?(?!\d)"
 )
+SAME_SKY = 150.0
+"""Images of sources closer than this, in arcsec, are suspected to show the same sky: half the side of a FIRST image of
+300 pixels is 270 arcsec."""
+
 _ARCSEC = np.pi / 180 / 3600
 
 

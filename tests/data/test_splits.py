@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarker import Attribute, Classification, LabelledImages, Part, Regression, RegressionTarget, Split, Stream
+from benchmarker.data.caveats import data_caveats
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.errors import SplitError
 
@@ -426,3 +427,14 @@ def test_radius_without_a_known_unit_is_refused(radius: Any) -> None:
 
 def test_keys_of_splits_without_groups_are_unchanged() -> None:
     assert set(Split(train=5).model_dump()) == {"published", "train", "validation", "bagging"}
+
+
+def test_caveats_count_test_images_that_neighbour_a_training_image() -> None:
+    parts: list[Part] = ["train", "validation", "test"]
+    rows: list[Row] = [(f"J{label}{part}{k}", label, part) for label in range(3) for part in parts for k in range(4)]
+    where = [(float(k), 60.0) for k in range(len(rows))]
+    where[0] = (where[8][0], 60.0 + 100 / 3600)
+    data = _placed(_labelled(rows), where)
+    (caveat,) = data_caveats(data, [split_sources(data, None, 1)])
+    assert caveat.startswith("1 test image(s) lie within 150 arcsec")
+    assert data_caveats(data, [split_sources(data, Split(group="position", radius=150.0), 1)]) == ()

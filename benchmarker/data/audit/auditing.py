@@ -16,13 +16,10 @@ from benchmarker.data.audit.findings import SEVERITIES, Audit, Finding, Subject
 from benchmarker.data.audit.objects import apart_on_the_sky, copy_findings, label_findings, sky_findings
 from benchmarker.data.audit.quality import quality_findings
 from benchmarker.data.pictures import draw_rows
-from benchmarker.data.positions import positions
+from benchmarker.data.positions import SAME_SKY, positions
 from benchmarker.data.splits import Parts
 from benchmarker.files import make_folder, write_bytes
 from benchmarker.printing import markdown_text
-
-RADIUS = 150.0
-"""Default radius in arcsec: half a FIRST image of 300 pixels on the side is 270 arcsec."""
 
 _DRAWN = 6
 _LISTED = 20
@@ -37,7 +34,7 @@ def audit_images(
     *,
     dataset: str,
     seed: int | None = None,
-    radius: float = RADIUS,
+    radius: float = SAME_SKY,
     unclipped: NDArray[Any] | None = None,
     progress: Callable[[str, int, int | None], None] = lambda *_: None,
 ) -> Audit:
