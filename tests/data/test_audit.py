@@ -70,8 +70,8 @@ def thirds(n: int) -> Parts:
     return Parts(train=train, validation=validation, test=test, digest="0" * 64)
 
 
-def audit(data: LabelledImages, **settings: float) -> Audit:
-    return audit_images(data, thirds(len(data)), dataset="mine", seed=1, **settings)
+def audit(data: LabelledImages, radius: float = 150.0) -> Audit:
+    return audit_images(data, thirds(len(data)), dataset="mine", seed=1, radius=radius)
 
 
 def checks(found: Audit) -> dict[str, int]:
