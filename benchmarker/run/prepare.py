@@ -53,7 +53,7 @@ from benchmarker.study.plan import (
     read_plan,
 )
 from benchmarker.study.plan_growth import earlier_registries, merge_cells, merge_generators
-from benchmarker.study.recovery import DAMAGED_SUFFIX, recover_planned
+from benchmarker.study.recovery import DAMAGED_SUFFIX, find_runs, recover_planned
 from benchmarker.training.build import check_size
 
 
@@ -356,6 +356,8 @@ def _existing(study: Path, observer: Observer) -> _Existing:
         existing = read_plan(study)
     except DamagedPlanError as error:
         cells, generators = recover_planned(study)
+        if not (cells or generators or find_runs(study)):  # nothing of ours, so it may be the file of another program
+            raise DamagedPlanError(f"{error}; choose another results folder (-p)") from error
         aside = f"{PLAN_FILE}{DAMAGED_SUFFIX}"
         (study / PLAN_FILE).replace(study / aside)
         observer.message(

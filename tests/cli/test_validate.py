@@ -28,13 +28,13 @@ def test_validate_refuses_generated_images_without_a_label(tmp_path: Path, capsy
     registry = write_registry(
         tmp_path / "mine.yaml",
         dataset="synthetic-radio",
-        generators=[{"generator": "cgan", "epochs": 1, "conditions": ["redshift"]}],
-        arms=[{"name": "generated", "generated": "cgan"}],
+        generators=[{"generator": "dcgan", "epochs": 1, "conditions": []}],
+        arms=[{"name": "generated", "generated": "dcgan"}],
     )
     assert main(["validate", str(registry)]) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith(f"{registry}:3:")
-    assert "generated without a class have no label" in captured.err
+    assert "generated without conditions have no label" in captured.err
 
 
 def test_validate_reports_all_problems_of_all_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -369,7 +369,9 @@ def test_study_of_another_dataset_is_refused(refused: Refused, registry: Registr
 def test_plan_of_another_program_is_refused(
     refused: Refused, registry: Registry, results: Path, text: str, words: str
 ) -> None:
+    """A damaged plan of ours has runs beside it, see tests/cli/test_odd_plans.py."""
     (results / "plan.json").write_text(text)
+    shutil.rmtree(results / "runs")
     said = refused(registry(), code=1)
     assert words in said
     assert "choose another results folder" in said
