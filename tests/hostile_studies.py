@@ -169,6 +169,13 @@ def _huge(name: str) -> Plant:
     return plant
 
 
+def _odd_names(victim: Victim) -> None:
+    (victim.run / "x\n\x1b]0;owned\x07y").write_text("")
+    (victim.folder / "runs" / "a\nb").mkdir()
+    (victim.folder / "--help").write_text("")
+    os.mkdir(os.fsencode(victim.folder / "runs") + b"/\xff\xfe")  # noqa: PTH102 - `Path` takes no bytes
+
+
 def _text_everywhere(text: str) -> Plant:
     def plant(victim: Victim) -> None:
         study = victim.study
@@ -218,6 +225,7 @@ ATTACKS: Mapping[str, Plant] = {
     "metrics-are-64-gib": _huge("metrics.json"),
     "manifest-is-64-gib": _huge("manifest.json"),
     "predictions-are-64-gib": _huge("predictions_best.csv"),
+    "weights-are-64-gib": _huge("weights_best.weights.h5"),
     "deep-json": _file_in_run("metrics.json", "[" * 200_000 + "]" * 200_000),
     "huge-integer": _file_in_run("costs.json", '{"flops": 1' + "0" * 400_000 + "}"),
     "not-a-number": _file_in_run("metrics.json", '{"best": NaN, "final": Infinity}'),
@@ -226,6 +234,8 @@ ATTACKS: Mapping[str, Plant] = {
     "truncated-json": _file_in_run("costs.json", '{"parameters": {"total"'),
     "binary-json": _file_in_run("costs.json", "\x00\x01\x02\ud7ff"),
     "terminal-sequences": _text_everywhere("a\x1b]0;owned\x07\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b31m\r\nb"),
+    "odd-names": _odd_names,
+    "nul-characters": _text_everywhere("a\0b"),
     "markup": _text_everywhere(
         "<script>alert(1)</script>[x](javascript:alert(1))\n# Heading\n![i](http://evil.example/i)"
     ),

@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarker import StorageError, open_results
 from benchmarker.cli import main
 from benchmarker.files import open_to_append
+from benchmarker.maintenance.signing import sign
 from benchmarker.study.locks import joined
 from tests.hostile_studies import ATTACKS, PRIVATE, Victim, make_victim
 
@@ -30,11 +32,14 @@ COMMANDS = {
     "leaderboard": ["leaderboard", "{study}"],
     "leaderboard-csv": ["leaderboard", "{study}", "--format", "csv"],
     "report": ["report", "{study}", "--format", "html,latex,markdown,json,csv,tidy,terminal", "--out", "{out}/report"],
+    "crate": ["report", "{study}", "--format", "crate", "--out", "{out}"],
     "show": ["show", "{study}"],
     "show-cell": ["show", "{study}", "convxpress/real/8901"],
     "compare": ["compare", "{study}", "{study}"],
     "audit": ["audit", "{study}", "--offline"],
     "merge": ["merge", "{study}", "--into", "{out}/merged"],
+    "verify": ["verify", "{study}"],
+    "gan": ["gan", "show", "{study}"],
     "gc": ["gc", "{study}", "--older-than", "0", "--yes"],
     "export": ["export", "{study}", "--to", "tensorboard", "--out", "{out}/exported"],
     "power": ["power", "{study}"],
@@ -136,6 +141,13 @@ def test_reports_hold_no_home_folder(victim: Victim, tmp_path: Path) -> None:
     assert any(b"~/net.py" in content for content in written)
     for private in ("jansky", f"{Path.home()}/"):
         assert not any(private.encode() in content for content in written)
+
+
+@pytest.mark.parametrize("attack", ["weights-are-64-gib", "log-is-a-link", "metrics-are-a-pipe"])
+def test_a_hostile_study_is_not_signed(attack: str, victim: Victim) -> None:
+    ATTACKS[attack](victim)
+    with limits(), pytest.raises(StorageError, match="which no run writes"):
+        sign(victim.folder, Ed25519PrivateKey.generate())
 
 
 def test_commands_name_only_valid_packages(victim: Victim) -> None:

@@ -230,6 +230,7 @@ def sign(study: Path, key: Ed25519PrivateKey) -> Signature:
         If the folder is no study, a run is working on it, or it cannot be read or written.
     """
     read_study(study)
+    _require_ordinary(study)
     with exclusive(study):
         statement = Statement(benchmarker=__version__, files=dict(_digests(study)), trails=dict(_heads(study)))
         found = Signature(
@@ -239,6 +240,12 @@ def sign(study: Path, key: Ed25519PrivateKey) -> Signature:
         )
         found.write(study / SIGNATURE_FILE)
     return found
+
+
+def _require_ordinary(study: Path) -> None:
+    """Refuse to read every byte of a study that holds something odd, also within a run."""
+    if (odd := oddity(study)) is not None:
+        raise StorageError(f"{study}: {odd}")
 
 
 def verify(study: Path, key: Ed25519PublicKey | None = None) -> Verification:
@@ -259,8 +266,7 @@ def verify(study: Path, key: Ed25519PublicKey | None = None) -> Verification:
     """
     from cryptography.exceptions import InvalidSignature
 
-    if (odd := oddity(study)) is not None:
-        raise StorageError(f"{study}: {odd}")
+    _require_ordinary(study)
     if not (study / SIGNATURE_FILE).is_file():
         raise StorageError(f"{study}: is not signed: it holds no {SIGNATURE_FILE}. `benchmarker sign` makes one")
     signature = Signature.read(study / SIGNATURE_FILE)

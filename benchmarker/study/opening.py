@@ -35,6 +35,10 @@ _LARGEST = {
 }
 """Bytes that a file may have by its suffix, where it is read as a whole. The plan of 10,000 cells has 20 MB."""
 
+_LARGEST_EMPTY = 1 << 30
+_LARGEST_RATIO = 16
+"""A larger file may have this many bytes for each that it takes on the disk; compressing file systems save less."""
+
 _REFUSED = ", which no run writes; it is neither read nor written"
 
 _DEEPEST = 8
@@ -95,8 +99,8 @@ def _oddities(folder: str, prefix: str, *, inside_runs: bool, level: int = 1) ->
                     yield from _oddities(entry.path, f"{name}/", inside_runs=inside_runs, level=level + 1)
             elif not entry.is_file(follow_symlinks=False):
                 yield f"{name} is {_kind(entry)}{_REFUSED}"
-            elif (most := _LARGEST.get(os.path.splitext(entry.name)[1])) is not None and _size(entry) > most:  # noqa: PTH122
-                yield f"{name} has {_size(entry):,} bytes, more than {most:,}{_REFUSED}"
+            elif (problem := _problem_of_size(entry)) is not None:
+                yield f"{name} {problem}{_REFUSED}"
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
@@ -106,8 +110,15 @@ def _kind(entry: os.DirEntry[str]) -> str:
         return "neither a file nor a folder"
 
 
-def _size(entry: os.DirEntry[str]) -> int:
+def _problem_of_size(entry: os.DirEntry[str]) -> str | None:
+    most = _LARGEST.get(os.path.splitext(entry.name)[1])  # noqa: PTH122
     try:
-        return entry.stat(follow_symlinks=False).st_size
+        status = entry.stat(follow_symlinks=False)
     except OSError:
-        return 0
+        return None
+    if most is not None and status.st_size > most:
+        return f"has {status.st_size:,} bytes, more than {most:,}"
+    taken = 512 * status.st_blocks
+    if status.st_size > max(_LARGEST_EMPTY, _LARGEST_RATIO * taken):
+        return f"has {status.st_size:,} bytes, of which only {taken:,} are on the disk"
+    return None
