@@ -2,7 +2,7 @@
 
 `make fuzz` runs it, and so does ``python -m tests.fuzz [PARSER ...] [--seconds N] [--seed S]`` in the checkout. Each
 parser works in a separate process with limits on time and memory; what breaks it is kept in ``build/fuzz``, and belongs
-into the tests of that parser once it is mended. An error of this project is the right answer to a damaged file.
+into ``tests/corpus`` once it is mended. An error of this project is the right answer to a damaged file.
 """
 
 from __future__ import annotations
@@ -234,6 +234,9 @@ def work(name: str, seconds: float, seed: int, report: multiprocessing.SimpleQue
             newest[: len(content) + 8] = len(content).to_bytes(8, "little") + content
             # Seconds of the processor, because others may be using it as well; no parser waits for anything else.
             signal.setitimer(signal.ITIMER_PROF, SECONDS_OF_AN_INPUT)
+            # A library that never returns to Python is not interrupted by that, but ended by this.
+            limit = int(time.process_time()) + 2 * SECONDS_OF_AN_INPUT
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
             try:
                 parser.parse(content, Path(folder))
             except BenchmarkerError:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from benchmarker import (
+    BenchmarkerError,
     ConfigurationError,
     DataError,
     canonical_json,
@@ -36,6 +37,8 @@ from benchmarker.registry.yaml_loader import MalformedYamlError, load_yaml
 from benchmarker.study.selectors import RunName, choose_runs
 from benchmarker_radio.fits_manifest import FitsManifestOptions, _Files, _read_manifest
 from benchmarker_reports.formats.latex_text import _GREEK_NAMES, escaped
+from tests.fuzz import PARSERS
+from tests.test_hostile_studies import limits
 
 quick = settings(
     max_examples=80,
@@ -60,6 +63,12 @@ def json_of(text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
         max_leaves=8,
     )
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).with_name("corpus").glob("*/*")), ids=lambda path: path.name)
+def test_input_that_broke_a_parser_no_longer_does(path: Path, tmp_path: Path) -> None:
+    with limits(), contextlib.suppress(BenchmarkerError):
+        PARSERS[path.parent.name].parse(path.read_bytes(), tmp_path)
 
 
 @quick

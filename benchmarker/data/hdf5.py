@@ -134,7 +134,7 @@ def _objects(root: Any) -> Iterator[tuple[str, Any]]:
     """Yield the path and the open identifier of every object once, or a sentence about one that is not opened."""
     from h5py import h5g, h5o
 
-    seen = {_address(root)}
+    seen: set[int] = set()
     found = [("/", root, 0)]
     while found:
         path, item, depth = found.pop()
@@ -144,16 +144,16 @@ def _objects(root: Any) -> Iterator[tuple[str, Any]]:
         if depth >= _DEEPEST:
             yield path, f"lies more than {_DEEPEST} groups deep"
             return
-        for name, is_hard in _links(item):
+        for name, address in _links(item):
             inner = f"{path.rstrip('/')}/{name.decode(errors='replace')}"
-            if not is_hard:
+            if address is None:
                 yield inner, "is a link to another place or file"
                 return
             linked = h5o.open(item, name)
             if not _is_plain(linked):
                 yield inner, "is neither a group nor a data set"
                 return
-            if (address := _address(linked)) not in seen:
+            if address not in seen:
                 seen.add(address)
                 found.append((inner, linked, depth + 1))
             if len(seen) > _MOST_OBJECTS:
@@ -161,24 +161,19 @@ def _objects(root: Any) -> Iterator[tuple[str, Any]]:
                 return
 
 
-def _links(group: Any) -> list[tuple[bytes, bool]]:
+def _links(group: Any) -> list[tuple[bytes, int | None]]:
+    """Return the names in a group with the address in the file of what each names; None for links to elsewhere."""
     from h5py import h5l
 
-    found: list[tuple[bytes, bool]] = []
+    found: list[tuple[bytes, int | None]] = []
 
     def collect(name: bytes, info: Any) -> bool | None:
-        found.append((name, info.type == h5l.TYPE_HARD))
+        # Asked about an object itself, HDF5 also measures its headers, which never ends in some damaged files.
+        found.append((name, info.u if info.type == h5l.TYPE_HARD else None))
         return True if len(found) > _MOST_OBJECTS else None  # anything but None ends the iteration
 
     group.links.iterate(collect, info=True)
     return found
-
-
-def _address(item: Any) -> tuple[int, int]:
-    from h5py import h5o
-
-    info = h5o.get_info(item)
-    return int(info.fileno), int(info.addr)
 
 
 def _is_plain(item: Any) -> bool:
