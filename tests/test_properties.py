@@ -57,6 +57,10 @@ markup = st.text(alphabet="ab1 \n\t_*~`#>+-=.)(<[]!|:/\\&;$@w", max_size=16)
 encodable = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
+yaml_text = st.text(st.characters(min_codepoint=1, max_codepoint=0xD7FF), max_size=20)
+"""Text that JSON and YAML write alike: YAML has no pairs of surrogates, and its keys are short."""
+
+
 def json_of(text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     return st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
@@ -211,7 +215,7 @@ def test_any_selector_chooses_runs_or_is_refused_in_one_line(selector: str) -> N
 
 
 @quick
-@given(st.dictionaries(st.text("abc_1", min_size=1), json_of(st.text(st.characters(max_codepoint=0xD7FF))), min_size=1))
+@given(st.dictionaries(st.text("abc_1", min_size=1, max_size=9), json_of(yaml_text), min_size=1))
 def test_yaml_that_is_json_is_read_as_json(value: dict[str, Any]) -> None:
     document = load_yaml(json.dumps(value))
     assert document.problems or document.data == value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarker.contracts.tasks import Task
 from benchmarker.discovery import installed
-from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.errors import ConfigurationError, DataError, StorageError
 from benchmarker.registry import validated_options
 from benchmarker.results.study import CellRecord, Study, read_study
 from benchmarker.study.layout import Checkpoint, weights_file
@@ -178,6 +178,7 @@ def load_network(network: TrainedNetwork) -> keras.Model:
     StorageError
         If the weights are not those that the run wrote, or do not fit the network as it is installed now.
     """
+    from benchmarker.data.hdf5 import load_weights_file
     from benchmarker.training.fit import digest_weights
 
     spec = network.cell.spec
@@ -187,8 +188,10 @@ def load_network(network: TrainedNetwork) -> keras.Model:
         architecture, options, network.shape, network.task, seed=spec.seed, precision=spec.training.precision
     )
     try:
-        model.load_weights(network.weights)
-    except (OSError, ValueError) as error:
+        load_weights_file(model, network.weights)
+    except DataError as error:
+        raise StorageError(str(error)) from error
+    except (OSError, KeyError, ValueError) as error:
         raise StorageError(f"{network.weights}: holds no weights for {architecture.name}: {error}") from error
     if digest_weights(model) != network.weights_digest:
         raise StorageError(
