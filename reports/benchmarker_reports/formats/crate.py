@@ -87,16 +87,10 @@ def _files(results: StudyResults, options: ReportOptions) -> Iterator[tuple[str,
     page = html.render(results, options)
     yield "report.html", _without_home(page.encode())
     signed = (results.folder / _SIGNATURE).is_file()  # whoever signed its bytes publishes them as they are
-    for path in sorted(results.folder.iterdir()):
-        if (
-            path.is_file()
-            and not path.name.startswith(".")
-            and path.suffix in {".json", ".yaml", ".yml", ".txt", ".csv"}
-        ):
-            content = path.read_bytes()
-            yield f"{_STUDY}/{path.name}", content if signed else _without_home(content)
-    for path in sorted((results.folder / _SPLITS).glob("*.csv")):
-        yield f"{_STUDY}/{_SPLITS}/{path.name}", path.read_bytes()
+    for path in (*sorted(results.folder.iterdir()), *sorted((results.folder / _SPLITS).glob("*.csv"))):
+        if path.is_file() and not path.name.startswith(".") and path.suffix in _PUBLISHED:
+            content, name = path.read_bytes(), path.relative_to(results.folder).as_posix()
+            yield f"{_STUDY}/{name}", content if signed else _without_home(content)
     records: tuple[_Record, ...] = (*results.generators, *results.cells)
     for record in records:
         if record.folder is None or record.status == "unreadable":
