@@ -276,7 +276,8 @@ def unlike_threshold(scores: NDArray[np.float64], level: float) -> tuple[float, 
     Returns
     -------
     threshold, level : float
-        With ``n`` images no fraction below ``1/(n + 1)`` can be had, so a smaller level becomes this one.
+        With ``n`` images no fraction below ``1/(n + 1)`` can be had, so a smaller level becomes this one. Without
+        images nothing can be flagged.
 
     Examples
     --------
@@ -284,5 +285,7 @@ def unlike_threshold(scores: NDArray[np.float64], level: float) -> tuple[float, 
     >>> unlike_threshold(np.arange(1.0, 100.0), 0.01)
     (99.0, 0.01)
     """
+    if not len(scores):
+        return math.inf, 0.0
     attainable = max(level, 1.0 / (len(scores) + 1))
     return conformal_quantile(scores, 1.0 - attainable), attainable

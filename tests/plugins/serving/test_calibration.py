@@ -72,6 +72,14 @@ def test_too_few_images_exclude_nothing() -> None:
     assert conformal_quantile(np.arange(9.0), COVERAGE) == 8.0
 
 
+def test_without_calibration_images_nothing_is_excluded_or_flagged() -> None:
+    none = np.empty((0, 2))
+    thresholds = class_thresholds(none, np.empty(0, dtype=np.int64), COVERAGE)
+    assert prediction_sets(np.array([[0.9, 0.1]]), thresholds).all()
+    assert np.isinf(interval_widths(none, none, COVERAGE)).all()
+    assert unlike_threshold(np.empty(0), 0.01) == (math.inf, 0.0)
+
+
 def test_temperature_of_a_network_that_is_too_certain_is_found() -> None:
     rng = Stream("serving-test", name="temperature").generator()
     honest = rng.dirichlet((0.6, 0.6, 0.6), 4000)
