@@ -29,6 +29,7 @@ from benchmarker import (
     RegressionTarget,
     SkippedImage,
     Task,
+    open_hdf5,
     path_signature,
 )
 
@@ -41,6 +42,7 @@ _PARTS: Mapping[str, Part] = {
     "test": "test",
 }  # fmt: skip
 _NAMED = 8
+_MOST_BYTES = 1 << 36  # an array of images may be larger than the memory: it is read image by image
 
 
 class TargetOptions(Options):
@@ -155,7 +157,7 @@ def _opened(path: Path, names: list[str]) -> Iterator[dict[str, Any]]:
         elif path.suffix.lower() in _HDF5:
             import h5py
 
-            with h5py.File(path, "r") as file:
+            with open_hdf5(path, most_bytes=_MOST_BYTES) as file:
                 datasets: dict[str, Any] = {}
                 file.visititems(
                     lambda name, item: datasets.update({name: item} if isinstance(item, h5py.Dataset) else {})
