@@ -10,6 +10,7 @@ import pytest
 from benchmarker import Stream, open_results
 from benchmarker.statistics.network_results import (
     classification_sums,
+    percentage_scale,
     read_network_results,
     regression_sums,
     score,
@@ -87,3 +88,37 @@ def test_scores_without_a_source_are_those_of_scikit_learn(metric: str) -> None:
     kept = np.array([source != "s07" for source in sources])
     assert found.left_out[7] == pytest.approx(functions[metric](truth[kept], predicted[kept]))
     assert score(classification_sums(sources, truth, predicted, 3), "loss") is None
+
+
+FIVE = ("a", "b", "c", "d", "e")
+
+
+def test_independent_sources_are_counted_for_each_class() -> None:
+    truth = np.array([0, 0, 0, 1, 1])
+    sums = classification_sums(FIVE, truth, truth, 3)
+    assert sums.independent == (3, 2, 0)
+    clustered = sums.clustered({"a": "one", "b": "one", "d": "two"})
+    assert clustered.sources == ("a b", "c", "d", "e")
+    assert clustered.independent == (2, 2, 0)
+    mixed = sums.clustered(dict.fromkeys(FIVE, "all"))
+    assert (mixed.sources, mixed.independent) == (("a b c d e",), (1, 1, 0))
+
+
+def test_class_without_a_source_is_left_out_of_means() -> None:
+    truth, predicted = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 2, 1, 0])
+    sums = classification_sums(FIVE, truth, predicted, 3)
+    found = score(sums, "mean_per_class_accuracy")
+    assert found is not None
+    assert found.value == pytest.approx(100 * (2 / 3 + 1 / 2) / 2)
+
+
+@pytest.mark.parametrize(
+    ("metric", "scale"),
+    [("mean_per_class_accuracy", 100), ("recall", 100), ("macro_f1", 1), ("macro_recall", 1), ("accuracy", None)],
+)
+def test_scale_is_the_value_where_everything_is_right(metric: str, scale: float | None) -> None:
+    assert percentage_scale(metric) == scale
+    truth = np.array([0, 0, 0, 1, 1])
+    found = score(classification_sums(FIVE, truth, truth, 2), metric, 0 if metric == "recall" else None)
+    assert found is not None
+    assert found.value == pytest.approx(scale or 1)
