@@ -1,31 +1,56 @@
-"""Images of any survey in common layouts: a folder of images for each class, and arrays."""
+"""Images of any survey in common layouts: a folder for each class, arrays, and the colour galaxies of Galaxy10."""
 
 from __future__ import annotations
 
-from benchmarker import Dataset, Registrar, hookimpl
+from benchmarker import Classification, Dataset, Registrar, hookimpl
+from benchmarker_images.galaxy10 import DECALS_CLASSES, DECALS_FILE, SDSS_CLASSES, SDSS_FILE
+
+_DATASETS = (
+    Dataset(
+        name="images-folder",
+        loader="benchmarker_images.images_folder:load",
+        reader="benchmarker_images.images_folder:read_image",
+        licence="that of your images",
+        citation="that of your images",
+        options="benchmarker_images.images_folder:ImagesFolderOptions",
+        summary="Your own PNG, JPEG, TIFF or FITS images in a folder for each class, with or without a split",
+    ),
+    Dataset(
+        name="arrays",
+        loader="benchmarker_images.arrays:load",
+        licence="that of your images",
+        citation="that of your images",
+        options="benchmarker_images.arrays:ArraysOptions",
+        summary="Your own images and labels as arrays of an HDF5 or npz file, or as a folder of npy files",
+    ),
+    Dataset(
+        name="galaxy10-decals",
+        loader="benchmarker_images.galaxy10:load_decals",
+        licence="see the homepage",
+        citation="2022MNRAS.509.3966W",
+        homepage="https://zenodo.org/records/10845026",
+        task=Classification(classes=DECALS_CLASSES),
+        downloads=(DECALS_FILE,),
+        default_preparation={"resize": 128},
+        default_split={"train": 0.8, "validation": 0.1},
+        summary="Galaxy10 DECaLS: 17,736 colour images of 256 x 256 pixels in ten classes, resized to 128",
+    ),
+    Dataset(
+        name="galaxy10-sdss",
+        loader="benchmarker_images.galaxy10:load_sdss",
+        licence="see the homepage",
+        citation="2011MNRAS.410..166L",
+        homepage="https://zenodo.org/records/10844811",
+        task=Classification(classes=SDSS_CLASSES),
+        downloads=(SDSS_FILE,),
+        default_split={"train": 0.8, "validation": 0.1},
+        summary="Galaxy10 SDSS: 21,785 colour images of 69 x 69 pixels in ten classes",
+    ),
+)
 
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register the datasets `images-folder` and `arrays`."""
-    registrar.dataset(
-        Dataset(
-            name="images-folder",
-            loader="benchmarker_images.images_folder:load",
-            reader="benchmarker_images.images_folder:read_image",
-            licence="that of your images",
-            citation="that of your images",
-            options="benchmarker_images.images_folder:ImagesFolderOptions",
-            summary="Your own PNG, JPEG, TIFF or FITS images in a folder for each class, with or without a split",
-        )
-    )
-    registrar.dataset(
-        Dataset(
-            name="arrays",
-            loader="benchmarker_images.arrays:load",
-            licence="that of your images",
-            citation="that of your images",
-            options="benchmarker_images.arrays:ArraysOptions",
-            summary="Your own images and labels as arrays of an HDF5 or npz file, or as a folder of npy files",
-        )
-    )
+    """Register the datasets."""
+    for dataset in _DATASETS:
+        registrar.dataset(dataset)
