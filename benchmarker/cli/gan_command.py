@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         "benchmarker gan grid results/gan_vs_real --out grid.png",
     )
 )
-@click.command_panel("Commands", commands=["train", "sample", "grid"])
+@click.command_panel("Commands", commands=["train", "choose", "sample", "grid"])
 def gan() -> None:
     """Train the generators of a registry, and draw images from trained ones."""
 
@@ -99,7 +99,7 @@ class Drawing:
     seed : int, optional
         Seed of the generator; needed only if the study has several.
     epoch : int, optional
-        Epoch of the weights; the last one by default.
+        Epoch of the weights; by default the chosen one, or the last.
     conditions : tuple of str
         ``NAME=VALUE`` for each condition that is fixed.
     draw : int
@@ -128,13 +128,14 @@ class Drawing:
         """
         import tempfile
 
+        from benchmarker.generation.choosing import chosen_epoch
         from benchmarker.generation.on_request import Export, draw_images, find_run, make_request, open_generator
 
         trained = open_generator(find_run(place, self._generator, self._seed))
         request = make_request(trained, n, self._conditions, self._draw)
+        epoch = self._epoch or chosen_epoch(trained.folder) or trained.epochs[-1]
         with tempfile.TemporaryDirectory(prefix="benchmarker-") as scratch:
-            images = draw_images(trained, request, Path(scratch), epoch=self._epoch, draw=self._draw)
-            epoch = self._epoch or trained.epochs[-1]
+            images = draw_images(trained, request, Path(scratch), epoch=epoch, draw=self._draw)
             yield Export(generator=trained, request=request, images=images, epoch=epoch, draw=self._draw)
 
 
@@ -147,7 +148,7 @@ _drawing_options = collected(
     click.option("--seed", type=click.IntRange(min=0), metavar="N",
                  help="Seed of the generator, if the study has several."),
     click.option("--epoch", type=click.IntRange(min=1), metavar="N",
-                 help="Use the weights of this epoch, if they were kept. [default: the last epoch]"),
+                 help="Use the weights of this epoch, if they were kept. [default: the chosen epoch, or the last one]"),
     click.option("-c", "--condition", "conditions", multiple=True, metavar="NAME=VALUE",
                  help="Fix a condition to a value (class=FRII) or a range (redshift=0.1:0.9). Repeat the option for "
                  "several conditions. The others are taken from real images."),
@@ -156,6 +157,40 @@ _drawing_options = collected(
 )  # fmt: skip
 _overwrite_option = click.option("--force", is_flag=True, help="Overwrite existing files.")
 _place_argument = click.argument("place", metavar="STUDY", type=PATH)
+
+
+@gan.command(
+    **command_settings(
+        "benchmarker gan choose results/gan_vs_real --out epochs.html",
+        "benchmarker gan choose results/gan_vs_real --epoch 15 --out epochs.html --force",
+    )
+)
+@_place_argument
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="HTML file to write.")
+@click.option("--epoch", type=click.IntRange(min=1), metavar="N", help="Record this epoch as the chosen one.")
+@click.option("--generator", metavar="GENERATOR", help="Name of the generator, if the study has several.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the generator, if there are several.")
+@_overwrite_option
+def choose(place: Path, out: Path, *, epoch: int | None, generator: str | None, seed: int | None, force: bool) -> None:
+    """Show the images of all epochs side by side on one page, and record which epoch is the best.
+
+    STUDY is the folder of a study, or of the run of one generator. `gan sample` and `gan grid` use the chosen epoch.
+    Networks are trained on images of the last epoch: give the generator fewer epochs to train them on earlier ones.
+    """
+    from benchmarker.errors import ConfigurationError
+    from benchmarker.files import make_folder
+    from benchmarker.generation.choosing import choose as record
+    from benchmarker.generation.choosing import write_page
+    from benchmarker.generation.on_request import find_run
+
+    if out.exists() and not force:
+        raise ConfigurationError(f"{out} already exists; choose another --out, or use --force to overwrite it")
+    run = find_run(place, generator, seed)
+    if epoch is not None:
+        record(run, epoch)
+    make_folder(out.absolute().parent)
+    write_page(run, out)
+    echo(f"{out}" if epoch is None else f"epoch {epoch} is chosen: {out}")
 
 
 @gan.command(

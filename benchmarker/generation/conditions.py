@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from benchmarker.contracts.generation import ConditionedSet, ConditionSpace
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import ConfigurationError, DataError
+from benchmarker.hooks import spelling
 from benchmarker.randomness import Stream
 from benchmarker.registry.generated import CLASS, unknown_conditions
 
@@ -59,6 +60,48 @@ def encode(space: ConditionSpace, images: ConditionedSet) -> NDArray[np.float32]
     if not space.size:
         return np.zeros((len(images), 0), dtype=np.float32)
     return space.encode(images.targets, images.attributes)
+
+
+def fixed_condition(space: ConditionSpace, given: Mapping[str, float | str]) -> NDArray[np.float32]:
+    """Return one encoded condition, ndarray of shape (size,), float32.
+
+    Parameters
+    ----------
+    space : ConditionSpace
+        Conditions of a generator.
+    given : mapping of str to float or str
+        Values by name; what is left out is the first class, or the mean of the training part.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name is no condition, or a value no class or number.
+
+    Examples
+    --------
+    >>> space = ConditionSpace(classes=("FRI", "FRII"), attributes=("z",), units=("",), means=(1.0,), deviations=(2.0,))
+    >>> fixed_condition(space, {"class": "frii", "z": 5}).tolist()
+    [0.0, 1.0, 2.0]
+    """
+    known = [*([CLASS] if space.classes else []), *space.attributes]
+    for name, value in given.items():
+        if name not in known:
+            raise ConfigurationError(f"there is no condition {name!r}; the generator has: {', '.join(known) or 'none'}")
+        if name != CLASS and not isinstance(value, int | float):
+            raise ConfigurationError(f"{name}: a number was expected. Received: {value!r}")
+    row = 0
+    if CLASS in given:
+        names = [spelling(name) for name in space.classes]
+        wanted = spelling(str(given[CLASS]))
+        if wanted not in names:
+            raise ConfigurationError(f"there is no class {given[CLASS]!r}; known are: {', '.join(space.classes)}")
+        row = names.index(wanted)
+    values = {
+        name: np.array([given.get(name, mean)], dtype=np.float64)
+        for name, mean in zip(space.attributes, space.means, strict=True)
+    }
+    encoded: NDArray[np.float32] = space.encode(np.array([row]), values)[0]
+    return encoded
 
 
 def bootstrap(task: Task, targets: NDArray[Any], counts: Sequence[int], stream: Stream) -> NDArray[np.int64]:

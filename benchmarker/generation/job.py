@@ -25,10 +25,17 @@ from benchmarker.generation.augmented import augmented
 from benchmarker.generation.conditions import fit_conditions
 from benchmarker.generation.drawing import Request
 from benchmarker.generation.model import SAMPLE_BATCH, Sampler, build_generator, digest_variables, load_weights
-from benchmarker.generation.run_files import CONDITIONS_FILE, TRAINING_FILE, epoch_weights_file, train_or_copy
+from benchmarker.generation.run_files import (
+    CONDITIONS_FILE,
+    TRAINING_FILE,
+    earlier_run,
+    epoch_weights_file,
+    train_or_copy,
+)
 from benchmarker.generation.training import Trainer
-from benchmarker.generation.watch import GRID_SIDE, GRIDS, SAVED_WEIGHTS
+from benchmarker.generation.watch import has_grid, is_kept
 from benchmarker.randomness import Stream
+from benchmarker.registry.models import Watch
 from benchmarker.study.fingerprint import Fingerprint, fingerprint
 from benchmarker.study.layout import COSTS_FILE, HISTORY_FILE, METRICS_FILE
 from benchmarker.study.links import CellLink, ConditionsLink, DigestLink, TrainingSetLink, read_trail, write_trail
@@ -60,6 +67,8 @@ class _GeneratorContext:
     conditions: ConditionSpace
     pixel_range: tuple[float, float]
     model: GenerativeModel
+    watch: Watch
+    earlier: Path | None
     digests: dict[str, str]
     fingerprint: Fingerprint
     code: str
@@ -117,6 +126,7 @@ def train_generator(job: GeneratorJob, send: EventHandler) -> GeneratorOutcome:
         folder,
         lambda: _train(context, folder, send),
         use_cache=job.cache,
+        watch=job.generator.watch,
         waiting=lambda: waiting("the generator, which another study trains", send),
     )
     if not trained:
@@ -169,6 +179,8 @@ def _set_up(job: GeneratorJob) -> _GeneratorContext:
         conditions=conditions,
         pixel_range=(minimum, maximum),
         model=model,
+        watch=job.generator.watch or Watch(),
+        earlier=earlier_run(job.paths.finished.parent, spec) if job.cache else None,
         digests={"training_part": digest, "initial_weights": digest_variables(model.variables)},
         fingerprint=fingerprint(spec.backend, spec.threads, spec.training.precision, used),
         code=digest_code(plugin.builder),
@@ -181,8 +193,15 @@ def _disk_space(context: _GeneratorContext) -> DiskSpace:
     def size(variables: Any) -> int:
         return sum(8 * math.prod(v.shape) if "64" in str(v.dtype) else 4 * math.prod(v.shape) for v in variables)
 
-    grids = (2 * GRIDS + 2) * GRID_SIDE**2 * 4 * math.prod(context.train.image_shape)
-    kept = (SAVED_WEIGHTS + 1) * size(context.model.sampling_variables) + grids + RUN_OVERHEAD_BYTES
+    epochs, watch = context.spec.generator.epochs, context.watch
+    drawn = sum(has_grid(epoch, epochs, watch) for epoch in range(1, epochs + 1))
+    batch = min(int(context.model.batch_size), len(context.learned))
+    steps = epochs * -(-len(context.learned) // batch)
+    drawn = (1 + len(watch.animations)) * drawn + (steps // watch.every_steps if watch.every_steps else 0)
+    grids = drawn * (1 if watch.condition is None else 2) * watch.points * 4 * math.prod(context.train.image_shape)
+    weights = sum(is_kept(epoch, epochs, watch) for epoch in range(1, epochs + 1))
+    kept = weights * size(context.model.sampling_variables) + grids + RUN_OVERHEAD_BYTES
+    kept += size(context.model.variables) if watch.keep_state else 0
     return DiskSpace(kept=kept, peak=kept + SNAPSHOTS * size(context.model.variables))
 
 
@@ -213,6 +232,8 @@ def _train(context: _GeneratorContext, folder: Path, send: EventHandler) -> None
         fingerprint=digest_json([context.fingerprint.to_json(), context.code]),
         send=send,
         trail=_begin_trail(context),
+        watch=context.watch,
+        earlier=context.earlier,
     )
     trainer.train()
     progress = trainer.progress

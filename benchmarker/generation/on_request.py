@@ -15,6 +15,7 @@ from benchmarker.backends import worker_environment
 from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import atomic_write, write_csv
+from benchmarker.generation.choosing import require_kept
 from benchmarker.generation.drawing import IMAGES_FILE, Request, StreamChoice, draw_in_process
 from benchmarker.generation.run_files import CONDITIONS_FILE, TRAINING_FILE, GeneratorTrail, saved_epochs
 from benchmarker.hooks import spelling
@@ -222,9 +223,8 @@ def draw_images(
     ConfigurationError
         If no weights of that epoch were kept.
     """
-    if epoch is not None and epoch not in generator.epochs:
-        kept = ", ".join(map(str, generator.epochs))
-        raise ConfigurationError(f"the weights of epoch {epoch} were not kept; there are those of: {kept}")
+    if epoch is not None:
+        require_kept(epoch, generator.epochs)
     spec = generator.spec
     draw_in_process(
         generator.folder,

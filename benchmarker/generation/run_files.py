@@ -21,7 +21,8 @@ from benchmarker.errors import DataError, StorageError
 from benchmarker.files import copy_file
 from benchmarker.locks import lock
 from benchmarker.paths import cache_folder
-from benchmarker.record import explain
+from benchmarker.record import Json, explain
+from benchmarker.registry.models import Watch
 from benchmarker.study.layout import HISTORY_FILE
 from benchmarker.study.links import CellLink, ConditionsLink, DigestLink, GeneratorLink, read_trail
 from benchmarker.study.specs import GeneratorSpec
@@ -35,6 +36,11 @@ CONDITIONS_FILE = "conditions.npz"
 SAMPLES_FOLDER = "samples"
 REAL_GRID = "real.png"
 ANIMATION = "animation.png"
+FIXED = "fixed-"
+"""Beginning of the names of grids at one fixed condition."""
+
+STATE_FOLDER = "state"
+"""Folder of everything that training had changed at its end, where it is kept."""
 
 _WEIGHTS = re.compile(r"weights_epoch_(\d{4,})\.npz")
 _CACHE_NAME = "generators"
@@ -51,6 +57,11 @@ def epoch_weights_file(epoch: int) -> str:
 def grid_file(epoch: int) -> str:
     """Return the name of the sample grid of an epoch, counted from 1."""
     return f"epoch-{epoch:04d}.png"
+
+
+def step_grid_file(step: int) -> str:
+    """Return the name of the sample grid after a gradient step, counted from 1 through all epochs."""
+    return f"step-{step:06d}.png"
 
 
 def saved_epochs(run: Path) -> list[int]:
@@ -161,6 +172,7 @@ def train_or_copy(
     train: Callable[[], None],
     *,
     use_cache: bool,
+    watch: Watch | None = None,
     waiting: Waiting = nullcontext,
 ) -> bool:
     """Fill a run folder with a trained generator.
@@ -176,6 +188,8 @@ def train_or_copy(
         Trains the generator there.
     use_cache : bool
         Whether a generator that another study trained will do; an audit trains its own.
+    watch : Watch, optional
+        How its training is watched: a copy must have the pictures and weights that are asked for.
     waiting : callable
         Returns a context in which the function waits for another process that trains the generator.
 
@@ -187,7 +201,8 @@ def train_or_copy(
     if not use_cache:
         train()
         return True
-    name = {"generator": key, "fingerprint": fingerprint, "code": code}
+    name: Json = {"generator": key, "fingerprint": fingerprint, "code": code}
+    name |= {} if watch is None else {"watch": watch.model_dump(mode="json")}
     cached = cache_folder() / _CACHE_NAME / digest_json(name)[:32]
     with _one_process(cached, waiting):
         if _copied(cached, folder, key):
@@ -229,8 +244,44 @@ def _one_process(cached: Path, waiting: Waiting) -> Iterator[None]:
         yield
 
 
+def earlier_run(runs: Path, spec: GeneratorSpec) -> Path | None:
+    """Return the longest finished run of the same generator with fewer epochs that kept its state; None without one.
+
+    Parameters
+    ----------
+    runs : Path
+        Folder of the runs of a study.
+    spec : GeneratorSpec
+        Specification of the generator with more epochs.
+    """
+    found: dict[int, Path] = {}
+    for folder in sorted(runs.glob(f"*/{STATE_FOLDER}")):
+        try:
+            other = GeneratorTrail.read(folder.parent).spec
+        except StorageError:
+            continue
+        epochs = other.generator.epochs
+        if epochs < spec.generator.epochs and _with_epochs(spec, epochs) == other:
+            found[epochs] = folder.parent
+    return found[max(found)] if found else None
+
+
+def _with_epochs(spec: GeneratorSpec, epochs: int) -> GeneratorSpec:
+    return spec.model_copy(update={"generator": spec.generator.model_copy(update={"epochs": epochs})})
+
+
+def copy_progress(earlier: Path, folder: Path) -> None:
+    """Copy what the training has written in all epochs from an earlier run: losses, grids and weights."""
+    copy_file(earlier / LOSSES_FILE, folder / LOSSES_FILE)
+    for path in sorted(earlier.glob("weights_epoch_*.npz")):
+        copy_file(path, folder / path.name)
+    shutil.copytree(earlier / SAMPLES_FOLDER, folder / SAMPLES_FOLDER, dirs_exist_ok=True)
+
+
 def _copy(source: Path, target: Path) -> None:
     """Copy what a training leaves, but nothing that belongs to one study only."""
     for path in [source / name for name in _COPIED] + sorted(source.glob("weights_epoch_*.npz")):
         copy_file(path, target / path.name)
-    shutil.copytree(source / SAMPLES_FOLDER, target / SAMPLES_FOLDER, dirs_exist_ok=True)
+    for name in (SAMPLES_FOLDER, STATE_FOLDER):
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, dirs_exist_ok=True)

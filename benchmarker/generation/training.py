@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker.contracts.generation import Batches, ConditionedSet, ConditionSpace, GenerativeModel
-from benchmarker.contracts.tasks import Classification
 from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.errors import DivergedError, PluginError
-from benchmarker.generation.collapse import check_collapse, diversity
+from benchmarker.generation.collapse import check_collapse
 from benchmarker.generation.conditions import encode
+from benchmarker.generation.grids import EpochSamples
 from benchmarker.generation.model import Sampler, digest_variables, save_weights
-from benchmarker.generation.run_files import REAL_GRID, SAMPLES_FOLDER, epoch_weights_file, grid_file
-from benchmarker.generation.watch import GRIDS, SAVED_WEIGHTS, Display, Losses, animate, due, grid_rows, save_grid
+from benchmarker.generation.run_files import SAMPLES_FOLDER, STATE_FOLDER, copy_progress, epoch_weights_file
+from benchmarker.generation.watch import Losses, animate, is_kept
 from benchmarker.randomness import Stream
+from benchmarker.registry.models import Watch
 from benchmarker.study.links import DigestLink, GeneratorEpochLink
 from benchmarker.study.protocol import EpochDone, EventHandler, Note, Resumed, StepDone
 from benchmarker.trail import Link, Trail
@@ -33,7 +34,6 @@ from benchmarker.training.snapshots import DISCARDED, SnapshotFiles, to_array
 _READ_STEPS = 50
 _STEP_INTERVAL_SECONDS = 0.25
 _FRESH_IMAGES = 150  # of either kind, as for the published colour GAN
-_REAL_IMAGES = 1024  # whose diversity that of generated images is compared with
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,6 +84,10 @@ class Trainer:
         Called with the events of the training.
     trail : Trail
         Trail so far; a link is added for each epoch.
+    watch : Watch
+        How the training is watched, and what of it is kept.
+    earlier : Path, optional
+        Finished run of the same generator with fewer epochs, which kept its state: the training continues from there.
     """
 
     model: GenerativeModel
@@ -97,6 +101,8 @@ class Trainer:
     fingerprint: str
     send: EventHandler
     trail: Trail
+    watch: Watch = field(default_factory=Watch)
+    earlier: Path | None = None
     progress: GeneratorProgress = field(default_factory=GeneratorProgress)
     _sent: float = field(default=0.0, init=False)
 
@@ -132,33 +138,67 @@ class Trainer:
             If a loss or a pixel is not a finite number, or the generator collapsed.
         """
         snapshots = SnapshotFiles(self.folder, self.fingerprint, GeneratorProgress)
-        if (found := snapshots.newest("model")) is not None:
-            for variable, array in zip(self.model.variables, found[0]["model"], strict=True):
-                variable.assign(array)
-            self.progress = found[1]
-            self.trail = Trail(self.progress.trail)
-            self.send(Resumed(epoch=self.progress.epoch, epochs=self.epochs))
-        elif snapshots.discarded:
-            self.send(Note(text=f"the generator, seed {self.seed}: {DISCARDED}"))
+        self._restore(snapshots)
         progress = self.progress
         losses = Losses(self.folder, progress.epoch)
         encoded = encode(self.conditions, self.images)
-        samples = _EpochSamples(self, encoded)
+        samples = EpochSamples(
+            Sampler(self.model, self.images.image_shape),
+            self.images,
+            encoded,
+            conditions=self.conditions,
+            seed=self.seed,
+            epochs=self.epochs,
+            folder=self.folder / SAMPLES_FOLDER,
+            watch=self.watch,
+            pixel_range=self.pixel_range,
+        )
         for epoch in range(progress.epoch + 1, self.epochs + 1):
             self._epoch(epoch, encoded, losses, samples)
             progress.epoch, progress.trail = epoch, list(self.trail.links)
             groups = {"model": [to_array(variable) for variable in self.model.variables]}
             snapshots.write(epoch, groups, progress)
-        animate(self.folder)
+        animate(self.folder, self.watch.animations)
+        if self.watch.keep_state:
+            self._keep_state()
         self.trail.add("final weights", DigestLink(digest=digest_variables(self.model.sampling_variables)).to_json())
 
-    def _epoch(self, epoch: int, encoded: NDArray[np.float32], losses: Losses, samples: _EpochSamples) -> None:
+    def _restore(self, snapshots: SnapshotFiles[GeneratorProgress]) -> None:
+        """Continue from the newest snapshot, or else from the end of an earlier run with fewer epochs."""
+        if (found := snapshots.newest("model")) is not None:
+            self.trail = Trail(found[1].trail)
+        elif self.earlier is not None and (found := self._state(self.earlier).newest("model")) is not None:
+            # Its first links describe a generator with fewer epochs.
+            for link in found[1].trail:
+                if link.name.startswith("epoch "):
+                    self.trail.add(link.name, link.content)
+            copy_progress(self.earlier, self.folder)
+        if found is None:
+            if snapshots.discarded:
+                self.send(Note(text=f"the generator, seed {self.seed}: {DISCARDED}"))
+            return
+        for variable, array in zip(self.model.variables, found[0]["model"], strict=True):
+            variable.assign(array)
+        self.progress = found[1]
+        self.send(Resumed(epoch=self.progress.epoch, epochs=self.epochs))
+
+    def _state(self, run: Path) -> SnapshotFiles[GeneratorProgress]:
+        return SnapshotFiles(run / STATE_FOLDER, self.fingerprint, GeneratorProgress)
+
+    def _keep_state(self) -> None:
+        (self.folder / STATE_FOLDER).mkdir(exist_ok=True)
+        groups = {"model": [to_array(variable) for variable in self.model.variables]}
+        self._state(self.folder).write(self.progress.epoch, groups, self.progress)
+
+    def _epoch(self, epoch: int, encoded: NDArray[np.float32], losses: Losses, samples: EpochSamples) -> None:
         order = self._order(epoch)
         started = time.perf_counter()
-        rows, drawn = self._steps(epoch, order, encoded, losses)
+        rows, drawn = self._steps(epoch, order, encoded, losses, samples)
         seconds = time.perf_counter() - started
         means = {name: math.fsum(row[name] for row in rows) / len(rows) for name in rows[0]}
         ratio = samples.draw(epoch)
+        if is_kept(epoch, self.epochs, self.watch):
+            save_weights(self.model, self.folder / epoch_weights_file(epoch))
         row = {"epoch": float(epoch), **means, **self._fresh_accuracy(epoch, encoded), "diversity": ratio}
         self.progress.history.append(row)
         self.progress.seconds.append(seconds)
@@ -195,7 +235,12 @@ class Trainer:
         return {name: float(value) for name, value in measured.items()}
 
     def _steps(
-        self, epoch: int, order: NDArray[np.int64], encoded: NDArray[np.float32], losses: Losses
+        self,
+        epoch: int,
+        order: NDArray[np.int64],
+        encoded: NDArray[np.float32],
+        losses: Losses,
+        samples: EpochSamples,
     ) -> tuple[list[dict[str, float]], list[str]]:
         """Take the steps of an epoch; return their losses, and digests of their random inputs."""
         # A row for each place in the order, so that an image that occurs twice is transformed twice.
@@ -221,6 +266,7 @@ class Trainer:
                 rows += read
                 waiting = []
             self._tick(epoch, step)
+            samples.draw_step((epoch - 1) * self.steps_per_epoch + step)
         return rows, [*drawn, *(digest_arrays({transform.name: numbers}) for transform, numbers in changes)]
 
     def _tick(self, epoch: int, step: int) -> None:
@@ -244,40 +290,3 @@ def _check_finite(row: Mapping[str, float], epoch: int, step: int) -> None:
     for name, value in row.items():
         if not math.isfinite(value):
             raise DivergedError(f"{name} is {value} in step {step} of epoch {epoch}; try a smaller learning rate")
-
-
-class _EpochSamples:
-    """Draws the same latent points after every epoch, for the diversity of their images and, at times, a grid."""
-
-    def __init__(self, trainer: Trainer, encoded: NDArray[np.float32]) -> None:
-        images = trainer.images
-        self._trainer = trainer
-        self._stream = Stream("generator-grid", seed=trainer.seed)
-        rows = grid_rows(images, self._stream)
-        self._conditions = encoded[rows]
-        self._sampler = Sampler(trainer.model, images.image_shape)
-        by_class = bool(trainer.conditions.classes)
-        self._groups = _groups(images, rows, by_class=by_class)
-        self._display = Display(*trainer.pixel_range)
-        save_grid(images.batch(rows), trainer.folder / SAMPLES_FOLDER / REAL_GRID, self._display)
-        chosen = self._stream.child("real").generator().permutation(len(images))[:_REAL_IMAGES]
-        batches = (images.batch(chosen[k : k + 64]) for k in range(0, len(chosen), 64))
-        self._real = diversity(batches, _groups(images, chosen, by_class=by_class))
-
-    def draw(self, epoch: int) -> float:
-        """Draw the samples of an epoch, write what is due, and return their diversity over that of real images."""
-        trainer = self._trainer
-        drawn = np.concatenate(list(self._sampler(self._conditions, self._stream)))
-        if due(epoch, trainer.epochs, GRIDS, first=True):
-            save_grid(drawn, trainer.folder / SAMPLES_FOLDER / grid_file(epoch), self._display)
-        if due(epoch, trainer.epochs, SAVED_WEIGHTS):
-            save_weights(trainer.model, trainer.folder / epoch_weights_file(epoch))
-        # Generated images cannot be less diverse than real images that are all alike.
-        return diversity([drawn], self._groups) / self._real if self._real > 0 else 1.0
-
-
-def _groups(images: ConditionedSet, rows: NDArray[np.int64], *, by_class: bool) -> NDArray[np.int64]:
-    """Return the group that each image is compared in: its class, if images are generated for classes."""
-    if by_class and isinstance(images.task, Classification):
-        return np.asarray(images.targets[rows], dtype=np.int64)
-    return np.zeros(len(rows), dtype=np.int64)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from benchmarker.contracts.generation import ConditionedSet
 from benchmarker.contracts.tasks import Classification
 from benchmarker.files import atomic_write, write_text
 from benchmarker.generation.conditions import bootstrap, class_sizes, shares
-from benchmarker.generation.run_files import ANIMATION, LOSSES_FILE, SAMPLES_FOLDER
+from benchmarker.generation.run_files import ANIMATION, FIXED, LOSSES_FILE, SAMPLES_FOLDER
 from benchmarker.randomness import Stream
+from benchmarker.registry.models import Watch
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,6 +39,20 @@ _FRAME_MILLISECONDS = 250
 def due(epoch: int, epochs: int, times: int, *, first: bool = False) -> bool:
     """Whether something that is done about ``times`` times in a training is due after an epoch."""
     return epoch == epochs or (first and epoch == 1) or epoch % max(1, math.ceil(epochs / times)) == 0
+
+
+def is_kept(epoch: int, epochs: int, watch: Watch) -> bool:
+    """Whether the weights after an epoch are kept."""
+    if watch.keep_every is None:
+        return due(epoch, epochs, SAVED_WEIGHTS)
+    return epoch == epochs or epoch % watch.keep_every == 0
+
+
+def has_grid(epoch: int, epochs: int, watch: Watch) -> bool:
+    """Whether a grid is drawn after an epoch."""
+    if watch.every_epochs is None:
+        return due(epoch, epochs, GRIDS, first=True)
+    return epoch in {1, epochs} or epoch % watch.every_epochs == 0
 
 
 class Losses:
@@ -72,7 +87,7 @@ class Losses:
             os.fsync(stream.fileno())  # a snapshot must not outlive the lines of its epoch
 
 
-def grid_rows(images: ConditionedSet, stream: Stream) -> NDArray[np.int64]:
+def grid_rows(images: ConditionedSet, stream: Stream, n: int = GRID_SIDE**2) -> NDArray[np.int64]:
     """Choose training images whose conditions the grid shows, class by class, by rising first attribute.
 
     Parameters
@@ -81,11 +96,13 @@ def grid_rows(images: ConditionedSet, stream: Stream) -> NDArray[np.int64]:
         Training part.
     stream : Stream
         Stream that they are drawn from.
+    n : int
+        Number of images of the grid.
     """
     task = images.task
     sizes = class_sizes(task, images.targets)
     equal = [int(size > 0) for size in sizes]  # all classes are shown equally often
-    rows = bootstrap(task, images.targets, shares(equal, GRID_SIDE**2), stream)
+    rows = bootstrap(task, images.targets, shares(equal, n), stream)
     if not images.attributes:
         return rows
     values = images.attributes[min(images.attributes)][rows]
@@ -101,18 +118,41 @@ class Display:
     ----------
     minimum, maximum : float
         Values that are shown as black and as white, in the unit of the images.
+    colour_map : str
+        Name of a colour map of Matplotlib for images with one channel; ``"grey"`` for shades of grey.
+    per_image : bool
+        Whether the smallest and the largest pixel of each image are black and white instead.
     """
 
     minimum: float = 0.0
     maximum: float = 1.0
+    colour_map: str = "grey"
+    per_image: bool = False
+
+    @classmethod
+    def of(cls, watch: Watch, pixel_range: tuple[float, float]) -> Self:
+        """Return the display that settings ask for, over the range of a training part."""
+        return cls(*pixel_range, colour_map=watch.colour_map, per_image=watch.scaling == "image")
 
     def pixels(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return images with 8 bits for each pixel: colours of three channels, otherwise the first channel as grey."""
+        """Return images with 8 bits for each pixel.
+
+        Three channels are shown as colours, otherwise the first channel in the colours of the map.
+        """
         shown = images if images.shape[-1] == 3 else images[..., :1]
-        width = self.maximum - self.minimum
-        unit = (shown - self.minimum) / (width if width > 0 else 1.0)
+        if self.per_image:
+            low, high = (edge(shown, axis=(1, 2, 3), keepdims=True) for edge in (np.min, np.max))
+            unit = (shown - low) / np.where(high > low, high - low, np.float32(1))
+        else:
+            width = self.maximum - self.minimum
+            unit = (shown - self.minimum) / (width if width > 0 else 1.0)
         pixels: NDArray[np.uint8] = np.round(np.clip(unit, 0, 1) * 255).astype(np.uint8)
-        return pixels
+        if self.colour_map == "grey" or pixels.shape[-1] == 3:
+            return pixels
+        from matplotlib import colormaps
+
+        table: NDArray[np.uint8] = colormaps[self.colour_map](np.arange(256), bytes=True)[:, :3]
+        return table[pixels[..., 0]]
 
 
 def draw_grid(images: NDArray[np.float32], display: Display, side: int = GRID_SIDE) -> Image.Image:
@@ -153,16 +193,23 @@ def save_grid(images: NDArray[np.float32], path: Path, display: Display, side: i
         draw_grid(images, display, side).save(stream, format="PNG")
 
 
-def animate(run: Path) -> None:
-    """Write the grids of a run, in the order of their epochs, as an animated PNG."""
+def animate(run: Path, formats: Sequence[str] = ("png",)) -> None:
+    """Write the grids of a run, in the order of their epochs, as animated PNG or GIF files."""
     from PIL import Image
 
     folder = run / SAMPLES_FOLDER
-    frames = []
-    for path in sorted(folder.glob("epoch-*.png")):
-        with Image.open(path) as image:
-            frames.append(image.copy())
-    with atomic_write(folder / ANIMATION) as stream:
-        frames[0].save(
-            stream, format="PNG", save_all=True, append_images=frames[1:], duration=_FRAME_MILLISECONDS, loop=0
-        )
+    for grids, name in (("epoch-*.png", ANIMATION), (f"{FIXED}epoch-*.png", f"{FIXED}{ANIMATION}")):
+        frames = []
+        for path in sorted(folder.glob(grids)):
+            with Image.open(path) as image:
+                frames.append(image.copy())
+        for suffix in formats if frames else ():
+            with atomic_write(folder / name.replace(".png", f".{suffix}")) as stream:
+                frames[0].save(
+                    stream,
+                    format=suffix.upper(),
+                    save_all=True,
+                    append_images=frames[1:],
+                    duration=_FRAME_MILLISECONDS,
+                    loop=0,
+                )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -79,6 +79,41 @@ class AugmentationEntry(Settings):
     """Options of the augmentation."""
 
 
+class Watch(Settings):
+    """How the training of a generator is watched, and what of it is kept; no part of the generator's identity."""
+
+    points: Annotated[int, Field(strict=True, gt=0, le=1024)] = 64
+    """Number of fixed latent points, each of which is an image of a grid."""
+
+    every_epochs: PositiveInt | None = None
+    """Draw a grid after every so many epochs; by default about twenty times. The first and the last epoch always have
+    one."""
+
+    every_steps: PositiveInt | None = None
+    """Also draw a grid after every so many gradient steps, counted from the beginning of the training."""
+
+    condition: dict[Name, float | Name] | None = None
+    """Also draw the points at one fixed condition, such as `{redshift: 0.1}`; what is left out is the first class, or
+    the mean of the training part."""
+
+    colour_map: Literal["grey", "magma", "inferno", "viridis", "cividis", "cubehelix"] = "grey"
+    """Colours of images with one channel."""
+
+    scaling: Literal["training-part", "image"] = "training-part"
+    """What is black and what is white: the range of the training part, or that of each image."""
+
+    animations: tuple[Literal["png", "gif"], ...] = ("png",)
+    """Formats of the animation of all epochs: animated PNG or GIF."""
+
+    keep_every: PositiveInt | None = None
+    """Keep the weights after every so many epochs, 1 for all; by default about five times. Those of the last epoch are
+    always kept."""
+
+    keep_state: bool = False
+    """Keep everything that training changes at its end, so that the same generator with more epochs continues from
+    there."""
+
+
 class GeneratorEntry(Settings):
     """A model that learns to make images. It is trained once for each seed and shared by all networks."""
 
@@ -101,6 +136,9 @@ class GeneratorEntry(Settings):
 
     options: PluginOptions = Field(default_factory=dict)
     """Options of the generator."""
+
+    watch: Watch | None = None
+    """How its training is watched, and what of it is kept."""
 
     @property
     def label(self) -> str:

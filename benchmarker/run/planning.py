@@ -11,7 +11,7 @@ from benchmarker.contracts.tasks import Task
 from benchmarker.data.splits import Parts
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError, RegistryError
-from benchmarker.generation.conditions import fit_conditions
+from benchmarker.generation.conditions import fit_conditions, fixed_condition
 from benchmarker.generation.synthetic import Mixture
 from benchmarker.hooks import spelling
 from benchmarker.registry import (
@@ -211,7 +211,9 @@ def make_generators(
                 **({"augmentations": augmentations} if augmentations else {}),
             )
             line = loaded.positions.position(("generators", index)).line
-            found[spelling(entry.label), seed] = PlannedGenerator.of(spec, label=entry.label, line=line)
+            found[spelling(entry.label), seed] = PlannedGenerator.of(
+                spec, label=entry.label, line=line, watch=entry.watch
+            )
     return found
 
 
@@ -322,7 +324,13 @@ def _unknown_values(entries: Sequence[tuple[int, GeneratorEntry]], trained: Sequ
     for index, entry in entries:
         for part in trained:
             try:
-                fit_conditions(conditions_of(entry, part.task), part, {})
+                space = fit_conditions(conditions_of(entry, part.task), part, {})
             except DataError as error:
                 problems.append(Problem(path=("generators", index, "conditions"), text=str(error)))
+                continue
+            try:
+                fixed_condition(space, (entry.watch and entry.watch.condition) or {})
+            except ConfigurationError as error:
+                problems.append(Problem(path=("generators", index, "watch", "condition"), text=str(error)))
+                break
     return problems

@@ -14,6 +14,7 @@ from benchmarker.contracts.images import SkippedImage
 from benchmarker.contracts.settings import Preparation
 from benchmarker.errors import DamagedPlanError, StorageError
 from benchmarker.record import Json, Record, TaskRecord, WrittenOut, explain
+from benchmarker.registry.models import Watch
 from benchmarker.study.layout import FORMAT, PLAN_FILE, run_name
 from benchmarker.study.specs import CellSpec, GeneratorSpec
 
@@ -105,9 +106,13 @@ class PlannedGenerator(_Planned):
     spec: GeneratorSpec
     """Everything that may change the trained generator."""
 
+    watch: WrittenOut[Watch] | None = None
+    """How its training is watched; left out where the registry does not say."""
+
     @classmethod
-    def of(cls, spec: GeneratorSpec, *, label: str, line: int) -> Self:
+    def of(cls, spec: GeneratorSpec, *, label: str, line: int, watch: Watch | None = None) -> Self:
         """Return the generator of a specification."""
+        given: Json = {} if watch is None else {"watch": watch}
         return cls(
             key=spec.key,
             configuration=spec.configuration,
@@ -116,6 +121,7 @@ class PlannedGenerator(_Planned):
             seed=spec.seed,
             line=line,
             spec=spec,
+            **given,
         )
 
     @property
@@ -325,6 +331,7 @@ class PlanEntry(BaseModel):
     seed: int
     line: int
     spec: Json
+    watch: Json | None = None
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarker.registry.models import Watch
 from benchmarker.study.layout import RunPaths
 from benchmarker.study.plan import PlannedGenerator
 from benchmarker.study.protocol import GeneratorJob
@@ -26,8 +27,8 @@ def _write_plugin(folder: Path) -> None:
     text = Path("docs/how-to/plugins/generator.md").read_text(encoding="utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
         name = re.match(r"# (\S+\.py)\n", block)
-        assert name is not None
-        (folder / name[1]).write_text(block, encoding="utf-8")
+        if name is not None:  # other blocks are excerpts
+            (folder / name[1]).write_text(block, encoding="utf-8")
     info = folder / "their_gan-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their_gan\nVersion: 1.0\n")
@@ -123,6 +124,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeJob]:
         images: Any = None,
         cache: bool = False,
         augmentations: tuple[PluginChoice, ...] = (),
+        watch: Watch | None = None,
     ) -> GeneratorJob:
         prepared = folder / str(len(made))
         data = made[prepared] = images if images is not None else make_images(72)
@@ -138,7 +140,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeJob]:
             **({"augmentations": augmentations} if augmentations else {}),
         )
         return GeneratorJob(
-            generator=PlannedGenerator.of(spec, label="their-gan", line=0),
+            generator=PlannedGenerator.of(spec, label="their-gan", line=0, watch=watch),
             prepared=prepared,
             paths=RunPaths(working=run, tested=run, finished=run, failed=run),
             split=split,
