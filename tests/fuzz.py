@@ -148,15 +148,18 @@ def _hdf5() -> list[bytes]:
     return found
 
 
-def _read_hdf5(content: bytes) -> object:
+_DAMAGED_OBJECT = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError, OSError)
+"""What h5py raises where an object of a file cannot be read."""
+
+
+def _read_hdf5(content: bytes) -> None:
     def read(_name: str, item: Any) -> None:
         if hasattr(item, "shape"):
-            # What readers of images and weights allow for.
-            with contextlib.suppress(AttributeError, KeyError, RuntimeError, TypeError, ValueError, OSError):
+            with contextlib.suppress(*_DAMAGED_OBJECT):
                 item[()]
 
-    with open_hdf5(io.BytesIO(content)) as file:
-        return file.visititems(read)
+    with open_hdf5(io.BytesIO(content)) as file, contextlib.suppress(*_DAMAGED_OBJECT):
+        file.visititems(read)
 
 
 def _registries() -> list[bytes]:

@@ -247,12 +247,13 @@ def _hdf5_records(path: Path, prefix: str = "") -> Iterator[ImageRecord | Skippe
         held = io.BytesIO(next(read_members(path, _HDF5_SUFFIXES)).read())
     with open_hdf5(held) as file:
         for name in file:
-            group, source = file[name], f"{prefix}{name}"
+            source = f"{prefix}{name}"
             try:
+                group = file[name]
                 label = int(group["Label_literature"][()])
                 part = _PARTS[group["Split_literature"].asstr()[()]]
                 image = group["Img"][()]
-            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, OSError) as error:
+            except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError, OSError) as error:
                 yield SkippedImage(name=source, reason=f"Img, Label_literature or Split_literature is missing: {error}")
                 continue
             if not 0 <= label < len(CLASSES):
