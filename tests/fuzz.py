@@ -148,7 +148,7 @@ def _hdf5() -> list[bytes]:
     return found
 
 
-_DAMAGED_OBJECT = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError, OSError)
+_DAMAGED_OBJECT = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, OSError)
 """What h5py raises where an object of a file cannot be read."""
 
 

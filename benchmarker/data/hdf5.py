@@ -28,7 +28,7 @@ _DEFLATE_RATIO = 1032  # no deflated byte becomes more, see https://zlib.net/zli
 _CHECKSUM_BYTES = 4
 
 # What h5py and HDF5 raise for damaged files.
-_DAMAGED = (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, zlib.error)
+_DAMAGED = (OSError, LookupError, RuntimeError, ValueError, TypeError, ArithmeticError, zlib.error)
 
 
 @contextmanager

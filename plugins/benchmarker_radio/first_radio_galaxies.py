@@ -55,6 +55,8 @@ _POSITION = re.compile(r"(?P<ra>\d+(?:\.\d+)?)_(?P<dec>-?\d+(?:\.\d+)?)(?:_|$)")
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_PIXELS = 1 << 24
+# What h5py raises where an object of a file cannot be read, or is none that can.
+_DAMAGED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, OSError)
 
 
 class FoldOptions(Options):
@@ -253,7 +255,7 @@ def _hdf5_records(path: Path, prefix: str = "") -> Iterator[ImageRecord | Skippe
                 label = int(group["Label_literature"][()])
                 part = _PARTS[group["Split_literature"].asstr()[()]]
                 image = group["Img"][()]
-            except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError, OSError) as error:
+            except _DAMAGED as error:
                 yield SkippedImage(name=source, reason=f"Img, Label_literature or Split_literature is missing: {error}")
                 continue
             if not 0 <= label < len(CLASSES):
