@@ -169,7 +169,8 @@ class _Record:
             raise StorageError(f"{self.path}: changed while it was read: {error}") from error
 
     def _planned(self, model: type[P]) -> P:
-        return self._validated(model, self.entry.model_dump())
+        # Only generators are watched; a cell has no such field.
+        return self._validated(model, self.entry.model_dump(exclude={"watch"} if self.entry.watch is None else None))
 
     def _spec(self, model: type[S]) -> S:
         return self._validated(model, self.entry.spec)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarker import Classification, Dataset, Registrar, hookimpl
-from benchmarker_images.galaxy10 import DECALS_CLASSES, DECALS_FILE, SDSS_CLASSES, SDSS_FILE
+from benchmarker_images.galaxy10_published import DECALS_CLASSES, DECALS_FILE, SDSS_CLASSES, SDSS_FILE
 
 _DATASETS = (
     Dataset(

@@ -18,8 +18,8 @@ from benchmarker.errors import ConfigurationError, StorageError
 from tests.fixture_plugins import install
 
 COMMANDS = (
-    "run", "list", "validate", "leaderboard", "report", "show", "audit", "schema", "doctor", "merge", "gc", "gan",
-    "sign", "verify",
+    "run", "list", "validate", "leaderboard", "report", "show", "audit", "schema", "doctor", "merge", "gc", "data",
+    "gan", "sign", "verify",
 )  # fmt: skip
 HEAVY = ("keras", "tensorflow", "matplotlib", "pandas", "astropy")
 
@@ -54,7 +54,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 def test_every_option_has_a_description_that_is_a_sentence() -> None:
     for name, command in commands():
         for option in command.params:
-            if isinstance(option, click.Option):
+            if isinstance(option, click.Option) and not option.hidden:
                 text = option.help or ""
                 assert re.match(r"[A-Z]", text), f"{name} {option.opts}: {text!r}"
                 assert re.search(r"[.\])]$", text), f"{name} {option.opts}: {text!r}"

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarker import Classification, DataError, DatasetContents, ImageRecord, SkippedImage, Stream
 from benchmarker.data.loading import Context
-from benchmarker_images import galaxy10
+from benchmarker_images import galaxy10, galaxy10_published
 from tests.plugins.images.galaxy10_file import write_galaxy10
 
 
@@ -21,7 +21,7 @@ def images(contents: DatasetContents) -> list[ImageRecord]:
 def test_decals_is_read_in_blocks_with_its_attributes(tmp_path: Path) -> None:
     path = write_galaxy10(tmp_path / "mine.h5", 150, size=16)
     contents = galaxy10.load_decals(None, Context(dataset="galaxy10-decals", path=path))
-    assert contents.task == Classification(classes=galaxy10.DECALS_CLASSES)
+    assert contents.task == Classification(classes=galaxy10_published.DECALS_CLASSES)
     assert contents.count == 150
     assert contents.attribute_units == {"ra": "deg", "dec": "deg", "redshift": "", "pixel_scale": "arcsec / pix"}
     found = images(contents)
@@ -38,7 +38,7 @@ def test_decals_is_read_in_blocks_with_its_attributes(tmp_path: Path) -> None:
 def test_sdss_has_other_classes_and_no_attributes(tmp_path: Path) -> None:
     path = write_galaxy10(tmp_path / "mine.h5", 20, size=9, attributes=False)
     contents = galaxy10.load_sdss(None, Context(dataset="galaxy10-sdss", path=path))
-    assert contents.task == Classification(classes=galaxy10.SDSS_CLASSES)
+    assert contents.task == Classification(classes=galaxy10_published.SDSS_CLASSES)
     assert contents.attribute_units == {}
     assert images(contents)[3].image.shape == (9, 9, 3)
 
