@@ -16,7 +16,7 @@ import pytest
 from benchmarker.discovery import installed
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.registry import CellProblem, LoadedRegistry, load_registry
-from benchmarker.run import CellOutcome, CellView, StudyOutcome, run_study
+from benchmarker.run import CellOutcome, CellView, Policy, StudyOutcome, run_study
 from benchmarker.run.launcher import cell_job, exchange
 from benchmarker.run.planning import make_cells
 from benchmarker.run.prepare import PreparedStudy
@@ -77,7 +77,8 @@ def run(
     def run(observer: Silent | None = None, **options: Any) -> tuple[StudyOutcome, Silent]:
         observer = observer or Silent()
         nothing = cast("LoadedRegistry", SimpleNamespace())
-        return run_study(nothing, tmp_path / "study", observer=observer, plugins=installed(), **options), observer
+        given: dict[str, Any] = {"observer": observer, "plugins": installed(), "policy": Policy(jobs=1), **options}
+        return run_study(nothing, tmp_path / "study", **given), observer
 
     return run
 

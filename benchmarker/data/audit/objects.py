@@ -171,7 +171,7 @@ def label_ceiling(differing: int, pairs: int, classes: int) -> str:
     Examples
     --------
     >>> label_ceiling(10, 100, 2)
-    'If every label were wrong independently and as often as these, no network could agree with more than 94.7 % of the labels (95 % interval 90.7 to 97.1 %).'
+    'If every label were wrong independently and as often as these, no network could agree with more than 94.7 % of the labels (95 % interval 90.4 to 97.2 %).'
     """  # noqa: E501 - the sentence is one line of output
     if pairs < 10:
         return "That is too few to estimate how many labels of the set are wrong."
