@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import json
 import os
 import random  # noqa: TID251 - only to reset its global state
 import select
@@ -20,12 +19,17 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarker import descendants
-from benchmarker.run.forking import MAXIMUM_BYTES, MAXIMUM_DESCRIPTORS, STANDARD_STREAMS
+from benchmarker.run.forking import (
+    MAXIMUM_BYTES,
+    MAXIMUM_DESCRIPTORS,
+    STANDARD_STREAMS,
+    ForkAnswer,
+    ForkRequest,
+)
 
 _IMPORTED: tuple[str, ...] = (
     "benchmarker.run.worker",
@@ -72,7 +76,7 @@ class Server:
         """Serve requests until the other side closes the socket."""
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        self._answer(ready=_is_single_threaded())
+        self._answer(ForkAnswer(ready=_is_single_threaded()))
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._woken, select.POLLIN)
@@ -91,15 +95,15 @@ class Server:
             return False
         try:
             if not _is_single_threaded():
-                self._answer(refused=True)
+                self._answer(ForkAnswer(ready=False))
                 return True
-            self._fork(json.loads(message), descriptors)
+            self._fork(ForkRequest.model_validate_json(message), descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
         return True
 
-    def _fork(self, request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+    def _fork(self, request: ForkRequest, descriptors: Sequence[int]) -> None:
         began, begin = os.pipe()
         worker = os.fork()
         if worker == 0:
@@ -108,9 +112,9 @@ class Server:
         os.close(begin)
         os.read(began, 1)  # it leads its session now, so that signals to its group reach it
         os.close(began)
-        self._answer(started=worker)
+        self._answer(ForkAnswer(started=worker))
 
-    def _become_worker(self, request: Mapping[str, Any], descriptors: Sequence[int], begin: int) -> None:
+    def _become_worker(self, request: ForkRequest, descriptors: Sequence[int], begin: int) -> None:
         """Go on as a worker, and end the process."""
         code = 1
         try:
@@ -122,8 +126,8 @@ class Server:
             self._control.close()
             for descriptor in (*descriptors[:STANDARD_STREAMS], self._woken, self._wake):
                 os.close(descriptor)
-            os.environ.update(request["environment"])
-            descendants.take_mark(request["mark"])
+            os.environ.update(request.environment)
+            descendants.take_mark(request.mark)
             os.close(begin)
             _forget_what_was_drawn()
             code = importlib.import_module("benchmarker.run.worker").main()
@@ -142,10 +146,10 @@ class Server:
                 return
             if worker == 0:
                 return
-            self._answer(ended=worker, code=os.waitstatus_to_exitcode(status))
+            self._answer(ForkAnswer(ended=worker, code=os.waitstatus_to_exitcode(status)))
 
-    def _answer(self, **answer: Any) -> None:
-        self._control.send(json.dumps(answer).encode())
+    def _answer(self, answer: ForkAnswer) -> None:
+        self._control.send(answer.model_dump_json().encode())
 
 
 def _fork_nothing() -> None:

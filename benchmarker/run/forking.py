@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import select
@@ -13,15 +12,42 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping
-from typing import IO, Any
+from typing import IO
 
 from benchmarker import descendants
+from benchmarker.record import Record
 
 COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.fork_server")
 
 MAXIMUM_BYTES = 65536
 MAXIMUM_DESCRIPTORS = 8
 STANDARD_STREAMS = 3
+
+
+class ForkRequest(Record):
+    """Fork a worker; its descriptors come with the message."""
+
+    mark: str
+    """Mark of the worker, by which its descendants are found."""
+
+    environment: dict[str, str]
+    """Environment variables that differ from the server's."""
+
+
+class ForkAnswer(Record):
+    """What a fork server says: whether it can fork at all, or that a worker has begun or ended."""
+
+    ready: bool | None = None
+    """Whether workers can be forked."""
+
+    started: int | None = None
+    """Number of the process of a new worker."""
+
+    ended: int | None = None
+    """Number of the process of a worker that has ended."""
+
+    code: int = 0
+    """Its exit code, which is negative if a signal ended it."""
 
 
 class ForkedWorker:
@@ -93,7 +119,7 @@ class ForkServer:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._lock = threading.Lock()  # one request at a time
         self._usable: bool | None = None  # not known before it is ready
-        self._answers: queue.SimpleQueue[dict[str, Any] | ForkedWorker | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[ForkAnswer | ForkedWorker | None] = queue.SimpleQueue()
         self._requested: tuple[str, IO[bytes], IO[bytes]] | None = None
         self._workers: dict[int, ForkedWorker] = {}
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -128,11 +154,12 @@ class ForkServer:
         """
         with self._lock:
             if self._usable is None:
-                self._usable = self._answers.get() == {"ready": True}
+                first = self._answers.get()
+                self._usable = isinstance(first, ForkAnswer) and first.ready is True
             if not self._usable:
                 return None
             mark = descendants.new_mark()
-            request = {"mark": mark, "environment": dict(changed)}
+            request = ForkRequest(mark=mark, environment=dict(changed))
             theirs_in, ours_in = os.pipe()
             ours_out, theirs_out = os.pipe()
             # Opened before the request, so that no failure leaves an end open.
@@ -140,7 +167,7 @@ class ForkServer:
             self._requested = (mark, stdin, stdout)
             try:
                 fds = [theirs_in, theirs_out, log.fileno(), *descriptors]
-                socket.send_fds(self._control, [json.dumps(request).encode()], fds)
+                socket.send_fds(self._control, [request.model_dump_json().encode()], fds)
                 answer = self._answers.get()
             except OSError:  # the server has ended
                 answer = None
@@ -163,7 +190,7 @@ class ForkServer:
         """Take the server's answers until it ends."""
         with contextlib.suppress(OSError):
             while message := self._control.recv(MAXIMUM_BYTES):
-                self._take(json.loads(message))
+                self._take(ForkAnswer.model_validate_json(message))
         self._answers.put(None)
         for worker in list(self._workers.values()):
             threading.Thread(target=worker.outlive, name=f"wait {worker.pid}", daemon=True).start()
@@ -171,12 +198,12 @@ class ForkServer:
         with contextlib.suppress(OSError):
             self._control.close()
 
-    def _take(self, answer: dict[str, Any]) -> None:
-        if (ended := answer.get("ended")) is not None:
-            if (worker := self._workers.pop(ended, None)) is not None:
-                worker.end(answer["code"])
-        elif (started := answer.get("started")) is not None and self._requested is not None:
-            worker = self._workers[started] = ForkedWorker(started, *self._requested)
+    def _take(self, answer: ForkAnswer) -> None:
+        if answer.ended is not None:
+            if (worker := self._workers.pop(answer.ended, None)) is not None:
+                worker.end(answer.code)
+        elif answer.started is not None and self._requested is not None:
+            worker = self._workers[answer.started] = ForkedWorker(answer.started, *self._requested)
             self._answers.put(worker)
         else:
             self._answers.put(answer)
