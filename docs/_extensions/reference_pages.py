@@ -252,3 +252,12 @@ def _options(plugins: Iterable[Any]) -> Iterator[str]:
             if len(names) > 2:
                 yield from (f"These {len(names)}: {', '.join(f'`{name}`' for name in names)}.", "")
             yield from _table(each["properties"], each.get("required", ()))
+            yield from _nested(each.get("$defs", {}))
+
+
+def _nested(definitions: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a table for each mapping that options hold, where links to it lead."""
+    for name, each in definitions.items():
+        if each.get("properties"):
+            yield from ("", f"({_anchor(name)})=", f"#### {name}", "")
+            yield from _table(each["properties"], each.get("required", ()))
