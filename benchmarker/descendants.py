@@ -10,11 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 VARIABLE = "BENCHMARKER_PROCESS"
+
+_STARTING_SECONDS = 0.01
+_KERNEL_THREAD = 0x00200000
 
 _ROUNDS = 20
 """A process may start another one between being found and being killed; nothing outruns this many rounds for long."""
@@ -66,12 +69,14 @@ def end(mark: str) -> None:
     if not mark:
         return
     for _ in range(_ROUNDS):
-        found = list(_marked(mark))
-        if not found:
+        found, starting = _marked(mark)
+        if not found and not starting:
             return
         for process in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
+        if not found:
+            time.sleep(_STARTING_SECONDS)
 
 
 def end_own() -> None:
@@ -79,13 +84,29 @@ def end_own() -> None:
     end(os.environ.get(VARIABLE, ""))
 
 
-def _marked(mark: str) -> Iterator[int]:
+def _marked(mark: str) -> tuple[list[int], bool]:
+    """Return the processes with a mark, and whether a process is starting, which may have it and not show it yet."""
     wanted = f"{VARIABLE}={mark}".encode()
     own = os.getpid()
+    found, starting = [], False
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            environment = (folder / "environ").read_bytes()  # empty for a process that has ended
+            environment = (folder / "environ").read_bytes()
+            starting = starting or (not environment and _is_starting(folder))
         except OSError:  # it is somebody else's, or has ended
             continue
         if int(folder.name) != own and wanted in environment.split(b"\0"):
-            yield int(folder.name)
+            found.append(int(folder.name))
+    return found, starting
+
+
+def _is_starting(folder: Path) -> bool:
+    """Whether a process has left its program and not begun the next: it shows neither arguments nor environment.
+
+    Its parent may have gone on already, so that a child which was just started can be missed.
+    """
+    if (folder / "cmdline").read_bytes():
+        return False
+    # man 5 proc: state and flags of the kernel, the first and seventh field after the name.
+    fields = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return fields[0] not in {"Z", "X"} and not int(fields[6]) & _KERNEL_THREAD
