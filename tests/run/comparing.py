@@ -48,7 +48,7 @@ def assert_equal_runs(killed: Path, never: Path) -> None:
         manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (found, expected)]
         for entry in ("status", "trail", "digests", "fingerprint"):
             assert manifests[0][entry] == manifests[1][entry], (name, entry)
-        for file in COMPARED:
+        for file in (each for each in COMPARED if (expected / each).exists()):  # a generator has no predictions
             assert (found / file).read_bytes() == (expected / file).read_bytes(), (name, file)
         assert {path.name for path in found.iterdir()} == {path.name for path in expected.iterdir()}
 

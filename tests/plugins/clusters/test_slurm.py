@@ -80,7 +80,7 @@ def test_cancelled_tasks_and_a_lost_node_change_no_bit(cluster: MiniSlurm, tmp_p
 
 def test_time_limit_queues_a_task_again(cluster: MiniSlurm, tmp_path: Path, command_line: Any) -> None:
     """Slurm sends the signal a minute before the limit of one minute, so within seconds."""
-    folder = lay_out(tmp_path / "limited", models=[SMALL | {"epochs": 200}], arms=["real"])
+    folder = lay_out(tmp_path / "limited", models=[SMALL | {"epochs": 100_000}], arms=["real"])
     environment = {**surroundings(folder), **cluster.environment}
     done = command_line.run("submit", "killed.yaml", "-p", "study", "--time", "1", cwd=folder, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -88,6 +88,7 @@ def test_time_limit_queues_a_task_again(cluster: MiniSlurm, tmp_path: Path, comm
     until = time.monotonic() + PATIENCE
     while not output.exists() or output.read_text().count("started") + output.read_text().count("resumes") < 2:
         assert time.monotonic() < until, output.read_text() if output.exists() else cluster.tasks()
+        assert cluster.tasks(), output.read_text()
         time.sleep(0.5)
     done = command_line.run("cancel", "study", cwd=folder, env=environment)
     assert "1 tasks cancelled" in done.stdout or "no task" in done.stdout
