@@ -93,6 +93,24 @@ def table_cell(value: object) -> object:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, with the noun in the plural where needed.
+
+    Parameters
+    ----------
+    number : int
+        How many there are.
+    noun : str
+        What they are called, in the singular.
+
+    Examples
+    --------
+    >>> counted(1, "seed"), counted(1200, "image")
+    ('1 seed', '1,200 images')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def without_home(text: str) -> str:
     """Return text with the paths of home folders written as ``~``, for whatever is published.
 

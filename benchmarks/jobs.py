@@ -14,15 +14,19 @@ from benchmarker.run import Policy, run_study
 from benchmarks.measure import Figure, print_figures, seconds
 
 CELLS = 8
-REGISTRY = f"""
+
+
+def registry_of(cells: int, *, epochs: int) -> str:
+    """Return a registry of small cells that use one thread each."""
+    return f"""
 dataset:
   name: synthetic-radio
   preparation: {{crop: 48}}
   split: {{train: 20, validation: 10}}
-seeds: [{", ".join(map(str, range(1, CELLS + 1)))}]
+seeds: [{", ".join(map(str, range(1, cells + 1)))}]
 training: {{threads: 1}}
 models:
-  - {{architecture: mcrgnet, learning_rate: 1e-3, epochs: 10}}
+  - {{architecture: mcrgnet, learning_rate: 1e-3, epochs: {epochs}}}
 """
 
 
@@ -49,7 +53,7 @@ def main() -> None:
         folder = Path(name)
         os.environ["BENCHMARKER_CACHE"] = str(folder / "cache")
         registry = folder / "eight.yaml"
-        registry.write_text(REGISTRY, encoding="utf-8")
+        registry.write_text(registry_of(CELLS, epochs=10), encoding="utf-8")
         # Prepares the data and reads the files of libraries before anything is timed.
         run(registry, folder / "first", jobs=2)
         two = seconds(lambda: run(registry, folder / "two", jobs=2))

@@ -7,20 +7,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarker.run import processes
-from benchmarks.jobs import run
+from benchmarks.jobs import registry_of, run
 from benchmarks.measure import Figure, print_figures, seconds
 
 CELLS = 10
-REGISTRY = f"""
-dataset:
-  name: synthetic-radio
-  preparation: {{crop: 48}}
-  split: {{train: 20, validation: 10}}
-seeds: [{", ".join(map(str, range(1, CELLS + 1)))}]
-training: {{threads: 1}}
-models:
-  - {{architecture: mcrgnet, learning_rate: 1e-3, epochs: 1}}
-"""
 
 
 def main() -> None:
@@ -29,7 +19,7 @@ def main() -> None:
         folder = Path(name)
         os.environ["BENCHMARKER_CACHE"] = str(folder / "cache")
         registry = folder / "ten.yaml"
-        registry.write_text(REGISTRY, encoding="utf-8")
+        registry.write_text(registry_of(CELLS, epochs=1), encoding="utf-8")
         run(registry, folder / "first", jobs=2, cells=CELLS)  # prepares the data
         forked = seconds(lambda: run(registry, folder / "forked", jobs=1, cells=CELLS))
         processes.FORKING = False

@@ -20,8 +20,8 @@ from benchmarker.cli.options import (
     results_option,
     seeds_and_data_options,
 )
-from benchmarker.cli.output import counted, on_terminal
-from benchmarker.printing import echo
+from benchmarker.cli.output import on_terminal
+from benchmarker.printing import counted, echo
 
 if TYPE_CHECKING:
     from benchmarker.generation.on_request import Export, TrainedGenerator

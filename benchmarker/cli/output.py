@@ -7,18 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarker.printing import echo, printable
+from benchmarker.printing import counted, echo, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 # Logs are read in editors and on the web. With a fixed width, the same study always gives the same bytes.
 PLAIN_WIDTH = 100
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number of things, with the noun in the plural where needed."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def planned(cells: int, generators: int) -> str:

@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from benchmarker.cli.output import console, counted, duration, on_terminal, planned
-from benchmarker.printing import echo, printable
+from benchmarker.cli.output import console, duration, on_terminal, planned
+from benchmarker.printing import counted, echo, printable
 from benchmarker.results.metrics import metric_label
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 import rich_click as click
 
 from benchmarker.cli.options import PATH, command_settings
-from benchmarker.cli.output import counted, planned
-from benchmarker.printing import echo
+from benchmarker.cli.output import planned
+from benchmarker.printing import counted, echo
 
 INVALID = 2
 

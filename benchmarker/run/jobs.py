@@ -7,7 +7,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-WORKER_BYTES = 1 << 30
+from benchmarker.printing import counted
+
+GIB = 1 << 30
+
+WORKER_BYTES = GIB
 """Memory of a worker beside its images: libraries, the network, its gradients and a snapshot."""
 
 COPIES_OF_IMAGES = 2
@@ -55,17 +59,16 @@ def choose_jobs(*, cells: int, threads: int, devices: int, image_bytes: int) -> 
     >>> choose_jobs(cells=1, threads=2, devices=0, image_bytes=0).jobs
     1
     """
-    memory = free_memory()
-    limits = {"": cells}
-    limits[f"{cores()} core(s), {threads} thread(s) per cell"] = math.ceil(2 * cores() / (1 + threads))
+    by_cores = math.ceil(2 * cores() / (1 + threads))
+    limits = [(cells, ""), (by_cores, f"{counted(cores(), 'core')}, {counted(threads, 'thread')} per cell")]
     if devices:
-        limits[f"{devices} GPU(s)"] = devices
-    if memory is not None:
+        limits.append((devices, counted(devices, "GPU")))
+    if (memory := free_memory()) is not None:
         needed = WORKER_BYTES + COPIES_OF_IMAGES * image_bytes
-        limits[f"{memory / 2**30:.1f} GiB of free memory, {needed / 2**30:.1f} GiB per cell"] = memory // needed
-    reason, jobs = min(limits.items(), key=lambda limit: limit[1])
+        limits.append((memory // needed, f"{memory / GIB:.1f} GiB of free memory, {needed / GIB:.1f} GiB per cell"))
+    jobs, reason = min(limits, key=lambda limit: limit[0])
     jobs = max(1, jobs)
-    return JobsChoice(jobs, f"{jobs} cell(s) at once: {reason}; --jobs sets another number" if reason else "")
+    return JobsChoice(jobs, f"{counted(jobs, 'cell')} at once: {reason}; --jobs sets another number" if reason else "")
 
 
 def cores() -> int:

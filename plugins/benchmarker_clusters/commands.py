@@ -8,7 +8,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from benchmarker import ConfigurationError, Study, UserPath, command_settings, echo, open_results
+from benchmarker import ConfigurationError, Study, UserPath, command_settings, counted, echo, open_results
 from benchmarker_clusters import slurm
 from benchmarker_clusters.scripts import Resources
 from benchmarker_clusters.states import read_states, summary
@@ -123,13 +123,13 @@ def submit(
     folder, written = write_scripts(
         results.study, left, resources=resources, cells_per_task=cells_per_task, options=options
     )
-    n_tasks = sum(len(each.tasks) for each in written)
+    amount = f"{counted(len(left), 'run')} in {counted(sum(len(each.tasks) for each in written), 'task')}"
     if dry_run:
-        echo(f"{len(left)} runs in {n_tasks} tasks; job scripts: {', '.join(str(each.script) for each in written)}")
+        echo(f"{amount}; job scripts: {', '.join(str(each.script) for each in written)}")
         return 0
     submission = submit_all(folder, written)
     numbers = ", ".join(str(job.number) for job in submission.jobs)
-    echo(f"{len(left)} runs in {n_tasks} tasks submitted as job {numbers}")
+    echo(f"{amount} submitted as job {numbers}")
     echo(f"Status:   benchmarker status {study}\nCancel:   benchmarker cancel {study}\nScripts:  {folder}")
     return 0
 
@@ -141,13 +141,20 @@ def status(study: Path, *, everything: bool) -> int:
     """Show what of a study is finished, running, queued, failed or lost.
 
     Run folders say what is finished; Slurm's queue, where there is one, says what is running. A run is lost if its task
-    has ended and it has not: `benchmarker submit` with the same arguments resumes it.
+    has ended and it has not: `benchmarker submit` with the same arguments resumes it. One that was not submitted has
+    begun: it is in training elsewhere, or was interrupted; the time of its last epoch tells.
     """
     results = open_results(study)
-    states = list(read_states(results.study, _queue(results.study) if slurm.is_available() else None))
+    queue = None
+    if slurm.is_available():
+        try:
+            queue = _queue(results.study)
+        except slurm.SlurmError as error:  # run folders can be read all the same
+            echo(f"the queue is unknown: {error}", err=True)
+    states = list(read_states(results.study, queue))
     echo(f"{study}: {summary(states)}")
     for state in states:
-        if everything or state.word in {"running", "failed", "unreadable", "interrupted", "lost"}:
+        if everything or state.word in {"running", "failed", "unreadable", "begun", "lost"}:
             echo(state.line())
     return 0
 
@@ -162,7 +169,7 @@ def cancel(study: Path) -> int:
     results = open_results(study)
     queue = _queue(results.study)
     slurm.cancel(job for job, _ in queue)
-    echo(f"{len(queue)} tasks cancelled" if queue else "no task is queued or running")
+    echo(f"{counted(len(queue), 'task')} cancelled" if queue else "no task is queued or running")
     return 0
 
 

@@ -90,5 +90,6 @@ def _ask(*command: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise SlurmError(f"{command[0]}: no answer after {_PATIENCE_SECONDS} s") from error
     if done.returncode:
-        raise SlurmError(f"{command[0]}: {printable(done.stderr.strip() or done.stdout.strip())}")
+        lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
+        raise SlurmError(f"{command[0]}: {printable(lines[-1].removeprefix(f'{command[0]}: '))}")
     return done.stdout

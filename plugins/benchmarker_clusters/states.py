@@ -11,7 +11,7 @@ from benchmarker import RunProgress, Study, read_progress
 from benchmarker_clusters import slurm
 from benchmarker_clusters.submissions import read_all
 
-ORDER = ("finished", "running", "queued", "failed", "unreadable", "interrupted", "lost", "not submitted")
+ORDER = ("finished", "running", "queued", "failed", "unreadable", "begun", "lost", "submitted", "not submitted")
 
 _WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED"}
 
@@ -79,7 +79,9 @@ def _word(progress: RunProgress, submitted: bool, queued: str | None, known: boo
         return "queued" if queued in _WAITING else "running"
     if submitted and known:
         return "lost"
-    return "interrupted" if progress.state == "begun" else "not submitted"
+    if progress.state == "begun":
+        return "begun"
+    return "submitted" if submitted else "not submitted"
 
 
 def summary(states: list[State]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmarker import StorageError, write_bytes
 
@@ -25,7 +25,7 @@ class ArrayJob(BaseModel):
     number: int
     """Number that Slurm gave it."""
 
-    script: str
+    script: str = Field(pattern=r"^[a-z]+(-\d+)?\.sh$")
     """File name of the job script."""
 
     tasks: tuple[tuple[str, ...], ...]

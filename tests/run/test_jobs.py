@@ -37,7 +37,7 @@ def test_no_more_jobs_than_cells_or_gpus() -> None:
     assert chosen(cells=3) == 3
     assert choose_jobs(cells=3, threads=1, devices=0, image_bytes=0).reason == ""
     assert chosen(devices=2) == 2
-    assert "2 GPU(s)" in choose_jobs(cells=9, threads=1, devices=2, image_bytes=0).reason
+    assert "2 GPUs" in choose_jobs(cells=9, threads=1, devices=2, image_bytes=0).reason
 
 
 def test_memory_limits_jobs() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarker import metric_label
-from benchmarker_reports.content.values import counted, sentence, signed_as, written_level
+from benchmarker import counted, metric_label
+from benchmarker_reports.content.values import sentence, signed_as, written_level
 
 if TYPE_CHECKING:
     from benchmarker import Comparison, Comparisons, ComparisonTable, Leaderboard

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from benchmarker import ReportOptions, StudyResults, metric_label
+from benchmarker import ReportOptions, StudyResults, counted, metric_label
 from benchmarker_reports.content.leaderboard import Column, Line, build_lines, columns, footnotes, page_columns
-from benchmarker_reports.content.values import CHECKPOINTS, counted, written_level
+from benchmarker_reports.content.values import CHECKPOINTS, written_level
 
 if TYPE_CHECKING:
     from benchmarker import Comparisons, Leaderboard, LeaderboardRow

@@ -151,11 +151,6 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def counted(n: int, word: str) -> str:
-    """Return a number with its noun in the singular or plural: ``"1 seed"``, ``"3 seeds"``."""
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
-
-
 def marked_seeds(n: int, planned: int, untrained: int = 0) -> str:
     """Return ``"3/3"``, with ``*`` where seeds are missing, and ``-o`` where saved weights were tested."""
     return f"{n}/{planned}{'' if n == planned else '*'}{' -o' if untrained else ''}"

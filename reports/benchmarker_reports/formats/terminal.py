@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from benchmarker import ReportOptions, StudyResults
+from benchmarker import ReportOptions, StudyResults, counted
 from benchmarker_reports.content.leaderboard import Column, Line
 from benchmarker_reports.content.study_content import StudyContent
-from benchmarker_reports.content.values import Estimate, counted
+from benchmarker_reports.content.values import Estimate
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -91,5 +91,5 @@ def test_time_limit_queues_a_task_again(cluster: MiniSlurm, tmp_path: Path, comm
         assert cluster.tasks(), output.read_text()
         time.sleep(0.5)
     done = command_line.run("cancel", "study", cwd=folder, env=environment)
-    assert "1 tasks cancelled" in done.stdout or "no task" in done.stdout
+    assert "1 task cancelled" in done.stdout or "no task" in done.stdout
     cluster.await_empty_queue(60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarker import ConfigurationError, StorageError
+from benchmarker.cli import main
+from benchmarker.study.layout import RunPaths
+from benchmarker.study.protocol import EpochDone
 from benchmarker_clusters import slurm
 from benchmarker_clusters.scripts import Resources, job_script
 from benchmarker_clusters.submissions import ArrayJob, Submission, new_folder, read_all, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.conftest import StudyFiles
 
 CELL_KEYS = ("a" * 64, "b" * 64)
 
@@ -96,7 +102,15 @@ def test_script_stops_its_run_and_asks_for_another_attempt(
 def test_options_of_sbatch_are_one_line_each(tmp_path: Path) -> None:
     _, text = written(tmp_path / "study", partition="gpu", array_limit=5, further=("--account=radio",), memory="4G")
     lines = [line for line in text.splitlines() if line.startswith("#SBATCH")]
-    for option in ("--partition=gpu", "--array=1-2%5", "--account=radio", "--mem=4G", "--cpus-per-task=2", "--requeue"):
+    for option in (
+        "--partition=gpu",
+        "--array=1-2%5",
+        "--account=radio",
+        "--mem=4G",
+        "--cpus-per-task=2",
+        "--requeue",
+        "--signal=B:USR1@60",
+    ):
         assert f"#SBATCH {option}" in lines
     for wrong in ("gpu\n#SBATCH --uid=0", "gpu\r"):
         with pytest.raises(ConfigurationError, match="one line"):
@@ -128,3 +142,31 @@ def test_submissions_are_kept_in_the_study(tmp_path: Path) -> None:
     (second / "submission.json").write_text('{"jobs": [{}]}')
     with pytest.raises(StorageError, match="no record of a submission"):
         list(read_all(tmp_path))
+
+
+def test_status_without_a_queue_shows_what_run_folders_say(
+    study: StudyFiles, commands: Callable[[str, str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished, failed, begun, pending = (study.cell(name, 1) for name in ("first", "second", "third", "fourth"))
+    study.finish(finished, 93.0, 91.0)
+    study.fail(failed, "diverged", "the loss is not finite")
+    event = EpochDone(epoch=3, epochs=9, values={"loss": 0.5})
+    working = RunPaths.of(study.folder, begun["key"]).working
+    working.mkdir(parents=True)
+    (working / "events.jsonl").write_text(json.dumps(event.to_json()) + '\n{"event": "epo')
+    job = ArrayJob(number=3, script="cells.sh", tasks=((begun["key"],), (pending["key"],)))
+    save(new_folder(study.folder), Submission(jobs=(job,)))
+    commands("sbatch", "")
+    commands("squeue", "echo 'one line' >&2; echo 'squeue: no such host' >&2; exit 1")
+    assert main(["status", str(study.folder), "--all"]) == 0
+    out, err = capsys.readouterr()
+    assert "1 finished, 1 failed, 1 begun, 1 submitted" in out
+    assert "epoch 3 of 9" in out
+    assert "the queue is unknown: squeue: no such host" in err
+    for queue, summary in (
+        ("echo '3 1 RUNNING'; echo '3 2 PENDING'", "1 finished, 1 running, 1 queued, 1 failed"),
+        ("true", "1 finished, 1 failed, 2 lost"),
+    ):
+        commands("squeue", queue)
+        assert main(["status", str(study.folder)]) == 0
+        assert summary in capsys.readouterr().out
