@@ -6,11 +6,12 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from benchmarker.errors import ConfigurationError, StorageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 CLUSTERS_FILE = "clusters.csv"
 """File in the folder of a study that names the cluster of each source."""
@@ -77,6 +78,8 @@ def clusters_by_value(sources: Sequence[str], values: ArrayLike) -> dict[str, st
     ConfigurationError
         If two images of a source have different values.
     """
+    import numpy as np
+
     found: dict[str, str] = {}
     for source, value in zip(sources, np.asarray(values, dtype=np.float64).tolist(), strict=True):
         name = source if np.isnan(value) else f"{value:.10g}"
@@ -111,6 +114,7 @@ def clusters_by_position(sources: Sequence[str], ra: ArrayLike, dec: ArrayLike, 
     >>> clusters_by_position(["a", "b", "c"], [10.0, 10.01, 20.0], [0.0, 0.0, 0.0], radius=1.0)
     {'a': 'a', 'b': 'a', 'c': 'c'}
     """
+    import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree

@@ -19,7 +19,7 @@ from benchmarker.results.grouping import (
 )
 from benchmarker.results.index import PackedTable
 from benchmarker.results.metrics import Summary, higher_is_better
-from benchmarker.results.study import Study
+from benchmarker.results.study import CellRecord, Study
 from benchmarker.study.fingerprint import Fingerprint
 from benchmarker.study.layout import CHECKPOINTS
 
@@ -227,8 +227,9 @@ def build_leaderboard(
     metric = _checked(sort, groups, primary.name)
     higher = primary.higher_is_better if metric == primary.name else higher_is_better(metric)
     rows: list[LeaderboardRow] = []
+    runs = [_Runs.of(group) for group in groups]
     for checkpoint in checkpoints:
-        unranked = [_row(group, checkpoint) for group in groups]
+        unranked = [_row(each, checkpoint) for each in runs]
         rows.extend(_ranked(unranked, metric, higher=higher, include_incomplete=include_incomplete))
     return Leaderboard(
         title=study.title,
@@ -279,11 +280,31 @@ def _checked(sort: str | None, groups: Sequence[Group], primary: str) -> str:
     raise ConfigurationError(f"no finished run has a metric called {sort!r}: {hint}")
 
 
-def _row(group: Group, checkpoint: str) -> LeaderboardRow:
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """What the rows of a group's checkpoints share: its finished runs by seed, their keys and their costs."""
+
+    group: Group
+    by_seed: Mapping[int, CellRecord]
+    keys: tuple[str, ...]
+    costs: Mapping[str, Summary]
+
+    @classmethod
+    def of(cls, group: Group) -> _Runs:
+        by_seed = {cell.seed: cell for cell in group.finished}
+        costs = {seed: cell.cost_values for seed, cell in by_seed.items()}
+        return cls(
+            group, by_seed, tuple(by_seed[seed].key for seed in sorted(by_seed)), _summaries(costs, len(group.cells))
+        )
+
+
+def _row(runs: _Runs, checkpoint: str) -> LeaderboardRow:
+    group = runs.group
     first = group.cells[0]
     # All runs of a group share their environment.
     fingerprint = group.finished[0].fingerprint if group.finished else None
     planned = len(group.cells)
+    metrics = {seed: cell.evaluations.get(checkpoint, {}) for seed, cell in runs.by_seed.items()}
     return LeaderboardRow(
         rank=None,
         model=first.model,
@@ -296,10 +317,10 @@ def _row(group: Group, checkpoint: str) -> LeaderboardRow:
         precision=first.spec.training.precision if fingerprint is None else fingerprint.precision,
         n=len(group.finished),
         planned=planned,
-        keys=tuple(cell.key for cell in sorted(group.finished, key=lambda cell: cell.seed)),
+        keys=runs.keys,
         untrained=_untrained(group),
-        metrics=_summaries({cell.seed: cell.evaluations.get(checkpoint, {}) for cell in group.finished}, planned),
-        costs=_summaries({cell.seed: cell.cost_values for cell in group.finished}, planned),
+        metrics=_summaries(metrics, planned),
+        costs=runs.costs,
     )
 
 
@@ -372,7 +393,8 @@ class _Summaries(Mapping[str, Summary]):
 
 def _summaries(values: Mapping[int, Mapping[str, float]], planned: int) -> Mapping[str, Summary]:
     def summary(name: str) -> Summary:
-        return Summary.of({seed: one[name] for seed, one in values.items() if name in one}, planned=planned)
+        found = ((seed, one.get(name)) for seed, one in values.items())
+        return Summary.of({seed: value for seed, value in found if value is not None}, planned=planned)
 
     return _Summaries(_all_names(values.values()), summary)
 

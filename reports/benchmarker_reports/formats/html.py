@@ -162,6 +162,13 @@ def legend_of(panels: tuple[Panel, ...]) -> tuple[Series, ...]:
     return tuple(sorted(found.values(), key=lambda series: series.colour))
 
 
+def _with_unit(value: object) -> object:
+    """Keep the sign of per cent in the line of its number."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return value.replace(" %", "\N{NO-BREAK SPACE}%")
+    return value
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
@@ -171,6 +178,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_with_unit,
     )
     environment.globals.update(
         line_chart=html_charts.line_chart,

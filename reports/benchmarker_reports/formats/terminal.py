@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchmarker import ReportOptions, StudyResults, counted
@@ -46,6 +45,7 @@ class TerminalReport:
 
     def __init__(self, content: StudyContent) -> None:
         self.content = content
+        self._found: dict[Column, list[str]] = {}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the title, the message, failures and notes, and last the leaderboard."""
@@ -87,37 +87,38 @@ class TerminalReport:
             yield from self._table(shown, bars, console, plain=not options.is_terminal)
 
     def _fitting(self, width: int, bars: int) -> tuple[list[Column], int]:
-        """Return the columns that fit beside bars, and how many characters remain."""
-        shown = list(self.content.columns)
-        while (taken := sum(self._widths[column] + _GAP for column in shown)) > width + _GAP - bars:
-            last = max(shown, key=lambda column: column.drop)
-            if last.drop == 0:
-                break
-            shown.remove(last)
-        return shown, width + _GAP - taken
+        """Return the columns that fit beside bars, and how many characters remain; others are not even computed."""
+        columns = list(self.content.columns)
+        shown = {column for column in columns if column.drop == 0}
+        taken = sum(self._width(column) + _GAP for column in shown)
+        # Of two that are equally dispensable, the left one goes first.
+        for place in sorted(range(len(columns)), key=lambda place: (columns[place].drop, -place)):
+            column = columns[place]
+            if column not in shown:
+                wider = taken + self._width(column) + _GAP
+                if wider > width + _GAP - bars:
+                    break
+                shown.add(column)
+                taken = wider
+        return [column for column in columns if column in shown], width + _GAP - taken
 
-    @cached_property
-    def _cells(self) -> dict[Column, list[str]]:
-        """The cells of each column."""
-        lines = self.content.brief_table_lines
-        return {column: [column.cell(line).text for line in lines] for column in self.content.columns}
+    def _cells(self, column: Column) -> list[str]:
+        """Return the cells of a column."""
+        if column not in self._found:
+            self._found[column] = [column.cell(line).text for line in self.content.brief_table_lines]
+        return self._found[column]
 
-    @cached_property
-    def _widths(self) -> dict[Column, int]:
-        """The width of each column."""
+    def _width(self, column: Column) -> int:
         from rich.cells import cell_len
 
-        return {
-            column: max(map(cell_len, (column.title, column.checkpoint, *cells)))
-            for column, cells in self._cells.items()
-        }
+        return max(map(cell_len, (column.title, column.checkpoint, *self._cells(column))))
 
     def _table(self, shown: Sequence[Column], bars: Sequence[str], console: Console, *, plain: bool) -> RenderResult:
         """Draw the table line by line: a table of rich takes seconds for a thousand rows."""
         from rich.segment import Segment
 
-        widths = [self._widths[column] for column in shown]
-        cells = [self._cells[column] for column in shown]
+        widths = [self._width(column) for column in shown]
+        cells = [self._cells(column) for column in shown]
         right = [column.numeric for column in shown]
         heads = [[*(column.title for column in shown), *(["interval"] if bars else [])]]
         if any(column.checkpoint for column in shown):
@@ -140,13 +141,13 @@ class TerminalReport:
 
         numbers = [column for column in shown if column.numeric]
         names = [column for column in shown if not column.numeric]
-        widths = [self._widths[column] for column in numbers]
+        widths = [self._width(column) for column in numbers]
         yield Segment(_joined([column.title for column in numbers], widths, [True] * len(widths)).rstrip())
         yield Segment.line()
         for number, line in enumerate(self.content.brief_table_lines):
             style = _style(line)
-            texts = [_joined([self._cells[column][number] for column in numbers], widths, [True] * len(widths))]
-            texts += broken(" / ".join(self._cells[column][number] for column in names), max(1, width - _GAP))
+            texts = [_joined([self._cells(column)[number] for column in numbers], widths, [True] * len(widths))]
+            texts += broken(" / ".join(self._cells(column)[number] for column in names), max(1, width - _GAP))
             for place, text in enumerate(texts):
                 shifted = f"{' ' * _GAP if place else ''}{text}"
                 yield Segment(shifted, console.get_style(style) if style else None)
