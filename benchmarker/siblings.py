@@ -38,7 +38,7 @@ def imported_siblings(files: Iterable[Path], folder: Path, namespace: Sequence[s
     waiting = list(files)
     known = {own, _OWN}
     while waiting:
-        for name in set(_imported(waiting.pop(), namespace)) - known:
+        for name in _imported(waiting.pop(), namespace) - known:
             known.add(name)
             sources = _sources(folder, name)
             if sources and (namespace or _of_one_distribution(own, name)):
@@ -54,12 +54,23 @@ def _sources(folder: Path, name: str) -> list[Path]:
     return [path for suffix in SOURCE_SUFFIXES if (path := folder / f"{name}{suffix}").is_file()]
 
 
-def _imported(path: Path, namespace: Sequence[str]) -> Iterator[str]:
-    """Yield the names that a file imports from the folder of its package or module."""
+def _imported(path: Path, namespace: Sequence[str]) -> frozenset[str]:
+    """Return the names that a file imports from the folder of its package or module."""
+    if path.suffix not in SOURCE_SUFFIXES:
+        return frozenset()
     try:
-        tree = ast.parse(path.read_bytes()) if path.suffix in SOURCE_SUFFIXES else ast.Module([], [])
+        return _named(path.read_bytes(), tuple(namespace))
     except (OSError, SyntaxError, ValueError):  # importing it will say what is wrong
-        return
+        return frozenset()
+
+
+@lru_cache(maxsize=1024)
+def _named(source: bytes, namespace: tuple[str, ...]) -> frozenset[str]:
+    """Return what `_imported` does for a source text. Parsing takes milliseconds, and the same files come up often."""
+    return frozenset(_names(ast.parse(source), namespace))
+
+
+def _names(tree: ast.Module, namespace: tuple[str, ...]) -> Iterator[str]:
     depth = len(namespace)
     for node in ast.walk(tree):
         dotted: list[str] = []

@@ -41,7 +41,7 @@ class Trial:
 
 
 TRIALS = (
-    Trial(network="convxpress", size=150, images=192, epochs=3, turns=3, limit=1.05),
+    Trial(network="convxpress", size=150, images=192, epochs=3, turns=7, limit=1.05),
     Trial(network="mcrgnet", size=64, images=1600, epochs=5, turns=4, limit=1.15),
 )
 

@@ -19,7 +19,7 @@ from benchmarks.finished_runs import ARMS, NETWORKS, SEEDS, write_study
 from benchmarks.measure import Figure, print_figures
 
 COLD_SECONDS, WARM_SECONDS = 5.0, 1.0  # required on two cores
-REPEATS = 3
+REPEATS, COLD_REPEATS = 7, 3
 
 _RIVAL = """
 import json, sys
@@ -65,16 +65,24 @@ def _timed(*arguments: str | Path) -> tuple[float, int]:
     return taken, usage.ru_maxrss * 1024  # Linux counts in kibibytes
 
 
-def _best(*arguments: str | Path) -> tuple[float, int]:
-    runs = [_timed(*arguments) for _ in range(REPEATS)]
-    return min(seconds for seconds, _ in runs), max(memory for _, memory in runs)
+Command = tuple[str | Path, ...]
+
+
+def _best(**commands: Command) -> dict[str, tuple[float, int]]:
+    """Return the shortest duration and the highest peak of each command; they run in turns."""
+    turns = [{name: _timed(*command) for name, command in commands.items()} for _ in range(REPEATS)]
+    return {name: _extremes([turn[name] for turn in turns]) for name in commands}
 
 
 def _cold(study: Path, *arguments: str | Path) -> tuple[float, int]:
     runs = []
-    for _ in range(REPEATS):
+    for _ in range(COLD_REPEATS):
         (study / INDEX_FILE).unlink(missing_ok=True)
         runs.append(_timed(*arguments))
+    return _extremes(runs)
+
+
+def _extremes(runs: list[tuple[float, int]]) -> tuple[float, int]:
     return min(seconds for seconds, _ in runs), max(memory for _, memory in runs)
 
 
@@ -83,13 +91,15 @@ def measure(study: Path, out: Path, n: int) -> list[Figure]:
     leaderboard = ("-m", "benchmarker", "leaderboard", study)
     report = ("-m", "benchmarker", "report", study, "--format", "html", "--out", out)
     found = {
-        "rival": _best("-c", _RIVAL, study),
         "cold_load": _cold(study, "-c", _LOAD, study),
-        "warm_load": _best("-c", _LOAD, study),
         "cold_leaderboard": _cold(study, *leaderboard),
-        "warm_leaderboard": _best(*leaderboard),
         "cold_html": _cold(study, *report),
-        "warm_html": _best(*report),
+        **_best(
+            rival=("-c", _RIVAL, study),
+            warm_load=("-c", _LOAD, study),
+            warm_leaderboard=leaderboard,
+            warm_html=report,
+        ),
     }
     seconds = {name: taken for name, (taken, _) in found.items()}
     return _figures(seconds, {name: peak for name, (_, peak) in found.items()}, n)

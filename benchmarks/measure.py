@@ -28,6 +28,8 @@ class Figure:
         Limit of the ratio.
     measured : mapping of str to float
         Both sides of the ratio and whatever else helps to judge it; each name ends with its unit.
+    runs : int
+        Number of processes whose median the ratio is. The measured numbers are those of the first.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Figure:
     bound: Literal["at most", "at least"]
     limit: float
     measured: Mapping[str, float] = field(default_factory=dict)
+    runs: int = 1
 
     @property
     def kept(self) -> bool:

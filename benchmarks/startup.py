@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -14,11 +13,9 @@ REPEATS = 41
 
 def main() -> None:
     """Measure."""
-    # pip compiles the libraries when it installs them; the editable package must be allowed to keep its bytecode, too.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def start(*arguments: str) -> None:
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
 
     listing, importing = alternate(
         lambda: start("-m", "benchmarker", "list"),
