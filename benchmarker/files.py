@@ -78,6 +78,19 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def remove_partial_files(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder and its subfolders.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be removed.
+    """
+    for aside in folder.rglob(f".*{PARTIAL_SUFFIX}"):
+        if stat.S_ISREG(aside.lstat().st_mode):
+            aside.unlink()
+
+
 def publish(aside: Path, final: Path) -> None:
     """Give a complete folder its final name, once everything in it has reached the disk.
 

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, StorageError, UnknownPluginError
-from benchmarker.files import PARTIAL_SUFFIX, make_folder, publish, storage_error
+from benchmarker.files import make_folder, publish, remove_partial_files, storage_error
 from benchmarker.study.layout import (
     COSTS_FILE,
     FAILED_SUFFIX,
@@ -90,8 +90,7 @@ def finish(folder: Path, final: Path, manifest: Manifest) -> None:
     if isinstance(manifest, FinishedManifest) or manifest.kind not in RESUMABLE:
         for snapshot in folder.glob(_SNAPSHOTS):
             snapshot.unlink()
-    for aside in folder.glob(f".*{PARTIAL_SUFFIX}"):  # of writers that were killed
-        aside.unlink()
+    remove_partial_files(folder)
     replaced = replaced_path(final)
     shutil.rmtree(replaced, ignore_errors=True)
     if final.exists():
