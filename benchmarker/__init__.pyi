@@ -30,6 +30,7 @@ from .contracts.plugins import Generator as Generator
 from .contracts.plugins import Report as Report
 from .contracts.settings import Options as Options
 from .contracts.settings import Preparation as Preparation
+from .contracts.settings import Radius as Radius
 from .contracts.settings import Split as Split
 from .contracts.settings import Training as Training
 from .contracts.tasks import Classification as Classification
@@ -43,9 +44,12 @@ from .data.folders import path_signature as path_signature
 from .data.hdf5 import load_weights_file as load_weights_file
 from .data.hdf5 import open_hdf5 as open_hdf5
 from .data.image_files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from .data.image_files import framework_grey as framework_grey
 from .data.image_files import read_image as read_image
 from .data.image_files import read_picture as read_picture
 from .data.pickles import load_plain_pickle as load_plain_pickle
+from .data.tables import SourceTable as SourceTable
+from .data.tables import read_table as read_table
 from .digests import canonical_json as canonical_json
 from .digests import digest_arrays as digest_arrays
 from .digests import digest_file as digest_file

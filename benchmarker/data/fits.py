@@ -10,7 +10,7 @@ import math
 import warnings
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarker.data.remarks import remark
 from benchmarker.errors import UnreadableImageError
@@ -29,6 +29,12 @@ _MAXIMUM_BYTES = 1 << 32
 _MAXIMUM_UNPACKED_BYTES = 1 << 28
 _PIECE_BYTES = 1 << 20
 _MAXIMUM_PIXELS = 1 << 28
+
+_MOST_PLANES = 64
+_MOST_COLOURS = 4
+
+Planes = Literal["all"] | tuple[int, ...] | None
+"""Planes of a FITS cube that become channels: all of them, those with these numbers, or None for no cubes."""
 
 _SCIENCE = {"SCI", "SCIENCE", "IMAGE"}
 _AUXILIARY = (
@@ -49,7 +55,9 @@ _AUXILIARY = (
 )
 
 
-def read_fits_image(source: Path | bytes, *, hdu: int | str | None = None) -> NDArray[np.floating[Any]]:
+def read_fits_image(
+    source: Path | bytes, *, hdu: int | str | None = None, planes: Planes = None, name: str = "FITS"
+) -> NDArray[np.floating[Any]]:
     """Read the science image of a FITS file.
 
     The image may be in any HDU, tile-compressed or not, in any byte order, with additional axes of length 1 (Stokes,
@@ -71,10 +79,16 @@ def read_fits_image(source: Path | bytes, *, hdu: int | str | None = None) -> ND
         The file, or its content.
     hdu : int or str, optional
         Number of the HDU that holds the image, counted from 0 for the primary one, or its EXTNAME.
+    planes : "all" or tuple of int, optional
+        Planes of a cube that become channels, counted from 0 along the first axis of the array (``NAXIS3``); along the
+        last one (``NAXIS1``) if that has at most 4 pixels and the first more than 64, as in some colour images. By
+        default a cube is refused.
+    name : str
+        Name of the file in remarks where only its content is given.
 
     Returns
     -------
-    ndarray of shape (height, width), float32 or float64
+    ndarray of shape (height, width), or (height, width, planes) of a cube, float32 or float64
         Pixels in the unit of the file (``BUNIT``), in native byte order; NaN where the file has no value. float64 if
         the file holds float64, or integers of 32 or 64 bits, whose values float32 would round. Row 0 is the first row
         of the file, the southernmost one of an image with north up.
@@ -83,7 +97,7 @@ def read_fits_image(source: Path | bytes, *, hdu: int | str | None = None) -> ND
     ------
     UnreadableImageError
         With a short reason: not a FITS file, truncated, no image, no such HDU, no pixels, or more than two axes longer
-        than 1.
+        than 1 (with `planes`, more than three, or more than 64 planes).
 
     Notes
     -----
@@ -110,6 +124,7 @@ def read_fits_image(source: Path | bytes, *, hdu: int | str | None = None) -> ND
            [3., 4.]], dtype=float32)
     """
     data = _decompress(_read(source) if isinstance(source, Path) else source)
+    name = str(source) if isinstance(source, Path) else name
     if not data:
         raise UnreadableImageError("the file is empty")
     if not data.startswith(_FITS):
@@ -119,9 +134,9 @@ def read_fits_image(source: Path | bytes, *, hdu: int | str | None = None) -> ND
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        image = _science_image(data, str(source) if isinstance(source, Path) else "FITS", hdu)
+        image = _science_image(data, name, hdu, planes)
     for warning in caught:
-        logger.debug("%s: %s", source if isinstance(source, Path) else "FITS", str(warning.message).strip())
+        logger.debug("%s: %s", name, str(warning.message).strip())
     return image
 
 
@@ -154,14 +169,14 @@ def _decompress(data: bytes) -> bytes:
     return unpacked.getvalue()
 
 
-def _science_image(data: bytes, name: str, wanted: int | str | None) -> NDArray[np.floating[Any]]:
+def _science_image(data: bytes, name: str, wanted: int | str | None, planes: Planes) -> NDArray[np.floating[Any]]:
     from astropy.io import fits
 
     try:
         # uint=False: unsigned integers come as scaled floats, in which BLANK pixels are NaN.
         with fits.open(io.BytesIO(data), mode="readonly", memmap=False, uint=False) as hdus:
             chosen = _choose(hdus, name, len(data)) if wanted is None else _select(hdus, wanted)
-            return _pixels(chosen, name, len(data))
+            return _pixels(chosen, name, len(data), planes)
     except UnreadableImageError:
         raise
     # Broad on purpose: damaged headers, tables and tiles make astropy raise many kinds of errors, and that of its
@@ -221,12 +236,11 @@ def _why_no_image(kinds: list[str], size: int) -> str:
     return "no image in it"
 
 
-def _pixels(hdu: Any, name: str, file_size: int) -> NDArray[np.floating[Any]]:
+def _pixels(hdu: Any, name: str, file_size: int, planes: Planes) -> NDArray[np.floating[Any]]:
     import numpy as np
     from astropy.io import fits
 
-    shape = tuple(int(hdu.header[f"NAXIS{axis}"]) for axis in range(hdu.header["NAXIS"], 0, -1))
-    height, width = _plane(shape)
+    shape = _short_shape(tuple(int(hdu.header[f"NAXIS{axis}"]) for axis in range(hdu.header["NAXIS"], 0, -1)), planes)
     if not isinstance(hdu, fits.CompImageHDU):
         end = hdu.fileinfo()["datLoc"] + hdu.size
         if end > file_size:
@@ -234,26 +248,49 @@ def _pixels(hdu: Any, name: str, file_size: int) -> NDArray[np.floating[Any]]:
         if hdu.verify_datasum() == 0:
             remark("the checksum DATASUM of the header is not that of the pixels", name)
     values = hdu.data
-    if values is None or values.size != height * width:
+    if values is None or values.size != math.prod(shape):
         raise UnreadableImageError("truncated: fewer pixels than the header says")
     # float32 keeps 24 bits: it holds every integer of 16 bits, and not every one of 32.
     exact = np.can_cast(values.dtype, np.float32)
-    return np.ascontiguousarray(values.reshape(height, width), dtype=np.float32 if exact else np.float64)
+    image = _chosen_planes(values.reshape(shape), planes)
+    return np.ascontiguousarray(image, dtype=np.float32 if exact else np.float64)
 
 
-def _plane(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return height and width of the one plane that an array of this shape holds."""
+def _short_shape(shape: tuple[int, ...], planes: Planes) -> tuple[int, ...]:
+    """Return height and width of the one plane that an array of this shape holds, or its planes, height and width."""
     if any(length <= 0 for length in shape):
         raise UnreadableImageError(f"no pixels: axes of shape {_times(shape)}")
-    long = [length for length in shape if length > 1]
+    long = tuple(length for length in shape if length > 1)
     if len(shape) == 1 or len(shape) > 5:
         raise UnreadableImageError(f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'}: expected 2 to 5")
+    if math.prod(shape) > _MAXIMUM_PIXELS:
+        raise UnreadableImageError(f"{_times(shape)} pixels are more than {_MAXIMUM_PIXELS}")
+    if len(long) == 3 and planes is not None:
+        return long
     if len(long) > 2:
-        raise UnreadableImageError(f"{len(shape)} axes of shape {_times(shape)}, more than two are longer than 1")
-    height, width = long if len(long) == 2 else shape[-2:]
-    if height * width > _MAXIMUM_PIXELS:
-        raise UnreadableImageError(f"{height} x {width} pixels are more than {_MAXIMUM_PIXELS}")
-    return height, width
+        most = "two" if planes is None else "three"
+        hint = "; the option `planes` makes channels" if planes is None and len(long) == 3 else ""
+        raise UnreadableImageError(
+            f"{len(shape)} axes of shape {_times(shape)}, more than {most} are longer than 1{hint}"
+        )
+    return long if len(long) == 2 else shape[-2:]
+
+
+def _chosen_planes(values: NDArray[Any], planes: Planes) -> NDArray[Any]:
+    """Return the chosen planes of an array of one plane, or of planes, height and width, as channels."""
+    import numpy as np
+
+    if planes is None or (values.ndim == 2 and planes in {"all", (0,)}):
+        return values
+    is_last = values.ndim == 3 and values.shape[-1] <= _MOST_COLOURS and values.shape[0] > _MOST_PLANES
+    cube = values[..., np.newaxis] if values.ndim == 2 else values if is_last else np.moveaxis(values, 0, -1)
+    if cube.shape[-1] > _MOST_PLANES and planes == "all":
+        raise UnreadableImageError(f"{cube.shape[-1]} planes, more than {_MOST_PLANES}; choose some of them")
+    if planes == "all":
+        return cube
+    if max(planes) >= cube.shape[-1]:
+        raise UnreadableImageError(f"no plane {max(planes)}; it has {cube.shape[-1]}")
+    return cube[..., list(planes)]
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarker.data.fits import read_fits_image
+from benchmarker.data.fits import Planes, read_fits_image
 from benchmarker.data.folders import Member
 from benchmarker.errors import UnreadableImageError
 
@@ -23,20 +23,25 @@ IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *FITS_SUFFIXES, *ARRAY_SUFFIXES)
 _MOST_PIXELS = 1 << 26
 
 
-def read_picture(content: bytes, *, grey: bool = False) -> NDArray[Any]:
+Colour = Literal["as-it-is", "grey", "radio-framework"]
+"""What becomes of the colours of an image; see `read_image`."""
+
+
+def read_picture(content: bytes, *, colour: Colour = "as-it-is") -> NDArray[Any]:
     """Read a PNG, JPEG or TIFF image.
 
     Parameters
     ----------
     content : bytes
         Content of the file.
-    grey : bool
-        Whether colour images are reduced to their luminance.
+    colour : {"as-it-is", "grey", "radio-framework"}
+        What becomes of colours, as for `read_image`.
 
     Returns
     -------
     ndarray of shape (height, width) or (height, width, 3)
-        Pixels in the type of the file; transparency and palettes are resolved.
+        Pixels in the type of the file, float64 for the rule of the radio framework; transparency and palettes are
+        resolved.
 
     Raises
     ------
@@ -50,10 +55,43 @@ def read_picture(content: bytes, *, grey: bool = False) -> NDArray[Any]:
         with Image.open(io.BytesIO(content)) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise UnreadableImageError(f"{image.width} x {image.height} pixels exceed the limit")
-            return np.array(_resolved(image, grey=grey))
+            pixels = np.array(_resolved(image, grey=colour == "grey"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow's messages quote the unnamed stream, so the type of the error says more than its text.
         raise UnreadableImageError(f"not a readable image ({type(error).__name__})") from error
+    return framework_grey(pixels) if colour == "radio-framework" else pixels
+
+
+def framework_grey(image: NDArray[Any]) -> NDArray[Any]:
+    """Reduce an image to one channel as the radio framework does.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width) or (height, width, channels)
+        Pixels in any unit.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        0.3 R + 0.59 G + 0.11 B of three channels, float64; the mean of any other number of channels; an image without
+        channels as it is.
+
+    References
+    ----------
+    Becker et al. 2021, MNRAS 503, 1828, doi:10.1093/mnras/stab325, and its code.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> framework_grey(np.array([[[100, 200, 0]]], dtype=np.uint8))
+    array([[148.]])
+    """
+    import numpy as np
+
+    if image.ndim != 3:
+        return image
+    grey = image @ np.array([0.3, 0.59, 0.11]) if image.shape[-1] == 3 else image.mean(axis=-1)
+    return np.asarray(grey)
 
 
 def _resolved(image: Any, *, grey: bool) -> Any:
@@ -65,7 +103,9 @@ def _resolved(image: Any, *, grey: bool) -> Any:
     return image.convert("L") if grey and image.mode == "RGB" else image
 
 
-def read_image(member: Member, *, hdu: int | str | None = None, grey: bool = False) -> NDArray[Any]:
+def read_image(
+    member: Member, *, hdu: int | str | None = None, planes: Planes = None, colour: Colour = "as-it-is"
+) -> NDArray[Any]:
     """Read an image file of any kind, recognised by its name.
 
     Parameters
@@ -74,8 +114,11 @@ def read_image(member: Member, *, hdu: int | str | None = None, grey: bool = Fal
         File with one of the endings in `IMAGE_SUFFIXES`.
     hdu : int or str, optional
         HDU of a FITS image, as for `read_fits_image`.
-    grey : bool
-        Whether colour pictures are reduced to their luminance.
+    planes : "all" or tuple of int, optional
+        Planes of a FITS cube that become channels, as for `read_fits_image`.
+    colour : {"as-it-is", "grey", "radio-framework"}
+        `as-it-is`: three channels for a colour picture. `grey`: its luminance, rounded to whole numbers (ITU-R BT.601).
+        `radio-framework`: 0.3 R + 0.59 G + 0.11 B of three channels, the mean of others, also of FITS cubes.
 
     Returns
     -------
@@ -99,9 +142,10 @@ def read_image(member: Member, *, hdu: int | str | None = None, grey: bool = Fal
     """
     name = member.name.lower()
     if name.endswith(FITS_SUFFIXES):
-        return read_fits_image(member.read(), hdu=hdu)
+        image = read_fits_image(member.read(), hdu=hdu, planes=planes, name=member.name)
+        return framework_grey(image) if colour == "radio-framework" else image
     if name.endswith(PICTURE_SUFFIXES):
-        return read_picture(member.read(), grey=grey)
+        return read_picture(member.read(), colour=colour)
     if name.endswith(ARRAY_SUFFIXES):
         return _read_array(member.read())
     raise UnreadableImageError(f"not an image file; names end in one of: {', '.join(IMAGE_SUFFIXES)}")

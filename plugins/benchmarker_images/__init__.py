@@ -1,4 +1,4 @@
-"""Images of any survey in common layouts: a folder for each class, arrays, and the colour galaxies of Galaxy10."""
+"""Images of any survey: in a folder for each class, in a catalogue, as arrays, and the colour galaxies of Galaxy10."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ _DATASETS = (
         citation="that of your images",
         options="benchmarker_images.images_folder:ImagesFolderOptions",
         summary="Your own PNG, JPEG, TIFF or FITS images in a folder for each class, with or without a split",
+    ),
+    Dataset(
+        name="fits-cutouts",
+        loader="benchmarker_images.fits_cutouts:load",
+        reader="benchmarker_images.fits_cutouts:read_image",
+        licence="that of your images",
+        citation="that of your images",
+        options="benchmarker_images.fits_cutouts:FitsCutoutsOptions",
+        summary="Your own FITS images or pictures, listed in a catalogue (CSV, ECSV, VOTable, FITS table, Parquet)",
     ),
     Dataset(
         name="arrays",

@@ -32,33 +32,13 @@ from benchmarker import (
     open_hdf5,
     path_signature,
 )
+from benchmarker_images.labels import PARTS, TargetOptions, class_codes, plain, two_classes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
-_PARTS: Mapping[str, Part] = {
-    "train": "train", "training": "train", "valid": "validation", "val": "validation", "validation": "validation",
-    "test": "test",
-}  # fmt: skip
-_NAMED = 8
 _MOST_BYTES = 1 << 36  # an array of images may be larger than the memory: it is read image by image
-
-
-class TargetOptions(Options):
-    """The quantity of a regression."""
-
-    name: str
-    """Name of the array with its values, and of the quantity."""
-
-    minimum: float
-    """Lower limit of the quantity, in its unit; images with a smaller value stop the run."""
-
-    maximum: float
-    """Upper limit of the quantity, in its unit."""
-
-    unit: str = ""
-    """Unit in the notation of `astropy.units`; empty for a pure number."""
 
 
 class ArraysOptions(Options):
@@ -91,8 +71,7 @@ class ArraysOptions(Options):
 
     @model_validator(mode="after")
     def _two_classes(self) -> Self:
-        if self.classes is not None and len(set(self.classes)) < max(2, len(self.classes)):
-            raise ValueError("'classes' needs two or more different names")
+        two_classes(self.classes)
         return self
 
     def names(self) -> list[str]:
@@ -198,38 +177,9 @@ def _task(path: Path, options: ArraysOptions, arrays: Mapping[str, Any]) -> tupl
         target = options.target
         named = RegressionTarget(name=target.name, unit=target.unit, minimum=target.minimum, maximum=target.maximum)
         return Regression(targets=(named,)), {}
-    counts = Counter(_plain(label) for label in arrays[options.labels][()])
-    shown = ", ".join(f"{label} ({count})" for label, count in sorted(counts.items(), key=str)[:_NAMED])
-    if all(isinstance(label, str) for label in counts):
-        classes = options.classes or tuple(sorted(counts))
-        codes: dict[Any, int] = {name: index for index, name in enumerate(classes)}
-    elif all(isinstance(label, int) for label in counts):
-        if options.classes is None:
-            raise DataError(
-                f"{path}: {options.labels} holds numbers; name their classes in `classes`. Received: {shown}"
-            )
-        classes = options.classes
-        codes = {index: index for index in range(len(classes))}
-    else:
-        raise DataError(f"{path}: {options.labels} must hold texts or whole numbers. Received: {shown}")
-    unknown = set(counts) - set(codes)
-    absent = [name for name, index in zip(classes, codes, strict=True) if index not in counts]
-    if absent or len(classes) < 2 or (unknown and isinstance(next(iter(unknown)), int)):
-        wanted = ", ".join(
-            f"{label} {name}" if label != name else name for label, name in zip(codes, classes, strict=True)
-        )
-        raise DataError(f"{path}: the labels in {options.labels} should be {wanted}. Received: {shown}")
+    counts = Counter(plain(label) for label in arrays[options.labels][()])
+    classes, codes = class_codes(counts, options.classes, f"{path}: {options.labels}")
     return Classification(classes=classes), codes
-
-
-def _plain(label: Any) -> Any:
-    """Return a label as Python has it; whole numbers in other types than integers count as such."""
-    value = label.item() if hasattr(label, "item") else label
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").strip()
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value.strip() if isinstance(value, str) else value
 
 
 def _record(
@@ -237,10 +187,10 @@ def _record(
 ) -> ImageRecord | SkippedImage:
     import numpy as np
 
-    name = str(index) if options.identifiers is None else str(_plain(arrays[options.identifiers][index]))
+    name = str(index) if options.identifiers is None else str(plain(arrays[options.identifiers][index]))
     target: int | list[float]
     if options.target is None:
-        label = _plain(arrays[options.labels][index])
+        label = plain(arrays[options.labels][index])
         if label not in codes:
             return SkippedImage(name=name, reason=f"the class {label} is not in `classes`")
         target = codes[label]
@@ -248,10 +198,10 @@ def _record(
         target = [float(arrays[options.target.name][index])]
     part: Part | None = None
     if options.part is not None:
-        written = str(_plain(arrays[options.part][index])).lower()
-        if written not in _PARTS:
+        written = str(plain(arrays[options.part][index])).lower()
+        if written not in PARTS:
             return SkippedImage(name=name, reason=f"its part is {written!r}, not train, validation or test")
-        part = _PARTS[written]
+        part = PARTS[written]
     image: NDArray[Any] = np.asarray(arrays[options.images][index])
     if options.channels_first and image.ndim == 3:
         image = np.moveaxis(image, 0, -1)

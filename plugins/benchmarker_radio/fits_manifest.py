@@ -18,9 +18,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from benchmarker import (
     Classification,
@@ -34,6 +34,7 @@ from benchmarker import (
     SkippedImage,
     UnreadableImageError,
     digest_file,
+    framework_grey,
     read_fits_image,
 )
 from benchmarker import read_image as read_any_image
@@ -74,6 +75,18 @@ class FitsManifestOptions(Options):
 
     hdu: int | str | None = None
     """Number (0 is the primary one) or EXTNAME of the HDU with the image; by default the science image is found."""
+
+    # Left out of what decides a cell's key where they are not used, so that keys stay what they were before.
+    planes: Literal["all"] | tuple[NonNegativeInt, ...] | None = Field(
+        default=None, min_length=1, exclude_if=lambda value: value is None
+    )
+    """Planes of cubes that become channels: `all`, or their numbers, such as `[0, 2]`; cubes are skipped by default."""
+
+    colour: Literal["as-it-is", "radio-framework"] = Field(
+        default="as-it-is", exclude_if=lambda value: value == "as-it-is"
+    )
+    """What becomes of the channels of cubes: nothing (`as-it-is`), or one of them, 0.3 R + 0.59 G + 0.11 B of three and
+    the mean of others (`radio-framework`)."""
 
     name_column: str | None = None
     """Column of the manifest with the names of the sources; by default Name, Object, Source, File or Filename."""
@@ -147,7 +160,7 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
         unread: dict[str, list[SkippedImage]] = {label: [] for label in classes}
         for source in selection.sources:
             try:
-                image = read_fits_image(source.path, hdu=options.hdu)
+                image = _read_fits(source.path, options)
             except UnreadableImageError as error:
                 skipped = SkippedImage(name=files.relative(source.path), reason=error.reason)
                 unread[source.label].append(skipped)
@@ -338,7 +351,12 @@ def _select_by_folder(files: _Files) -> _Selection:
 
 def read_image(member: Member, options: FitsManifestOptions) -> NDArray[Any]:
     """Read one image file as the data set does; pictures and arrays as they are."""
-    return read_any_image(member, hdu=options.hdu)
+    return read_any_image(member, hdu=options.hdu, planes=options.planes, colour=options.colour)
+
+
+def _read_fits(path: Path, options: FitsManifestOptions) -> NDArray[Any]:
+    image = read_fits_image(path, hdu=options.hdu, planes=options.planes)
+    return framework_grey(image) if options.colour == "radio-framework" else image
 
 
 def _why_unused(path: Path) -> str:

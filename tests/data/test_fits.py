@@ -9,7 +9,7 @@ import io
 import tracemalloc
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -106,8 +106,11 @@ def test_axes_of_length_one_are_dropped(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
-        ((1, 3, 20, 20), "4 axes of shape 1 x 3 x 20 x 20, more than two are longer than 1"),
-        ((2, 5, 7), "3 axes of shape 2 x 5 x 7, more than two are longer than 1"),
+        (
+            (1, 3, 4, 5),
+            "4 axes of shape 1 x 3 x 4 x 5, more than two are longer than 1; the option `planes` makes channels",
+        ),
+        ((2, 2, 5, 7), "4 axes of shape 2 x 2 x 5 x 7, more than two are longer than 1"),
         ((9,), "1 axis: expected 2 to 5"),
         ((1, 1, 1, 1, 5, 7), "6 axes: expected 2 to 5"),
         ((5, 0), "no pixels: axes of shape 5 x 0"),
@@ -268,3 +271,25 @@ def test_a_small_compressed_file_takes_little_memory(monkeypatch: pytest.MonkeyP
         assert tracemalloc.get_traced_memory()[1] < 1 << 24
     finally:
         tracemalloc.stop()
+
+
+def test_planes_of_a_cube_become_channels() -> None:
+    cube = _values((3, 5, 7))
+    file = _file(fits.PrimaryHDU(cube))
+    assert np.array_equal(read_fits_image(file, planes="all"), np.moveaxis(cube, 0, -1))
+    assert np.array_equal(read_fits_image(file, planes=(2, 0)), np.stack([cube[2], cube[0]], axis=-1))
+    assert read_fits_image(_file(fits.PrimaryHDU(_values((1, 2, 1, 5, 7)))), planes="all").shape == (5, 7, 2)
+    assert read_fits_image(_file(fits.PrimaryHDU(_values((5, 7)))), planes="all").shape == (5, 7)
+    colours_last = _values((70, 72, 3))
+    assert np.array_equal(read_fits_image(_file(fits.PrimaryHDU(colours_last)), planes="all"), colours_last)
+
+
+@pytest.mark.parametrize(
+    ("shape", "planes", "told"),
+    [((3, 5, 7), (3,), "no plane 3"), ((65, 5, 7), "all", "65 planes"), ((2, 2, 5, 7), "all", "more than three")],
+)
+def test_planes_that_cannot_be_channels_are_refused(
+    shape: tuple[int, ...], planes: Literal["all"] | tuple[int, ...], told: str
+) -> None:
+    with pytest.raises(UnreadableImageError, match=told):
+        read_fits_image(_file(fits.PrimaryHDU(_values(shape))), planes=planes)

@@ -112,3 +112,19 @@ def test_folder_without_classes_is_refused_with_what_was_found(folder: Path) -> 
 def test_published_folders_of_radio_galaxies_are_read(shared_data: Path) -> None:
     contents = _load(shared_data / "mirabest_fits")
     assert Counter(record.target for record in _images(contents).values()) == {0: 6, 1: 6, 2: 6}
+
+
+def test_the_colour_rule_of_the_radio_framework_weights_colours_and_averages_planes(folder: Path) -> None:
+    cube = _pixels(2, 8, 9).astype(">f4")
+    fits.PrimaryHDU(cube).writeto(folder / "spiral" / "cube.fits")
+    assert "planes" in _skipped(_load(folder))["spiral/cube.fits"]
+    assert _images(_load(folder, planes=[1]))["spiral/cube"].image.shape == (8, 9, 1)
+    found = _images(_load(folder, planes="all", colour="radio-framework"))
+    red, green, blue = np.moveaxis(_pixels(8, 9, 3).astype(float), -1, 0)
+    np.testing.assert_allclose(found["elliptical/a"].image, 0.3 * red + 0.59 * green + 0.11 * blue)
+    np.testing.assert_allclose(found["spiral/cube"].image, cube.mean(axis=0))
+    assert np.array_equal(found["spiral/a"].image, _pixels(8, 9))
+
+
+def test_options_that_are_not_used_do_not_change_keys() -> None:
+    assert ImagesFolderOptions().model_dump() == {"classes": None, "colour": "as-it-is", "hdu": None}

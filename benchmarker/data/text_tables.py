@@ -1,0 +1,127 @@
+"""Tables as text, whatever their separator, comments and quotes."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarker.errors import DataError
+
+_SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "'|'", " ": "blanks"}
+_TRIED_LINES = 100
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def read_text_table(content: bytes, path: Path, separator: str | None) -> dict[str, list[str]]:
+    r"""Return the columns of a text table, by name.
+
+    Parameters
+    ----------
+    content : bytes
+        UTF-8 text, with or without a byte order mark.
+    path : Path
+        Name of the file in messages.
+    separator : str, optional
+        Character between the fields; by default that of comma, semicolon, tab, ``|`` and blanks which gives
+        most rows as many fields as the header.
+
+    Raises
+    ------
+    DataError
+        If it is not text, no separator fits, or rows have another number of fields than the header.
+
+    Examples
+    --------
+    >>> read_text_table(b"# name flux\n3C_31 1.5\n3C_66 2.5\n", Path("a.txt"), None)
+    {'name': ['3C_31', '3C_66'], 'flux': ['1.5', '2.5']}
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not a table that can be read: neither FITS, VOTable or Parquet, nor text in UTF-8 "
+            f"({error.reason} at byte {error.start}); `iconv -f latin1 -t utf-8` converts older text files"
+        ) from error
+    comments, lines = _lines(text)
+    if not lines:
+        raise DataError(f"{path}: the table is empty")
+    if separator is not None and len(separator) != 1:
+        raise DataError(f"{path}: `separator` must be one character. Received: {separator!r}")
+    found = separator or _separator(comments, lines)
+    if found is None:
+        raise DataError(
+            f"{path}: neither {', '.join(_SEPARATORS.values())} divides every row into as many fields as the header "
+            f"{lines[0][1]!r:.200}; name the character as `separator`, and quote fields that contain it"
+        )
+    header, rows = _header(comments, _fields(lines, found), found)
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated or "" in header:
+        raise DataError(f"{path}: the names of columns must differ. Received: {', '.join(header)!r:.300}")
+    for number, row in rows:
+        if len(row) != len(header):
+            raise DataError(
+                f"{path}:{number}: {len(row)} fields instead of the {len(header)} of the header; quote fields that "
+                f"contain the separator {found!r}"
+            )
+    return {name: [row[column] for _number, row in rows] for column, name in enumerate(header)}
+
+
+def _lines(text: str) -> tuple[list[str], list[tuple[int, str]]]:
+    """Return the comments before the first row, and the numbered lines that are neither comments nor blank."""
+    comments: list[str] = []
+    lines: list[tuple[int, str]] = []
+    for number, line in enumerate(_LINE_END.split(text), start=1):
+        if line.lstrip().startswith("#"):
+            if not lines:
+                comments.append(line.lstrip().lstrip("#").strip())
+        elif line.strip():
+            lines.append((number, line))
+    return comments, lines
+
+
+def _separator(comments: Sequence[str], lines: Sequence[tuple[int, str]]) -> str | None:
+    """Return the separator that fits most rows, and at least half of them; None if there is none."""
+    shares: dict[str, float] = {}
+    for separator in _SEPARATORS:
+        header, rows = _header(comments, _fields(lines[:_TRIED_LINES], separator), separator)
+        if len(header) > 1:
+            shares[separator] = sum(len(row) == len(header) for _number, row in rows) / max(1, len(rows))
+    best = max(shares, key=lambda separator: shares[separator], default=None)
+    return best if best is None or shares[best] >= 0.5 or len(lines) == 1 else None
+
+
+def _fields(lines: Iterable[tuple[int, str]], separator: str) -> list[tuple[int, list[str]]]:
+    """Return the fields of each line, without surrounding blanks and without an empty one after the last separator."""
+    found: list[tuple[int, list[str]]] = []
+    for number, line in lines:
+        (fields,) = csv.reader([line.strip() if separator == " " else line], delimiter=separator, skipinitialspace=True)
+        found.append((number, [field.strip() for field in fields]))
+    width = len(found[0][1])
+    if all(len(fields) == width and not fields[-1] for _number, fields in found):
+        return [(number, fields[:-1]) for number, fields in found]
+    return found
+
+
+def _header(
+    comments: Sequence[str], rows: list[tuple[int, list[str]]], separator: str
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the names of the columns, and the rows below them.
+
+    A first row with a number in it is no header; then the comment before it is, if it has as many fields.
+    """
+    first = rows[0][1]
+    if comments and any(map(_is_number, first)):
+        named = _fields([(0, comments[-1])], separator)[0][1]
+        if len(named) == len(first):
+            return named, rows
+    return first, rows[1:]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
