@@ -7,6 +7,9 @@ from .backends.calls import call_in_process as call_in_process
 from .backends.exported import LiteRtModel as LiteRtModel
 from .backends.exported import SavedModel as SavedModel
 from .backends.exported import write_litert as write_litert
+from .browser_pages import page_settings as page_settings
+from .browser_pages import require_page_packages as require_page_packages
+from .browser_pages import show_page as show_page
 from .cli.options import UserPath as UserPath
 from .cli.options import command_settings as command_settings
 from .contracts.generation import Batches as Batches
@@ -100,6 +103,7 @@ from .results.metrics import higher_is_better as higher_is_better
 from .results.metrics import metric_label as metric_label
 from .results.metrics import write_summary as write_summary
 from .results.progress import RunProgress as RunProgress
+from .results.progress import live_history as live_history
 from .results.progress import read_progress as read_progress
 from .results.split_lists import read_split as read_split
 from .results.split_lists import training_shares as training_shares

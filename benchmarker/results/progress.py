@@ -12,10 +12,14 @@ from typing import Literal
 from pydantic import ValidationError
 
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study
+from benchmarker.results.tables import History
 from benchmarker.study.layout import EVENTS_FILE, RunPaths
+from benchmarker.study.opening import oddity
 from benchmarker.study.protocol import EVENT, EpochDone
 
 _END_BYTES = 65536
+_MOST_BYTES = 16 << 20
+"""Bytes of events that are read for a learning curve; an epoch takes some 300."""
 
 RunState = Literal["ok", "failed", "unreadable", "begun", "pending"]
 
@@ -59,21 +63,63 @@ def read_progress(study: Study) -> Iterator[RunProgress]:
             yield RunProgress(record=record, state=record.status)
 
 
+def live_history(study: Study, record: CellRecord | GeneratorRecord) -> History | None:
+    """Return what a run that has begun and not ended recorded after each of its epochs so far.
+
+    A finished run has its table of epochs instead, which `StudyResults.history` reads.
+
+    Parameters
+    ----------
+    study : Study
+        Study, as it was read from its folder.
+    record : CellRecord or GeneratorRecord
+        Cell or generator of the study.
+
+    Returns
+    -------
+    History or None
+        None before the first epoch has ended. After a resumption, each epoch has its last values.
+    """
+    import numpy as np
+
+    rows = {event.epoch: event.values for event in _epochs(RunPaths.of(study.folder, record.key).working)}
+    if not rows:
+        return None
+    epochs = sorted(rows)
+    names = dict.fromkeys(name for epoch in epochs for name in rows[epoch])
+    columns = {name: np.array([rows[epoch].get(name, np.nan) for epoch in epochs], dtype=np.float64) for name in names}
+    return History(epochs=np.array(epochs, dtype=np.int64), columns=columns)
+
+
 def _begun(record: CellRecord | GeneratorRecord, working: Path) -> RunProgress:
+    if not working.is_dir():
+        return RunProgress(record=record, state="pending")
+    try:
+        age = max(0.0, time.time() - (working / EVENTS_FILE).lstat().st_mtime)
+    except OSError:
+        return RunProgress(record=record, state="begun")
+    last = next((event for event in reversed(_epochs(working, _END_BYTES))), None)
+    if last is None:
+        return RunProgress(record=record, state="begun", seconds=age)
+    return RunProgress(record=record, state="begun", epoch=last.epoch, epochs=last.epochs, seconds=age)
+
+
+def _epochs(working: Path, most: int = _MOST_BYTES) -> list[EpochDone]:
+    """Return the epochs among the last bytes of a run's events; none where the folder holds what no run writes."""
+    if oddity(working) is not None:
+        return []
     try:
         with (working / EVENTS_FILE).open("rb") as stream:
-            age = time.time() - os.fstat(stream.fileno()).st_mtime
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _END_BYTES))
-            lines = stream.read().splitlines()
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - most))
+            lines = stream.read(most).splitlines()
     except OSError:
-        return RunProgress(record=record, state="begun" if working.is_dir() else "pending")
-    for line in reversed(lines):
+        return []
+    found = []
+    for line in lines:
         try:
             event = EVENT.validate_json(line)
         except ValidationError:  # half a line
             continue
         if isinstance(event, EpochDone):
-            return RunProgress(
-                record=record, state="begun", epoch=event.epoch, epochs=event.epochs, seconds=max(0.0, age)
-            )
-    return RunProgress(record=record, state="begun", seconds=max(0.0, age))
+            found.append(event)
+    return found

@@ -31,6 +31,7 @@ COMMANDS = (
         "Declare which test sources are not independent, such as those of a field.",
     ),
     ("power", "commands.power_command", "Estimate how many more seeds resolve a difference, and how long they take."),
+    ("dashboard", "dashboard.command", "Follow a study in a browser while it runs."),
     ("export", "exports.command", "Export a study's runs to TensorBoard or MLflow."),
 )
 """Name, module and summary of each command."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from benchmarker.data.loading import Context
 from benchmarker.data.prepared import prepare
 from benchmarker.discovery import installed
 from benchmarker.registry.options import validated_options
-from benchmarker_reports.content.examples import png
+from benchmarker_reports.content.pictures import png
 from tests.reports.material import HOSTILE, DocumentStudy
 
 SEEDS = (8901, 1826, 4915)
@@ -59,3 +62,38 @@ def hostile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.write_text("\n".join(HOSTILE) + "\n</pre></textarea><script>alert(2)</script>", encoding="utf-8")
     study.pending(HOSTILE[1], 3)
     return study.write()
+
+
+def _browser() -> tuple[str, str]:
+    """Return the browser and its driver; in CI their absence is a failure."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if program and driver:
+        return program, driver
+    message = "needs a browser: apt-get install --no-install-recommends chromium chromium-driver"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless browser."""
+    program, chromedriver = _browser()
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        f"--user-data-dir={tmp_path_factory.mktemp('browser')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    yield browser
+    browser.quit()

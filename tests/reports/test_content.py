@@ -15,8 +15,8 @@ from sklearn import metrics
 from benchmarker import History, ReportOptions, Stream, open_results
 from benchmarker_reports.content import curves
 from benchmarker_reports.content.charts import Floats, as_floats
-from benchmarker_reports.content.examples import png
 from benchmarker_reports.content.learning import MOST_POINTS, average_histories
+from benchmarker_reports.content.pictures import png
 from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.content.values import signed, t_quantile, written_p
 from benchmarker_reports.formats.html import render as html_report

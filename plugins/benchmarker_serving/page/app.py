@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from benchmarker import BenchmarkerError
+from benchmarker import BenchmarkerError, page_settings
 from benchmarker_serving.page.pictures import MAPS, SENTENCE, archive, fits_file, png, shown
 from benchmarker_serving.page.sources import Drawer, Model, Source, open_source
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-SETTINGS = "BENCHMARKER_PAGE"
-"""Variable with the settings of the page as JSON: ``source`` and ``classic``."""
 
 _MOST = 16
 _COLUMNS = 4
@@ -39,7 +34,7 @@ def model_of(path: str, name: str, epoch: int | None) -> Model:
 
 def main() -> None:
     """Show the page."""
-    settings = json.loads(os.environ[SETTINGS])
+    settings = page_settings()
     st.set_page_config(page_title="Galaxies", layout="centered")
     path = str(settings["source"])
     source = source_of(path)

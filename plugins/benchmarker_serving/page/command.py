@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import rich_click as click
 
-from benchmarker import UserPath, command_settings, echo
+from benchmarker import UserPath, command_settings
 
-_NEEDED = ("streamlit", "onnxruntime", "onnx", "tf2onnx")
+_NEEDED = ("onnxruntime", "onnx", "tf2onnx")
 
 
 @click.command(
@@ -35,37 +30,19 @@ def command(*, source: Path, classic: bool, host: str, port: int, max_megabytes:
     Of a STUDY, generators are exported when they are first drawn from. A FOLDER holds what
     `benchmarker model export --to onnx` wrote. The page uses no network beyond its own address.
     """
-    from benchmarker import ConfigurationError
+    from benchmarker import ConfigurationError, require_page_packages, show_page
     from benchmarker_serving.page.sources import open_source
 
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise ConfigurationError(
-            f"the page needs {', '.join(missing)}: python -m pip install 'galaxy-benchmarker[page]'"
-        )
+    require_page_packages("page", _NEEDED)
     opened = open_source(source)
     if classic and not opened.drawers:
         raise ConfigurationError(f"{source}: there is no trained generator to draw from")
     if not opened.drawers and not opened.networks:
         raise ConfigurationError(f"{source}: there is no finished run to show")
-    echo(f"http://{host}:{port}", err=True)
-    script = Path(__file__).with_name("app.py")
-    options = {
-        "server.address": host,
-        "server.port": port,
-        "server.headless": "true",
-        "server.maxUploadSize": max_megabytes,
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "runner.magicEnabled": "false",
-        "client.toolbarMode": "minimal",
-        "client.showErrorDetails": "none",
-    }
-    words = [f"--{name}={value}" for name, value in options.items()]
-    settings = json.dumps({"source": str(source.absolute()), "classic": classic})
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "streamlit", "run", str(script), *words],
-        env={**os.environ, "BENCHMARKER_PAGE": settings},
-        check=False,
+    return show_page(
+        Path(__file__).with_name("app.py"),
+        {"source": str(source.absolute()), "classic": classic},
+        host=host,
+        port=port,
+        options={"server.maxUploadSize": max_megabytes},
     )
-    return done.returncode

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,12 +10,12 @@ from numpy.typing import NDArray
 
 from benchmarker import StudyResults
 from benchmarker_reports.content.leaderboard import Line
+from benchmarker_reports.content.pictures import png
 from benchmarker_reports.content.readable import predictions_of
 
 SHOWN = 12
 MOST_RUNS = 1000
 """Runs whose predictions are read; of a larger study, only the first lines of the leaderboard take part."""
-_SMALLEST_SIDE = 96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,32 +115,6 @@ def examples(results: StudyResults, lines: Sequence[Line], checkpoint: str) -> E
         n_images=len(tallies),
         n_lines=len(read),
     )
-
-
-def png(image: NDArray[np.float32], smallest_side: int = _SMALLEST_SIDE) -> bytes:
-    """Return an image as PNG, its range stretched from black to white; the same pixels give the same bytes.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, channels), float32
-        One channel is shown in grey, three or more as red, green and blue.
-    smallest_side : int
-        Pixels are repeated until the image is at least this wide.
-    """
-    from PIL import Image
-
-    known = image[np.isfinite(image)]
-    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    scaled = np.nan_to_num((image - low) / (high - low) if high > low else np.zeros_like(image))
-    # On a linear scale the faint structure of radio sources would be lost.
-    stretched = np.sqrt(scaled) if image.shape[-1] == 1 else scaled
-    values = (stretched[..., :3] * 255).round().astype(np.uint8)
-    values = values[..., 0] if values.shape[-1] < 3 else values
-    factor = max(1, -(-smallest_side // values.shape[1]))
-    picture = Image.fromarray(values.repeat(factor, axis=0).repeat(factor, axis=1))
-    stream = io.BytesIO()
-    picture.save(stream, format="PNG", optimize=True)
-    return stream.getvalue()
 
 
 def _affordable(lines: Sequence[Line]) -> list[Line]:

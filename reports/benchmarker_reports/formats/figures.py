@@ -14,7 +14,7 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmarker import Comparison, Comparisons, ComparisonTable, ReportOptions, StudyResults, figure_style
-from benchmarker_reports.content.charts import Panel, apart
+from benchmarker_reports.content.charts import PALETTE, Panel, apart
 from benchmarker_reports.content.classes import Confusion
 from benchmarker_reports.content.costs import CostChart
 from benchmarker_reports.content.leaderboard import Line, metric_title
@@ -27,9 +27,6 @@ FORMATS: Mapping[str, Mapping[str, None]] = {
     "svg": {"Date": None, "Creator": None},
 }
 """Metadata to leave out: times, and versions that would change the bytes."""
-
-PALETTE = ("#0b62a8", "#c8520a", "#00836a", "#a8428a", "#a87b00", "#2f93cc", "#5b6168", "#7f5a36")
-"""Colours that the common kinds of colour blindness tell apart, dark enough on white; the page has the same."""
 
 MOST_LINES = 40
 MOST_PANELS = 12

@@ -1,0 +1,84 @@
+"""Test images behind one cell of a confusion matrix: of one class, predicted as another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarker import CellRecord, StudyResults
+from benchmarker_reports.content.readable import predictions_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfusedImage:
+    """A test image that some seeds of a network predict as one class.
+
+    Parameters
+    ----------
+    image : int
+        Number of the image in the prepared dataset.
+    source : str
+        Name of the source in the image.
+    seeds : tuple of int
+        Seeds whose run predicts the class.
+    tested : int
+        Number of runs that were tested on the image.
+    probability : float
+        Mean probability that those seeds give to the predicted class.
+    """
+
+    image: int
+    source: str
+    seeds: tuple[int, ...]
+    tested: int
+    probability: float
+
+
+def confused_images(
+    results: StudyResults, runs: Sequence[CellRecord], checkpoint: str, *, truth: int, predicted: int
+) -> tuple[ConfusedImage, ...]:
+    """Return the test images of one class that at least one run predicts as another, or the same, class.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study that has the predictions.
+    runs : sequence of CellRecord
+        Runs of one network in one arm under several seeds.
+    checkpoint : {"best", "final"}
+    truth, predicted : int
+        True and predicted class, as indices into the classes of the study.
+
+    Returns
+    -------
+    tuple of ConfusedImage
+        Those that most seeds, with the highest probability, predict so first.
+    """
+    names: dict[int, str] = {}
+    tested: dict[int, int] = {}
+    seeds: dict[int, list[int]] = {}
+    chances: dict[int, list[float]] = {}
+    for run in runs:
+        found = predictions_of(results, run, checkpoint)
+        if found is None:
+            continue
+        for row in np.flatnonzero(found.truth == truth).tolist():
+            number = int(found.images[row])
+            names[number] = found.source_ids[row]
+            tested[number] = tested.get(number, 0) + 1
+            if found.predicted[row] == predicted:
+                seeds.setdefault(number, []).append(run.seed)
+                chances.setdefault(number, []).append(float(found.values[row, predicted]))
+    images = [
+        ConfusedImage(
+            image=number,
+            source=names[number],
+            seeds=tuple(each),
+            tested=tested[number],
+            probability=float(np.mean(chances[number])),
+        )
+        for number, each in seeds.items()
+    ]
+    return tuple(sorted(images, key=lambda each: (-len(each.seeds), -each.probability, each.image)))
