@@ -51,6 +51,7 @@ from .data.image_files import framework_grey as framework_grey
 from .data.image_files import read_image as read_image
 from .data.image_files import read_picture as read_picture
 from .data.pickles import load_plain_pickle as load_plain_pickle
+from .data.remarks import remark as remark
 from .data.tables import SourceTable as SourceTable
 from .data.tables import read_table as read_table
 from .digests import canonical_json as canonical_json

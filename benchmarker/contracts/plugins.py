@@ -73,11 +73,14 @@ class Download:
         Addresses, tried in this order.
     checksum : str
         ``"sha256:..."`` or ``"md5:..."``.
+    other_checksums : tuple of str
+        Those of other published forms of the same images, which a user may give instead without a warning.
     """
 
     filename: str
     urls: tuple[str, ...]
     checksum: str
+    other_checksums: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,11 +116,18 @@ def user_file(download: Download, path: Path) -> Path:
     file = path / download.filename if path.is_dir() else path
     if not file.is_file():
         return path
-    if not _verified(file, download.checksum):
+    status = file.stat()
+    _warn_of_other_file(file, (status.st_size, status.st_mtime_ns), download)
+    return file
+
+
+@cache
+def _warn_of_other_file(file: Path, _version: tuple[int, int], download: Download) -> None:
+    """Warn once if a file of the user is not a published one; a dataset is opened several times in one command."""
+    if not any(_verified(file, checksum) for checksum in (download.checksum, *download.other_checksums)):
         logger.warning(
             "%s is not the published file (its checksum is not %s); it is used anyway", file, download.checksum
         )
-    return file
 
 
 def _from_mirrors(download: Download, folder: Path, *, progress: bool) -> Path:

@@ -29,8 +29,16 @@ _DATASETS = (
         loader="benchmarker_images.arrays:load",
         licence="that of your images",
         citation="that of your images",
-        options="benchmarker_images.arrays:ArraysOptions",
-        summary="Your own images and labels as arrays of an HDF5 or npz file, or as a folder of npy files",
+        options="benchmarker_images.array_records:ArraysOptions",
+        summary="Your own images and labels as arrays of HDF5 or npz files, or as a folder of npy files",
+    ),
+    Dataset(
+        name="parquet",
+        loader="benchmarker_images.parquet:load",
+        licence="that of your images",
+        citation="that of your images",
+        options="benchmarker_images.parquet:ParquetOptions",
+        summary="Your own images or embeddings in Parquet files, as on Hugging Face and in the Multimodal Universe",
     ),
     Dataset(
         name="galaxy10-decals",

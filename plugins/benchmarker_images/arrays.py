@@ -1,83 +1,35 @@
-"""Dataset ``arrays``: images and labels as arrays of one HDF5 or npz file, or as npy files of one folder.
+"""Dataset ``arrays``: images and labels as arrays of HDF5 or npz files, or as npy files of one folder.
 
 Each array has an entry for each image::
 
     images   (n, height, width) or (n, height, width, channels)
     labels   (n,)  texts, or numbers with `classes`
+
+A folder of HDF5 files, in any folders below it, is one set in several shards, as in the Multimodal Universe.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-
-from pydantic import Field, model_validator
+from typing import Any
 
 from benchmarker import (
-    Classification,
     ConfigurationError,
     DataError,
     DatasetContents,
     DatasetContext,
     ImageRecord,
-    Options,
-    Part,
-    Regression,
-    RegressionTarget,
     SkippedImage,
-    Task,
     open_hdf5,
     path_signature,
 )
-from benchmarker_images.labels import PARTS, TargetOptions, class_codes, plain, two_classes
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from benchmarker_images.array_records import ArraysOptions, record, task_of
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _MOST_BYTES = 1 << 36  # an array of images may be larger than the memory: it is read image by image
-
-
-class ArraysOptions(Options):
-    """Names of the arrays, and what they mean."""
-
-    images: str = "images"
-    """Name of the array of images."""
-
-    labels: str = "labels"
-    """Name of the array of classes; not used for a regression."""
-
-    classes: tuple[str, ...] | None = None
-    """Names of the classes: of the numbers 0, 1, ... in this order, or the texts to use, while others are left out. By
-    default all texts, sorted."""
-
-    target: TargetOptions | None = None
-    """The quantity of a regression, instead of `labels`."""
-
-    identifiers: str | None = None
-    """Name of the array that identifies sources; by default each image is a source, named by its number."""
-
-    part: str | None = None
-    """Name of the array with the part of each image: train, validation (valid, val) or test."""
-
-    attributes: dict[str, str] = Field(default_factory=dict)
-    """Further quantities: the unit for each name of an array, such as `{ra: deg, dec: deg, redshift: ''}`."""
-
-    channels_first: bool = False
-    """Whether the axis of the channels comes before height and width."""
-
-    @model_validator(mode="after")
-    def _two_classes(self) -> Self:
-        two_classes(self.classes)
-        return self
-
-    def names(self) -> list[str]:
-        """Return the names of all arrays that are needed."""
-        label = self.labels if self.target is None else self.target.name
-        return [self.images, label, *(name for name in (self.identifiers, self.part) if name), *self.attributes]
 
 
 def load(options: ArraysOptions, context: DatasetContext) -> DatasetContents:
@@ -88,13 +40,14 @@ def load(options: ArraysOptions, context: DatasetContext) -> DatasetContents:
     options : ArraysOptions
         Names of the arrays.
     context : DatasetContext
-        An HDF5 file (``.h5``, ``.hdf5``), an ``.npz`` file, or a folder of ``.npy`` files named after the arrays.
+        An HDF5 file (``.h5``, ``.hdf5``), an ``.npz`` file, a folder of ``.npy`` files named after the arrays, or a
+        folder of HDF5 files with the same arrays.
 
     Returns
     -------
     DatasetContents
-        One record per image, in the order of the arrays, with pixels in the type and unit of the file. HDF5 and npy
-        files are read image by image; an npz file is unpacked in memory.
+        One record per image, in the order of the files and arrays, with pixels in the type and unit of the file. HDF5
+        and npy files are read image by image; an npz file is unpacked in memory.
 
     Raises
     ------
@@ -106,22 +59,45 @@ def load(options: ArraysOptions, context: DatasetContext) -> DatasetContents:
     path = context.path
     if path is None:
         raise ConfigurationError("arrays reads your own file: give `-d FILE`, or `path: FILE` under `dataset`")
-    with _opened(path, options.names()) as arrays:
-        count = _length(path, arrays)
-        task, codes = _task(path, options, arrays)
+    shards = _shards(path)
+    names = _names(options)
+    counts = []
+    for shard in shards:
+        with _opened(shard, names) as arrays:
+            counts.append(_length(shard, arrays))
+    labels = itertools.chain.from_iterable(_labels(shard, options) for shard in shards)
+    task, codes = task_of(labels, options, f"{path}: {options.labels}")
 
     def records() -> Iterator[ImageRecord | SkippedImage]:
-        with _opened(path, options.names()) as arrays:
-            for index in range(count):
-                yield _record(index, options, arrays, codes)
+        numbers = itertools.count()
+        for shard, count in zip(shards, counts, strict=True):
+            with _opened(shard, names) as arrays:
+                for index in range(count):
+                    yield record(index, next(numbers), options, arrays, codes)
 
     return DatasetContents(
         task=task,
         records=records,
-        signature={"arrays": 1, "files": path_signature(path, (".npy",) if path.is_dir() else ())},
-        count=count,
+        signature={"arrays": 1, "files": path_signature(path, (".npy", *_HDF5) if path.is_dir() else ())},
+        count=sum(counts),
         attribute_units=options.attributes,
     )
+
+
+def _shards(path: Path) -> list[Path]:
+    """Return the HDF5 files below a folder without npy files, sorted by name; otherwise the path itself."""
+    if not path.is_dir() or any(path.glob("*.npy")):
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in _HDF5 and file.is_file()) or [path]
+
+
+def _names(options: ArraysOptions) -> list[str]:
+    return [options.images, *options.columns(), *([options.band_names] if options.bands else [])]
+
+
+def _labels(shard: Path, options: ArraysOptions) -> Iterator[Any]:
+    with _opened(shard, [options.labels]) as arrays:
+        yield from arrays[options.labels][()]
 
 
 @contextmanager
@@ -169,46 +145,3 @@ def _length(path: Path, arrays: Mapping[str, Any]) -> int:
             + ", ".join(f"{name} {'a single value' if n is None else n}" for name, n in lengths.items())
         )
     return int(next(iter(arrays.values())).shape[0])
-
-
-def _task(path: Path, options: ArraysOptions, arrays: Mapping[str, Any]) -> tuple[Task, dict[Any, int]]:
-    """Return the task, and the index of the class that each label means."""
-    if options.target is not None:
-        target = options.target
-        named = RegressionTarget(name=target.name, unit=target.unit, minimum=target.minimum, maximum=target.maximum)
-        return Regression(targets=(named,)), {}
-    counts = Counter(plain(label) for label in arrays[options.labels][()])
-    classes, codes = class_codes(counts, options.classes, f"{path}: {options.labels}")
-    return Classification(classes=classes), codes
-
-
-def _record(
-    index: int, options: ArraysOptions, arrays: Mapping[str, Any], codes: Mapping[Any, int]
-) -> ImageRecord | SkippedImage:
-    import numpy as np
-
-    name = str(index) if options.identifiers is None else str(plain(arrays[options.identifiers][index]))
-    target: int | list[float]
-    if options.target is None:
-        label = plain(arrays[options.labels][index])
-        if label not in codes:
-            return SkippedImage(name=name, reason=f"the class {label} is not in `classes`")
-        target = codes[label]
-    else:
-        target = [float(arrays[options.target.name][index])]
-    part: Part | None = None
-    if options.part is not None:
-        written = str(plain(arrays[options.part][index])).lower()
-        if written not in PARTS:
-            return SkippedImage(name=name, reason=f"its part is {written!r}, not train, validation or test")
-        part = PARTS[written]
-    image: NDArray[Any] = np.asarray(arrays[options.images][index])
-    if options.channels_first and image.ndim == 3:
-        image = np.moveaxis(image, 0, -1)
-    return ImageRecord(
-        image=image,
-        target=target,
-        source_id=name,
-        part=part,
-        attributes={each: float(arrays[each][index]) for each in options.attributes},
-    )

@@ -14,6 +14,8 @@ FIRST_RADIO_GALAXIES = Download(
         "https://zenodo.org/api/records/7689127/files/galaxy_data.zip/content",
     ),
     checksum="sha256:d04a5d45a7a84989e9aed31da8a0adb0a9cce3252bce92ed7585efbc8c24f42a",
+    # The same images as one HDF5 file, galaxy_data_h5.zip.
+    other_checksums=("md5:37659bb2d4bf094fe6ccb9c012d3f163",),
 )
 
 
@@ -44,12 +46,37 @@ FR_DEEP = Download(
     checksum="sha256:9bacbcc771a0b7d373ae1340e290bc1950531ed4fa1fa17d5d3d14295c9b2c48",
 )
 
-MIRABEST = Download(
-    filename="MiraBest_F_batches.tar.gz",
-    urls=("https://www.jb.man.ac.uk/research/MiraBest/MiraBest_F/MiraBest_F_batches.tar.gz",),
-    # The only checksum that its authors publish.
-    checksum="md5:7d4e3a623d29db7204bce81676ee8ce2",
-)
+
+def _jodrell_bank(path: str, md5: str, *others: str) -> Download:
+    # MD5 is the only checksum that the authors publish.
+    return Download(
+        filename=path.rpartition("/")[2],
+        urls=(f"https://www.jb.man.ac.uk/research/MiraBest/{path}",),
+        checksum=f"md5:{md5}",
+        other_checksums=tuple(f"md5:{other}" for other in others),
+    )
+
+
+_MIRABEST_MD5 = {
+    "F": "7d4e3a623d29db7204bce81676ee8ce2",
+    "N": "198337a1eb655a1f8642c590979d0e71",
+    "full": "965b5daa83b9d8622bb407d718eecb51",
+    "basic": "6c9a3e6ca3c0f3d27f9f6dca1b9730e1",
+}
+# The repository of the 792 sources holds its own archive.
+_MIRABEST_OTHERS = (*_MIRABEST_MD5.values(), "fa9d6ad8fdde95b0a19df11433e8bca3")
+
+MIRABEST = {
+    variant: _jodrell_bank(path, _MIRABEST_MD5[variant], *_MIRABEST_OTHERS)
+    for variant, path in (
+        ("F", "MiraBest_F/MiraBest_F_batches.tar.gz"),
+        ("N", "MiraBest_N/MiraBest_N_batches.tar.gz"),
+        ("full", "full_dataset/MiraBest_full_batches.tar.gz"),
+        ("basic", "basic/MiraBest_basic_batches.tar.gz"),
+    )
+}
+
+CRUMB = _jodrell_bank("CRUMB/CRUMB_batches.tar.gz", "a33c0564b99d66fb825e224a0392bc78")
 
 DATASETS = (
     Dataset(
@@ -116,8 +143,19 @@ DATASETS = (
         licence="none given with the batches; see the homepage",
         citation="arXiv:2305.11108",
         homepage="https://doi.org/10.5281/zenodo.4288837",
-        downloads=(MIRABEST,),
+        downloads=tuple(MIRABEST.values()),
         options="benchmarker_radio.pickled_batches:MiraBestOptions",
         summary="MiraBest: FIRST or NVSS images of 150 x 150 pixels in ten sub-classes, with the published test part",
+    ),
+    Dataset(
+        name="crumb",
+        loader="benchmarker_radio.crumb:load",
+        licence="none given with the batches; see the homepage",
+        citation="https://github.com/fmporter/CRUMB",
+        homepage="https://github.com/fmporter/CRUMB",
+        task=Classification(classes=("FRI", "FRII", "Hybrid")),
+        downloads=(CRUMB,),
+        options="benchmarker_radio.crumb:CrumbOptions",
+        summary="CRUMB: 2,100 FIRST images of 150 x 150 pixels from four catalogues, with the published test part",
     ),
 )

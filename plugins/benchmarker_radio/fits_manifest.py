@@ -36,6 +36,7 @@ from benchmarker import (
     digest_file,
     framework_grey,
     read_fits_image,
+    remark,
 )
 from benchmarker import read_image as read_any_image
 
@@ -106,6 +107,9 @@ class _Source:
     row: str = ""
     """Name as the manifest writes it, where there is one."""
 
+    number: bool = False
+    """Whether a number in the manifest is all that says which class it has."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Selection:
@@ -166,6 +170,12 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
                 unread[source.label].append(skipped)
                 yield skipped
             else:
+                if source.number and "classes" not in options.model_fields_set:
+                    meaning = ", ".join(f"{kind} {label}" for kind, label in options.classes.items())
+                    remark(
+                        f"only a number in the manifest gives the class, taken as {meaning}; `classes` says so",
+                        files.relative(source.path),
+                    )
                 attributes = {"manifest_row": order[source.row], "manifest_rows": len(order)} if order else {}
                 target = classes.index(source.label)
                 yield ImageRecord(image=image, target=target, source_id=source.name, attributes=attributes)
@@ -311,7 +321,8 @@ def _select_listed(files: _Files, path: Path, options: FitsManifestOptions) -> _
             reason = f"in the manifest (type {kind}), but there is no file {label}/{name}.fits"
             skipped.append(SkippedImage(name=name, reason=reason))
         else:
-            sources.append(_Source(name=name, label=label, path=found[0], row=name))
+            number = name in manifest.numbers and found[0].parent == files.folder
+            sources.append(_Source(name=name, label=label, path=found[0], row=name, number=number))
             used.update(found[:1])
     missing = [entry for entry in skipped if entry.name in manifest.types]
     if manifest.types and len(missing) == len(manifest.types):
@@ -379,6 +390,9 @@ class _Manifest:
     order: Mapping[str, int]
     """Place of each name, in the order of the rows, without sub-classes that are left out."""
 
+    numbers: frozenset[str]
+    """Names of the sources whose type is written as a number."""
+
 
 def _read_manifest(path: Path, files: _Files, options: FitsManifestOptions) -> _Manifest:
     """Read a manifest in UTF-8 with a header such as ``Name,Type``; columns may be in any order and spelling."""
@@ -392,6 +406,7 @@ def _read_manifest(path: Path, files: _Files, options: FitsManifestOptions) -> _
     name_column, type_column = _columns(path, lines[0][1] if lines else [], options)
     found: dict[str, set[str]] = {}
     unknown: dict[str, str] = {}
+    numbers: set[str] = set()
     for number, row in lines[1:]:
         name, given = (row[column] if column < len(row) else "" for column in (name_column, type_column))
         kind = known.get(_spelling(given.removesuffix(".0"))) or (given.upper() if given.upper() in _LEFT_OUT else None)
@@ -400,9 +415,11 @@ def _read_manifest(path: Path, files: _Files, options: FitsManifestOptions) -> _
             unknown[name or f"line {number}"] = f"line {number} of the manifest: {expected}"
         else:
             found.setdefault(files.source(name), set()).add(kind)
+            if given.removesuffix(".0").isdecimal():
+                numbers.add(files.source(name))
     if not found and not unknown:
         raise DataError(f"{path}: the manifest lists no source")
-    return _resolve_types(found, unknown)
+    return _resolve_types(found, unknown, numbers)
 
 
 def _columns(path: Path, header: list[str], options: FitsManifestOptions) -> tuple[int, int]:
@@ -429,7 +446,7 @@ def _columns(path: Path, header: list[str], options: FitsManifestOptions) -> tup
     return found[0], found[1]
 
 
-def _resolve_types(found: Mapping[str, set[str]], unknown: Mapping[str, str]) -> _Manifest:
+def _resolve_types(found: Mapping[str, set[str]], unknown: Mapping[str, str], numbers: set[str]) -> _Manifest:
     """Separate the sources with one usable type from those that are left out."""
     types: dict[str, str] = {}
     left_out = dict(unknown)
@@ -444,4 +461,4 @@ def _resolve_types(found: Mapping[str, set[str]], unknown: Mapping[str, str]) ->
                 types[name] = kind
     listed = [name for name, kinds in found.items() if not kinds <= set(_LEFT_OUT)]
     order = {name: place for place, name in enumerate(listed)}
-    return _Manifest(types=types, left_out=dict(sorted(left_out.items())), order=order)
+    return _Manifest(types=types, left_out=dict(sorted(left_out.items())), order=order, numbers=frozenset(numbers))

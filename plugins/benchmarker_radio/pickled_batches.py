@@ -1,21 +1,17 @@
 """Radio galaxies published as pickled batches in the style of CIFAR: FR-DEEP-F and MiraBest.
 
-A batch is a mapping with ``data`` (an array or a list of square images, flattened or not, uint8), ``labels``,
-``filenames`` and ``batch_label``; ``batches.meta`` lists the names of the labels in order. The pickles are read by an
-unpickler that accepts only numpy arrays and plain Python values. The images were published clipped and scaled to
-0...255, so the default preparation only scales them to [0, 1].
+The images were published clipped and scaled to 0...255, so the default preparation only scales them to [0, 1].
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
+
+from pydantic import Field
 
 from benchmarker import (
     Classification,
@@ -24,16 +20,11 @@ from benchmarker import (
     DatasetContext,
     ImageRecord,
     Options,
-    Part,
     SkippedImage,
-    load_plain_pickle,
     path_signature,
-    read_members,
 )
+from benchmarker_radio.batches import META, BatchRow, image_record, label_name, one_source_names, read_batches
 from benchmarker_radio.datasets import FR_DEEP, MIRABEST
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 
@@ -43,19 +34,26 @@ FR_DEEP_CLASSES = ("FRI", "FRII")
 # 0 standard, 1 double-double, 2 wide-angle tail, 4 head-tail.
 MIRABEST_CODES = ("100", "102", "104", "110", "112", "200", "201", "210", "300", "310")
 
-_BATCH = re.compile(r"data_batch_\d+|test_batch")
-_META = "batches.meta"
 _MIRABEST_NAME = re.compile(
     r"(?:(?P<code>\d{3})_)?(?P<ra>\d{3}\.\d{3})_?(?P<dec>[+-]\d{3}\.\d{3})"
     r"(?:_(?P<redshift>\d+\.\d+)_(?P<angular_size>\d+\.\d+))?"
 )
 _MIRABEST_UNITS = {"ra": "deg", "dec": "deg", "redshift": "", "angular_size": "arcsec"}
 
+Variant = Literal["F", "N", "full", "basic"]
+
 # MD5 of the test batch of each published variant.
-_MIRABEST_VARIANTS = {
-    "5e443302dbdf3c2003d68ff9ac95f08c": "MiraBest (full), 1,256 FIRST images",
-    "ac7ea0d5ee8c7ab49f257c9964796953": "MiraBest F, 1,256 FIRST images processed again",
-    "b3ff79c3b6c2acf9a0865f8b3d71a35d": "MiraBest N, 1,256 NVSS images",
+_TEST_BATCHES: Mapping[str, Variant] = {
+    "ac7ea0d5ee8c7ab49f257c9964796953": "F",
+    "b3ff79c3b6c2acf9a0865f8b3d71a35d": "N",
+    "5e443302dbdf3c2003d68ff9ac95f08c": "full",
+    "58e771ce101c4cbe8595b214d0cf02c3": "basic",
+}
+_DESCRIPTIONS: Mapping[Variant, str] = {
+    "F": "MiraBest F, 1,256 FIRST images processed again",
+    "N": "MiraBest N, 1,256 NVSS images",
+    "full": "MiraBest (full), 1,256 FIRST images",
+    "basic": "MiraBest basic, 792 FIRST images",
 }
 
 
@@ -68,22 +66,10 @@ class MiraBestOptions(Options):
     confidence: Literal["all", "certain"] = "all"
     """`certain` drops the sources whose class is uncertain according to the catalogue (110, 112, 210, 310)."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """One image of a batch with its label."""
-
-    batch: str
-    name: str
-    label: int
-    pixels: NDArray[Any]
-
-
-@dataclass(slots=True)
-class _Batches:
-    variant: str = ""
-    rows: list[_Row] = field(default_factory=list)
-    label_names: tuple[str, ...] | None = None
+    # Left out of what decides a cell's key where it is not used, so that keys stay what they were before it existed.
+    variant: Variant | None = Field(default=None, exclude_if=lambda value: value is None)
+    """`F`: 1,256 FIRST images; `N`: the same sources in NVSS; `full`: the sources of F in an earlier processing and
+    another split; `basic`: 792 FRI and FRII sources. By default F is downloaded, and a file of yours may hold any."""
 
 
 def load_fr_deep(options: None, context: DatasetContext) -> DatasetContents:
@@ -140,12 +126,12 @@ def load_mirabest(options: MiraBestOptions, context: DatasetContext) -> DatasetC
     ----------
     Porter & Scaife 2023, arXiv:2305.11108; labels of Miraghaei & Best 2017, MNRAS 466, 4346.
     """
-    path = context.fetch(MIRABEST)
+    path = context.fetch(MIRABEST[options.variant or "F"])
     class_of = mirabest_classes(options)
     classes = tuple(dict.fromkeys(class_of.values()))
     return DatasetContents(
         task=Classification(classes=classes),
-        records=lambda: _mirabest_records(path, class_of, classes),
+        records=lambda: _mirabest_records(path, class_of, classes, options.variant),
         signature={"mirabest": 2, "files": path_signature(path), "options": options.model_dump()},
         attribute_units=_MIRABEST_UNITS,
     )
@@ -171,39 +157,42 @@ def mirabest_classes(options: MiraBestOptions) -> dict[str, str]:
 
 
 def _fr_deep_records(path: Path) -> Iterator[ImageRecord | SkippedImage]:
-    batches = _read(path)
+    batches = read_batches(path)
     names = batches.label_names or FR_DEEP_CLASSES
     if set(names) != set(FR_DEEP_CLASSES):
-        raise DataError(f"{path}: {_META} should list the labels FRI and FRII. Received: {', '.join(names)}")
+        raise DataError(f"{path}: {META} should list the labels FRI and FRII. Received: {', '.join(names)}")
     # File names are numbered within their class, so the number alone does not identify a source.
-    keys = [f"{_label_name(names, row)}/{PurePosixPath(row.name).stem}" for row in batches.rows]
-    for row, source in zip(batches.rows, _sources(batches.rows, keys), strict=True):
-        yield _record(row, FR_DEEP_CLASSES.index(_label_name(names, row)), source)
+    keys = [f"{label_name(names, row)}/{PurePosixPath(row.name).stem}" for row in batches.rows]
+    for row, source in zip(batches.rows, one_source_names(batches.rows, keys), strict=True):
+        yield image_record(row, FR_DEEP_CLASSES.index(label_name(names, row)), source)
 
 
 def _mirabest_records(
-    path: Path, class_of: Mapping[str, str], classes: Sequence[str]
+    path: Path, class_of: Mapping[str, str], classes: Sequence[str], wanted: Variant | None
 ) -> Iterator[ImageRecord | SkippedImage]:
-    batches = _read(path)
+    batches = read_batches(path)
     codes = _mirabest_codes(path, batches.label_names)
-    _log.info("%s: %s", path, batches.variant or f"a variant of MiraBest, {len(batches.rows):,} images")
+    found = _TEST_BATCHES.get(batches.test_md5)
+    if found and wanted and found != wanted:
+        raise DataError(f"{path} holds {_DESCRIPTIONS[found]}, but the option `variant` is {wanted}")
+    _log.info("%s: %s", path, _DESCRIPTIONS[found] if found else f"a set of {len(batches.rows):,} images")
     labelled = [(row, match, _mirabest_code(codes, row, match)) for row, match in _mirabest_matches(batches.rows)]
     chosen = [(row, match, code) for row, match, code in labelled if code in class_of]
     keys = [f"{match['ra']}{match['dec']}" if match else PurePosixPath(row.name).stem for row, match, _ in chosen]
-    sources = _sources([row for row, _, _ in chosen], keys)
+    sources = one_source_names([row for row, _, _ in chosen], keys)
     for (row, match, code), source in zip(chosen, sources, strict=True):
-        found = match.groupdict() if match else {}
-        attributes = {name: float(found[name]) for name in _MIRABEST_UNITS if found.get(name)}
-        yield _record(row, classes.index(class_of[code]), source, attributes)
+        named = match.groupdict() if match else {}
+        attributes = {name: float(named[name]) for name in _MIRABEST_UNITS if named.get(name)}
+        yield image_record(row, classes.index(class_of[code]), source, attributes)
 
 
-def _mirabest_matches(rows: Sequence[_Row]) -> list[tuple[_Row, re.Match[str] | None]]:
+def _mirabest_matches(rows: Sequence[BatchRow]) -> list[tuple[BatchRow, re.Match[str] | None]]:
     return [(row, _MIRABEST_NAME.search(PurePosixPath(row.name).name)) for row in rows]
 
 
-def _mirabest_code(codes: Sequence[str], row: _Row, match: re.Match[str] | None) -> str:
+def _mirabest_code(codes: Sequence[str], row: BatchRow, match: re.Match[str] | None) -> str:
     """Return the sub-class of an image; where the label is only FRI or FRII, the one in its file name."""
-    code = _label_name(codes, row)
+    code = label_name(codes, row)
     if code in MIRABEST_CODES:
         return code
     named = match["code"] if match else None
@@ -225,117 +214,8 @@ def _mirabest_codes(path: Path, label_names: tuple[str, ...] | None) -> tuple[st
     if len(found) == len(label_names) and set(found) <= set(MIRABEST_CODES):
         return found
     if len(label_names) == len(MIRABEST_CODES) and not found:
-        _log.warning("%s: %s lists no sub-classes; assuming the published order", path, _META)
+        _log.warning("%s: %s lists no sub-classes; assuming the published order", path, META)
         return MIRABEST_CODES
     raise DataError(
-        f"{path}: {_META} should list the sub-classes {', '.join(MIRABEST_CODES)}. Received: {', '.join(label_names)}"
+        f"{path}: {META} should list the sub-classes {', '.join(MIRABEST_CODES)}. Received: {', '.join(label_names)}"
     )
-
-
-def _label_name(names: Sequence[str], row: _Row) -> str:
-    if not 0 <= row.label < len(names):
-        raise DataError(f"{row.batch}: {row.name} has the label {row.label}, but there are only {len(names)} labels")
-    return names[row.label]
-
-
-def _record(
-    row: _Row, target: int, source: str, attributes: Mapping[str, float] | None = None
-) -> ImageRecord | SkippedImage:
-    side = math.isqrt(row.pixels.size)
-    shapes = {(side * side,), (side, side), (side, side, 1)}
-    if row.pixels.shape not in shapes or row.pixels.dtype.kind not in "biuf":
-        shape = " x ".join(map(str, row.pixels.shape))
-        return SkippedImage(
-            name=f"{row.batch}/{row.name}", reason=f"{shape} values of {row.pixels.dtype} are not a square image"
-        )
-    part: Part = "test" if row.batch == "test_batch" else "train"
-    return ImageRecord(
-        image=row.pixels.reshape(side, side), target=target, source_id=source, part=part, attributes=attributes or {}
-    )
-
-
-def _sources(rows: Sequence[_Row], keys: Sequence[str]) -> list[str]:
-    """Return one source name for all images that share a name or all their pixels.
-
-    Images of one source must not be split between the training and the test part.
-    """
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        while parent.setdefault(key, key) != key:
-            key = parent[key]
-        return key
-
-    for row, key in zip(rows, keys, strict=True):
-        root(key)
-        # Blank images have equal pixels but may be different sources.
-        if row.pixels.any():
-            pixels = "pixels " + hashlib.sha256(row.pixels.tobytes()).hexdigest()
-            first, second = sorted((root(key), root(pixels)), key=lambda name: (name.startswith("pixels "), name))
-            parent[second] = first
-    return [root(key) for key in keys]
-
-
-def _read(path: Path) -> _Batches:
-    batches = _Batches()
-    found: dict[str, str] = {}
-    for member in read_members(path):
-        name = PurePosixPath(member.name).name
-        if ".ipynb_checkpoints/" in member.name or not (name == _META or _BATCH.fullmatch(name)):
-            continue
-        if name in found:
-            raise DataError(
-                f"{path} contains more than one set of batches: {found[name]} and {member.name}; give the folder of one"
-            )
-        found[name] = member.name
-        data = member.read()
-        content = _mapping(data, f"{path}: {member.name}")
-        if name == _META:
-            batches.label_names = _label_names(content, path)
-        else:
-            batches.rows += _rows(content, name, path)
-        if name == "test_batch":
-            batches.variant = _MIRABEST_VARIANTS.get(hashlib.md5(data, usedforsecurity=False).hexdigest(), "")
-    if not batches.rows:
-        raise DataError(f"{path} contains no batches: expected files data_batch_1, ..., test_batch and {_META}")
-    if batches.label_names is None:
-        _log.warning("%s contains no %s; assuming the published order of the labels", path, _META)
-    return batches
-
-
-def _mapping(data: bytes, name: str) -> dict[str, Any]:
-    value = load_plain_pickle(data, name)
-    if not isinstance(value, dict):
-        raise DataError(f"{name} should be a mapping. Received: {type(value).__name__}")
-    return {_text(key): entry for key, entry in value.items()}
-
-
-def _label_names(meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    names = meta.get("label_names", meta.get("fine_label_names"))
-    if not isinstance(names, list | tuple):
-        raise DataError(f"{path}: {_META} should contain a list label_names. Received: {type(names).__name__}")
-    return tuple(map(_text, names))
-
-
-def _rows(batch: Mapping[str, Any], name: str, path: Path) -> list[_Row]:
-    import numpy as np
-
-    try:
-        data = [np.asarray(image) for image in batch["data"]]
-        labels = [int(label) for label in batch.get("labels", batch.get("fine_labels"))]
-        names = [_text(filename) for filename in batch["filenames"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: {name} should contain data, labels and filenames: {error}") from error
-    if not len(data) == len(labels) == len(names):
-        raise DataError(
-            f"{path}: {name} contains {len(data)} images, {len(labels)} labels and {len(names)} file names; "
-            "these numbers should be equal"
-        )
-    return [
-        _Row(batch=name, name=filename, label=label, pixels=pixels)
-        for pixels, label, filename in zip(data, labels, names, strict=True)
-    ]
-
-
-def _text(value: object) -> str:
-    return value.decode("latin1") if isinstance(value, bytes) else str(value)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -264,6 +265,31 @@ def test_user_file_replaces_a_download(mirror: Mirror, tmp_path: Path, caplog: p
     with pytest.raises(DataError, match="no such file or folder"):
         user_file(download, tmp_path / "nowhere")
     assert mirror.requests == []
+
+
+def test_a_file_that_is_not_the_published_one_is_warned_of_once(
+    mirror: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    download = published(mirror, "good")
+    own = tmp_path / "mine.zip"
+    own.write_bytes(b"mine, and different")
+    with caplog.at_level(logging.WARNING):
+        assert [user_file(download, own) for _ in range(3)] == [own] * 3
+        assert caplog.text.count("is not the published file") == 1
+        own.write_bytes(b"mine, and changed again")
+        user_file(download, own)
+    assert caplog.text.count("is not the published file") == 2
+
+
+def test_another_published_form_of_the_images_is_known_by_its_own_checksum(
+    mirror: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = tmp_path / "galaxies_h5.zip"
+    own.write_bytes(b"the same images as HDF5")
+    download = replace(published(mirror, "good"), other_checksums=(checksum(b"the same images as HDF5"),))
+    with caplog.at_level(logging.WARNING):
+        user_file(download, own)
+    assert caplog.text == ""
 
 
 def test_downloads_end_where_a_server_never_does(

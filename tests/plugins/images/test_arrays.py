@@ -19,7 +19,8 @@ from benchmarker import (
     Stream,
 )
 from benchmarker.data.loading import Context
-from benchmarker_images.arrays import ArraysOptions, load
+from benchmarker_images.array_records import ArraysOptions
+from benchmarker_images.arrays import load
 
 N = 6
 IMAGES = Stream("test").generator().integers(0, 255, (N, 8, 9, 3)).astype(np.uint8)
@@ -123,3 +124,40 @@ def test_arrays_refuse_pickles_and_other_files(tmp_path: Path) -> None:
             read(tmp_path / name, classes=["a", "b"])
     with pytest.raises(ConfigurationError, match="-d FILE"):
         read(None)
+
+
+def test_shards_below_a_folder_are_one_set_with_chosen_bands(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    flux = Stream("test").generator().normal(size=(4, 3, 8, 9)).astype(np.float32)
+    for pixel, rows in ((17, slice(0, 3)), (4, slice(3, 4))):
+        folder = tmp_path / "datafiles" / f"healpix={pixel}"
+        folder.mkdir(parents=True)
+        with h5py.File(folder / "001-of-001.h5", "w") as file:
+            file["image_array"] = flux[rows]
+            file["image_band"] = np.array([[b"DES-G", b"DES-R", b"DES-Z"]] * 4)[rows]
+            file["object_id"] = np.array([b"a", b"b", b"c", b"d"])[rows]
+            file["gz10_label"] = np.array([0, 1, 1, 0])[rows]
+            file["ra"], file["dec"] = np.arange(4.0)[rows], -np.arange(4.0)[rows]
+    contents = read(
+        tmp_path,
+        images="image_array",
+        labels="gz10_label",
+        classes=["disturbed", "merging"],
+        identifiers="object_id",
+        attributes={"ra": "deg", "dec": "deg"},
+        channels_first=True,
+        bands=["DES-Z", "DES-G"],
+    )
+    assert contents.count == 4
+    records = [record for record in contents.records() if isinstance(record, ImageRecord)]
+    assert [record.source_id for record in records] == ["a", "b", "c", "d"]
+    assert [record.target for record in records] == [0, 1, 1, 0]
+    assert records[3].attributes == {"ra": 3.0, "dec": -3.0}
+    assert all(
+        np.array_equal(record.image, cube[[2, 0]].transpose(1, 2, 0))
+        for record, cube in zip(records, flux, strict=True)
+    )
+
+
+def test_options_that_are_not_used_do_not_change_keys() -> None:
+    assert not {"bands", "band_names"} & set(ArraysOptions().model_dump())

@@ -13,6 +13,7 @@ from astropy.io import fits
 
 from benchmarker import Classification, ConfigurationError, DataError, DatasetContents, ImageRecord, SkippedImage
 from benchmarker.data.loading import Context
+from benchmarker.data.remarks import collect_remarks
 from benchmarker.digests import canonical_json
 from benchmarker_radio.fits_manifest import FitsManifestOptions, load
 
@@ -342,3 +343,30 @@ def test_manifest_order_gives_the_place_of_each_source(folder: Path) -> None:
         "a": {"manifest_row": 2, "manifest_rows": 3},
     }
     assert not any(record.attributes for record in _load(folder).records() if isinstance(record, ImageRecord))
+
+
+def test_numbers_without_folders_or_classes_are_remarked_on(folder: Path) -> None:
+    def remarked(**options: object) -> list[str]:
+        with collect_remarks() as remarks:
+            _read(_load(folder, **options))
+        return [text for text in remarks if "classes" in text]
+
+    assert remarked() == [], "the folders confirm the classes"
+    for path in [*folder.glob("FRI/*.fits"), *folder.glob("FRII/*.fits")]:
+        path.rename(folder / path.name)
+    (told,) = remarked()
+    assert "2 FRI" in told
+    assert remarked(classes={"2": "FRI", "3": "FRII"}) == []
+    (folder / "manifest.csv").write_text("Name,Type\na,FRI\nb.1,FRI\nc+1,FRII\nd,FRII\n")
+    assert remarked() == []
+
+
+def test_planes_of_cubes_follow_the_rule_of_the_radio_framework(tmp_path: Path) -> None:
+    cube = np.arange(3 * 8 * 9, dtype=np.float32).reshape(3, 8, 9)
+    for name in ("FRI/a", "FRII/b"):
+        (tmp_path / name).parent.mkdir()
+        fits.PrimaryHDU(cube).writeto(tmp_path / f"{name}.fits")
+    (record, _) = _load(tmp_path, planes="all", colour="radio-framework").records()
+    assert isinstance(record, ImageRecord)
+    np.testing.assert_allclose(record.image, 0.3 * cube[0] + 0.59 * cube[1] + 0.11 * cube[2], rtol=1e-6)
+    assert not {"planes", "colour"} & set(FitsManifestOptions().model_dump())

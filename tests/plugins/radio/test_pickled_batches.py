@@ -1,4 +1,4 @@
-"""Data sets in pickled batches: FR-DEEP-F and MiraBest."""
+"""Data sets in pickled batches: FR-DEEP-F, MiraBest and CRUMB."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ from benchmarker import (
     Classification,
     DataError,
     DatasetContents,
+    Download,
     ImageRecord,
     SkippedImage,
     UnsafePickleError,
 )
 from benchmarker.data.loading import Context
+from benchmarker.data.remarks import collect_remarks
+from benchmarker_radio.crumb import CrumbOptions
+from benchmarker_radio.crumb import load as load_crumb
 from benchmarker_radio.pickled_batches import (
     MIRABEST_CODES,
     MiraBestOptions,
@@ -307,3 +311,71 @@ def test_published_mirabest_archive_is_complete(
                     expected_records.append(("FRI" if code[0] == "1" else "FRII", pixels.tobytes(), part))
     found = [(classes[int(r.target)], r.image.tobytes(), str(r.part)) for r in images_of(contents)]  # type: ignore[arg-type]
     assert Counter(found) == Counter(expected_records)
+
+
+def test_mirabest_variants_are_downloaded_by_name_and_checked(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Asked(Context):
+        def fetch(self, download: Download) -> Path:
+            asked.append(download.filename)
+            return mirabest(tmp_path / "set.tar.gz")
+
+    for variant in (None, "F", "N", "full", "basic"):
+        load_mirabest(MiraBestOptions.model_validate({"variant": variant}), Asked(dataset="mirabest"))
+    assert asked == [f"MiraBest_{name}_batches.tar.gz" for name in ("F", "F", "N", "full", "basic")]
+    assert "variant" not in MiraBestOptions().model_dump()
+
+
+@pytest.mark.shared
+def test_mirabest_of_another_variant_than_asked_for_is_refused(shared_data: Path) -> None:
+    path = shared_data / "mirabest" / "MiraBest_full_batches.tar.gz"
+    assert images_of(load(path, variant="full"))
+    with pytest.raises(DataError, match="full"):
+        images_of(load(path, variant="N"))
+
+
+CRUMB_LABELS = [
+    # published label, labels in MiraBest, FR-DEEP, AT17 and among hybrids
+    (0, (0, 0, -1, -1)),
+    (1, (-1, -1, 1, -1)),
+    (0, (-1, -1, 1, -1)),  # published as FRI, although its only catalogue says FRII
+    (1, (5, 0, -1, -1)),  # catalogues that disagree
+    (0, (-1, 0, 2, -1)),  # bent sources are of either class
+    (2, (9, -1, -1, 0)),
+]
+
+
+def crumb(path: Path, **options: Any) -> DatasetContents:
+    names = [f"./CRUMB/PNG/Scaled_Final/{150 + n}.125_-0{n}.250.png" for n in range(len(CRUMB_LABELS))]
+    content = {
+        "labels": [label for label, _ in CRUMB_LABELS],
+        "complete_labels": [list(others) for _, others in CRUMB_LABELS],
+        "data": [image(n).reshape(SIDE, SIDE) for n in range(len(CRUMB_LABELS))],
+        "filenames": names,
+    }
+    files = {
+        "batches.meta": pickle.dumps({"label_names": ["FRI", "FRII", "Hyb"]}),
+        "data_batch_1": pickle.dumps(content),
+        "test_batch": batch([1], ["./CRUMB/PNG/Scaled_Final/200.5_+10.5.png"], [image(20)]),
+    }
+    context = Context(dataset="crumb", path=packed(path / "CRUMB_batches.tar.gz", files))
+    return load_crumb(CrumbOptions(**options), context)
+
+
+def test_crumb_holds_published_labels_parts_and_positions(tmp_path: Path) -> None:
+    contents = crumb(tmp_path)
+    with collect_remarks() as remarks:
+        found = images_of(contents)
+    assert [record.target for record in found] == [0, 1, 0, 1, 0, 2, 1]
+    assert [record.part for record in found] == ["train"] * 6 + ["test"]
+    assert found[1].attributes == {"ra": 151.125, "dec": -1.25}
+    assert np.array_equal(found[1].image, image(1).reshape(SIDE, SIDE))
+    assert [len(names) for names in remarks.values()] == [1]
+
+
+def test_crumb_can_take_the_labels_on_which_catalogues_agree(tmp_path: Path) -> None:
+    records = list(crumb(tmp_path, labels="catalogues").records())
+    assert [record.target for record in records if isinstance(record, ImageRecord)] == [0, 1, 1, 0, 2, 1]
+    (skipped,) = (record for record in records if isinstance(record, SkippedImage))
+    assert "FRI and FRII" in skipped.reason
