@@ -59,21 +59,23 @@ def check_generator(link: GeneratorLink, key: str, generator: GeneratorRecord | 
     except (KeyError, TypeError) as error:
         yield Finding(link=LINK, file=file, text=f"a link lacks what it should hold: {error!r}")
         return
-    for entry in differing_entries(link.to_json(), covered):
+    told = {"key": link.key, "weights": link.weights if link.epoch is None else covered["weights"]}
+    for entry in differing_entries(told, covered):
         text = f"{entry.name} is {entry.recorded} in the trail of the cell and {entry.rerun} in the generator's"
         yield Finding(link=LINK, file=file, text=text)
-    yield from _check_weights(folder, link.weights)
+    yield from _check_weights(folder, link)
 
 
-def _check_weights(folder: Path, expected: str) -> Iterator[Finding]:
-    file = epoch_weights_file(max(saved_epochs(folder), default=0))
+def _check_weights(folder: Path, link: GeneratorLink) -> Iterator[Finding]:
+    """Compare the weights that images were drawn with: the trail of a generator covers those of its last epoch only."""
+    file = epoch_weights_file(link.epoch or max(saved_epochs(folder), default=0))
     try:
         found = weights_digest(folder / file)
     except StorageError as error:
         text, compared = str(error), not is_unreadable(error)
         yield Finding(link=LINK, file=f"{folder.name}/{file}", text=text, compared=compared)
         return
-    if found != expected:
+    if found != link.weights:
         yield Finding(link=LINK, file=f"{folder.name}/{file}", text="holds weights that the trail does not cover")
 
 

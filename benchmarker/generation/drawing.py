@@ -13,10 +13,10 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ from benchmarker.randomness import Stream
 from benchmarker.record import Record
 from benchmarker.study.links import DigestLink, GeneratorLink, write_trail
 from benchmarker.trail import Trail
+
+if TYPE_CHECKING:
+    from benchmarker.generation.model import Sampler
 
 IMAGES_FILE = "images.f32"
 REQUEST_FILE = "request.npz"
@@ -90,6 +93,10 @@ class StreamChoice(Record):
     axes: dict[str, int | str]
     """Axes of the stream."""
 
+    def stream(self, **axes: int) -> Stream:
+        """Return the stream, with further axes."""
+        return Stream(self.purpose, **self.axes, **axes)
+
 
 class DrawingJob(Record):
     """What a drawing process is asked for; what the images are drawn for is in the folder."""
@@ -110,7 +117,7 @@ class DrawingJob(Record):
     """Epoch whose weights are used; the last one if null."""
 
 
-class _DrawingError(Record):
+class DrawingError(Record):
     """Why a drawing process failed."""
 
     error: str
@@ -165,13 +172,13 @@ def draw_in_process(
         check=False,
     )
     if done.returncode:
-        raise _reported_error(done.stdout, done.returncode)
+        raise reported_error(done.stdout, done.returncode)
 
 
-def _reported_error(output: bytes, code: int) -> BenchmarkerError:
-    """Return the error that the process ended with."""
+def reported_error(output: bytes, code: int) -> BenchmarkerError:
+    """Return the error that a drawing process ended with, from what it wrote last."""
     try:
-        reported = _DrawingError.model_validate_json(output)
+        reported = DrawingError.model_validate_json(output)
         error: BenchmarkerError = getattr(errors, reported.error)(reported.message)
     except (ValidationError, TypeError, AttributeError):  # it was killed, or a plugin failed; see its output
         return PluginError(f"drawing samples ended with exit code {code}; the output above says why")
@@ -183,45 +190,115 @@ def main() -> int:
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not end up in what the parent reads
     job = DrawingJob.model_validate_json(sys.stdin.buffer.read())
+    return reporting(pipe, job.folder, lambda: draw(job))
+
+
+def reporting(pipe: IO[str], folder: Path, work: Callable[[], None]) -> int:
+    """Do the work of a drawing process, report an error that ends it, and return the exit code.
+
+    Parameters
+    ----------
+    pipe : text file
+        Where the parent reads.
+    folder : Path
+        Folder that is written to, which errors of the operating system name.
+    work : callable
+        What is done.
+    """
     try:
         try:
-            draw(job)
+            work()
         except (SystemExit, GeneratorExit) as error:  # of a plugin, which must not end this process as if it were done
             raise PluginError(f"drawing samples failed: {describe(error)}") from error
     except (BenchmarkerError, OSError) as error:
-        known = storage_error(error, job.folder) if isinstance(error, OSError) else error
+        known = storage_error(error, folder) if isinstance(error, OSError) else error
         with pipe:
-            json.dump(_DrawingError(error=type(known).__name__, message=str(known)).to_json(), pipe)
+            json.dump(DrawingError(error=type(known).__name__, message=str(known)).to_json(), pipe)
         return 1
     return 0
 
 
 def draw(job: DrawingJob) -> None:
     """Write the images of a job into its folder, in constant memory, with a trail that covers them."""
-    trail = GeneratorTrail.read(job.run)
-    spec = trail.spec
     request = Request.read(job.folder / REQUEST_FILE)
-    conditions = trail.conditions.encode(request.targets, request.attributes)
-    require_free(job.folder, 4 * len(conditions) * math.prod(job.shape), f"{len(conditions):,} synthetic images")
-    backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
+    drawer = Drawer.open(job.run, request, job.shape, job.epoch)
+    digest = drawer.draw(job.stream.stream(), job.folder / IMAGES_FILE)
+    write_trail(job.folder, samples_trail(drawer.link, request, job.stream, digest))
 
-    # Keras starts slowly: errors that can be found without it are found before.
-    from benchmarker.generation.model import Sampler, build_generator, digest_variables, load_weights
 
-    model = build_generator(installed(), spec, trail.conditions, job.shape)
-    epoch = job.epoch or spec.generator.epochs
-    file = job.run / epoch_weights_file(epoch)
-    load_weights(model, file)
-    if epoch == spec.generator.epochs and digest_variables(model.sampling_variables) != trail.weights:
-        raise StorageError(f"{file}: holds weights that its trail does not cover; run its study again with --force")
-    noise = Stream(job.stream.purpose, **job.stream.axes)
-    written = hashlib.sha256()
-    with (job.folder / IMAGES_FILE).open("wb") as stream:
-        for images in Sampler(model, job.shape)(conditions, noise):
-            pixels = np.ascontiguousarray(images, dtype="<f4").data.cast("B")
-            written.update(pixels)
-            stream.write(pixels)
-    write_trail(job.folder, samples_trail(trail.link, request, job.stream, written.hexdigest()))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawer:
+    """A generator that is ready to draw the images of a request.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        Draws from the weights of the epoch.
+    conditions : ndarray of shape (n, size), float32
+        Encoded conditions of the request.
+    link : GeneratorLink
+        The generator and the weights, as the trail of a cell names them.
+    bytes : int
+        Size of all images.
+    """
+
+    sampler: Sampler
+    conditions: NDArray[np.float32]
+    link: GeneratorLink
+    bytes: int
+
+    @classmethod
+    def open(cls, run: Path, request: Request, shape: tuple[int, int, int], epoch: int | None) -> Drawer:
+        """Configure the backend and load a generator.
+
+        Parameters
+        ----------
+        run : Path
+            Folder of the generator's run.
+        request : Request
+            What images are drawn for.
+        shape : tuple of int
+            Height, width and channels of an image, in pixels.
+        epoch : int or None
+            Epoch whose weights are used; None for the last one.
+
+        Raises
+        ------
+        StorageError
+            If the weights cannot be read, or those of the last epoch are not what the trail covers.
+        """
+        trail = GeneratorTrail.read(run)
+        spec = trail.spec
+        conditions = trail.conditions.encode(request.targets, request.attributes)
+        backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
+
+        # Keras starts slowly: errors that can be found without it are found before.
+        from benchmarker.generation.model import Sampler, build_generator, digest_variables, load_weights
+
+        model = build_generator(installed(), spec, trail.conditions, shape)
+        used = epoch or spec.generator.epochs
+        file = run / epoch_weights_file(used)
+        load_weights(model, file)
+        weights = digest_variables(model.sampling_variables)
+        if used == spec.generator.epochs and weights != trail.weights:
+            raise StorageError(f"{file}: holds weights that its trail does not cover; run its study again with --force")
+        return cls(
+            sampler=Sampler(model, shape),
+            conditions=conditions,
+            link=trail.link_of(epoch, lambda: weights),
+            bytes=4 * len(conditions) * math.prod(shape),
+        )
+
+    def draw(self, noise: Stream, path: Path) -> str:
+        """Write the images for one stream of latent points, in constant memory; return the SHA-256 of the file."""
+        require_free(path.parent, self.bytes, f"{len(self.conditions):,} synthetic images")
+        written = hashlib.sha256()
+        with path.open("wb") as stream:
+            for images in self.sampler(self.conditions, noise):
+                pixels = np.ascontiguousarray(images, dtype="<f4").data.cast("B")
+                written.update(pixels)
+                stream.write(pixels)
+        return written.hexdigest()
 
 
 def samples_trail(generator: GeneratorLink, request: Request, stream: StreamChoice, images: str) -> Trail:

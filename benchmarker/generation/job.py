@@ -33,7 +33,7 @@ from benchmarker.generation.run_files import (
     train_or_copy,
 )
 from benchmarker.generation.training import Trainer
-from benchmarker.generation.watch import has_grid, is_kept
+from benchmarker.generation.watch import has_grid
 from benchmarker.randomness import Stream
 from benchmarker.registry.models import Watch
 from benchmarker.study.fingerprint import Fingerprint, fingerprint
@@ -199,7 +199,7 @@ def _disk_space(context: _GeneratorContext) -> DiskSpace:
     steps = epochs * -(-len(context.learned) // batch)
     drawn = (1 + len(watch.animations)) * drawn + (steps // watch.every_steps if watch.every_steps else 0)
     grids = drawn * (1 if watch.condition is None else 2) * watch.points * 4 * math.prod(context.train.image_shape)
-    weights = sum(is_kept(epoch, epochs, watch) for epoch in range(1, epochs + 1))
+    weights = sum(watch.keeps(epoch, epochs) for epoch in range(1, epochs + 1))
     kept = weights * size(context.model.sampling_variables) + grids + RUN_OVERHEAD_BYTES
     kept += size(context.model.variables) if watch.keep_state else 0
     return DiskSpace(kept=kept, peak=kept + SNAPSHOTS * size(context.model.variables))

@@ -120,6 +120,20 @@ class GeneratorTrail:
         """What the trail of a cell says of the generator that its images come from."""
         return GeneratorLink(key=self.key, weights=self.weights)
 
+    def link_of(self, epoch: int | None, weights: Callable[[], str]) -> GeneratorLink:
+        """Return the link of images that the weights of an epoch draw.
+
+        Parameters
+        ----------
+        epoch : int or None
+            Epoch; None for the last one.
+        weights : callable
+            Returns the SHA-256 of its weights; called for another epoch than the last one, which the trail covers.
+        """
+        if epoch is None or epoch == self.spec.generator.epochs:
+            return self.link
+        return GeneratorLink(key=self.key, weights=weights(), epoch=epoch)
+
 
 def require_intact(run: Path, key: str) -> None:
     """Compare the run of a generator with its trail, before anything is made of it.
@@ -162,6 +176,17 @@ def weights_digest(file: Path) -> str:
             return digest_arrays((str(k), arrays[name]) for k, name in enumerate(sorted(arrays.files)))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise StorageError(f"{file}: the weights cannot be read: {error}") from error
+
+
+def read_link(run: Path, epoch: int | None) -> GeneratorLink:
+    """Return what the trail of a cell says of the generator in a run folder, whose weights of an epoch draw its images.
+
+    Raises
+    ------
+    StorageError
+        If the run is not that of a generator, or the weights of the epoch cannot be read.
+    """
+    return GeneratorTrail.read(run).link_of(epoch, lambda: weights_digest(run / epoch_weights_file(epoch or 0)))
 
 
 def train_or_copy(

@@ -22,7 +22,7 @@ from benchmarker.discovery import installed
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.generation.conditions import bootstrap, class_sizes, shares
 from benchmarker.generation.drawing import IMAGES_FILE, Request, StreamChoice, draw_in_process, samples_trail
-from benchmarker.generation.run_files import GeneratorTrail
+from benchmarker.generation.run_files import GeneratorTrail, read_link
 from benchmarker.randomness import Stream
 from benchmarker.record import Json
 from benchmarker.registry.generated import NO_LABEL, NOT_BALANCED
@@ -60,6 +60,30 @@ class Mixture:
     def of(cls, generated: GeneratedSpec) -> Self:
         """Return the mixture that an arm's specification asks for."""
         return cls(ratio=generated.ratio, balance=bool(generated.balance), real=generated.real is None)
+
+    def rows(self, task: Task, targets: NDArray[Any], stream: Stream, *, fresh: bool = False) -> NDArray[np.int64]:
+        """Return the rows of the training part whose conditions synthetic images have.
+
+        Parameters
+        ----------
+        task : Task
+            What the targets mean.
+        targets : ndarray of shape (n,), int64, or (n, n_targets), float64
+            Targets of the training part.
+        stream : Stream
+            Stream that rows are drawn from, with replacement.
+        fresh : bool
+            Whether images are new in every epoch; with a whole ratio all rows then come equally often.
+
+        Raises
+        ------
+        ConfigurationError
+            If a regression is to be balanced, or nothing would be left to train on.
+        """
+        counts = self.counts(task, targets)
+        if fresh and self.ratio is not None and self.ratio.is_integer():
+            return np.tile(np.arange(len(targets)), int(self.ratio))
+        return bootstrap(task, targets, counts, stream)
 
     def counts(self, task: Task, targets: NDArray[Any]) -> list[int]:
         """Return how many synthetic images of each class there will be; of a regression one number.
@@ -145,22 +169,22 @@ def with_generated(
         If the generator makes images without conditions, which have no label.
     """
     mixture = Mixture.of(generated)
-    counts = mixture.counts(real.task, real.targets)
-    if not sum(counts):
+    rows = mixture.rows(real.task, real.targets, Stream("generated", seed=seed))
+    if not len(rows):
         return real
     trail = GeneratorTrail.read(run)
     if not trail.spec.conditions:
         raise ConfigurationError(NO_LABEL)
-    rows = bootstrap(real.task, real.targets, counts, Stream("generated", seed=seed))
+    link = read_link(run, generated.epoch)
     key = {
         "version": VERSION,
         "layout": _LAYOUT,
         # The other plugins of the cell do not touch the samples, which all its networks share.
         "fingerprint": fingerprint.environment,
         "code": digest_code(installed().generator(trail.spec.generator.name).builder),
-        **trail.link.to_json(),
+        **link.to_json(),
     }
-    synthetic = _drawn(real, rows, run, trail.link, key, seed=seed, root=root, waiting=waiting)
+    synthetic = _drawn(real, rows, run, link, key, seed=seed, root=root, waiting=waiting)
     return MixedSet(real, synthetic) if mixture.real else synthetic
 
 
@@ -176,12 +200,11 @@ def _drawn(
     waiting: Waiting,
 ) -> PartSet:
     """Return images drawn for the targets and attributes of some rows, from the cache where they are there."""
-    attributes = {name: np.asarray(values[rows]) for name, values in sorted(real.attributes.items())}
-    request = Request(targets=np.asarray(real.targets[rows]), attributes=attributes)
-    noise = StreamChoice(purpose="generated-noise", axes={"seed": seed})
+    request = request_of(real, rows)
+    noise = noise_of(seed)
 
     def write(folder: Path) -> None:
-        draw_in_process(run, folder, request, real.image_shape, stream=noise)
+        draw_in_process(run, folder, request, real.image_shape, stream=noise, epoch=generator.epoch)
 
     key = {**key, "conditions": request.digest, "noise": [noise.purpose, noise.axes]}
     folder = produce("samples", key, write, root=root, waiting=waiting)
@@ -189,7 +212,18 @@ def _drawn(
         found = samples_trail(generator, request, noise, _digest(folder / IMAGES_FILE))
         if read_trail(folder).to_json() != found.to_json():
             raise _damaged(folder, "they are not what their trail covers")
-        return _open_samples(folder, real.task, request, real.image_shape)
+        return open_samples(folder / IMAGES_FILE, real.task, request, real.image_shape)
+
+
+def request_of(real: PartSet, rows: NDArray[np.int64]) -> Request:
+    """Return the request for images with the targets and attributes of some rows of a part."""
+    attributes = {name: np.asarray(values[rows]) for name, values in sorted(real.attributes.items())}
+    return Request(targets=np.asarray(real.targets[rows]), attributes=attributes)
+
+
+def noise_of(seed: int) -> StreamChoice:
+    """Return the stream of the latent points of a cell's synthetic images."""
+    return StreamChoice(purpose="generated-noise", axes={"seed": seed})
 
 
 def _digest(path: Path) -> str:
@@ -203,12 +237,19 @@ def _damaged(folder: Path, reason: object) -> StorageError:
     return StorageError(f"{folder}: these samples are damaged ({reason}); remove the folder and run again")
 
 
-def _open_samples(folder: Path, task: Task, request: Request, image_shape: tuple[int, int, int]) -> PartSet:
+def open_samples(file: Path, task: Task, request: Request, image_shape: tuple[int, int, int]) -> PartSet:
+    """Return drawn images as a training set that maps their file.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read, or has another size.
+    """
     n = len(request.targets)
     try:
-        images = np.memmap(folder / IMAGES_FILE, dtype="<f4", mode="r", shape=(n, *image_shape))
+        images = np.memmap(file, dtype="<f4", mode="r", shape=(n, *image_shape))
     except (OSError, ValueError) as error:
-        raise _damaged(folder, error) from error
+        raise _damaged(file.parent, error) from error
     labelled = LabelledImages(
         task=task,
         images=images,

@@ -21,7 +21,7 @@ from benchmarker.generation.conditions import encode
 from benchmarker.generation.grids import EpochSamples
 from benchmarker.generation.model import Sampler, digest_variables, save_weights
 from benchmarker.generation.run_files import SAMPLES_FOLDER, STATE_FOLDER, copy_progress, epoch_weights_file
-from benchmarker.generation.watch import Losses, animate, is_kept
+from benchmarker.generation.watch import Losses, animate
 from benchmarker.randomness import Stream
 from benchmarker.registry.models import Watch
 from benchmarker.study.links import DigestLink, GeneratorEpochLink
@@ -197,7 +197,7 @@ class Trainer:
         seconds = time.perf_counter() - started
         means = {name: math.fsum(row[name] for row in rows) / len(rows) for name in rows[0]}
         ratio = samples.draw(epoch)
-        if is_kept(epoch, self.epochs, self.watch):
+        if self.watch.keeps(epoch, self.epochs):
             save_weights(self.model, self.folder / epoch_weights_file(epoch))
         row = {"epoch": float(epoch), **means, **self._fresh_accuracy(epoch, encoded), "diversity": ratio}
         self.progress.history.append(row)

@@ -28,9 +28,6 @@ GRID_SIDE = 8
 GRIDS = 20
 """Approximate number of sample grids of a training, besides those of the first and the last epoch."""
 
-SAVED_WEIGHTS = 5
-"""Approximate number of weight files that a training keeps; that of the last epoch is always among them."""
-
 _TILE_PIXELS = 48  # smaller images are enlarged to at least this, so that they can be seen
 _GAP = 2
 _FRAME_MILLISECONDS = 250
@@ -39,13 +36,6 @@ _FRAME_MILLISECONDS = 250
 def due(epoch: int, epochs: int, times: int, *, first: bool = False) -> bool:
     """Whether something that is done about ``times`` times in a training is due after an epoch."""
     return epoch == epochs or (first and epoch == 1) or epoch % max(1, math.ceil(epochs / times)) == 0
-
-
-def is_kept(epoch: int, epochs: int, watch: Watch) -> bool:
-    """Whether the weights after an epoch are kept."""
-    if watch.keep_every is None:
-        return due(epoch, epochs, SAVED_WEIGHTS)
-    return epoch == epochs or epoch % watch.keep_every == 0
 
 
 def has_grid(epoch: int, epochs: int, watch: Watch) -> bool:

@@ -231,6 +231,19 @@ class _Check:
             generated = arm.generated.model_dump() | {"by": spelling(arm.generated.by)} if arm.generated else None
             content = [generated, augmentations, bool(augmentations) and arm.augment_validation]
             self._distinct(("arms", index), content, seen, "this arm")
+            if arm.generated is not None and arm.generated.fresh:
+                self._only_transforms(index, arm)
+
+    def _only_transforms(self, index: int, arm: ArmEntry) -> None:
+        """Refuse expansions of images that are new in every epoch: they would be rendered anew each time."""
+        for number, entry in enumerate(arm.augmentations):
+            try:
+                expands = self.plugins.augmentation(entry.name).kind == "expansion"
+            except (UnknownPluginError, PluginError):
+                continue
+            if expands:
+                text = f"{entry.name} makes a fixed set, but 'fresh' images change in every epoch: use transforms only"
+                self._add(("arms", index, "augmentations", number), text)
 
     def _augmentations(
         self, part: Literal["arm", "generator"], index: int, entries: Sequence[AugmentationEntry]

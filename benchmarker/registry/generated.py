@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.hooks import spelling
-from benchmarker.registry.models import GeneratorEntry, Registry
+from benchmarker.registry.models import GeneratorEntry, Registry, Watch
 from benchmarker.registry.positions import Problem
 
 CLASS = "class"
@@ -142,9 +142,33 @@ def generated_problems(
         if task is not None:
             unknown = unknown_conditions(task, conditions_of(entry, task), attributes)
             problems += [Problem(path=(*path, number), text=text) for number, text in unknown.items()]
+    if not standalone:
+        problems += _lost_weights(registry)
     if task is not None and not standalone and not isinstance(task, Classification):
         paths = [("arms", k, "generated", "balance") for k, _ in _balanced(registry)]
         problems += [Problem(path=path, text=NOT_BALANCED) for path in paths]
+    return problems
+
+
+def _lost_weights(registry: Registry) -> list[Problem]:
+    """Return the arms that ask for an epoch of their generator whose weights will not be there."""
+    entries = {spelling(entry.label): entry for entry in registry.generators}
+    problems = []
+    for index, arm in enumerate(registry.arms):
+        asked = arm.generated
+        entry = None if asked is None else entries.get(spelling(asked.by))
+        if asked is None or entry is None or not isinstance(asked.epoch, int):
+            continue
+        if asked.epoch > entry.epochs:
+            text = f"{entry.label} is trained for {entry.epochs} epochs only"
+        elif not (entry.watch or Watch()).keeps(asked.epoch, entry.epochs):
+            text = (
+                f"the weights of epoch {asked.epoch} are not kept: give {entry.label} a 'watch' with a 'keep_every' "
+                "that divides it, such as 1"
+            )
+        else:
+            continue
+        problems.append(Problem(path=("arms", index, "generated", "epoch"), text=text))
     return problems
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Preparation, Settings, Split, Training
 from benchmarker.hooks import spelling
@@ -48,6 +55,11 @@ Name = Annotated[
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 PluginOptions = dict[str, Any]
 MAXIMUM_RATIO = 100
+
+CHOSEN = "chosen"
+"""Epoch of a generator that `benchmarker gan choose` recorded."""
+
+_SAVED_WEIGHTS = 5
 
 
 class DatasetEntry(Settings):
@@ -113,6 +125,11 @@ class Watch(Settings):
     """Keep everything that training changes at its end, so that the same generator with more epochs continues from
     there."""
 
+    def keeps(self, epoch: int, epochs: int) -> bool:
+        """Whether the weights after an epoch of a training are kept."""
+        every = self.keep_every or max(1, math.ceil(epochs / _SAVED_WEIGHTS))
+        return epoch == epochs or epoch % every == 0
+
 
 class GeneratorEntry(Settings):
     """A model that learns to make images. It is trained once for each seed and shared by all networks."""
@@ -161,6 +178,14 @@ class GeneratedEntry(Settings):
     real: bool = True
     """Train on the real images as well; false trains on generated images only."""
 
+    epoch: PositiveInt | Literal["chosen"] | None = None
+    """Epoch of the generator whose weights draw the images: a number, `chosen` for what `benchmarker gan choose`
+    recorded for each seed, or by default the last one. Its weights must be kept, see `keep_every`."""
+
+    fresh: bool = False
+    """Draw new images in every epoch, so that no batch shows an image again. With a whole `ratio` each image of the
+    training part then lends its conditions equally often. Such an arm may have transforms, but no expansions."""
+
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
         if (self.ratio is None) is not self.balance:
@@ -168,6 +193,12 @@ class GeneratedEntry(Settings):
         if self.balance and not self.real:
             raise ValueError("'balance: true' adds to the real images, so 'real: false' contradicts it; give a 'ratio'")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_later_settings(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not asked for: arms that are older than a setting keep their keys."""
+        found: dict[str, Any] = written(self)
+        return {name: value for name, value in found.items() if name not in {"epoch", "fresh"} or value}
 
 
 class ArmEntry(Settings):

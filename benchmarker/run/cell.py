@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarker.contracts.images import TrainingSet
@@ -14,7 +15,8 @@ from benchmarker.digests import digest_file
 from benchmarker.disk import reserve
 from benchmarker.errors import DataError, StorageError
 from benchmarker.files import write_csv
-from benchmarker.generation.run_files import GeneratorTrail, require_intact
+from benchmarker.generation.fresh import FreshSet
+from benchmarker.generation.run_files import read_link, require_intact
 from benchmarker.generation.synthetic import with_generated
 from benchmarker.randomness import Stream
 from benchmarker.run.cell_context import CellContext
@@ -26,7 +28,7 @@ from benchmarker.study.space import WEIGHTS_OVERHEAD_BYTES
 from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches, balanced_weights, copies_together
 from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
-from benchmarker.training.sets import digest_set, expand, transforms
+from benchmarker.training.sets import RenewedSet, digest_set, expand, transforms
 from benchmarker.training.snapshots import DISCARDED, Progress, Snapshots
 
 _STEP_INTERVAL_SECONDS = 0.25
@@ -37,11 +39,15 @@ def train_cell(context: CellContext, folder: Path, send: EventHandler) -> None:
 
     Continues from the newest snapshot in the folder, if there is one of this environment.
     """
-    train = expand(_training_part(context, send), context.applied, context.seed, "train")
     validation: TrainingSet = context.part("validation")
     if context.spec.arm.augment_validation:
         validation = expand(validation, context.applied, context.seed, "validation")
-    fitted = _fit(context, train, validation, folder, send)
+    with ExitStack() as stack:
+        if (fresh := _fresh(context, folder)) is not None:
+            train: TrainingSet | RenewedSet = stack.enter_context(fresh)
+        else:
+            train = expand(_training_part(context, send), context.applied, context.seed, "train")
+        fitted = _fit(context, train, validation, folder, send)
     progress = fitted.progress
     _write_history(folder, progress)
     tested: dict[Checkpoint, int] = {"best": progress.best_epoch, "final": len(progress.history)}
@@ -95,7 +101,29 @@ def _training_part(context: CellContext, send: EventHandler) -> TrainingSet:
     )
 
 
-def _fit(context: CellContext, train: TrainingSet, validation: TrainingSet, folder: Path, send: EventHandler) -> Fitted:
+def _fresh(context: CellContext, folder: Path) -> FreshSet | None:
+    """Return the images of an arm that are new in every epoch; None of any other arm."""
+    generator, generated = context.generator, context.spec.arm.generated_images
+    if generator is None or generated is None or not generated.fresh:
+        return None
+    require_intact(generator.folder, generated.generator)
+    return FreshSet(
+        context.part("train"),
+        generated,
+        generator.folder,
+        seed=context.seed,
+        epochs=context.spec.model.epochs,
+        folder=folder,
+    )
+
+
+def _fit(
+    context: CellContext,
+    train: TrainingSet | RenewedSet,
+    validation: TrainingSet,
+    folder: Path,
+    send: EventHandler,
+) -> Fitted:
     epochs = context.spec.model.epochs
     compile_model(context.model, context.data.task, context.training, context.spec.model.learning_rate)
     snapshots = Snapshots(folder, context.fingerprint.digest)
@@ -126,7 +154,7 @@ def _fit(context: CellContext, train: TrainingSet, validation: TrainingSet, fold
 
 
 def _ordered(
-    context: CellContext, train: TrainingSet, *, epochs: int, first_epoch: int, send: EventHandler
+    context: CellContext, train: TrainingSet | RenewedSet, *, epochs: int, first_epoch: int, send: EventHandler
 ) -> OrderedBatches:
     """Return the batches of all epochs, in the order of the seed; sends how far each epoch is."""
     weights = None
@@ -134,7 +162,8 @@ def _ordered(
         weights = balanced_weights(train.targets, context.data.task.n_outputs)
     neighbours = None
     if context.training.batches == "neighbours":
-        neighbours = copies_together(len(_training_part(context, send)), len(train))
+        expanded = not isinstance(train, RenewedSet)
+        neighbours = copies_together(len(_training_part(context, send)) if expanded else len(train), len(train))
     progress = _EpochProgress(send)
     batches = OrderedBatches(
         train,
@@ -151,15 +180,16 @@ def _ordered(
     return batches
 
 
-def _begin_trail(context: CellContext, train: TrainingSet) -> None:
+def _begin_trail(context: CellContext, train: TrainingSet | RenewedSet) -> None:
     trail, digests = context.trail, context.digests
     trail.add("cell", CellLink(key=context.spec.key, spec=context.spec).to_json())
     trail.add("fingerprint", context.fingerprint.to_json())
     trail.add("data", DigestLink(digest=digests["data"]).to_json())
     trail.add("split", DigestLink(digest=digests["split"]).to_json())
-    if context.generator is not None:
-        trail.add("generator", GeneratorTrail.read(context.generator.folder).link.to_json())
-    trail.add("training set", TrainingSetLink(digest=digest_set(train), images=len(train)).to_json())
+    if context.generator is not None and (generated := context.spec.arm.generated_images) is not None:
+        trail.add("generator", read_link(context.generator.folder, generated.epoch).to_json())
+    first = train.of_epoch(0) if isinstance(train, RenewedSet) else train
+    trail.add("training set", TrainingSetLink(digest=digest_set(first), images=len(train)).to_json())
     trail.add("initial weights", DigestLink(digest=digests["initial_weights"]).to_json())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.plugins import Dataset
@@ -11,6 +12,7 @@ from benchmarker.contracts.tasks import Task
 from benchmarker.data.splits import Parts
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DataError, RegistryError
+from benchmarker.generation.choosing import chosen_epoch
 from benchmarker.generation.conditions import fit_conditions, fixed_condition
 from benchmarker.generation.synthetic import Mixture
 from benchmarker.hooks import spelling
@@ -30,8 +32,10 @@ from benchmarker.registry.generated import (
     label_of_row,
     trained_generators,
 )
+from benchmarker.registry.models import CHOSEN
 from benchmarker.registry.positions import Problem
 from benchmarker.registry.suitability import check_generator
+from benchmarker.study.layout import RunPaths
 from benchmarker.study.plan import PlannedCell, PlannedGenerator
 from benchmarker.study.specs import (
     ArmSpec,
@@ -61,6 +65,7 @@ def make_cells(
     lines: Mapping[int, int],
     unusable: Iterable[CellProblem] = (),
     generators: Generators | None = None,
+    choices: Mapping[str, int] | None = None,
 ) -> list[tuple[PlannedCell, CellProblem | None]]:
     """Return the cells of a registry: seed by seed, arm by arm, model by model.
 
@@ -82,6 +87,8 @@ def make_cells(
         Models and arms that a broken plugin keeps from working.
     generators : mapping of (str, int) to PlannedGenerator
         Generators that arms need.
+    choices : mapping of str to int
+        Epochs that were chosen, by the keys of their generators.
 
     Returns
     -------
@@ -94,7 +101,7 @@ def make_cells(
     cells = []
     for seed in registry.seeds:
         for a, arm in enumerate(registry.arms):
-            arm_spec = _with_generated(arms[a], arm, seed, generators or {})
+            arm_spec = _with_generated(arms[a], arm, seed, generators or {}, choices or {})
             for m, entry in enumerate(registry.models):
                 spec = CellSpec(
                     backend=backend,
@@ -146,16 +153,62 @@ def _augmentation_choices(entries: Sequence[AugmentationEntry], plugins: Plugins
     return tuple(PluginChoice(name=each.name, options=plain_options(each, options)) for each, options in found)
 
 
-def _with_generated(spec: ArmSpec, arm: ArmEntry, seed: int, generators: Generators) -> ArmSpec:
+def _with_generated(
+    spec: ArmSpec, arm: ArmEntry, seed: int, generators: Generators, choices: Mapping[str, int]
+) -> ArmSpec:
     """Return the specification of an arm under a seed: with the generator that it has then, where it has one."""
     asked = arm.generated
     if asked is None or spec.unusable:
         return spec
     generator = generators[spelling(asked.by), seed]
-    generated = GeneratedSpec.of(
-        generator.key, generator.configuration, ratio=asked.ratio, balance=asked.balance, real=asked.real
-    )
+    epoch = asked.epoch if isinstance(asked.epoch, int) else None
+    if asked.epoch == CHOSEN:
+        epoch = choices[generator.key]
+    elif epoch == generator.spec.generator.epochs:
+        epoch = None  # the same images as without it
+    generated = GeneratedSpec.of(generator.key, generator.configuration, asked, epoch)
     return spec.model_copy(update={"generated": generated})
+
+
+def read_choices(study: Path, loaded: LoadedRegistry, generators: Generators) -> dict[str, int]:
+    """Return the epochs that were chosen in a study for the arms that ask for them, by the keys of their generators.
+
+    Parameters
+    ----------
+    study : Path
+        Folder of the study, which holds the trained generators.
+    loaded : LoadedRegistry
+        A valid registry.
+    generators : mapping of (str, int) to PlannedGenerator
+        Generators that arms need.
+
+    Raises
+    ------
+    RegistryError
+        If none was chosen for some seed.
+    """
+    found, problems = {}, []
+    for index, arm in enumerate(loaded.registry.arms):
+        if arm.generated is None or arm.generated.epoch != CHOSEN:
+            continue
+        missing = []
+        for (label, seed), generator in generators.items():
+            if label != spelling(arm.generated.by):
+                continue
+            epoch = chosen_epoch(RunPaths.of(study, generator.key).finished)
+            if epoch is None:
+                missing.append(seed)
+            else:
+                found[generator.key] = epoch
+        if missing:
+            text = (
+                f"no epoch of {arm.generated.by!r} was chosen for the seeds {', '.join(map(str, missing))} in {study}: "
+                "train it with 'benchmarker gan train' and choose one for each seed with 'benchmarker gan choose'"
+            )
+            problems.append(Problem(path=("arms", index, "generated", "epoch"), text=text))
+    if problems:
+        raise RegistryError(loaded.positions.messages(problems))
+    return found
 
 
 def make_generators(

@@ -34,7 +34,7 @@ from benchmarker.registry import (
     weights_problem,
 )
 from benchmarker.registry.suitability import check_task
-from benchmarker.run.planning import check_generated, make_cells, make_generators
+from benchmarker.run.planning import check_generated, make_cells, make_generators, read_choices
 from benchmarker.run.split_files import write_splits
 from benchmarker.study.images import readable
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
@@ -161,6 +161,7 @@ def prepare_study(
         unusable=unusable,
         source=source,
         kept=kept,
+        study=study,
         standalone=standalone,
     )
     open_folder()
@@ -234,6 +235,7 @@ def _make_plan(
     unusable: Sequence[CellProblem],
     source: SourceRecord,
     kept: bytes,
+    study: Path,
     standalone: bool,
 ) -> tuple[Plan, dict[str, CellProblem]]:
     """Return the plan of a registry, and why some of its cells cannot run, by their keys."""
@@ -250,6 +252,7 @@ def _make_plan(
         lines=loaded.lines,
         unusable=unusable,
         generators=generators,
+        choices={} if standalone else read_choices(study, loaded, generators),
     )
     plan = Plan(
         title=loaded.registry.title,

@@ -273,7 +273,8 @@ def _generated(results: StudyResults, arm: ArmSpec) -> tuple[str, float | None]:
     else:
         known = (one.label for one in results.generators if one.key == generated.generator)
         name = next(known, generated.generator)
-    only_adds = generated.real is not False and not generated.balance and not arm.augmentations
+    as_usual = not generated.fresh and generated.epoch is None
+    only_adds = as_usual and generated.real is not False and not generated.balance and not arm.augmentations
     return name, generated.ratio if only_adds else None
 
 

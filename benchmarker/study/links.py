@@ -83,6 +83,9 @@ class GeneratorLink(Record):
     weights: str
     """SHA-256 of the weights that images are drawn with."""
 
+    epoch: int | None = None
+    """Epoch of these weights; left out for the last one."""
+
 
 class EpochLink(Record):
     """Links ``epoch 1``, ``epoch 2`` ... of a cell: digests of what was when the epoch had ended."""
@@ -92,6 +95,9 @@ class EpochLink(Record):
 
     draws: str
     """SHA-256 of the numbers that transforms drew."""
+
+    generated: str | None = None
+    """SHA-256 of the images that were generated for the epoch; left out where they are drawn once."""
 
     weights: str
     """SHA-256 of the network's weights."""

@@ -13,7 +13,7 @@ from pydantic import Discriminator, Field, Tag
 from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Split, Training
 from benchmarker.digests import digest_json
 from benchmarker.record import Json, Record, TaskRecord, WrittenOut
-from benchmarker.registry.models import GeneratedEntry
+from benchmarker.registry.models import CHOSEN, GeneratedEntry
 
 
 class PluginChoice(Record):
@@ -54,12 +54,37 @@ class GeneratedSpec(Record):
     real: Literal[False] | None = None
     """Train without the real images; left out where they stay."""
 
+    epoch: PositiveInt | None = None
+    """Epoch of the generator whose weights draw the images; left out for the last one."""
+
+    chosen: Literal[True] | None = None
+    """The epoch was chosen for each seed; left out where all seeds have the same."""
+
+    fresh: Literal[True] | None = None
+    """Draw new images in every epoch; left out where they are drawn once."""
+
     @classmethod
-    def of(cls, generator: str, configuration: str, *, ratio: float | None, balance: bool, real: bool) -> Self:
-        """Return the generated images that a registry asks for, of one generator."""
-        amount: Json = {"balance": True} if balance else {"ratio": ratio}
-        without_real: Json = {} if real else {"real": False}
-        return cls(generator=generator, configuration=configuration, **amount, **without_real)
+    def of(cls, generator: str, configuration: str, asked: GeneratedEntry, epoch: int | None = None) -> Self:
+        """Return the generated images that a registry asks for, of one generator.
+
+        Parameters
+        ----------
+        generator, configuration : str
+            Key and configuration of the generator.
+        asked : GeneratedEntry
+            What the registry says.
+        epoch : int, optional
+            Epoch whose weights draw the images; None for the last one.
+        """
+        optional: Json = {
+            "real": None if asked.real else False,
+            "epoch": epoch,
+            "chosen": True if asked.epoch == CHOSEN else None,
+            "fresh": asked.fresh or None,
+        }
+        amount: Json = {"balance": True} if asked.balance else {"ratio": asked.ratio}
+        given = {name: value for name, value in optional.items() if value is not None}
+        return cls(generator=generator, configuration=configuration, **amount, **given)
 
 
 class ArmSpec(Record):
@@ -164,11 +189,16 @@ class CellSpec(_Specification):
         return [("architecture", self.model.architecture), ("dataset", self.dataset.name), *augmentations]
 
     def shared_settings(self) -> Json:
-        """Return what cells that may be averaged have in common: all but the seed and the generator of that seed."""
+        """Return what cells that may be averaged have in common: all but the seed and what was made for it.
+
+        That is the generator of the seed, and the epoch of it that somebody chose.
+        """
         shared = self.to_json()
         del shared["seed"]
-        if self.arm.generator is not None:
+        if (generated := self.arm.generated_images) is not None:
             del shared["arm"]["generated"]["generator"]
+            if generated.chosen:
+                del shared["arm"]["generated"]["epoch"]
         return shared
 
 

@@ -19,7 +19,7 @@ from benchmarker.contracts.images import TrainingSet
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.digests import digest_arrays
 from benchmarker.randomness import Stream
-from benchmarker.training.sets import Transform
+from benchmarker.training.sets import RenewedSet, Transform
 
 Batch = tuple[NDArray[np.float32], ...]
 
@@ -187,7 +187,7 @@ class OrderedBatches(_Batches):
 
     Parameters
     ----------
-    images : TrainingSet
+    images : TrainingSet or RenewedSet
         Images to train on.
     batch_size, epochs : int
         Number of images in a batch, and number of epochs that the sequence covers.
@@ -208,7 +208,7 @@ class OrderedBatches(_Batches):
 
     def __init__(
         self,
-        images: TrainingSet,
+        images: TrainingSet | RenewedSet,
         *,
         batch_size: int,
         epochs: int,
@@ -246,7 +246,8 @@ class OrderedBatches(_Batches):
         epoch += self.first_epoch
         members, draws = self._epoch(epoch)
         chosen = members[step]
-        images = self._images.batch(chosen)
+        given = self._images
+        images = (given.of_epoch(epoch) if isinstance(given, RenewedSet) else given).batch(chosen)
         for transform, rows in zip(self._transforms, draws, strict=True):
             images = transform.apply(images, rows[chosen])
         self._on_batch(epoch, step)
@@ -255,10 +256,14 @@ class OrderedBatches(_Batches):
         return images, self._targets[chosen], self._weights[chosen]
 
     def digests(self, epoch: int) -> dict[str, str]:
-        """Return the SHA-256 of the order and of the transforms' draws of an epoch, counted from 0."""
+        """Return the SHA-256 of the order and of the transforms' draws of an epoch, counted from 0.
+
+        Of images that are new in every epoch it is that of these, too.
+        """
         members, draws = self._epoch(epoch)
         drawn = {f"{k} {t.name}": rows for k, (t, rows) in enumerate(zip(self._transforms, draws, strict=True))}
-        return {"order": digest_arrays({"order": np.concatenate(members)}), "draws": digest_arrays(drawn)}
+        found = {"order": digest_arrays({"order": np.concatenate(members)}), "draws": digest_arrays(drawn)}
+        return found | ({"generated": self._images.digest(epoch)} if isinstance(self._images, RenewedSet) else {})
 
     def _members(self, epoch: int) -> list[NDArray[np.int64]]:
         """Return the images of each batch of an epoch."""

@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from mmap import MADV_DONTNEED, mmap
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,24 @@ class PartSet:
         if self._mapping is not None and self._read_bytes > _MAPPED_BYTES:
             self._mapping.madvise(MADV_DONTNEED)
             self._read_bytes = 0
+
+
+@runtime_checkable
+class RenewedSet(Protocol):
+    """A training set whose images are others in every epoch, while their number and their targets stay."""
+
+    task: Task
+    targets: NDArray[Any]
+    image_shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def of_epoch(self, epoch: int) -> TrainingSet:
+        """Return the images of an epoch, counted from 0; those of the epoch before may be gone then."""
+
+    def digest(self, epoch: int) -> str:
+        """Return the SHA-256 of what is new in an epoch whose images have been asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,7 +171,8 @@ def train(
     rounds: int, batch_size: int, seed: int, verbose: bool,
 ) -> None:  # fmt: skip
     """Train one network on all training sets; an interrupted training goes on where it stopped."""
-    from benchmarker_inclination.training import Member, Schedule, train_member
+    from benchmarker_inclination.members import Member, Schedule
+    from benchmarker_inclination.training import train_member
 
     schedule = Schedule(size=size, n_batches=n_batches, rounds=rounds, batch_size=batch_size, seed=seed)
     for number in range(n_subsamples + 1):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarker import figure_style
 from benchmarker_inclination.evaluation import scores
+from benchmarker_inclination.members import Iteration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,15 +31,19 @@ def _figure(width: float, height: float) -> Figure:
 
 
 @figure_style()
-def draw_learning(history: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+def draw_learning(history: Mapping[int, Iteration], path: Path) -> None:
     """Draw mean square and mean absolute error of every iteration, training and validation."""
     figure = _figure(10, 5)
-    iterations = [int(number) + 1 for number in history]
-    names = {"mse": "Mean square error", "mae": "Mean absolute error"}
-    for axes, (name, title) in zip(figure.subplots(1, 2), names.items(), strict=True):
-        axes.plot(iterations, [row[name] for row in history.values()], ".-", label="training")
-        axes.plot(iterations, [row[f"val_{name}"] for row in history.values()], ".--", label="validation")
-        axes.set(xlabel="Iteration", ylabel=f"{title} [22.5 deg{'$^2$' if name == 'mse' else ''}]")
+    iterations = [number + 1 for number in history]
+    rows = history.values()
+    panels = {
+        "Mean square error [22.5 deg$^2$]": ([row.mse for row in rows], [row.validation_mse for row in rows]),
+        "Mean absolute error [22.5 deg]": ([row.mae for row in rows], [row.validation_mae for row in rows]),
+    }
+    for axes, (title, (training, validation)) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+        axes.plot(iterations, training, ".-", label="training")
+        axes.plot(iterations, validation, ".--", label="validation")
+        axes.set(xlabel="Iteration", ylabel=title)
         axes.legend()
     figure.savefig(path)
 

@@ -44,7 +44,8 @@ def evaluate_models(samples: Path, size: int, models: Path, iteration: int | Non
     DataError
         If there is no trained member.
     """
-    from benchmarker_inclination.training import Member, Schedule, held_out_images, predict_member
+    from benchmarker_inclination.members import Member, Schedule
+    from benchmarker_inclination.training import held_out_images, predict_member
 
     matches = (_MEMBER.fullmatch(path.name) for path in models.glob("Uset_*_ckpt"))
     members = sorted((match[2], int(match[1])) for match in matches if match)

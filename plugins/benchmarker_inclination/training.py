@@ -13,7 +13,6 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -23,69 +22,25 @@ from numpy.typing import NDArray
 
 from benchmarker import DataError, Regression, RegressionTarget, Stream, call_in_process, load_weights_file
 from benchmarker_inclination.batch_files import Pool, read_test_pools
+from benchmarker_inclination.members import (
+    History,
+    Iteration,
+    Member,
+    PredictionJob,
+    Schedule,
+    TrainingJob,
+    read_history,
+    write_history,
+)
 from benchmarker_inclination.npz import read_arrays
 from benchmarker_inclination.transforms import Recipe, transform
 
-MODELS = ("model4", "model5", "model6")
 TASK = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45.0, maximum=90.0),))
 
 _FILE_ORDER_SEED = 50
 _STATE = "state.npz"
 
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One network of the ensemble: a model trained on one training set.
-
-    Parameters
-    ----------
-    model : {"model4", "model5", "model6"}
-        Network.
-    number : int
-        0 for the whole training part, 1, 2, ... for a sub-sample.
-    """
-
-    model: str
-    number: int
-
-    @property
-    def stem(self) -> str:
-        """Beginning of the names of all its files."""
-        return f"Uset_{self.number:03d}_{self.model}"
-
-    def folder(self, models: Path) -> Path:
-        """Return the folder of its weights and metrics."""
-        return models / f"{self.stem}_ckpt"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """How a member is trained.
-
-    Parameters
-    ----------
-    size : int
-        Height and width of the images in pixels.
-    n_batches : int
-        Number of batch files of the training set.
-    rounds : int
-        How often each file is used.
-    batch_size : int
-        Images of a gradient step.
-    seed : int
-        Seed of initial weights, dropout and order of images.
-    threads : int
-        Threads that one operation may use.
-    """
-
-    size: int
-    n_batches: int
-    rounds: int
-    batch_size: int
-    seed: int
-    threads: int = 2
 
 
 def file_order(number: int, n_batches: int, rounds: int) -> list[int]:
@@ -175,38 +130,37 @@ def train_member(
     if missing := [path for path in paths if not path.is_file()]:
         raise DataError(f"{missing[0]}: is missing; run `augment` with at least {schedule.n_batches} batch files")
 
-    argument = {
-        "member": asdict(member),
-        "schedule": asdict(schedule),
-        "batches": str(batches.absolute()),
-        "samples": str(samples.absolute()),
-        "folder": str(folder.absolute()),
-        "order": order,
-    }
+    job = TrainingJob(
+        member=member,
+        schedule=schedule,
+        batches=batches.absolute(),
+        samples=samples.absolute(),
+        folder=folder.absolute(),
+        order=tuple(order),
+    )
     seed = Stream("inclination-backend", seed=schedule.seed).seed()
     call_in_process(
         "benchmarker_inclination.training:train_in_process",
-        argument,
+        job.to_json(),
         threads=schedule.threads,
         seed=seed,
         listen=partial(_record_progress, member.stem, folder, len(order), report),
     )
 
 
-def _record_progress(
-    stem: str, folder: Path, planned: int, report: Report, history: Mapping[str, Mapping[str, Any]]
-) -> None:
+def _record_progress(stem: str, folder: Path, planned: int, report: Report, emitted: Mapping[str, Any]) -> None:
     """Write and draw the history of a member after an iteration, and report the iteration."""
+    history = read_history(emitted)
     if not history:
         return
-    _write_json(folder / f"{stem}_evalDict.json", history)
+    _write_json(folder / f"{stem}_evalDict.json", write_history(history))
     from benchmarker_inclination.figures import draw_learning
 
     draw_learning(history, folder / f"{stem}_evalFig.jpg")
-    last = history[str(len(history) - 1)]
+    last = history[len(history) - 1]
     report(
-        f"{stem}: iteration {len(history)}/{planned} ({last['batchFile']}): "
-        f"mae {22.5 * last['mae']:.2f} deg, validation mae {22.5 * last['val_mae']:.2f} deg"
+        f"{stem}: iteration {len(history)}/{planned} ({last.batch_file}): "
+        f"mae {22.5 * last.mae:.2f} deg, validation mae {22.5 * last.validation_mae:.2f} deg"
     )
 
 
@@ -217,8 +171,8 @@ def _batch_name(schedule: Schedule, number: int) -> str:
 def _finished(path: Path) -> int:
     """Return how many iterations are done and written down."""
     try:
-        return len(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return len(read_history(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError):  # also of JSON that is no history
         return 0
 
 
@@ -238,21 +192,21 @@ def build(member: Member, schedule: Schedule) -> Any:
 
 def train_in_process(argument: Mapping[str, Any], emit: Callable[[Any], None]) -> None:
     """Train a member; called in a process of its own by `train_member`."""
-    member, schedule = Member(**argument["member"]), Schedule(**argument["schedule"])
-    folder = Path(argument["folder"])
-    model = build(member, schedule)
+    job = TrainingJob.model_validate(argument)
+    schedule, folder = job.schedule, job.folder
+    model = build(job.member, schedule)
     history = _restore(model, folder)
-    emit(history)
-    held_out = held_out_images(Path(argument["samples"]), schedule.size)
-    for iteration in range(len(history), len(argument["order"])):
-        number = argument["order"][iteration]
+    emit(write_history(history))
+    held_out = held_out_images(job.samples, schedule.size)
+    for iteration in range(len(history), len(job.order)):
+        number = job.order[iteration]
         name = _batch_name(schedule, number)
-        path = Path(argument["batches"]) / f"Uset_{member.number:03d}_npz" / name
+        path = job.batches / f"Uset_{job.member.number:03d}_npz" / name
         found = _iterate(model, path, held_out, schedule, Stream("inclination-order", seed=schedule.seed, i=iteration))
-        history[str(iteration)] = {**found, "batchNo": number, "batchFile": name}
+        history[iteration] = Iteration.model_validate({**found, "batchNo": number, "batchFile": name})
         model.save_weights(folder / f"{iteration}.ckpt.weights.h5")
         _save(model, folder, history)
-        emit(history)
+        emit(write_history(history))
 
 
 def _iterate(model: Any, path: Path, held_out: Pool, schedule: Schedule, order: Stream) -> dict[str, float]:
@@ -300,19 +254,19 @@ def _batches_class() -> Any:
     return Batches
 
 
-def _save(model: Any, folder: Path, history: Mapping[str, Any]) -> None:
+def _save(model: Any, folder: Path, history: History) -> None:
     """Save everything that the next iteration depends on, so that it finds the old state or the new one."""
     variables = [*model.variables, *model.optimizer.variables]
     arrays: dict[str, Any] = {f"v{k:04d}": np.asarray(variable) for k, variable in enumerate(variables)}
     aside = folder / f".{_STATE}.partial"
     with aside.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, history=np.array(json.dumps(history)), **arrays)
+        np.savez(stream, allow_pickle=False, history=np.array(json.dumps(write_history(history))), **arrays)
         stream.flush()
         os.fsync(stream.fileno())
     aside.replace(folder / _STATE)
 
 
-def _restore(model: Any, folder: Path) -> dict[str, dict[str, Any]]:
+def _restore(model: Any, folder: Path) -> History:
     path = folder / _STATE
     if not path.is_file():
         return {}
@@ -323,8 +277,7 @@ def _restore(model: Any, folder: Path) -> dict[str, dict[str, Any]]:
             raise DataError(f"{path}: belongs to another network; remove the folder to begin anew")
         for variable, array in zip(variables, saved, strict=True):
             variable.assign(array)
-        history: dict[str, dict[str, Any]] = json.loads(str(archive["history"]))
-    return history
+        return read_history(json.loads(str(archive["history"])))
 
 
 def predict_member(
@@ -351,24 +304,22 @@ def predict_member(
         raise DataError(
             f"{folder}: holds no weights of iteration {'any' if chosen is None else chosen}; run `train` first"
         )
-    argument = {
-        "member": asdict(member),
-        "schedule": asdict(schedule),
-        "samples": str(samples.absolute()),
-        "weights": str((folder / f"{chosen}.ckpt.weights.h5").absolute()),
-    }
+    weights = (folder / f"{chosen}.ckpt.weights.h5").absolute()
+    job = PredictionJob(member=member, schedule=schedule, samples=samples.absolute(), weights=weights)
     reference = "benchmarker_inclination.training:predict_in_process"
-    return np.array(call_in_process(reference, argument, threads=schedule.threads, seed=schedule.seed))
+    return np.array(call_in_process(reference, job.to_json(), threads=schedule.threads, seed=schedule.seed))
 
 
 def predict_in_process(argument: Mapping[str, Any], _emit: Callable[[Any], None]) -> list[float]:
     """Return the inclinations of the held-out images; called in a process of its own by `predict_member`."""
-    member, schedule = Member(**argument["member"]), Schedule(**argument["schedule"])
-    model = build(member, schedule)
-    load_weights_file(model, Path(argument["weights"]))
-    held_out = held_out_images(Path(argument["samples"]), schedule.size)
+    job = PredictionJob.model_validate(argument)
+    model = build(job.member, job.schedule)
+    load_weights_file(model, job.weights)
+    held_out = held_out_images(job.samples, job.schedule.size)
     order = np.arange(len(held_out))
-    outputs = model.predict(_batches(held_out.images, encode(held_out.labels), order, schedule.batch_size), verbose=0)
+    outputs = model.predict(
+        _batches(held_out.images, encode(held_out.labels), order, job.schedule.batch_size), verbose=0
+    )
     return [float(value) for value in decode(np.asarray(outputs)[:, 0])]
 
 

@@ -172,12 +172,20 @@ def test_samples_are_drawn_once_and_shared(
     """With another network of the arm and an arm without real images; not with an audit, and not after an edit."""
     folders: list[Path] = []
 
-    def draw(run: Path, folder: Path, request: Request, shape: tuple[int, int, int], *, stream: StreamChoice) -> None:
+    def draw(
+        run: Path,
+        folder: Path,
+        request: Request,
+        shape: tuple[int, int, int],
+        *,
+        stream: StreamChoice,
+        epoch: int | None,
+    ) -> None:
         """Draw in this process, because another one takes seconds to start."""
         folders.append(folder)
         with (folder / REQUEST_FILE).open("wb") as file:
             request.save(file)
-        drawing.draw(DrawingJob(run=run, folder=folder, shape=shape, stream=stream, epoch=None))
+        drawing.draw(DrawingJob(run=run, folder=folder, shape=shape, stream=stream, epoch=epoch))
 
     monkeypatch.setattr(synthetic, "draw_in_process", draw)
     mixed = with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=FINGERPRINT)
@@ -199,6 +207,9 @@ def test_samples_are_drawn_once_and_shared(
     with edited():
         with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=FINGERPRINT)
     assert len(folders) == 3
+    earlier = with_generated(real, generated(ratio=2, real=False, epoch=1), run, seed=SEED, fingerprint=FINGERPRINT)
+    assert len(folders) == 4
+    assert not np.array_equal(earlier.batch(everything[:72]), drawn)
     pixels = folders[1].with_suffix("") / IMAGES_FILE
     pixels.write_bytes(bytes(8) + pixels.read_bytes()[8:])
     with pytest.raises(StorageError, match="these samples are damaged"):

@@ -51,6 +51,33 @@ def test_tensorboard_reads_its_logs(filled: StudyFiles, tmp_path: Path, capsys: 
     assert {path: path.read_bytes() for path in sorted(logs.rglob("*")) if path.is_file()} == files
 
 
+def test_tensorboard_shows_grids_and_losses_of_each_step_of_a_generator(
+    study: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = study.train(study.generator("dcgan", 8901))
+    (run / "losses.csv").write_text("epoch,step,d_loss_real,g_loss\n1,1,0.5,2.0\n1,2,0.25,nan\n1,3,damaged,1\n")
+    (run / "samples").mkdir()
+    for width, name in enumerate(("real", "epoch-0001", "epoch-0002", "fixed-epoch-0002", "step-000300"), start=3):
+        Image.new("L", (width, 2)).save(run / "samples" / f"{name}.png")
+    (run / "samples" / "epoch-0003.png").write_bytes(b"no picture")
+    assert "1 run(s) written" in export(study, "tensorboard", tmp_path, capsys)
+    (folder,) = tmp_path.glob("study-*/dcgan/generator/8901-*")
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    shown = {tag: [(each.step, each.width) for each in events.Images(tag)] for tag in events.Tags()["images"]}
+    assert shown == {
+        "samples/real": [(0, 3)],
+        "samples/epoch": [(1, 4), (2, 5)],
+        "samples/fixed-epoch": [(2, 6)],
+        "samples/step": [(300, 7)],
+    }
+    assert [(each.step, each.value) for each in events.Scalars("step/d_loss_real")] == [(1, 0.5), (2, 0.25)]
+    assert [(each.step, each.value) for each in events.Scalars("step/g_loss")] == [(1, 2.0)]
+
+
 def test_tensorboard_replaces_a_run_that_was_trained_again(
     filled: StudyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarker import CellRecord, GeneratorRecord, StudyResults, digest_json, flatten, select_runs
 from benchmarker_reports.content.readable import history_of
+
+_GRID = re.compile(r"((?:fixed-)?(?:epoch|step))-(\d{1,9})\.png")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,11 @@ class Run:
         ended, so the times are spread evenly between.
     scores : mapping of str to float
         Test metrics and costs: ``"test_best/accuracy"``, ``"costs/flops"``.
+    steps : tuple of (int, mapping of str to float)
+        Number (from 1) and losses of each gradient step of a generator; none of a network.
+    pictures : tuple of (str, int, Path)
+        Name, epoch or gradient step, and PNG file of each grid that a generator drew while it was trained:
+        ``("samples/epoch", 15, ...)``; the real images have the number 0.
     started, finished : float
         Seconds since 1970.
     digest : str
@@ -44,6 +54,8 @@ class Run:
     settings: Mapping[str, str]
     epochs: tuple[tuple[int, float, Mapping[str, float]], ...]
     scores: Mapping[str, float]
+    steps: tuple[tuple[int, Mapping[str, float]], ...]
+    pictures: tuple[tuple[str, int, Path], ...]
     started: float
     finished: float
     digest: str
@@ -121,7 +133,32 @@ def _run(
         settings=settings,
         epochs=tuple(epochs),
         scores=scores,
+        steps=tuple(_steps(record)) if isinstance(record, GeneratorRecord) else (),
+        pictures=tuple(_pictures(results, record)) if isinstance(record, GeneratorRecord) else (),
         started=started,
         finished=finished,
         digest=digest_json([record.key, record.name, settings, epochs, scores, started, finished]),
     )
+
+
+def _steps(record: GeneratorRecord) -> Iterator[tuple[int, Mapping[str, float]]]:
+    """Yield the losses of each gradient step; lines that are no numbers, in a damaged file, are left out."""
+    try:
+        lines = [] if record.folder is None else (record.folder / "losses.csv").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return
+    for row in csv.DictReader(lines):
+        try:
+            values = {str(name): float(value) for name, value in row.items() if name not in {"epoch", "step"}}
+            step = int(row["step"])
+        except (KeyError, TypeError, ValueError):
+            continue
+        yield step, {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _pictures(results: StudyResults, record: GeneratorRecord) -> Iterator[tuple[str, int, Path]]:
+    for path in results.sample_grids(record):
+        if path.name == "real.png":
+            yield "samples/real", 0, path
+        elif match := _GRID.fullmatch(path.name):
+            yield f"samples/{match[1]}", int(match[2]), path

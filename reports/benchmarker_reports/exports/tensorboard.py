@@ -1,12 +1,13 @@
-"""Export to TensorBoard: scalars of each epoch, test metrics, costs and hyperparameters."""
+"""Export to TensorBoard: scalars of each epoch, test metrics, costs and hyperparameters; grids of generators."""
 
 from __future__ import annotations
 
 import io
 import re
 import shlex
+import struct
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from benchmarker import StorageError, digest_json, expand_user, write_bytes
@@ -16,6 +17,8 @@ EVENT_FILE = "events.out.tfevents.0000000001.benchmarker"
 """Name of every event file, so that a run that was trained again replaces its earlier export."""
 
 _LONGEST = 80  # characters of a study's name in a path
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_HEADER = 24  # bytes up to the end of the height, which follows the width
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._+ -]")
 
 
@@ -80,6 +83,10 @@ def _records(run: Run) -> Iterator[bytes]:
     yield _record(Event(wall_time=run.started, summary=summary))
     for epoch, at, values in run.epochs:
         yield _scalars(epoch, at, values)
+    for step, losses in run.steps:
+        yield _scalars(step, run.finished, {f"step/{name}": value for name, value in losses.items()})
+    for tag, number, path in run.pictures:
+        yield from _picture(tag, number, run.finished, path)
     last = run.epochs[-1][0] if run.epochs else 0
     yield _scalars(last, run.finished, run.scores)
 
@@ -90,6 +97,22 @@ def _scalars(step: int, at: float, values: Any) -> bytes:
 
     entries = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
     return _record(Event(wall_time=at, step=step, summary=Summary(value=entries)))
+
+
+def _picture(tag: str, step: int, at: float, path: Path) -> Iterator[bytes]:
+    """Yield the record of a PNG file; none of a file that is no such picture, or that has gone."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return
+    if not content.startswith(_PNG) or len(content) < _PNG_HEADER:
+        return
+    width, height = struct.unpack(">II", content[16:_PNG_HEADER])
+    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=content)
+    yield _record(Event(wall_time=at, step=step, summary=Summary(value=[Summary.Value(tag=tag, image=image)])))
 
 
 def _record(event: Any) -> bytes:

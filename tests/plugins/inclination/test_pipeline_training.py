@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from benchmarker.cli.entry import main
 from benchmarker.discovery import installed
 from benchmarker.testing import check_architecture
 from benchmarker_inclination.evaluation import read_table, scores, write_table
+from benchmarker_inclination.members import Member, Schedule, TrainingJob, read_history, write_history
 from benchmarker_inclination.training import TASK, decode, encode, file_order
 
 
@@ -100,3 +102,22 @@ def test_missing_batch_file_is_named(pipeline: Path, tmp_path: Path, capsys: pyt
     arguments = ["-a", tmp_path, "-i", pipeline / "samples", "-s", 24, "-o", tmp_path / "models", "-n", 0, "-b", 1]
     assert main(["inclination", "train", *map(str, arguments)]) != 0
     assert "24x24_train_aug_01.npz" in capsys.readouterr().err
+
+
+def test_jobs_and_histories_pass_between_processes_as_typed_json(shared_data: Path) -> None:
+    schedule = Schedule(size=8, n_batches=2, rounds=1, batch_size=4, seed=0)
+    folders = {name: Path("/somewhere") / name for name in ("batches", "samples", "folder")}
+    job = TrainingJob(member=Member(model="model4", number=1), schedule=schedule, order=(1, 0), **folders)
+    sent = json.loads(json.dumps(job.to_json()))
+    assert TrainingJob.model_validate(sent) == job
+    for wrong in ({"member": {"model": "model7", "number": 0}}, {"rounds": 2}, {"schedule": {"size": 8}}):
+        with pytest.raises(ValidationError):
+            TrainingJob.model_validate(sent | wrong)
+    theirs = json.loads(
+        (shared_data / "inclination/original/models/Uset_000_model4_ckpt/Uset_000_model4_evalDict.json").read_text()
+    )
+    history = read_history(theirs)
+    assert write_history(history) == theirs
+    assert history[0].batch_file == theirs["0"]["batchFile"]
+    with pytest.raises(ValidationError):
+        read_history({"0": {"loss": 1.0}})
