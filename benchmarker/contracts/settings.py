@@ -62,10 +62,15 @@ class Preparation(Settings):
     clip_sigma: PositiveFloat | None = None
     """Set pixels below the mean plus this many standard deviations of the image to 0; the radio paper uses 3."""
 
+    # Left out of specifications where it is not used, so that their keys stay what they were before it existed.
+    clip_about: Literal["mean", "zero"] = Field(default="mean", exclude_if=lambda value: value == "mean")
+    """With `clip_sigma`, where the standard deviations are counted from: the mean, with the deviation of all pixels, or
+    zero, with that of the sky (3-sigma clipped, 10 iterations) and before the image is scaled, as in galaxyGAN."""
+
     binary_threshold: Fraction | None = None
     """Set pixels above this fraction of the image's maximum to 1, others to 0; the radio framework offers 0.8."""
 
-    # Left out of specifications where it is not used, so that their keys stay what they were before it existed.
+    # Left out like `clip_about`.
     binary_others: Literal["zero", "keep"] = Field(default="zero", exclude_if=lambda value: value == "zero")
     """With `binary_threshold`, what becomes of pixels below it: 0 (`zero`), or their value without the clip, as in the
     radio framework (`keep`)."""

@@ -20,7 +20,9 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
     Each step but the third is taken only if `preparation` asks for it.
 
     1. ``normalise``: :math:`x \to (x - \min x) / (\max x - \min x)` in float64. Otherwise the values keep their unit.
-    2. ``clip_sigma`` = :math:`k`: pixels with :math:`x < \mu + k \sigma` are set to 0.
+    2. ``clip_sigma`` = :math:`k`: pixels with :math:`x < \mu + k \sigma` are set to 0. With ``clip_about: zero`` it
+       is pixels with :math:`x < k s`, before step 1, where :math:`s` is the standard deviation of the sky: that of the
+       pixels that are left when those beyond :math:`3 s` of their median are left out, at most ten times.
     3. Missing pixels, which are NaN or infinite, are set to 0 if the image was normalised or clipped, and otherwise to
        its minimum.
     4. ``binary_threshold`` = :math:`f`: pixels with :math:`x > f \max x` are set to 1, all others to 0. With
@@ -60,7 +62,8 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
 
     :math:`\mu` and :math:`\sigma` include the source. A bright, extended source raises the threshold and loses its
     faint lobes; the threshold also depends on the size of the field, because the crop comes later. Since normalisation
-    is linear, the clip selects the same pixels with and without it; only their values differ.
+    is linear, the clip selects the same pixels with and without it; only their values differ. With ``clip_about: zero``
+    neither is so: :math:`s` hardly depends on the source, but the image must have a sky level of zero.
 
     Missing pixels become the darkest ones, so a border without values looks like empty sky on any sky level. Without
     ``normalise``, values too large for float32 count as missing.
@@ -68,7 +71,8 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
     References
     ----------
     Steps 1, 2 and 4 follow Becker et al. 2021, MNRAS 503, 1828 (2021MNRAS.503.1828B), doi:10.1093/mnras/stab325, with
-    k = 3 and optionally f = 0.8; in their code step 4 replaces step 2 and keeps the other pixels.
+    k = 3 and optionally f = 0.8; in their code step 4 replaces step 2 and keeps the other pixels. ``clip_about: zero``
+    is that of galaxyGAN, whose code uses `astropy.stats.sigma_clipped_stats`.
 
     Examples
     --------
@@ -84,13 +88,18 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
 
     pixels = _with_channels(image).astype(np.float64)
     missing = _missing(pixels, None if preparation.normalise else float(np.finfo(np.float32).max))
+    clip_sigma = preparation.clip_sigma
+    if preparation.binary_threshold is not None and preparation.binary_others == "keep":
+        clip_sigma = None
+    if clip_sigma is not None and preparation.clip_about == "zero":
+        known = pixels if missing is None else pixels[~missing]
+        pixels[pixels < clip_sigma * _sky_deviation(known)] = 0.0
+        _refuse_constant(pixels[np.isfinite(pixels)], f"no pixel is above {clip_sigma:g} sigma of the sky")
+        clip_sigma = None
     lowest, highest = _range(pixels, missing)
     if preparation.normalise:
         pixels = (pixels - lowest) / (highest - lowest)
         lowest = 0.0
-    clip_sigma = preparation.clip_sigma
-    if preparation.binary_threshold is not None and preparation.binary_others == "keep":
-        clip_sigma = None
     if clip_sigma is not None:
         known = pixels if missing is None else pixels[~missing]
         pixels[pixels < known.mean() + clip_sigma * known.std()] = lowest = 0.0
@@ -149,6 +158,19 @@ def _range(pixels: NDArray[np.float64], missing: NDArray[np.bool_] | None) -> tu
     if highest - lowest == math.inf:
         raise UnreadableImageError(f"its values, {lowest:g} to {highest:g}, are too far apart")
     return lowest, highest
+
+
+def _sky_deviation(known: NDArray[np.float64]) -> float:
+    """Return the standard deviation of the pixels that are left after 3-sigma clipping about their median."""
+    import numpy as np
+
+    kept = known.ravel()
+    for _ in range(10):
+        left = kept[np.abs(kept - np.median(kept)) <= 3 * kept.std()]
+        if left.size == kept.size:
+            break
+        kept = left
+    return float(kept.std())
 
 
 def _refuse_constant(pixels: NDArray[Any], reason: str) -> None:

@@ -73,6 +73,27 @@ def test_clip_sigma_uses_mean_and_deviation_of_all_pixels() -> None:
     assert 0 < np.count_nonzero(prepared) < 60
 
 
+def test_clip_about_zero_is_three_deviations_of_the_sky_before_scaling_as_in_galaxygan() -> None:
+    from astropy.stats import sigma_clipped_stats
+
+    image = Stream("test", number=1).generator().normal(0, 2e-4, (40, 40))
+    image[15:25, 15:25] += 0.05  # bright: the mean and the deviation of all pixels lie far above those of the sky
+    image[5:8, 5:8] += 2e-3
+    image[0, 0] = np.nan
+    deviation = sigma_clipped_stats(image[np.isfinite(image)], sigma=3, maxiters=10)[2]
+    clipped = np.where(np.nan_to_num(image) < 3 * deviation, 0, np.nan_to_num(image))
+    prepared = prepare_image(image, Preparation(clip_sigma=3, clip_about="zero"))
+    assert np.allclose(prepared[:, :, 0], clipped / clipped.max(), atol=1e-6)
+    assert prepared[5:8, 5:8].min() > 0
+    assert prepare_image(np.nan_to_num(image), Preparation(clip_sigma=3))[5:8, 5:8].max() == 0
+    with pytest.raises(UnreadableImageError, match="sigma of the sky"):
+        prepare_image(image * 0 + np.where(image > 0, 1e-3, -1e-3), Preparation(clip_sigma=3, clip_about="zero"))
+
+
+def test_clip_about_leaves_keys_of_other_preparations_as_they_are() -> None:
+    assert "clip_about" not in Preparation(clip_sigma=3).model_dump(mode="json")
+
+
 def test_channels_are_normalised_together() -> None:
     image = _image(12, 12, 3) * np.array([1.0, 2.0, 4.0], dtype=np.float32)
     prepared = prepare_image(image, Preparation())

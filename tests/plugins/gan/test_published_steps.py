@@ -184,3 +184,32 @@ def test_every_preset_trains_in_every_precision(preset: str, precision: str) -> 
         # Untrained generators make pixels all over the range: with the range [0, 1] all would be at most 1.
         assert images.min() <= samples.min() < samples.max() <= images.max()
         assert samples.max() > 100
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("preset", "shape", "parameters"),
+    [
+        ("radio", (128, 128, 1), (7_842_112, 337_665)),
+        ("colour", (128, 128, 3), (1_990_659, 817_665)),
+        ("published", (50, 50, 3), (33_962_307, 36_160_195)),
+    ],
+)
+def test_every_preset_takes_a_step_at_its_published_width(
+    preset: Any, shape: tuple[int, int, int], parameters: tuple[int, int]
+) -> None:
+    space = SPACE if preset == "published" else NOTHING
+    if preset == "published":
+        model: Any = cgan.build(shape, space, 1, CganOptions(preset=preset, batch_size=2))
+    else:
+        model = dcgan.build(shape, space, 1, DcganOptions(preset=preset, batch_size=2))
+    networks = (model.generator, model.discriminator)
+    assert tuple(network.count_params() for network in networks) == parameters
+    rng = Stream("test", number=8).generator()
+    images = rng.random((2, *shape), dtype=np.float32)
+    before = [to_numpy(network.trainable_variables[0]) for network in networks]
+    conditions = np.zeros((2, space.size), np.float32)
+    measured = model.train_step(images, conditions, model.draw(rng, 2))
+    assert all(np.isfinite(float(value)) for value in measured.values())
+    after = [to_numpy(network.trainable_variables[0]) for network in networks]
+    assert not any(np.array_equal(old, new) for old, new in zip(before, after, strict=True))

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from benchmarker import Stream
 from benchmarker.cli.entry import main
 from benchmarker.discovery import installed
 from benchmarker.testing import check_architecture
 from benchmarker_inclination.evaluation import read_table, scores, write_table
 from benchmarker_inclination.members import Member, Schedule, TrainingJob, read_history, write_history
-from benchmarker_inclination.training import TASK, decode, encode, file_order
+from benchmarker_inclination.training import TASK, build, decode, encode, file_order
 
 
 def test_networks_have_the_published_numbers_of_parameters() -> None:
@@ -121,3 +122,18 @@ def test_jobs_and_histories_pass_between_processes_as_typed_json(shared_data: Pa
     assert history[0].batch_file == theirs["0"]["batchFile"]
     with pytest.raises(ValidationError):
         read_history({"0": {"loss": 1.0}})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "parameters"), [("model4", 1_631_169), ("model5", 2_522_705), ("model6", 1_680_369)])
+def test_every_network_takes_a_step_at_its_published_width(name: str, parameters: int) -> None:
+    schedule = Schedule(size=128, n_batches=1, rounds=1, batch_size=2, seed=8901)
+    model = build(Member(model=name, number=0), schedule)
+    assert model.count_params() == parameters
+    before = [np.array(variable) for variable in model.trainable_variables]
+    images = Stream("test", number=1).generator().random((2, 128, 128, 3), dtype=np.float32)
+    loss, *_ = model.train_on_batch(images, encode(np.array([50.0, 80.0]))[:, None])
+    assert np.isfinite(loss)
+    assert not any(
+        np.array_equal(old, np.array(new)) for old, new in zip(before, model.trainable_variables, strict=True)
+    )
