@@ -10,7 +10,7 @@ PACKAGES := benchmarker plugins architectures reports
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-long test-statistics test-clusters test-airflow lint docs bench kill soak mutation fuzz gpu-check gallery \
+.PHONY: help install quickstart test test-long test-statistics test-clusters test-pages test-airflow lint docs bench kill soak mutation fuzz gpu-check gallery \
 	constraints audit-dependencies sbom licences clean
 
 help: ## Show this list
@@ -45,6 +45,11 @@ test-clusters: $(INSTALLED) ## Run studies on a Slurm cluster of three nodes, an
 
 test-statistics: $(INSTALLED) ## Simulate thousands of studies to measure false verdicts and power
 	$(BIN)/python -m pytest -m statistics tests/statistics
+
+test-pages: $(INSTALLED) ## Check the HTML report with axe-core (needs Chromium, its driver and npm)
+	test -f build/axe/node_modules/axe-core/axe.min.js || \
+		npm install --prefix build/axe --ignore-scripts --no-audit --no-fund axe-core@4.14.1
+	$(BIN)/python -m pytest -m long -n 0 tests/reports/test_accessibility.py
 
 test-airflow: $(INSTALLED) ## Install Airflow in an environment of its own and run a DAG that benchmarker writes
 	test -x build/airflow/bin/airflow || { $(PYTHON) -m venv build/airflow && \

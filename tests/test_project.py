@@ -209,7 +209,7 @@ def test_continuous_integration_runs_lint_tests_docs_and_quickstart() -> None:
     script = CHECKOUT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     steps = re.findall(r"^step make (\S+)$", script.read_text(encoding="utf-8"), re.MULTILINE)
-    assert steps == ["lint", "test", "test-long", "test-clusters", "docs", "quickstart"]
+    assert steps == ["lint", "test", "test-long", "test-pages", "test-clusters", "docs", "quickstart"]
 
 
 def test_pre_commit_runs_the_programs_of_lint_and_downloads_nothing() -> None:

@@ -15,7 +15,8 @@ FORMATS = (
     ("latex", "latex:render", ".tex", "a document, its tables, and one macro for each number"),
     ("crate", "crate:render", ".zip", "an archive for a referee (RO-Crate): registry, trails, results and commands"),
     ("sources", "sources:render", ".csv", "sources that some network gets wrong, as CSV, ECSV and VOTable"),
-    ("figures", "figures:render", ".svg", "the figures of a paper as PNG, SVG and PDF"),
+    ("figures", "figures:render", ".svg", "the figures of a paper as PNG, SVG and PDF, in the widths of MNRAS"),
+    ("figures-aa", "figures:render_wide", ".svg", "the same figures in the widths of Astronomy & Astrophysics"),
 )
 """Name, renderer, suffix and summary of each format."""
 

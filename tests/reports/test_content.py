@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,9 +14,10 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn import metrics
 
-from benchmarker import History, ReportOptions, Stream, open_results
+from benchmarker import Comparisons, History, RatioPoint, RatioResponse, ReportOptions, Stream, open_results
 from benchmarker_reports.content import curves
 from benchmarker_reports.content.charts import Floats, as_floats
+from benchmarker_reports.content.comparisons import ratio_charts
 from benchmarker_reports.content.learning import MOST_POINTS, average_histories
 from benchmarker_reports.content.pictures import png
 from benchmarker_reports.content.study_content import StudyContent
@@ -215,3 +218,27 @@ def test_a_class_without_test_images_has_no_recall(tmp_path: Path) -> None:
     content = content_of(study.write())
     assert set(content.class_scores[0].scores) == {"COMP", "FRI", "FRII"}  # not BENT
     assert "recall_BENT" not in content.lines[0].first.metrics
+
+
+def test_ratio_charts_show_one_generator_each_on_one_scale() -> None:
+    def response(network: str, generator: str, means: list[float]) -> RatioResponse:
+        points = tuple(
+            RatioPoint(ratio=ratio, arm=f"{generator}-{ratio}", mean=mean, standard_deviation=1.0, comparison=None)
+            for ratio, mean in zip((0.0, 0.5, 1.0), means, strict=True)
+        )
+        return RatioResponse(
+            network=network, generator=generator, points=points, slope=1.0, low=0.5, high=1.5, p=0.01, n=3
+        )
+
+    ratios = (
+        *(response(f"network-{k}", "dcgan", [70.0 + k, 72.0 + k, 74.0 + k]) for k in range(10)),
+        response("network-0", "cgan", [70.0, 60.0, 50.0]),
+    )
+    found = SimpleNamespace(ratios=ratios, metric="mean_per_class_accuracy", unit="pp", level=0.95)
+    charts = ratio_charts(cast("Comparisons", found))
+    assert [(chart.title, len(chart.panel.series)) for chart in charts] == [("dcgan", 8), ("dcgan", 2), ("cgan", 1)]
+    (scale,) = {chart.panel.y_range for chart in charts}
+    assert scale is not None
+    assert scale[0] < 49
+    assert scale[1] > 84
+    assert all(words.startswith("network-") for chart in charts for words in chart.words)

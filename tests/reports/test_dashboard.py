@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from benchmarker import StorageError, open_results
 from benchmarker_reports.content.confused import confused_images
+from benchmarker_reports.content.pictures import STRETCHES, stretched
 from benchmarker_reports.dashboard import command
 from benchmarker_reports.dashboard.live import LiveStudy, curve_metrics, curve_points
 from tests.reports.material import DocumentStudy
@@ -162,3 +163,16 @@ def test_events_that_no_run_writes_are_not_opened(running: DocumentStudy, tmp_pa
 def test_command_refuses_a_folder_that_is_no_study(tmp_path: Path) -> None:
     found = CliRunner().invoke(command.command, [str(tmp_path)])
     assert isinstance(found.exception, StorageError)
+
+
+def test_stretches_keep_the_order_of_pixels_and_the_ends() -> None:
+    image = np.linspace(-3, 5, 64, dtype=np.float32).reshape(8, 8, 1)
+    for stretch in STRETCHES:
+        found = stretched(image, stretch).ravel()
+        assert found[0] == 0, stretch
+        assert found[-1] == pytest.approx(1), stretch
+        assert (np.diff(found) >= 0).all(), stretch
+    shown = {stretch: float(stretched(image, stretch)[4, 0, 0]) for stretch in STRETCHES}
+    assert shown["auto"] == shown["sqrt"] > shown["linear"]
+    assert shown["log"] > shown["asinh"] > shown["linear"]
+    assert not stretched(np.full_like(image, np.nan)).any()

@@ -42,7 +42,7 @@ def test_figures_have_the_same_bytes_and_show_names_as_text() -> None:
 
     found = []
     for _ in range(2):
-        with figure_style(drawing._STYLE):
+        with figure_style(drawing.STYLE):
             figure = drawing.panel_figure([panel()])
             found.append([drawing.saved(figure, suffix) for suffix in drawing.FORMATS])
     assert found[0] == found[1]
@@ -59,7 +59,7 @@ def test_figures_of_a_study_without_results_are_none(tmp_path: Path) -> None:
 def test_figures_of_one_epoch_and_of_other_scripts_draw_without_warnings() -> None:
     series = Series(name="星系", x=as_floats([1]), y=as_floats([0.5]))
     panel = Panel(title="спираль 星", series=(series, series), x_range=(1.0, 1.0), y_range=(0.5, 0.5))
-    with figure_style(drawing._STYLE):
+    with figure_style(drawing.STYLE):
         figure = drawing.panel_figure([panel])
         assert all(drawing.saved(figure, suffix) for suffix in drawing.FORMATS)
     axes = figure.axes[0]
@@ -73,7 +73,7 @@ def test_figures_do_not_depend_on_a_matplotlibrc(tmp_path: Path, monkeypatch: py
     from tests.reports.material import DocumentStudy
 
     panel = Panel(title="loss", series=(Series(name="train", x=as_floats([1, 2]), y=as_floats([0.5, 0.6])),))
-    monkeypatch.setattr(drawing, "figures", lambda _content: {"learning": drawing.panel_figure([panel])})
+    monkeypatch.setattr(drawing, "figures", lambda _content, _journal: {"learning": drawing.panel_figure([panel])})
     results = open_results(DocumentStudy(tmp_path / "study").pending("convxpress", 1).folder)
     plain = drawing.render(results, ReportOptions())
     with mpl.rc_context({"text.usetex": True, "axes.facecolor": "red", "axes.linewidth": 3}):

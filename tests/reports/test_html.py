@@ -71,9 +71,21 @@ def page(html: str) -> Page:
 def test_page_links_every_section_from_the_top(page: Page) -> None:
     assert [section["id"] for section in page.named("section")] == SECTIONS
     links = [link["href"] for link in page.named("a") if link.get("href")]
-    assert links[1:] == [f"#{name}" for name in SECTIONS]
+    assert links[1 : len(SECTIONS) + 1] == [f"#{name}" for name in SECTIONS]
     assert not page.wrong
     assert not page.open
+
+
+def test_confusion_cells_lead_to_the_images_behind_them(page: Page, study_folder: Path) -> None:
+    results = open_results(study_folder)
+    leader = results.leaderboard("best").rows[0]
+    counts = results.confusion(results.cells_of(leader))
+    assert counts is not None
+    errors = {f"images-{k}-{j}" for k in range(len(counts)) for j in range(len(counts)) if k != j and counts[k, j]}
+    links = [(link.get("href") or "").removeprefix("#") for link in page.named("a")]
+    assert {link for link in links if link.startswith("images-")} == errors
+    assert {each["id"] for each in page.named("div") if each.get("class") == "behind"} == errors
+    assert errors
 
 
 def test_page_shows_what_the_study_holds(page: Page) -> None:

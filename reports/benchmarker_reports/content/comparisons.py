@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from benchmarker import Comparison, Comparisons, ComparisonTable, RatioResponse, metric_label
-from benchmarker_reports.content.charts import Panel, Series, as_floats
+from benchmarker_reports.content.charts import PALETTE, Panel, Series, as_floats
 from benchmarker_reports.content.values import MINUS, Estimate, Value, signed, written_level, written_p
 
 MOST_ROWS = 60
@@ -115,11 +117,21 @@ class ComparisonSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatioChart:
-    """How a network's metric follows the ratio of generated images, with the slope in words."""
+    """How the metric of networks follows the ratio of images of one generator, with the slopes in words.
+
+    Parameters
+    ----------
+    title : str
+        Name of the generator.
+    panel : Panel
+        One line for each network. The charts of a study share one scale.
+    words : tuple of str
+        The slope of each network in a sentence.
+    """
 
     title: str
     panel: Panel
-    words: str
+    words: tuple[str, ...]
 
 
 def comparison_section(table: ComparisonTable) -> ComparisonSection:
@@ -141,36 +153,58 @@ def comparison_section(table: ComparisonTable) -> ComparisonSection:
     )
 
 
-def ratio_chart(response: RatioResponse, found: Comparisons) -> RatioChart:
-    """Return a network's metric over the ratio of generated images."""
-    known = [point for point in response.points if point.mean is not None]
-    deviations = as_floats([point.standard_deviation or 0.0 for point in known])
-    means = as_floats([point.mean for point in known])
-    series = Series(
-        name=response.network,
-        x=as_floats([point.ratio for point in known]),
-        y=means,
-        low=means - deviations,
-        high=means + deviations,
+def ratio_charts(found: Comparisons) -> tuple[RatioChart, ...]:
+    """Return a chart for each generator with several ratios; one of many networks continues in the next chart."""
+    by_generator: dict[str, list[RatioResponse]] = {}
+    for response in found.ratios:
+        if any(point.mean is not None for point in response.points):
+            by_generator.setdefault(response.generator, []).append(response)
+    charts = [
+        _ratio_chart(generator, responses[start : start + len(PALETTE)], found)
+        for generator, responses in by_generator.items()
+        for start in range(0, len(responses), len(PALETTE))
+    ]
+    series = [each for chart in charts for each in chart.panel.series]
+    if not series:
+        return ()
+    low = min(float(np.min(each.low if each.low is not None else each.y)) for each in series)
+    high = max(float(np.max(each.high if each.high is not None else each.y)) for each in series)
+    room = 0.04 * (high - low) or 0.5
+    right = max(float(each.x.max()) for each in series)
+    return tuple(
+        replace(chart, panel=replace(chart.panel, x_range=(0.0, right), y_range=(low - room, high + room)))
+        for chart in charts
     )
-    title = f"{response.network}, {response.generator}"
+
+
+def _ratio_chart(generator: str, responses: Sequence[RatioResponse], found: Comparisons) -> RatioChart:
+    series = []
+    for colour, response in enumerate(responses):
+        known = [point for point in response.points if point.mean is not None]
+        deviations = as_floats([point.standard_deviation or 0.0 for point in known])
+        means = as_floats([point.mean for point in known])
+        x = as_floats([point.ratio for point in known])
+        series.append(
+            Series(name=response.network, x=x, y=means, low=means - deviations, high=means + deviations, colour=colour)
+        )
     panel = Panel(
-        title=title,
-        series=(series,),
+        title=generator,
+        series=tuple(series),
         x_label="generated images per real one",
         y_label=metric_label(found.metric).short,
     )
-    return RatioChart(title=title, panel=panel, words=f"{_slope(response, found)} Band: sample deviation over seeds.")
+    words = tuple(f"{response.network}: {_slope(response, found)}" for response in responses)
+    return RatioChart(title=generator, panel=panel, words=words)
 
 
 def _slope(response: RatioResponse, found: Comparisons) -> str:
     if response.slope is None:
-        return "Too few ratios or seeds for a slope."
+        return "too few ratios or seeds for a slope."
     interval = ""
     if response.low is not None and response.high is not None:
         interval = f" ({written_level(found.level)} interval {signed(response.low)} to {signed(response.high)})"
     unit = f" {found.unit}" if found.unit else ""
-    return f"Slope {signed(response.slope)}{unit} per generated image for each real one{interval}, n = {response.n}."
+    return f"slope {signed(response.slope)}{unit} per generated image for each real one{interval}, n = {response.n}."
 
 
 def _line(row: Comparison, *, arms: bool) -> ComparisonLine:

@@ -1,4 +1,4 @@
-"""Test images behind one cell of a confusion matrix: of one class, predicted as another."""
+"""Test images behind the cells of a confusion matrix: of one class, predicted as another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarker import CellRecord, StudyResults
+from benchmarker_reports.content.examples import Picture
+from benchmarker_reports.content.leaderboard import Line
+from benchmarker_reports.content.pictures import png
 from benchmarker_reports.content.readable import predictions_of
+
+MOST_IN_CELL = 6
+"""Pictures of one cell."""
+MOST_CLASSES = 10
+"""Classes of a study whose cells have pictures: forty classes have 1,560 cells of errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +90,53 @@ def confused_images(
         for number, each in seeds.items()
     ]
     return tuple(sorted(images, key=lambda each: (-len(each.seeds), -each.probability, each.image)))
+
+
+def confused_pictures(
+    results: StudyResults, lines: Sequence[Line], checkpoint: str
+) -> dict[tuple[int, int], tuple[Picture, ...]]:
+    """Return pictures of the errors behind each cell off the diagonal, by true and predicted class.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The study that has predictions and images.
+    lines : sequence of Line
+        The first one counts.
+    checkpoint : {"best", "final"}
+
+    Returns
+    -------
+    dict of (int, int) to tuple of Picture
+        Up to `MOST_IN_CELL` for each cell that has errors; empty without the prepared images, or with many classes.
+    """
+    classes = results.classes
+    if not lines or not 1 < len(classes) <= MOST_CLASSES:
+        return {}
+    runs = lines[0].runs
+    found = {
+        (truth, predicted): images[:MOST_IN_CELL]
+        for truth in range(len(classes))
+        for predicted in range(len(classes))
+        if truth != predicted
+        and (images := confused_images(results, runs, checkpoint, truth=truth, predicted=predicted))
+    }
+    numbers = sorted({each.image for images in found.values() for each in images})
+    pixels = results.images(numbers) if numbers else None
+    if pixels is None:
+        return {}
+    drawn = {number: png(image) for number, image in zip(numbers, pixels, strict=True)}
+    return {
+        (truth, predicted): tuple(
+            Picture(
+                png=drawn[each.image],
+                name=each.source,
+                truth=classes[truth],
+                predicted=classes[predicted],
+                correct=each.tested - len(each.seeds),
+                runs=each.tested,
+            )
+            for each in images
+        )
+        for (truth, predicted), images in found.items()
+    }

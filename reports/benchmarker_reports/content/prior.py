@@ -75,7 +75,9 @@ def prior(results: StudyResults, lines: Sequence[Line], checkpoint: str) -> Prio
     return None
 
 
-def density_panel(title: str, runs: Sequence[Predictions], number: int, share: float | None) -> Panel:
+def density_panel(
+    title: str, runs: Sequence[Predictions], number: int, share: float | None, *, titled: bool = False
+) -> Panel:
     """Return the densities of the probability of a class, for images of the class and for all others.
 
     Parameters
@@ -88,13 +90,16 @@ def density_panel(title: str, runs: Sequence[Predictions], number: int, share: f
         Number of the class.
     share : float, optional
         Its share in the training part, which is marked.
+    titled : bool
+        Whether the title names the class, so that panels of all classes can share one legend.
     """
     values = np.concatenate([run.values[:, number] for run in runs])
     members = np.concatenate([run.truth == number for run in runs])
     name = runs[0].classes[number]
+    legend = ("the class", "other classes") if titled else (name, f"not {name}")
     edges = np.linspace(0.0, 1.0, _BINS + 1)
     series = []
-    for colour, (label, chosen) in enumerate(((name, members), (f"not {name}", ~members))):
+    for colour, (label, chosen) in enumerate(zip(legend, (members, ~members), strict=True)):
         if chosen.any():
             density, _ = np.histogram(values[chosen], edges, density=True)
             series.append(Series(name=label, x=(edges[1:] + edges[:-1]) / 2, y=density, colour=colour))
@@ -105,7 +110,7 @@ def density_panel(title: str, runs: Sequence[Predictions], number: int, share: f
     return Panel(
         title=title,
         series=tuple(series),
-        x_label=f"probability of {name}",
+        x_label=f"probability of {'the class' if titled else name}",
         y_label="density",
         x_range=(0.0, 1.0),
         y_range=(0.0, 1.05 * highest),

@@ -64,6 +64,8 @@ class Probabilities:
         One panel for each of the first `MOST_CLASSES` classes.
     reliability : Panel
         Accuracy against confidence.
+    confidence : Panel
+        Share of the predictions in each bin of confidence, which tells how much each point of the former weighs.
     calibration : tuple of Calibration
         One for each line.
     densities : tuple of Panel
@@ -76,6 +78,7 @@ class Probabilities:
     roc: tuple[Panel, ...]
     precision_recall: tuple[Panel, ...]
     reliability: Panel
+    confidence: Panel
     calibration: tuple[Calibration, ...]
     densities: tuple[Panel, ...] = ()
     prior: Prior | None = None
@@ -116,10 +119,12 @@ def probabilities(results: StudyResults, lines: Sequence[Line], checkpoint: str)
     # With two classes, the curves of the second mirror those of the first.
     shown = range(min(len(results.classes), MOST_CLASSES)) if len(results.classes) > 2 else range(1)
     known_prior = prior(results, [each.line for each in known], checkpoint)
+    reliable, confident = _reliability_panels(known)
     return Probabilities(
         roc=tuple(_roc_panel(results.classes[c], known, c) for c in shown),
         precision_recall=tuple(_precision_recall_panel(results.classes[c], known, c) for c in shown),
-        reliability=_reliability_panel(known),
+        reliability=reliable,
+        confidence=confident,
         calibration=tuple(_calibration(each.line, each.runs) for each in known),
         densities=_densities(results.classes, known, known_prior),
         prior=known_prior,
@@ -131,7 +136,8 @@ def _densities(classes: Sequence[str], known: Sequence[_Predicted], known_prior:
     if len(classes) == 2:
         return tuple(density_panel(each.name, each.runs, 1, shares[1]) for each in known)
     first = known[0]
-    return tuple(density_panel(classes[c], first.runs, c, shares[c]) for c in range(min(len(classes), MOST_CLASSES)))
+    shown = range(min(len(classes), MOST_CLASSES))
+    return tuple(density_panel(classes[c], first.runs, c, shares[c], titled=True) for c in shown)
 
 
 def calibration(results: StudyResults, runs: Sequence[CellRecord], line: Line, checkpoint: str) -> Calibration | None:
@@ -182,17 +188,28 @@ def _precision_recall_panel(title: str, known: Sequence[_Predicted], number: int
     return _unit_panel(title, series, "recall", "precision")
 
 
-def _reliability_panel(known: Sequence[_Predicted]) -> Panel:
-    series = []
+def _reliability_panels(known: Sequence[_Predicted]) -> tuple[Panel, Panel]:
+    """Return accuracy against confidence, and how many predictions have each confidence."""
+    accuracies, shares = [], []
     for each in known:
         pooled = reliability(
             np.concatenate([run.truth for run in each.runs]), np.concatenate([run.values for run in each.runs])
         )
         filled = pooled.counts > 0
-        series.append(
-            Series(name=each.name, x=pooled.confidence[filled], y=pooled.accuracy[filled], colour=each.colour)
-        )
-    return _unit_panel("Reliability", series, "confidence", "share that is correct", diagonal=True)
+        confidence, counts = pooled.confidence[filled], pooled.counts[filled]
+        accuracies.append(Series(name=each.name, x=confidence, y=pooled.accuracy[filled], colour=each.colour))
+        shares.append(Series(name=each.name, x=confidence, y=100 * counts / counts.sum(), colour=each.colour))
+    return (
+        _unit_panel("Reliability", accuracies, "confidence", "share that is correct", diagonal=True),
+        Panel(
+            title="Confidence",
+            series=tuple(shares),
+            x_label="confidence",
+            y_label="predictions [%]",
+            x_range=(0.0, 1.0),
+            y_range=(0.0, 105.0),
+        ),
+    )
 
 
 def _unit_panel(title: str, series: Sequence[Series], x_label: str, y_label: str, *, diagonal: bool = False) -> Panel:

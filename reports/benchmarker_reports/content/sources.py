@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from benchmarker import LabelledImages
 
 _RA, _DEC = ("ra", "raj2000", "right_ascension"), ("dec", "dej2000", "declination")
+POSITIONS = frozenset((*_RA, *_DEC))
+"""Names, in lower case, of attributes that are coordinates in degrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from benchmarker_reports.content.comparisons import ComparisonSection, RatioChart
     from benchmarker_reports.content.costs import CostChart, ParetoLine
     from benchmarker_reports.content.ensembles import EnsembleLine
-    from benchmarker_reports.content.examples import Examples
+    from benchmarker_reports.content.examples import Examples, Picture
     from benchmarker_reports.content.generators import GeneratorTraining, Quality
     from benchmarker_reports.content.leaderboard import Averages
     from benchmarker_reports.content.prior import Prior
     from benchmarker_reports.content.probabilities import Calibration, Probabilities
     from benchmarker_reports.content.reproduction import Reproduction
+    from benchmarker_reports.content.sources import WrongImage
     from benchmarker_reports.published.comparison import PublishedComparison
 
 MOST_COMPARED = 120
@@ -187,11 +188,10 @@ class StudyContent:
 
     @cached_property
     def ratio_charts(self) -> tuple[RatioChart, ...]:
-        """A chart for each network and generator with several ratios of generated images."""
-        from benchmarker_reports.content.comparisons import ratio_chart
+        """A chart for each generator whose images were used in several ratios, all on one scale."""
+        from benchmarker_reports.content.comparisons import ratio_charts
 
-        found = self.comparisons
-        return tuple(ratio_chart(response, found) for response in found.ratios) if found else ()
+        return ratio_charts(self.comparisons) if self.comparisons else ()
 
     @cached_property
     def pareto(self) -> tuple[ParetoLine, ...]:
@@ -240,6 +240,13 @@ class StudyContent:
         return confusions(self.results, self.detailed, self.checkpoint)
 
     @cached_property
+    def confused(self) -> Mapping[tuple[int, int], tuple[Picture, ...]]:
+        """Pictures behind the cells of the first confusion matrix, by true and predicted class."""
+        from benchmarker_reports.content.confused import confused_pictures
+
+        return confused_pictures(self.results, self.detailed[:1], self.checkpoint)
+
+    @cached_property
     def learning(self) -> Mapping[str, tuple[Panel, ...]]:
         """Learning curves of each network, by metric."""
         from benchmarker_reports.content.learning import learning_panels
@@ -279,6 +286,21 @@ class StudyContent:
         from benchmarker_reports.content.examples import examples
 
         return examples(self.results, self.detailed, self.checkpoint)
+
+    @cached_property
+    def attributes(self) -> tuple[Panel, ...]:
+        """Accuracy against each quantity of the sources that the dataset knows."""
+        from benchmarker_reports.content.attributes import attribute_panels
+
+        return attribute_panels(self.results, self.finished[:MOST_CURVES], self.checkpoint)
+
+    @cached_property
+    def label_doubts(self) -> tuple[WrongImage, ...]:
+        """Test images whose label all runs of at least two lines contradict, all with the same class."""
+        from benchmarker_reports.content.sources import wrong_images
+
+        found = wrong_images(self.results, self.detailed, self.checkpoint) if len(self.detailed) > 1 else ()
+        return tuple(each for each in found if each.label_doubt)
 
     @cached_property
     def quality(self) -> tuple[Quality, ...]:

@@ -108,7 +108,7 @@ def domain_axis(domain: Range) -> Markup:
     """Draw the axis above a column of bars."""
     drawing = Drawing(_BAR_WIDTH, 16, f"from {tick_text(domain[0])} to {tick_text(domain[1])}", "bar")
     x = _scale(domain, _BAR_MARGIN, _BAR_WIDTH - _BAR_MARGIN)
-    for tick in x.ticks(2):
+    for tick in x.ticks():
         drawing.line(x.at(tick), 12, x.at(tick), 16, "axis")
         drawing.text(min(max(x.at(tick), 10), _BAR_WIDTH - 10), 9, tick_text(tick), "tick", text_anchor="middle")
     return drawing.markup()

@@ -90,10 +90,10 @@ def _log_ticks(low: float, high: float) -> tuple[float, ...]:
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for factors in ((1,), (1, 3), (1, 2, 5)):
         found = [f * 10.0**k for k in range(first, last + 1) for f in factors if low <= f * 10.0**k <= high]
-        if len(found) >= 2:
+        if len(found) >= 3:
             every = math.ceil(len(found) / 5)
             return tuple(found[::every])
-    return (low, high)
+    return round_ticks(low, high)
 
 
 def tick_text(value: float) -> str:
