@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PACKAGES := benchmarker plugins architectures reports
+TOOLS := build/tools
+PYPI := https://pypi.org/pypi/pip/24.0/json
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
@@ -40,7 +42,7 @@ test: $(INSTALLED) ## Run all tests but the long ones and the simulations
 test-long: $(INSTALLED) ## Run the tests that repeat a check on another backend, or at length
 	$(BIN)/python -m pytest -m long -n 2 --dist loadfile --no-loadscope-reorder
 
-test-clusters: $(INSTALLED) ## Run studies on a Slurm cluster of three nodes, and on a disk of two machines (needs root, slurm-wlm, munge, sshfs)
+test-clusters: $(INSTALLED) ## Run a study on a Slurm cluster of three nodes (needs slurm-wlm and munge, and root)
 	$(BIN)/python -m pytest -m clusters
 
 test-statistics: $(INSTALLED) ## Simulate thousands of studies to measure false verdicts and power
@@ -105,8 +107,10 @@ build/tools: # Programs for maintainers, which nothing else needs
 	$(PYTHON) -m venv build/tools
 	build/tools/bin/python -m pip install --quiet uv pip-audit cyclonedx-bom
 
-audit-dependencies: build/tools ## Ask PyPI for known vulnerabilities of the pinned dependencies (needs the network)
-	build/tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
+audit-dependencies: $(TOOLS) ## Ask PyPI for known vulnerabilities of the pinned dependencies (needs the network)
+	@$(PYTHON) -c "from urllib.request import urlopen; urlopen('$(PYPI)', timeout=30)" 2>/dev/null || { \
+		echo "error: $(PYPI) cannot be read from here, so nothing was checked; try again where it can be" >&2; exit 2; }
+	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
 sbom: $(INSTALLED) build/tools ## Write what .venv consists of to build/sbom.cdx.json (CycloneDX)
 	build/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \

@@ -50,6 +50,7 @@ from .data.image_files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from .data.image_files import framework_grey as framework_grey
 from .data.image_files import read_image as read_image
 from .data.image_files import read_picture as read_picture
+from .data.npz import open_npz as open_npz
 from .data.pickles import load_plain_pickle as load_plain_pickle
 from .data.remarks import remark as remark
 from .data.tables import SourceTable as SourceTable
@@ -70,6 +71,7 @@ from .errors import UnsafeArchiveError as UnsafeArchiveError
 from .errors import UnsafePickleError as UnsafePickleError
 from .evaluation.ensembles import Combination as Combination
 from .evaluation.ensembles import combine as combine
+from .files import read_ordinary as read_ordinary
 from .files import write_bytes as write_bytes
 from .generation.on_request import TrainedGenerator as TrainedGenerator
 from .hooks import Registrar as Registrar

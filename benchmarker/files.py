@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -28,20 +28,14 @@ _AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK
 """Flags that refuse links, and do not wait for the other end of a pipe."""
 
 
-def _no_objection() -> None:
-    pass
-
-
 @contextmanager
-def atomic_write(path: Path, *, confirm: Callable[[], object] = _no_objection) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary stream whose content replaces a file once the block ends without an error.
 
     Parameters
     ----------
     path : Path
         Path of the file; its folder exists.
-    confirm : callable
-        Called when the new content is complete, just before it replaces the old; raises what keeps it from that.
 
     Yields
     ------
@@ -72,7 +66,6 @@ def atomic_write(path: Path, *, confirm: Callable[[], object] = _no_objection) -
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        confirm()
         aside.replace(path)
         _synchronise_folder(path.parent)
     except OSError as error:
@@ -96,6 +89,72 @@ def remove_partial_files(folder: Path) -> None:
     for aside in folder.rglob(f".*{PARTIAL_SUFFIX}"):
         if stat.S_ISREG(aside.lstat().st_mode):
             aside.unlink()
+
+
+def open_ordinary(path: Path) -> IO[bytes]:
+    """Open a file of a study to read it, but no link, pipe or device.
+
+    A study is examined before it is read, but somebody who can write to it may put something else in the place of a
+    file in between. Therefore the file is judged once it is open.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the file.
+
+    Returns
+    -------
+    binary stream
+        The open file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is no ordinary file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> open_ordinary(Path("/dev/null"))
+    Traceback (most recent call last):
+        ...
+    OSError: [Errno 22] is no ordinary file: '/dev/null'
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | _AS_IT_IS)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "is a symbolic link", os.fspath(path)) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no ordinary file", os.fspath(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_ordinary(path: Path) -> bytes:
+    """Return the content of a file of a study, see `open_ordinary`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is no ordinary file.
+    """
+    with open_ordinary(path) as stream:
+        return stream.read()
+
+
+def read_ordinary_text(path: Path, *, errors: str = "strict") -> str:
+    """Return the text of a file of a study in UTF-8, with line ends as they are; see `open_ordinary`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is no ordinary file.
+    UnicodeDecodeError
+        If it is not UTF-8.
+    """
+    return read_ordinary(path).decode("utf-8", errors)
 
 
 def publish(aside: Path, final: Path) -> None:
@@ -136,15 +195,15 @@ def _synchronise_folder(path: Path) -> None:
         _synchronise(path)
 
 
-def write_bytes(path: Path, content: bytes, *, confirm: Callable[[], object] = _no_objection) -> None:
-    """Write a file atomically; ``confirm`` is that of `atomic_write`.
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically.
 
     Raises
     ------
     StorageError
         If the file cannot be written.
     """
-    with atomic_write(path, confirm=confirm) as stream:
+    with atomic_write(path) as stream:
         stream.write(content)
 
 
@@ -156,8 +215,36 @@ def copy_file(source: Path, target: Path) -> None:
     StorageError
         If the source cannot be read, or the target cannot be written.
     """
-    with atomic_write(target) as stream, source.open("rb") as content:
+    with atomic_write(target) as stream, open_ordinary(source) as content:
         shutil.copyfileobj(content, stream)
+
+
+def copy_folder(source: Path, target: Path, *, replace: bool = False) -> None:
+    """Copy a folder of a study with everything in it, but not through links; times of files are kept.
+
+    Parameters
+    ----------
+    source, target : Path
+        Paths of the folder and of its copy.
+    replace : bool
+        Whether the copy may exist, and files in it are replaced.
+
+    Raises
+    ------
+    OSError
+        If something cannot be copied. A link is copied as a link, and the copy is then refused like any study with one.
+    """
+    shutil.copytree(source, target, symlinks=True, copy_function=_copy_with_times, dirs_exist_ok=replace)
+
+
+def _copy_with_times(source: str, target: str) -> None:
+    if os.path.islink(target):  # noqa: PTH114 - left by others, and not written through
+        os.unlink(target)  # noqa: PTH108
+    with open_ordinary(Path(source)) as content, open(target, "wb") as stream:  # noqa: PTH123
+        shutil.copyfileobj(content, stream)
+        status = os.fstat(content.fileno())
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.chmod(target, stat.S_IMODE(status.st_mode))  # noqa: PTH101
 
 
 def write_text(path: Path, text: str) -> None:
@@ -171,15 +258,15 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value: Any, *, confirm: Callable[[], object] = _no_objection) -> None:
-    """Write indented JSON atomically; ``confirm`` is that of `atomic_write`.
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically.
 
     Raises
     ------
     StorageError
         If the file cannot be written.
     """
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), confirm=confirm)
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

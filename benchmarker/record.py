@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Pl
 
 from benchmarker.contracts.tasks import Task, task_from_json
 from benchmarker.errors import StorageError
-from benchmarker.files import write_json
+from benchmarker.files import read_ordinary_text, write_json
 
 Json = dict[str, Any]
 """A JSON object on its way to a file or a digest."""
@@ -89,7 +89,7 @@ def read_as(path: Path, validate: Callable[[Any], _Read]) -> _Read:
         If the file cannot be read, or its content is not valid.
     """
     try:
-        return validate(json.loads(path.read_text(encoding="utf-8")))
+        return validate(json.loads(read_ordinary_text(path)))
     except (OSError, ValueError, RecursionError) as error:
         reason = explain(error) if isinstance(error, ValidationError) else error
         raise StorageError(f"{path}: cannot be read: {reason}") from error

@@ -197,12 +197,28 @@ def _packages(victim: Victim) -> None:
         victim.edit(path, fingerprint={**fingerprint, "packages": packages, "benchmarker": "1 --pre"})
 
 
+def _claimed_jobs(victim: Victim) -> None:
+    """Claim jobs of the user's batch system, so that they are cancelled."""
+    folder = victim.folder / "cluster" / "1"
+    folder.mkdir(parents=True)
+    jobs = [{"number": number, "script": "cells.sh", "tasks": [[victim.study.cells[0]["key"]]]} for number in range(99)]
+    (folder / "submission.json").write_text(json.dumps({"jobs": jobs}), encoding="utf-8")
+
+
+def _name_in_another_case(victim: Victim) -> None:
+    shutil.copytree(victim.folder / "runs", victim.folder / "Runs")
+
+
+def _name_in_a_run_in_another_case(victim: Victim) -> None:
+    shutil.copy(victim.run / "metrics.json", victim.run / "Metrics.json")
+
+
 ATTACKS: Mapping[str, Plant] = {
     "index-is-a-link": _link(".index"),
     "plan-is-a-link": _link("plan.json"),
     "registry-is-a-link": _link("registry.yaml"),
-    "claim-is-a-link": _link(".claim-1"),
-    "plan-claim-is-a-link": _link(".plan.claim-1"),
+    "lock-is-a-link": _link(".lock"),
+    "plan-lock-is-a-link": _link(".plan.lock"),
     "report-is-a-link": _link("report.html"),
     "default-report-is-a-link": _link("report.json"),
     "runs-is-a-link": _linked_runs,
@@ -219,7 +235,7 @@ ATTACKS: Mapping[str, Plant] = {
     "metrics-are-a-pipe": _pipe(),
     "plan-is-a-pipe": _pipe("plan.json"),
     "index-is-a-pipe": _pipe(".index"),
-    "claim-is-a-pipe": _pipe(".claim-1"),
+    "lock-is-a-pipe": _pipe(".lock"),
     "socket-in-run": _socket,
     "predictions-are-a-device": _device,
     "metrics-are-64-gib": _huge("metrics.json"),
@@ -227,6 +243,8 @@ ATTACKS: Mapping[str, Plant] = {
     "predictions-are-64-gib": _huge("predictions_best.csv"),
     "weights-are-64-gib": _huge("weights_best.weights.h5"),
     "deep-json": _file_in_run("metrics.json", "[" * 200_000 + "]" * 200_000),
+    "long-json": _file_in_run("metrics.json", "[" + "[]," * 6_000_000 + "0]"),
+    "claimed-jobs": _claimed_jobs,
     "huge-integer": _file_in_run("costs.json", '{"flops": 1' + "0" * 400_000 + "}"),
     "not-a-number": _file_in_run("metrics.json", '{"best": NaN, "final": Infinity}'),
     "infinite-seed": _file_in_run("manifest.json", '{"format": 1, "status": "ok", "seed": Infinity}'),
@@ -235,6 +253,8 @@ ATTACKS: Mapping[str, Plant] = {
     "binary-json": _file_in_run("costs.json", "\x00\x01\x02\ud7ff"),
     "terminal-sequences": _text_everywhere("a\x1b]0;owned\x07\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b31m\r\nb"),
     "odd-names": _odd_names,
+    "runs-in-two-cases": _name_in_another_case,
+    "metrics-in-two-cases": _name_in_a_run_in_another_case,
     "nul-characters": _text_everywhere("a\0b"),
     "markup": _text_everywhere(
         "<script>alert(1)</script>[x](javascript:alert(1))\n# Heading\n![i](http://evil.example/i)"

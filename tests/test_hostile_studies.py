@@ -9,24 +9,32 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import os
 import re
+import shutil
 import signal
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
+import click
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from benchmarker import StorageError, open_results
+from benchmarker import PluginError, StorageError, open_results
 from benchmarker.cli import main
+from benchmarker.cli.entry import cli
 from benchmarker.files import open_to_append
 from benchmarker.maintenance.signing import sign
-from benchmarker.study.claims import joined
+from benchmarker.results import study
+from benchmarker.study.locks import joined
 from tests.hostile_studies import ATTACKS, PRIVATE, Victim, make_victim
 
 SECONDS = 5
+PATIENCE = 12
 MEGABYTES = 500
 COMMANDS = {
     "leaderboard": ["leaderboard", "{study}"],
@@ -45,6 +53,47 @@ COMMANDS = {
     "power": ["power", "{study}"],
 }
 
+_ONE = ["--model", "convxpress/real/8901", "--out", "{out}/x"]
+FURTHER_COMMANDS = {
+    "run": ["run", "{registry}", "--plan-only", "-p", "{study}"],
+    "submit": ["submit", "{registry}", "--dry-run", "-p", "{study}"],
+    "status": ["status", "{study}", "--all"],
+    "cancel": ["cancel", "{study}"],
+    "clusters": ["clusters", "{study}", "--remove"],
+    "clusters-attribute": ["clusters", "{study}", "--attribute", "mosaic"],
+    "sign": ["sign", "{study}", "--key", "{out}/key", "--new-key"],
+    "predict": ["predict", "{study}", "--model", "convxpress/real", "--data", "{out}", "--out", "{out}/table.csv"],
+    "model-export": ["model", "export", "{study}", *_ONE, "--to", "onnx"],
+    "model-prune": ["model", "prune", "{study}", *_ONE, "--sparsity", "0.5"],
+    "model-quantize": ["model", "quantize", "{study}", *_ONE, "--to", "float16"],
+    "serve": ["serve", "{study}"],
+    "page": ["page", "{study}"],
+    "dashboard": ["dashboard", "{study}"],
+    "gan-grid": ["gan", "grid", "{study}", "--out", "{out}/x"],
+    "gan-choose": ["gan", "choose", "{study}", "--out", "{out}/x"],
+    "gan-sample": ["gan", "sample", "{study}", "3", "--out", "{out}/x"],
+    "data-show": ["data", "show", "{study}/registry.yaml", "--out", "{out}/x"],
+    "data-audit": ["data", "audit", "{study}/registry.yaml", "--out", "{out}/x"],
+    "validate": ["validate", "{study}/registry.yaml"],
+}
+"""What `COMMANDS` lacks: tried on a few attacks in every run of the tests, and on all of them in the long ones."""
+
+REGISTRY = """\
+dataset: {name: synthetic-radio, options: {images_per_class: 10, size: 48}, split: {train: 6, validation: 2}}
+models: [{architecture: mcrgnet, learning_rate: 0.001, epochs: 1}]
+seeds: [8901]
+"""
+USUAL = {"plan-is-a-link", "runs-is-a-link", "run-is-a-link", "metrics-are-a-pipe", "deep-json", "terminal-sequences"}
+NO_STUDY = {
+    "list": "reads no file",
+    "schema": "reads no file",
+    "doctor": "has a test of its own, because it imports a backend",
+    "gan train": "takes a registry, and opens a study as run does",
+    "airflow": "takes a registry, which it reads as validate does",
+    "inclination": "works on folders of images",
+}
+"""Commands that are not tried on hostile studies, and why."""
+
 
 def peak_megabytes() -> float:
     """Return the largest resident memory of this process since it was last reset."""
@@ -55,20 +104,26 @@ def peak_megabytes() -> float:
 
 @contextmanager
 def limits(seconds: float = SECONDS) -> Iterator[None]:
-    """Fail where the block takes too long or too much memory."""
+    """Fail where the block takes too long or too much memory.
+
+    Time of the processor is limited, because others may use it as well, and so is waiting, for example for a pipe.
+    """
 
     def expired(*_: object) -> None:
-        pytest.fail(f"took more than {seconds} s")
+        pytest.fail(f"took more than {seconds} s of the processor, or {PATIENCE * seconds} s")
 
     Path("/proc/self/clear_refs").write_text("5")
     before = peak_megabytes()
-    handler = signal.signal(signal.SIGALRM, expired)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    handlers = {number: signal.signal(number, expired) for number in (signal.SIGPROF, signal.SIGALRM)}
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
+        for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
+            signal.setitimer(timer, 0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     assert peak_megabytes() - before < MEGABYTES
 
 
@@ -93,6 +148,94 @@ def test_commands_refuse_a_hostile_study_or_go_on_without_harm(
     ATTACKS[attack](victim)
     for name, arguments in COMMANDS.items():
         check(name, arguments, victim, tmp_path / "out" / name, capfd)
+
+
+def commands() -> Iterator[str]:
+    """Yield all commands with their sub-commands, those of plugins too."""
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.load(context, name)
+        inner = command.list_commands(context) if isinstance(command, click.Group) and name not in NO_STUDY else [""]
+        yield from (f"{name} {each}".strip() for each in inner)
+
+
+def test_every_command_is_tried_on_hostile_studies_or_takes_none() -> None:
+    words = [" ".join(arguments) for arguments in (*COMMANDS.values(), *FURTHER_COMMANDS.values())]
+    tried = {name for name in commands() if any(f"{word} ".startswith(f"{name} ") for word in words)}
+    assert set(commands()) - tried == set(NO_STUDY)
+
+
+@pytest.mark.parametrize(
+    "attack", [pytest.param(name, marks=() if name in USUAL else pytest.mark.long) for name in ATTACKS]
+)
+def test_further_commands_refuse_a_hostile_study_or_go_on_without_harm(
+    attack: str, victim: Victim, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_backend(*_: object) -> None:
+        raise PluginError("no backend is imported, which would take longer than all the rest")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmarker.backends.calls._process", no_backend)
+    monkeypatch.setattr("benchmarker.browser_pages.subprocess.run", lambda *_, **__: CompletedProcess([], 0))
+    registry = tmp_path / "mine.yaml"
+    for path in (registry, victim.folder / "registry.yaml"):
+        path.write_text(REGISTRY, encoding="utf-8")
+    ATTACKS[attack](victim)
+    for name, arguments in FURTHER_COMMANDS.items():
+        filled = [argument.replace("{registry}", str(registry)) for argument in arguments]
+        check(name, filled, victim, tmp_path / "out" / name, capfd)
+
+
+def _swap(path: Path, kind: str, secret: Path) -> None:
+    if path.is_file() and not path.is_symlink():
+        path.unlink()
+        path.symlink_to(secret) if kind == "link" else os.mkfifo(path)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_file_that_is_replaced_after_it_was_checked_is_not_read(
+    kind: str, victim: Victim, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy = tmp_path / "healthy"
+    shutil.copytree(victim.folder, healthy)
+    first, second, third = (victim.study.run_folder(cell) for cell in victim.study.cells[:3])
+    for name in ("history.csv", "predictions_best.csv", "trail.json", "samples.png"):
+        (first / name).touch()
+    targets = {
+        str(first): ["history.csv", "predictions_best.csv", "trail.json", "log.txt", "samples.png"],
+        str(second): ["metrics.json"],
+        str(third): ["manifest.json"],
+        str(victim.folder): ["registry.yaml"],
+    }
+
+    def then_swapped(check: Callable[[Any], None]) -> Callable[[Any], None]:
+        def checked(path: Any) -> None:
+            check(path)
+            for name in targets.get(str(path), ()):
+                _swap(Path(path, name), kind, victim.secret)
+
+        return checked
+
+    for name in ("require_ordinary", "require_ordinary_run"):
+        monkeypatch.setattr(study, name, then_swapped(getattr(study, name)))
+    monkeypatch.setattr("benchmarker.audit.audit.weight_digests", lambda *_: {})
+    for name in ("show-cell", "report", "crate", "audit", "merge", ""):
+        shutil.rmtree(victim.folder)
+        shutil.copytree(healthy, victim.folder)
+        if name:
+            check(name, COMMANDS[name], victim, tmp_path / "out" / name, capfd)
+    assert sorted(cell.status for cell in open_results(victim.folder).cells) == ["ok", "ok", "unreadable", "unreadable"]
+
+
+def test_a_plan_that_is_replaced_after_the_check_is_not_read(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("link", "pipe"):
+        monkeypatch.setattr(
+            study, "require_ordinary", lambda folder, kind=kind: _swap(folder / "plan.json", kind, victim.secret)
+        )
+        with limits(), pytest.raises(StorageError, match=r"plan\.json"):
+            open_results(victim.folder)
+        (victim.folder / "plan.json").unlink()
+        victim.study.write_plan()
 
 
 def test_doctor_goes_on_without_harm(victim: Victim, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -158,7 +301,7 @@ def test_commands_name_only_valid_packages(victim: Victim) -> None:
 
 
 def test_runs_refuse_a_hostile_results_folder(victim: Victim, tmp_path: Path) -> None:
-    for attack in ("claim-is-a-link", "plan-is-a-pipe", "runs-is-a-link"):
+    for attack in ("lock-is-a-link", "plan-is-a-pipe", "runs-is-a-link"):
         hostile = make_victim(tmp_path / attack)
         ATTACKS[attack](hostile)
         with limits(), pytest.raises(StorageError, match="neither read nor written"), joined(hostile.folder):

@@ -286,3 +286,32 @@ def test_core_names_no_plugin() -> None:
     for path in (path for path in SOURCES if path.is_relative_to(CHECKOUT / "benchmarker")):
         found = {node.value for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Constant)}
         assert not names & {each for each in found if isinstance(each, str)}, path
+
+
+def _audit_dependencies(tools: Path, pypi: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "audit-dependencies", f"TOOLS={tools}", f"PYPI={pypi}", f"PYTHON={sys.executable}"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_dependencies_are_not_called_sound_where_nobody_can_be_asked(tmp_path: Path) -> None:
+    done = _audit_dependencies(tmp_path, "http://127.0.0.1:9/pip/json")
+    assert done.returncode != 0
+    told = [line for line in done.stderr.splitlines() if not line.startswith("make: ")]
+    assert len(told) == 1
+    assert "http://127.0.0.1:9/pip/json cannot be read from here, so nothing was checked" in told[0]
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (1, 2)])
+def test_known_vulnerabilities_of_dependencies_are_an_error(code: int, expected: int, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "pip-audit"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho $*\nexit {code}\n", encoding="utf-8")
+    program.chmod(0o755)
+    done = _audit_dependencies(tmp_path, (CHECKOUT / "pyproject.toml").as_uri())
+    assert done.returncode == expected
+    assert "--requirement requirements.lock" in done.stdout

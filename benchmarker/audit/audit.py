@@ -34,7 +34,7 @@ from benchmarker.data.loading import Context
 from benchmarker.data.prepared import prepare
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError
-from benchmarker.files import make_folder
+from benchmarker.files import make_folder, read_ordinary, read_ordinary_text
 from benchmarker.paths import expand_user, reading_problem
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
@@ -256,7 +256,7 @@ def _check_registry(study: Study) -> Iterator[Finding]:
     for registry in (study.plan.registry, *study.plan.earlier):
         name = registry.copy_name
         try:
-            content = (study.folder / name).read_bytes()
+            content = read_ordinary(study.folder / name)
         except OSError as error:
             text = f"cannot be read: {error.strerror}"
             yield Finding(link="cell", file=name, text=text, compared=not is_unreadable(error))
@@ -345,7 +345,7 @@ class _Auditor:
 def _last_line(folder: Path) -> str:
     """Return the last line of a failed re-run's output, because its folder may not outlive the audit."""
     try:
-        lines = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = read_ordinary_text(folder / LOG_FILE, errors="replace").split("\n")
     except OSError:
         return ""
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from benchmarker.contracts.tasks import Task
 from benchmarker.digests import digest_file
 from benchmarker.errors import StorageError
 from benchmarker.evaluation.metrics import details, scores
+from benchmarker.files import read_ordinary_text
 from benchmarker.record import Record, explain
 from benchmarker.results.study import CellRecord, GeneratorRecord
 from benchmarker.results.tables import HISTORY_FILE, read_predictions
@@ -221,8 +223,7 @@ def _check_manifest(run: _Run) -> Iterator[Finding]:
 
 def _check_history(path: Path, epochs: Sequence[EpochLink]) -> Iterator[Finding]:
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        rows = list(csv.DictReader(io.StringIO(read_ordinary_text(path), newline="")))
     except (OSError, ValueError, csv.Error) as error:
         text = f"cannot be read: {error}"
         yield Finding(link="epoch 1", file=path.name, text=text, compared=not is_unreadable(error))

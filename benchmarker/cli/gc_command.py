@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from benchmarker.maintenance.gc import Inventory
 
 DEFAULT_DAYS = 30.0
+_MOST_SHOWN = 200
 
 
 @click.command(
@@ -72,10 +73,13 @@ def _report(found: Inventory, *, dry_run: bool, freed: int) -> None:
     table = Table("size", "what", "why", "where", box=None, pad_edge=False, header_style="bold")
     table.columns[0].justify = "right"
     table.columns[3].overflow = "fold"
-    for item in sorted(found.items, key=lambda item: (-item.n_bytes, str(item.path))):
+    largest_first = sorted(found.items, key=lambda item: (-item.n_bytes, str(item.path)))
+    for item in largest_first[:_MOST_SHOWN]:
         table.add_row(format_size(item.n_bytes), item.kind, item.reason, str(item.path))
     show(table)
     n = len(found.items)
+    if n > _MOST_SHOWN:
+        echo(f"... and {n - _MOST_SHOWN:,} more, none of them larger; --json lists all.")
     if dry_run:
         echo(f"{n} item(s), {format_size(found.n_bytes)} in all. Nothing was removed; --yes removes them.")
     else:

@@ -3,32 +3,36 @@
 An HDF5 file is a small file system. A link may lead to another file, and so may the storage of a data set or the parts
 of a virtual one: reading such a file copies whatever lies there into images or weights. A file of some kilobytes may
 declare an image of many gigabytes, hold one compressed block that unpacks into as many, or nest groups until the
-library runs out of stack. So the whole file is examined first, without following any link or reading any array.
+library runs out of stack; a damaged one may crash the library, or keep it busy for ever. So the whole file is examined
+and read first by a process with limits on time and memory, see `benchmarker.data.hdf5_examination`.
 """
 
 from __future__ import annotations
 
-import math
+import atexit
+import contextlib
+import json
 import os
-import zlib
+import signal
+import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from benchmarker.data.hdf5_examination import DAMAGED, Request
 from benchmarker.errors import DataError
 
 MOST_HDF5_BYTES = 1 << 28
 """Bytes that one array or text of a file may take in memory, unless whoever opens the file knows better."""
 
-_MOST_OBJECTS = 200_000
-_MOST_CHUNKS = 100_000
-_DEEPEST = 32
-_DEFLATE_RATIO = 1032  # no deflated byte becomes more, see https://zlib.net/zlib_tech.html
-_CHECKSUM_BYTES = 4
-
-# What h5py and HDF5 raise for damaged files.
-_DAMAGED = (OSError, LookupError, RuntimeError, ValueError, TypeError, ArithmeticError, zlib.error)
+_SECONDS = 3
+_BYTES_PER_SECOND = 4 << 20
+"""A file may take three seconds of the processor, and one more for each 4 MiB; a sound one needs a tenth of that."""
 
 
 @contextmanager
@@ -72,17 +76,14 @@ def open_hdf5(source: Path | IO[bytes], *, most_bytes: int = MOST_HDF5_BYTES) ->
     import h5py
 
     place = os.fspath(source) if isinstance(source, Path) else "the HDF5 file"
+    problem = _EXAMINER.examine(source, most_bytes)
+    if problem is not None:
+        raise DataError(f"{place}: {problem}")
     try:
         file = h5py.File(source, "r")
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DataError(f"{place}: cannot be opened as HDF5: {error}") from error
     with file:
-        try:
-            problem = _problem(file, most_bytes)
-        except _DAMAGED as error:
-            raise DataError(f"{place}: is no sound HDF5 file: {error}") from error
-        if problem is not None:
-            raise DataError(f"{place}: {problem}, and is not read")
         yield file
 
 
@@ -114,133 +115,97 @@ def load_weights_file(model: Any, path: Path) -> None:
     model.load_weights(str(path))
 
 
-def _problem(file: Any, most: int) -> str | None:
-    """Return what is refused about a file; None where all is well."""
-    from h5py import h5d, h5g
+class _Examiner:
+    """A process that examines files, started for the first one and kept for others."""
 
-    size = file.id.get_filesize()
-    for name, item in _objects(h5g.open(file.id, b"/")):
-        if isinstance(item, str):
-            return f"{name} {item}"
-        problem = _problem_of_attributes(item, size, most)
-        if problem is None and isinstance(item, h5d.DatasetID):
-            problem = _problem_of_dataset(item, size, most)
-        if problem is not None:
-            return f"{name} {problem}"
-    return None
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+        self._sound: set[tuple[int, ...]] = set()
 
+    def examine(self, source: Path | IO[bytes], most: int) -> str | None:
+        """Return why a file is refused, as `hdf5_examination.examine` does; None if it is sound."""
+        if not isinstance(source, Path):
+            source.seek(0)
+            content = source.read()
+            source.seek(0)
+            return self._ask(
+                Request(path=None, length=len(content), most=most, seconds=_seconds(len(content))), content
+            )
+        try:
+            status = source.stat()
+        except (OSError, ValueError) as error:
+            return f"cannot be opened as HDF5: {error}"
+        if not stat.S_ISREG(status.st_mode):
+            return "cannot be opened as HDF5: it is no file"
+        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, most)
+        if identity in self._sound:
+            return None
+        # A file with holes may have any size, and reading holes takes time as well.
+        stored = min(status.st_size, 512 * status.st_blocks)
+        path = os.fspath(source.absolute())
+        problem = self._ask(Request(path=path, length=0, most=most, seconds=_seconds(stored)), b"")
+        if problem is None:
+            self._sound.add(identity)
+        return problem
 
-def _objects(root: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the path and the open identifier of every object once, or a sentence about one that is not opened."""
-    from h5py import h5g, h5o
+    def _ask(self, request: Request, content: bytes) -> str | None:
+        with self._lock:
+            process = self._running()
+            if process.stdin is None or process.stdout is None:
+                raise DataError("no pipe to the process that examines HDF5 files could be opened")
+            try:
+                with contextlib.suppress(BrokenPipeError):  # the process has ended, so that there is no answer
+                    process.stdin.write(json.dumps(asdict(request)).encode() + b"\n" + content)
+                    process.stdin.flush()
+                answer = process.stdout.readline()
+            except BaseException:  # Ctrl-C in between leaves an answer that nobody asks for any more
+                self.end()
+                raise
+            if answer.endswith(b"\n"):
+                problem: str | None = json.loads(answer)
+                return problem
+            process.wait()
+            code = process.returncode
+            self.end()
+        if code == -signal.SIGXCPU:
+            return (
+                f"takes the HDF5 library more than {request.seconds} s of the processor, and is not read; it is "
+                "damaged, so get it again"
+            )
+        return f"crashes the HDF5 library (exit code {code}), and is not read; it is damaged, so get it again"
 
-    seen: set[int] = set()
-    found = [("/", root, 0)]
-    while found:
-        path, item, depth = found.pop()
-        yield path, item
-        if not isinstance(item, h5g.GroupID):
-            continue
-        if depth >= _DEEPEST:
-            yield path, f"lies more than {_DEEPEST} groups deep"
+    def _running(self) -> subprocess.Popen[bytes]:
+        """Return the process, and start it if need be; a process that was forked does not share that of its parent."""
+        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+            self._owner = os.getpid()
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "benchmarker.data.hdf5_examination"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                # NumPy would start a thread for each core, of which each reserves memory.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            )
+        return self._process
+
+    def end(self) -> None:
+        """End the process, if this process started one."""
+        process, self._process = self._process, None
+        if process is None or self._owner != os.getpid():
             return
-        for name, address in _links(item):
-            inner = f"{path.rstrip('/')}/{name.decode(errors='replace')}"
-            if address is None:
-                yield inner, "is a link to another place or file"
-                return
-            linked = h5o.open(item, name)
-            if not _is_plain(linked):
-                yield inner, "is neither a group nor a data set"
-                return
-            if address not in seen:
-                seen.add(address)
-                found.append((inner, linked, depth + 1))
-            if len(seen) > _MOST_OBJECTS:
-                yield path, f"brings the file to more than {_MOST_OBJECTS:,} objects"
-                return
+        process.kill()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        process.wait()
 
 
-def _links(group: Any) -> list[tuple[bytes, int | None]]:
-    """Return the names in a group with the address in the file of what each names; None for links to elsewhere."""
-    from h5py import h5l
-
-    found: list[tuple[bytes, int | None]] = []
-
-    def collect(name: bytes, info: Any) -> bool | None:
-        # Asked about an object itself, HDF5 also measures its headers, which never ends in some damaged files.
-        found.append((name, info.u if info.type == h5l.TYPE_HARD else None))
-        return True if len(found) > _MOST_OBJECTS else None  # anything but None ends the iteration
-
-    group.links.iterate(collect, info=True)
-    return found
+def _seconds(length: int) -> int:
+    return _SECONDS + length // _BYTES_PER_SECOND
 
 
-def _is_plain(item: Any) -> bool:
-    from h5py import h5d, h5g
-
-    return isinstance(item, h5g.GroupID | h5d.DatasetID)
-
-
-def _problem_of_attributes(item: Any, size: int, most: int) -> str | None:
-    from h5py import h5a
-
-    for number in range(h5a.get_num_attrs(item)):
-        attribute = h5a.open(item, index=number)
-        if _bytes(attribute.get_type(), attribute.get_space(), size) > most:
-            return "has an attribute that may take too much memory"
-    return None
-
-
-def _problem_of_dataset(dataset: Any, size: int, most: int) -> str | None:
-    from h5py import h5d, h5t
-
-    kind, created = dataset.get_type(), dataset.get_create_plist()
-    layout = created.get_layout()
-    if created.get_external_count():
-        return "keeps its values in another file"
-    if layout not in {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED}:
-        return "is a virtual data set, whose values are in other places"
-    if kind.committed() or kind.get_class() not in {h5t.INTEGER, h5t.FLOAT, h5t.STRING, h5t.ENUM}:
-        return "holds neither numbers nor text of a type of its own"
-    if (needed := _bytes(kind, dataset.get_space(), size)) > most:
-        return f"asks for up to {needed:,} bytes of memory, more than {most:,}"
-    return _problem_of_chunks(dataset, created, size, most) if layout == h5d.CHUNKED else None
-
-
-def _bytes(kind: Any, space: Any, size: int) -> int:
-    """Return how much memory values take at most; each text of variable length may be nearly the whole file."""
-    from h5py import h5t
-
-    if kind.get_class() == h5t.STRING:
-        varies = kind.is_variable_str()
-    else:
-        varies = kind.detect_class(h5t.VLEN) or kind.detect_class(h5t.STRING)
-    return math.prod(space.get_simple_extent_dims() or ()) * (size if varies else int(kind.get_size()))
-
-
-def _problem_of_chunks(dataset: Any, created: Any, size: int, most: int) -> str | None:
-    """Return what is refused about the blocks of a data set, which the library unpacks to whatever they unpack to."""
-    from h5py import h5z
-
-    filters = [created.get_filter(number)[0] for number in range(created.get_nfilters())]
-    allowed = (h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE, h5z.FILTER_FLETCHER32)
-    if filters != [known for known in allowed if known in filters]:
-        return "is stored through other filters than shuffle, deflate and Fletcher-32, in this order"
-    block = math.prod(created.get_chunk()) * int(dataset.get_type().get_size())
-    if block > most:
-        return f"is stored in blocks of {block:,} bytes, more than {most:,}"
-    if dataset.get_num_chunks() > _MOST_CHUNKS:
-        return f"is stored in more than {_MOST_CHUNKS:,} blocks"
-    stored: list[tuple[tuple[int, ...], int]] = []
-    if filters:
-        dataset.chunk_iter(lambda found: stored.append((found.chunk_offset, found.size)))
-    if any(length > size for _, length in stored):
-        return "has a block that is larger than the file"
-    for offset, length in stored:
-        if length * _DEFLATE_RATIO > most and h5z.FILTER_DEFLATE in filters:
-            unpacker = zlib.decompressobj()
-            unpacker.decompress(dataset.read_direct_chunk(offset)[1], block + _CHECKSUM_BYTES)
-            if unpacker.unconsumed_tail:
-                return f"has a block that unpacks to more than its {block:,} bytes"
-    return None
+_EXAMINER = _Examiner()
+atexit.register(_EXAMINER.end)

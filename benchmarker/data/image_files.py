@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarker.data.fits import Planes, read_fits_image
 from benchmarker.data.folders import Member
+from benchmarker.data.npz import load_npy
 from benchmarker.errors import UnreadableImageError
 
 if TYPE_CHECKING:
@@ -152,12 +153,8 @@ def read_image(
 
 
 def _read_array(content: bytes) -> NDArray[Any]:
-    import numpy as np
 
     try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
+        return load_npy(content)
     except (OSError, ValueError, EOFError) as error:
         raise UnreadableImageError("not a readable NumPy array") from error
-    if not isinstance(array, np.ndarray):
-        raise UnreadableImageError("an archive of arrays, not one array")
-    return array

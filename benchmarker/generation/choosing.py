@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import csv
+import io
 import re
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 from benchmarker.errors import ConfigurationError
-from benchmarker.files import write_text
+from benchmarker.files import read_ordinary, read_ordinary_text, write_text
 from benchmarker.generation.run_files import FIXED, REAL_GRID, SAMPLES_FOLDER, GeneratorTrail, saved_epochs
 from benchmarker.record import Record
 from benchmarker.study.layout import HISTORY_FILE
@@ -106,8 +107,7 @@ def _grids(samples: Path) -> Iterator[tuple[int, Path]]:
 
 def _numbers(run: Path) -> dict[int, str]:
     """Return the figures of each epoch in words."""
-    with (run / HISTORY_FILE).open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = list(csv.DictReader(io.StringIO(read_ordinary_text(run / HISTORY_FILE), newline="")))
     return {
         int(row["epoch"]): ", ".join(
             f"{name.replace('_', ' ')} {float(row[name]):.3g}" for name in _SHOWN if name in row
@@ -118,7 +118,7 @@ def _numbers(run: Path) -> dict[int, str]:
 
 def _figure(title: str, pictures: list[Path], caption: str, *, marked: bool = False) -> str:
     images = "".join(
-        f'<img alt="{escape(title)}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}">'
+        f'<img alt="{escape(title)}" src="data:image/png;base64,{base64.b64encode(read_ordinary(path)).decode()}">'
         for path in pictures
     )
     css = ' class="chosen"' if marked else ""

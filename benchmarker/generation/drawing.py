@@ -12,7 +12,6 @@ import math
 import os
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,12 @@ from pydantic import ValidationError
 
 from benchmarker import backends, errors
 from benchmarker.containment import describe
+from benchmarker.data.npz import open_npz
 from benchmarker.digests import digest_arrays
 from benchmarker.discovery import installed
 from benchmarker.disk import require_free
-from benchmarker.errors import BenchmarkerError, PluginError, StorageError
-from benchmarker.files import storage_error
+from benchmarker.errors import BenchmarkerError, DataError, PluginError, StorageError
+from benchmarker.files import open_ordinary, storage_error
 from benchmarker.generation.run_files import GeneratorTrail, epoch_weights_file
 from benchmarker.randomness import Stream
 from benchmarker.record import Record
@@ -77,10 +77,10 @@ class Request:
             If it cannot be read.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                attributes = {name.removeprefix("attribute/"): file[name] for name in file.files if name != "targets"}
+            with open_ordinary(path) as stream, open_npz(stream, most_bytes=path.stat().st_size) as file:
+                attributes = {name.removeprefix("attribute/"): file[name] for name in file if name != "targets"}
                 return cls(targets=file["targets"], attributes=attributes)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, DataError) as error:
             raise StorageError(f"{path}: conditions of images were expected there: {error}") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +12,11 @@ from numpy.typing import NDArray
 
 from benchmarker.containment import PluginErrors
 from benchmarker.contracts.generation import ConditionSpace, GenerativeModel
+from benchmarker.data.npz import open_npz
 from benchmarker.digests import digest_arrays
 from benchmarker.discovery import Plugins, resolve
-from benchmarker.errors import DivergedError, PluginError, StorageError
-from benchmarker.files import atomic_write
+from benchmarker.errors import DataError, DivergedError, PluginError, StorageError
+from benchmarker.files import atomic_write, open_ordinary
 from benchmarker.randomness import Stream
 from benchmarker.registry import validated_options
 from benchmarker.study.specs import GeneratorSpec
@@ -135,9 +135,9 @@ def load_weights(model: GenerativeModel, path: Path) -> None:
         If the file cannot be read, or holds other variables.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = [file[name] for name in sorted(file.files)]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with open_ordinary(path) as stream, open_npz(stream, most_bytes=path.stat().st_size) as file:
+            arrays = [file[name] for name in sorted(file)]
+    except (OSError, DataError) as error:
         raise StorageError(
             f"{path}: holds no weights of a generator ({error}); run its study again with --force"
         ) from error

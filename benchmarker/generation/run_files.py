@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from benchmarker.claims import claim
 from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.data.cache import Waiting, held, produce
+from benchmarker.data.npz import open_npz
 from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.errors import DataError, StorageError
-from benchmarker.files import copy_file
+from benchmarker.files import copy_file, copy_folder, open_ordinary
+from benchmarker.locks import lock
 from benchmarker.paths import cache_folder
 from benchmarker.record import Json, explain
 from benchmarker.registry.models import Watch
@@ -169,12 +169,10 @@ def weights_digest(file: Path) -> str:
     StorageError
         If the file cannot be read.
     """
-    import numpy as np
-
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return digest_arrays((str(k), arrays[name]) for k, name in enumerate(sorted(arrays.files)))
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with open_ordinary(file) as stream, open_npz(stream, most_bytes=file.stat().st_size) as arrays:
+            return digest_arrays((str(k), arrays[name]) for k, name in enumerate(sorted(arrays)))
+    except (OSError, DataError) as error:
         raise StorageError(f"{file}: the weights cannot be read: {error}") from error
 
 
@@ -261,11 +259,11 @@ def _one_process(cached: Path, waiting: Waiting) -> Iterator[None]:
     """Let one process train a generator while others wait for it, where the cache can be written."""
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        training = claim(cached.with_suffix(".training.claim"), waiting=waiting)
+        held_lock = lock(cached.with_suffix(".training.lock"), waiting=waiting)
     except (OSError, StorageError):
         yield
         return
-    with training:
+    with held_lock:
         yield
 
 
@@ -300,7 +298,7 @@ def copy_progress(earlier: Path, folder: Path) -> None:
     copy_file(earlier / LOSSES_FILE, folder / LOSSES_FILE)
     for path in sorted(earlier.glob("weights_epoch_*.npz")):
         copy_file(path, folder / path.name)
-    shutil.copytree(earlier / SAMPLES_FOLDER, folder / SAMPLES_FOLDER, dirs_exist_ok=True)
+    copy_folder(earlier / SAMPLES_FOLDER, folder / SAMPLES_FOLDER, replace=True)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -309,4 +307,4 @@ def _copy(source: Path, target: Path) -> None:
         copy_file(path, target / path.name)
     for name in (SAMPLES_FOLDER, STATE_FOLDER):
         if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, dirs_exist_ok=True)
+            copy_folder(source / name, target / name, replace=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarker.contracts.generation import ConditionedSet
 from benchmarker.contracts.tasks import Classification
-from benchmarker.files import atomic_write, write_text
+from benchmarker.files import atomic_write, open_ordinary, read_ordinary_text, write_text
 from benchmarker.generation.conditions import bootstrap, class_sizes, shares
 from benchmarker.generation.run_files import ANIMATION, FIXED, LOSSES_FILE, SAMPLES_FOLDER
 from benchmarker.randomness import Stream
@@ -61,7 +61,7 @@ class Losses:
         if not epochs:
             self._path.unlink(missing_ok=True)
         elif self._path.exists():
-            head, *rows = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+            head, *rows = read_ordinary_text(self._path).splitlines(keepends=True)
             kept = [row for row in rows if row.endswith("\n") and int(row.split(",", 1)[0]) <= epochs]
             write_text(self._path, "".join([head, *kept]))
 
@@ -191,7 +191,7 @@ def animate(run: Path, formats: Sequence[str] = ("png",)) -> None:
     for grids, name in (("epoch-*.png", ANIMATION), (f"{FIXED}epoch-*.png", f"{FIXED}{ANIMATION}")):
         frames = []
         for path in sorted(folder.glob(grids)):
-            with Image.open(path) as image:
+            with open_ordinary(path) as opened, Image.open(opened, formats=("PNG",)) as image:
                 frames.append(image.copy())
         for suffix in formats if frames else ():
             with atomic_write(folder / name.replace(".png", f".{suffix}")) as stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,13 +14,13 @@ from typing import Any, TypeVar
 from benchmarker.digests import flatten
 from benchmarker.disk import require_free
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.files import make_folder, publish, storage_error, write_bytes
+from benchmarker.files import copy_file, copy_folder, make_folder, publish, read_ordinary, storage_error, write_bytes
 from benchmarker.results.environments import describe, differences
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study
 from benchmarker.results.trails import ABSENT, FINGERPRINT, Difference, first_difference
-from benchmarker.study.claims import exclusive
 from benchmarker.study.layout import FAILED_SUFFIX, PLAN_FILE, RUNS_FOLDER, SPLITS_FOLDER
 from benchmarker.study.links import read_trail
+from benchmarker.study.locks import exclusive
 from benchmarker.study.plan import EarlierRegistry, MergedStudy, Plan, PlannedCell, PlannedGenerator, read_plan
 from benchmarker.study.plan_growth import earlier_registries
 from benchmarker.study.runs import FinishedManifest
@@ -39,6 +40,7 @@ _DIGESTS = (
     ("predictions_best", "predictions"),
     ("predictions_final", "predictions"),
 )
+_SPLIT = re.compile(r"\d+-[0-9a-f]+\.csv")
 _REGISTRY_SUFFIXES = (".yaml", ".yml", ".txt")
 _MOST_DIFFERENCES = 4
 
@@ -265,10 +267,10 @@ def _copy_splits(studies: Sequence[Study], into: Path) -> None:
     for study in studies:
         for path in sorted((study.folder / SPLITS_FOLDER).glob("*.csv")):
             target = into / SPLITS_FOLDER / path.name
-            if path.is_symlink() or not path.is_file() or target.exists():
+            if not _SPLIT.fullmatch(path.name) or path.is_symlink() or not path.is_file() or target.exists():
                 continue
             make_folder(target.parent)
-            write_bytes(target, path.read_bytes())
+            copy_file(path, target)
 
 
 def _copy_registries(studies: Sequence[Study], into: Path) -> None:
@@ -279,7 +281,7 @@ def _copy_registries(studies: Sequence[Study], into: Path) -> None:
             if path.suffix not in _REGISTRY_SUFFIXES:
                 continue
             try:
-                content = path.read_bytes()
+                content = read_ordinary(path)
             except OSError:  # a copy for people to read; the plan says everything that was in it
                 continue
             digest = hashlib.sha256(content).hexdigest()
@@ -350,8 +352,8 @@ def _copy(record: Record, into: Path) -> int:
     final = into / RUNS_FOLDER / record.folder.name
     aside = into / RUNS_FOLDER / f".{name}.merging"
     try:
-        shutil.rmtree(aside, ignore_errors=True)  # left by a merge that was killed: this one has claimed the study
-        shutil.copytree(record.folder, aside)
+        shutil.rmtree(aside, ignore_errors=True)  # left by a merge that was killed: this one holds the study's lock
+        copy_folder(record.folder, aside)
         if record.status == "ok" and final.exists():  # an unreadable run, kept for its owner
             final.rename(final.with_name(f".{name}.unreadable"))
         publish(aside, final)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.files import read_ordinary_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -40,7 +41,7 @@ def read_clusters(path: Path) -> dict[str, str]:
     try:
         if not path.is_file():
             return {}
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_ordinary_text(path).removeprefix("\ufeff")
     except (OSError, UnicodeDecodeError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
     reader = csv.DictReader(io.StringIO(text))

@@ -11,10 +11,10 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from benchmarker.files import open_ordinary
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study
 from benchmarker.results.tables import History
-from benchmarker.study.claims import find_working
-from benchmarker.study.layout import EVENTS_FILE
+from benchmarker.study.layout import EVENTS_FILE, RunPaths
 from benchmarker.study.opening import oddity
 from benchmarker.study.protocol import EVENT, EpochDone
 
@@ -59,7 +59,7 @@ def read_progress(study: Study) -> Iterator[RunProgress]:
     records: tuple[CellRecord | GeneratorRecord, ...] = (*study.generators, *study.cells)
     for record in records:
         if record.status == "pending":
-            yield _begun(record, find_working(study.folder, record.run_name))
+            yield _begun(record, RunPaths.of(study.folder, record.key).working)
         else:
             yield RunProgress(record=record, state=record.status)
 
@@ -83,7 +83,7 @@ def live_history(study: Study, record: CellRecord | GeneratorRecord) -> History 
     """
     import numpy as np
 
-    rows = {event.epoch: event.values for event in _epochs(find_working(study.folder, record.run_name))}
+    rows = {event.epoch: event.values for event in _epochs(RunPaths.of(study.folder, record.key).working)}
     if not rows:
         return None
     epochs = sorted(rows)
@@ -110,7 +110,7 @@ def _epochs(working: Path, most: int = _MOST_BYTES) -> list[EpochDone]:
     if oddity(working) is not None:
         return []
     try:
-        with (working / EVENTS_FILE).open("rb") as stream:
+        with open_ordinary(working / EVENTS_FILE) as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - most))
             lines = stream.read(most).splitlines()
     except OSError:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from benchmarker.files import read_ordinary
 from benchmarker.record import explain
 from benchmarker.results.index import RunSummary
 from benchmarker.results.metrics import flat_costs, flat_metrics
@@ -107,7 +108,7 @@ def _manifest(key: str, folder: Path) -> FinishedManifest | FailedManifest:
 def read_validated(path: Path, validate: Callable[[bytes], T]) -> T:
     """Return a file of a run through its model."""
     try:
-        return validate(path.read_bytes())
+        return validate(read_ordinary(path))
     except FileNotFoundError as error:
         raise MalformedError(f"{path.name}: is missing") from error
     except ValidationError as error:

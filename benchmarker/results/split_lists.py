@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarker.errors import StorageError
+from benchmarker.files import read_ordinary_text
 from benchmarker.study.layout import SPLITS_FOLDER
 from benchmarker.study.runs import FinishedManifest, read_manifest
 
@@ -41,8 +43,7 @@ def read_split(study: Path, cell: CellRecord) -> tuple[dict[str, str], ...]:
         path = study / SPLITS_FOLDER / f"{cell.seed}-{digest[:_DIGITS]}.csv"
         if not digest.isalnum() or path.is_symlink() or not path.is_file():
             return ()
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = tuple(csv.DictReader(stream))
+        rows = tuple(csv.DictReader(io.StringIO(read_ordinary_text(path), newline="")))
     except (StorageError, OSError, UnicodeDecodeError, csv.Error):  # a list for readers; runs do without it
         return ()
     return rows if all(row.get("part") in _PARTS and row.get("source_id") for row in rows) else ()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.files import read_ordinary_text
 from benchmarker.results.clusters import CLUSTERS_FILE, read_clusters
 from benchmarker.results.environments import Environment, environments
 from benchmarker.results.leaderboard import Leaderboard, LeaderboardRow, build_leaderboard
@@ -230,7 +231,9 @@ class StudyResults:
     @cached_property
     def registry_text(self) -> str:
         """Text of the registry as it was run; empty where its copy is missing."""
-        return self._registry_file.read_text(encoding="utf-8", errors="replace") if self._registry_file else ""
+        if self._registry_file is None:
+            return ""
+        return read_ordinary_text(self._registry_file, errors="replace").replace("\r\n", "\n")
 
     @property
     def _registry_file(self) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import StorageError
+from benchmarker.files import read_ordinary_text
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 HISTORY_FILE = "history.csv"
+_MOST_EPOCHS = 1 << 53  # larger numbers are no longer whole in float64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,8 @@ def read_history(path: Path) -> History:
     values = values.reshape(len(rows), len(header))
     columns = {name: values[:, k] for k, name in enumerate(header)}
     epochs = columns.pop("epoch", np.arange(1, len(rows) + 1, dtype=np.float64))
+    if not np.all(np.abs(epochs) < _MOST_EPOCHS):  # nor NaN
+        raise StorageError(f"{path}: the column epoch must hold numbers of epochs")
     return History(epochs=epochs.astype(np.int64), columns=columns)
 
 
@@ -131,10 +136,9 @@ def read_predictions(path: Path, task: Task) -> Predictions:
 
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
-            rows = [row for row in reader if row]
+        reader = csv.reader(io.StringIO(read_ordinary_text(path), newline=""))
+        header = next(reader, [])
+        rows = [row for row in reader if row]
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, csv.Error) as error:

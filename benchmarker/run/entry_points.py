@@ -17,8 +17,8 @@ from benchmarker.run.policy import Policy, warnings
 from benchmarker.run.pool import Pool
 from benchmarker.run.prepare import PreparedStudy, prepare_study
 from benchmarker.run.runner import Runner
-from benchmarker.study.claims import joined
 from benchmarker.study.layout import RUNS_FOLDER
+from benchmarker.study.locks import joined
 from benchmarker.study.observer import Observer
 from benchmarker.study.plan import PlannedCell
 

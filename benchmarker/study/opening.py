@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarker.errors import StorageError
-from benchmarker.study.layout import RUNS_FOLDER
+from benchmarker.study.layout import COSTS_FILE, MANIFEST_FILE, METRICS_FILE, RUNS_FOLDER
+from benchmarker.trail import TRAIL_FILE
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -35,6 +37,9 @@ _LARGEST = {
 }
 """Bytes that a file may have by its suffix, where it is read as a whole. The plan of 10,000 cells has 20 MB."""
 
+_LARGEST_OF_RUN = dict.fromkeys((MANIFEST_FILE, METRICS_FILE, COSTS_FILE, TRAIL_FILE), 16 << 20)
+"""Bytes that these may have: hostile JSON takes 30 times as many in memory. Trails have hundreds for each epoch."""
+
 _LARGEST_EMPTY = 1 << 30
 _LARGEST_RATIO = 16
 """A larger file may have this many bytes for each that it takes on the disk; compressing file systems save less."""
@@ -46,7 +51,7 @@ _DEEPEST = 8
 
 
 def require_ordinary(study: Path) -> None:
-    """Refuse a study that holds a link, a pipe, a device or an absurdly large file beside its runs, or in place of one.
+    """Refuse a study with a link, a pipe, a device, an absurdly large file or two like names beside or among its runs.
 
     What runs contain is checked by `oddity`, run by run, so that a bad run does not hide the others.
 
@@ -66,7 +71,7 @@ def require_ordinary(study: Path) -> None:
 
 
 def oddity(folder: str | Path) -> str | None:
-    """Return the first thing in a run's folder that no run writes: a link, a pipe, a device, an absurdly large file.
+    """Return the first thing in a run's folder that no run writes, such as a link, a pipe or an absurdly large file.
 
     Parameters
     ----------
@@ -91,8 +96,13 @@ def _oddities(folder: str, prefix: str, *, inside_runs: bool, level: int = 1) ->
     except OSError:  # missing, or not readable: whoever reads it says so
         return
     with entries:
+        known: dict[str, str] = {}
         for entry in entries:
             name = f"{prefix}{entry.name}"
+            other = known.setdefault(_folded(entry.name), entry.name)
+            if other != entry.name:
+                first, second = sorted((other, entry.name))
+                yield f"{prefix}{first} and {second} have one name on file systems that ignore case{_REFUSED}"
             # Most file systems tell the kind of an entry with its name, so this takes no further call.
             if entry.is_dir(follow_symlinks=False):
                 if inside_runs or prefix != f"{RUNS_FOLDER}/":
@@ -103,6 +113,11 @@ def _oddities(folder: str, prefix: str, *, inside_runs: bool, level: int = 1) ->
                 yield f"{name} {problem}{_REFUSED}"
 
 
+def _folded(name: str) -> str:
+    """Return a name as file systems compare it that ignore case, and how accents are encoded."""
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name.casefold())
+
+
 def _kind(entry: os.DirEntry[str]) -> str:
     try:
         return _KINDS.get(stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode), "neither a file nor a folder")
@@ -111,7 +126,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
 
 
 def _problem_of_size(entry: os.DirEntry[str]) -> str | None:
-    most = _LARGEST.get(os.path.splitext(entry.name)[1])  # noqa: PTH122
+    most = _LARGEST_OF_RUN.get(entry.name) or _LARGEST.get(os.path.splitext(entry.name)[1])  # noqa: PTH122
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError:

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from benchmarker.contracts.images import SkippedImage
 from benchmarker.contracts.settings import Preparation
 from benchmarker.errors import DamagedPlanError, StorageError
+from benchmarker.files import read_ordinary
 from benchmarker.record import Json, Record, TaskRecord, WrittenOut, explain
 from benchmarker.registry.models import Watch
 from benchmarker.study.layout import FORMAT, PLAN_FILE, run_name
@@ -400,7 +401,7 @@ def read_outline(study: Path) -> PlanOutline | None:
 
 def _read(path: Path, validate: Callable[[Any], P]) -> P | None:
     try:
-        content = from_json(path.read_bytes())
+        content = from_json(read_ordinary(path))
         _require_format(path, content)
         return validate(content)
     except FileNotFoundError:

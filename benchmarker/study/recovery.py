@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from benchmarker.errors import StorageError
+from benchmarker.files import read_ordinary
 from benchmarker.study.layout import FAILED_SUFFIX, PLAN_FILE, RUN_NAME_LENGTH, RUNS_FOLDER
 from benchmarker.study.links import CellLink, read_trail
 from benchmarker.study.opening import oddity
@@ -83,7 +84,7 @@ def recover_planned(study: Path) -> tuple[list[PlannedCell], list[PlannedGenerat
 def _entries(study: Path, name: str, kind: type[P]) -> Iterator[P]:
     """Yield the entries of a list of a plan that can be read and have the key of their specification."""
     try:
-        content = from_json((study / PLAN_FILE).read_bytes())
+        content = from_json(read_ordinary(study / PLAN_FILE))
     except (OSError, ValueError):
         return
     listed = content.get(name) if isinstance(content, dict) else None

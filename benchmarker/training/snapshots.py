@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from benchmarker.files import PARTIAL_SUFFIX, atomic_write
+from benchmarker.data.npz import open_npz
+from benchmarker.errors import DataError
+from benchmarker.files import PARTIAL_SUFFIX, atomic_write, open_ordinary
 from benchmarker.trail import Link
 
 DISCARDED = (
@@ -113,17 +114,16 @@ class SnapshotFiles(Generic[_Progress]):
         self.discarded = False
         for path in self._paths():
             try:
-                with np.load(path, allow_pickle=False) as file:
+                with open_ordinary(path) as stream, open_npz(stream, most_bytes=path.stat().st_size) as file:
                     about = json.loads(file["about"].tobytes())
                     if about["fingerprint"] != self._fingerprint:
                         self.discarded = True
                         continue
                     found = {
-                        group: [file[name] for name in sorted(file.files) if name.startswith(f"{group}/")]
-                        for group in groups
+                        group: [file[name] for name in sorted(file) if name.startswith(f"{group}/")] for group in groups
                     }
                     return found, self._progress.validate_python(about["progress"])
-            except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):  # the disk lost its newest bytes
+            except (OSError, ValueError, KeyError, DataError):  # the disk lost its newest bytes
                 continue
         return None
 

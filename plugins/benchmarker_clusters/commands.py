@@ -174,7 +174,10 @@ def cancel(study: Path) -> int:
 
 
 def _queue(study: Study) -> dict[slurm.Task, str]:
-    return slurm.queued(job.number for _, submission in read_all(study.folder) for job in submission.jobs)
+    submitted = read_all(study.folder)
+    return slurm.queued(
+        {job.number: folder / job.script for folder, submission in submitted for job in submission.jobs}
+    )
 
 
 def _plan(registry: Path, study: Path, *, seed: str | None, data: Path | None) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from benchmarker import BenchmarkerError, ConfigurationError, printable
@@ -47,23 +48,31 @@ def submit(script: Path, *, after: int | None = None) -> int:
     return int(number)
 
 
-def queued(jobs: Iterable[int]) -> dict[Task, str]:
+def queued(jobs: Mapping[int, Path]) -> dict[Task, str]:
     """Return the state of each task of some jobs that has not ended, such as ``"PENDING"`` or ``"RUNNING"``.
+
+    The numbers come from a study, which may come from somebody else, or from another cluster. A job of the user with
+    such a number that runs another script is none of them.
+
+    Parameters
+    ----------
+    jobs : mapping of int to Path
+        Job script of each job.
 
     Raises
     ------
     SlurmError
         If Slurm does not answer.
     """
-    numbers = sorted(set(jobs))
-    if not numbers:
+    if not jobs:
         return {}
+    scripts = {number: os.path.realpath(script) for number, script in jobs.items()}
     # All tasks of the user: a job that ended long ago is an error if it is asked for by number.
-    answer = _ask("squeue", "--me", "--noheader", "--array", "--format=%F %K %T")
+    answer = _ask("squeue", "--me", "--noheader", "--array", "--format=%F %K %T %o")
     found = {}
     for line in answer.splitlines():
-        job, index, state = line.split()
-        if int(job) in numbers and index.isdigit():
+        job, index, state, script = line.split(maxsplit=3)
+        if index.isdigit() and scripts.get(int(job)) == os.path.realpath(script.strip()):
             found[int(job), int(index)] = state
     return found
 

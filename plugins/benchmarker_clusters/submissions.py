@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmarker import StorageError, write_bytes
+from benchmarker import StorageError, read_ordinary, write_bytes
 
 FOLDER = "cluster"
 FILE = "submission.json"
@@ -88,7 +88,7 @@ def read_all(study: Path) -> Iterator[tuple[Path, Submission]]:
     folders = [path for path in root.iterdir() if _NUMBER.fullmatch(path.name)] if root.is_dir() else []
     for folder in sorted(folders, key=lambda path: int(path.name)):
         try:
-            content = (folder / FILE).read_bytes()
+            content = read_ordinary(folder / FILE)
         except FileNotFoundError:  # only the scripts were written
             continue
         except OSError as error:

@@ -24,11 +24,13 @@ from benchmarker import (
     ImageRecord,
     SkippedImage,
     open_hdf5,
+    open_npz,
     path_signature,
 )
 from benchmarker_images.array_records import ArraysOptions, record, task_of
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
+_MOST_UNPACKED_BYTES = 1 << 32
 _MOST_BYTES = 1 << 36  # an array of images may be larger than the memory: it is read image by image
 
 
@@ -119,8 +121,8 @@ def _opened(path: Path, names: list[str]) -> Iterator[dict[str, Any]]:
                 )
                 yield _chosen(path, datasets, names, lambda item: item)
         else:
-            with np.load(path, allow_pickle=False) as file:
-                yield _chosen(path, {name: name for name in file.files}, names, lambda name: file[name])
+            with open_npz(path, most_bytes=max(_MOST_UNPACKED_BYTES, path.stat().st_size)) as file:
+                yield _chosen(path, {name: name for name in file}, names, lambda name: file[name])
     except (OSError, ValueError, EOFError, AttributeError) as error:
         raise DataError(
             f"{path}: cannot be read as an HDF5 file, an npz file, or a folder of npy files ({error})"

@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from benchmarker import DataError
+from benchmarker import DataError, open_npz
 
 _ROWS = 256
 
@@ -81,13 +81,10 @@ def read_arrays(path: Path, *names: str) -> tuple[NDArray[Any], ...]:
     """
     if path.is_file() and not zipfile.is_zipfile(path):
         raise DataError(f"{path}: is not an .npz file; write it anew with the step before")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return tuple(archive[name] for name in names)
-    except KeyError as error:
-        raise DataError(f"{path}: {error.args[0]}; the arrays {', '.join(names)} were expected") from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: is no .npz file that can be read: {error}") from error
+    with open_npz(path) as archive:
+        if missing := [name for name in names if name not in archive]:
+            raise DataError(f"{path}: {missing[0]} is missing; the arrays {', '.join(names)} were expected")
+        return tuple(archive[name] for name in names)
 
 
 def image_shape(path: Path) -> tuple[int, ...]:

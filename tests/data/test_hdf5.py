@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import signal
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ import numpy as np
 import pytest
 
 from benchmarker import DataError, load_weights_file, open_hdf5
+from benchmarker.data import hdf5
+from benchmarker.data.hdf5_examination import examine
 from tests.test_hostile_studies import limits
 
 SECRET = b"the content of a private key, as bytes of an image"
@@ -79,11 +83,6 @@ def _huge_attribute(file: Any, _: Path) -> None:
     file.attrs.create("note", ["x" * 10] * 1000, dtype=h5py.string_dtype())
 
 
-def _many_blocks(file: Any, _: Path) -> None:
-    dataset = file.create_dataset("image", (2_000,), "u1", chunks=(1,))
-    dataset[:] = 1
-
-
 def _deflate_bomb(file: Any, _: Path) -> None:
     dataset = file.create_dataset("image", (300, 300), "u1", chunks=(300, 300), compression="gzip")
     packer = zlib.compressobj(9)
@@ -114,7 +113,6 @@ ATTACKS: dict[str, tuple[Callable[[Any, Path], None], str]] = {
     "huge-block": (_huge_block, "/image is stored in blocks of 3,600,000,000 bytes"),
     "huge-text": (_huge_text, "/image asks for up to"),
     "huge-attribute": (_huge_attribute, "/ has an attribute"),
-    "many-blocks": (_many_blocks, "/image is stored in more than"),
     "deflate-bomb": (_deflate_bomb, "/image has a block that unpacks to more"),
     "other-filter": (_other_filter, "/image is stored through other filters"),
     "deep": (_deep, "groups deep"),
@@ -122,10 +120,7 @@ ATTACKS: dict[str, tuple[Callable[[Any, Path], None], str]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_hdf5_of_a_stranger_is_refused_before_it_is_read(
-    attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmarker.data.hdf5._MOST_CHUNKS", 1000)
+def test_hdf5_of_a_stranger_is_refused_before_it_is_read(attack: str, tmp_path: Path) -> None:
     plant, expected = ATTACKS[attack]
     secret, path = tmp_path / "id_rsa", tmp_path / "images.weights.h5"
     secret.write_bytes(SECRET)
@@ -135,6 +130,11 @@ def test_hdf5_of_a_stranger_is_refused_before_it_is_read(
         pass
     with limits(), pytest.raises(DataError, match="not read"):
         load_weights_file(object(), path)
+
+
+def _open(path: Path) -> None:
+    with open_hdf5(path):
+        pass
 
 
 def test_objects_with_several_names_and_circles_are_visited_once() -> None:
@@ -160,6 +160,82 @@ def test_published_kinds_of_data_sets_are_read() -> None:
         assert file["text"].asstr()[()] == "train"
 
 
+def test_a_file_that_never_ends_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5, "_SECONDS", 1)
+    path = tmp_path / "images.weights.h5"
+    path.write_bytes((ROOT / "tests" / "corpus" / "hdf5" / "endless_read.h5").read_bytes() + bytes(1 << 20))
+    with pytest.raises(DataError, match=r"images\.weights\.h5: takes the HDF5 library more than 1 s"):
+        load_weights_file(object(), path)
+    with h5py.File(path, "w") as file:
+        file["image"] = [1]
+    _open(path)  # the next file is examined by a new process
+
+
+def test_a_file_that_crashes_the_library_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "images.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = [1]
+    examiner = hdf5._Examiner()
+    monkeypatch.setattr(hdf5, "_EXAMINER", examiner)
+    examiner._running().send_signal(signal.SIGSEGV)
+    with pytest.raises(DataError, match=r"images\.h5: crashes the HDF5 library"):
+        _open(path)
+    _open(path)
+    examiner.end()
+
+
+def test_sound_files_are_examined_once_and_by_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examiner = hdf5._Examiner()
+    monkeypatch.setattr(hdf5, "_EXAMINER", examiner)
+    started = []
+    for number in range(3):
+        with h5py.File(tmp_path / f"{number}.h5", "w") as file:
+            file["image"] = [number]
+        _open(tmp_path / f"{number}.h5")
+        started.append(examiner._running().pid)
+    assert len(set(started)) == 1
+    examiner.end()
+    _open(tmp_path / "0.h5")
+    assert examiner._process is None
+    with pytest.raises(DataError, match="asks for up to"), open_hdf5(tmp_path / "0.h5", most_bytes=1):
+        pass
+    examiner.end()
+
+
+def test_a_pipe_is_no_hdf5_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.h5")
+    with limits(), pytest.raises(DataError, match=r"a\.h5: .* is no file"):
+        _open(tmp_path / "a.h5")
+
+
+def test_many_blocks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarker.data.hdf5_examination._MOST_CHUNKS", 1000)
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file.create_dataset("image", data=np.ones(2_000, "u1"), chunks=(1,))
+    assert "/image is stored in more than 1,000 blocks" in str(examine(stream, 1 << 20))
+
+
+def test_values_of_all_shapes_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarker.data.hdf5_examination._BLOCK_BYTES", 100)
+    read: list[tuple[int, ...]] = []
+    whole = h5py.Dataset.__getitem__
+
+    def part(dataset: Any, key: Any) -> Any:
+        found = whole(dataset, key)
+        read.append(np.shape(found))
+        return found
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", part)
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file.create_dataset("packed", data=np.zeros((10, 5)), chunks=(4, 4), compression="gzip")
+        file["none"], file["one"] = np.zeros((0, 3)), 1.0
+        file["texts"] = ["a"] * 20
+    assert examine(stream, 1 << 20) is None
+    assert sorted(read) == [(), (0, 3), (2, 5), (4, 5), (4, 5), (8,), (12,)]
+
+
 @pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n" + bytes(200), b"<html>not found</html>"])
 def test_damaged_hdf5_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
@@ -177,4 +253,4 @@ def test_only_one_place_lets_keras_open_weights() -> None:
     ]
     # The others load a file that they have just written.
     written = ["benchmarker/testing.py", "plugins/benchmarker_serving/models/formats.py"]
-    assert callers == ["benchmarker/data/hdf5.py", *written]
+    assert callers == ["benchmarker/data/hdf5.py", "benchmarker/data/hdf5_examination.py", *written]

@@ -21,6 +21,7 @@ from benchmarker import (
     StudyResults,
     digest_json,
     markdown_text,
+    read_ordinary,
     without_home,
 )
 from benchmarker_reports.formats import html, markdown
@@ -89,7 +90,7 @@ def _files(results: StudyResults, options: ReportOptions) -> Iterator[tuple[str,
     signed = (results.folder / _SIGNATURE).is_file()  # whoever signed its bytes publishes them as they are
     for path in (*sorted(results.folder.iterdir()), *sorted((results.folder / _SPLITS).glob("*.csv"))):
         if path.is_file() and not path.name.startswith(".") and path.suffix in _PUBLISHED:
-            content, name = path.read_bytes(), path.relative_to(results.folder).as_posix()
+            content, name = read_ordinary(path), path.relative_to(results.folder).as_posix()
             yield f"{_STUDY}/{name}", content if signed else _without_home(content)
     records: tuple[_Record, ...] = (*results.generators, *results.cells)
     for record in records:
@@ -99,13 +100,13 @@ def _files(results: StudyResults, options: ReportOptions) -> Iterator[tuple[str,
             if path.is_file() and path.name not in _PRIVATE and not path.name.startswith("."):
                 yield (
                     f"{_STUDY}/runs/{path.relative_to(record.folder.parent).as_posix()}",
-                    (path.read_bytes() if signed else _content(record, path)),
+                    (read_ordinary(path) if signed else _content(record, path)),
                 )
 
 
 def _content(record: _Record, path: Path) -> bytes:
     """Return the content of a file; the manifest of a failure without its traceback, which holds paths."""
-    content = path.read_bytes()
+    content = read_ordinary(path)
     if record.status != "failed" or path.suffix != ".json":
         return content
     value = json.loads(content)

@@ -19,7 +19,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmarker import ReportOptions, StudyResults, __version__, metric_label
+from benchmarker import ReportOptions, StudyResults, __version__, metric_label, read_ordinary
 from benchmarker_reports.content.charts import Floats, Panel, Series
 from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.content.values import sentence
@@ -136,7 +136,7 @@ def data_uri(picture: bytes | Path) -> str:
     if isinstance(picture, Path):
         if not picture.is_file() or picture.stat().st_size > _MOST_PICTURE_BYTES:
             return ""
-        picture = picture.read_bytes()
+        picture = read_ordinary(picture)
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 

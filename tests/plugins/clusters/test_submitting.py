@@ -126,10 +126,28 @@ def test_job_is_submitted_after_its_generators(tmp_path: Path, commands: Callabl
         slurm.submit(tmp_path / "cells.sh")
 
 
-def test_queue_tells_tasks_apart(commands: Callable[[str, str], Path]) -> None:
-    commands("squeue", "echo '3 1 RUNNING'; echo '3 2 PENDING'; echo '4 1 RUNNING'; echo '9 N/A RUNNING'")
-    assert slurm.queued([3, 9]) == {(3, 1): "RUNNING", (3, 2): "PENDING"}
-    assert slurm.queued([]) == {}
+def test_queue_tells_tasks_apart(commands: Callable[[str, str], Path], tmp_path: Path) -> None:
+    script = tmp_path / "a study" / "cells.sh"
+    lines = ["3 1 RUNNING", "3 2 PENDING", "4 1 RUNNING", "9 N/A RUNNING"]
+    commands("squeue", "; ".join(f"echo '{line} {script}'" for line in lines))
+    assert slurm.queued({3: script, 9: script}) == {(3, 1): "RUNNING", (3, 2): "PENDING"}
+    assert slurm.queued({}) == {}
+
+
+def test_jobs_of_the_user_that_a_study_claims_are_not_cancelled(
+    study: StudyFiles, commands: Callable[[str, str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.cell("first", 1)
+    for number in (3, 4):
+        save(
+            new_folder(study.folder), Submission(jobs=(ArrayJob(number=number, script="cells.sh", tasks=(CELL_KEYS,)),))
+        )
+    scripts = {3: "/home/user/other.sh", 4: study.folder / "cluster" / "2" / "cells.sh"}
+    commands("squeue", "; ".join(f"echo '{number} 1 RUNNING {script}'" for number, script in scripts.items()))
+    called = commands("scancel", "")
+    assert main(["cancel", str(study.folder)]) == 0
+    assert called.read_text().split() == ["4"]
+    assert "1 task cancelled" in capsys.readouterr().out
 
 
 def test_submissions_are_kept_in_the_study(tmp_path: Path) -> None:
@@ -155,7 +173,8 @@ def test_status_without_a_queue_shows_what_run_folders_say(
     working.mkdir(parents=True)
     (working / "events.jsonl").write_text(json.dumps(event.to_json()) + '\n{"event": "epo')
     job = ArrayJob(number=3, script="cells.sh", tasks=((begun["key"],), (pending["key"],)))
-    save(new_folder(study.folder), Submission(jobs=(job,)))
+    folder = new_folder(study.folder)
+    save(folder, Submission(jobs=(job,)))
     commands("sbatch", "")
     commands("squeue", "echo 'one line' >&2; echo 'squeue: no such host' >&2; exit 1")
     assert main(["status", str(study.folder), "--all"]) == 0
@@ -164,7 +183,10 @@ def test_status_without_a_queue_shows_what_run_folders_say(
     assert "epoch 3 of 9" in out
     assert "the queue is unknown: squeue: no such host" in err
     for queue, summary in (
-        ("echo '3 1 RUNNING'; echo '3 2 PENDING'", "1 finished, 1 running, 1 queued, 1 failed"),
+        (
+            f"echo '3 1 RUNNING {folder}/cells.sh'; echo '3 2 PENDING {folder}/cells.sh'",
+            "1 finished, 1 running, 1 queued, 1 failed",
+        ),
         ("true", "1 finished, 1 failed, 2 lost"),
     ):
         commands("squeue", queue)
