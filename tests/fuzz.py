@@ -37,6 +37,7 @@ from benchmarker import (
     Stream,
     load_plain_pickle,
     open_hdf5,
+    open_npz,
     read_fits_image,
     read_members,
 )
@@ -133,6 +134,22 @@ def _archives() -> list[bytes]:
     return [zipped.getvalue(), tarred.getvalue(), gzip.decompress(tarred.getvalue())]
 
 
+def _npz() -> list[bytes]:
+    found = []
+    for save in (np.savez, np.savez_compressed):
+        stream = io.BytesIO()
+        save(stream, a=np.arange(6.0).reshape(2, 3), b=np.array(["ab", "c"]), c=np.asfortranarray(np.eye(2)), d=True)
+        found.append(stream.getvalue())
+    return found
+
+
+def _read_npz(content: bytes) -> None:
+    with open_npz(io.BytesIO(content), most_bytes=1 << 28) as arrays:
+        for name in arrays:
+            with contextlib.suppress(BenchmarkerError):
+                arrays[name]
+
+
 def _hdf5() -> list[bytes]:
     import h5py
 
@@ -183,6 +200,7 @@ PARSERS: dict[str, Parser] = {
     "pickles": Parser(parse=lambda content, _: load_plain_pickle(content), seeds=_pickles),
     "fits": Parser(parse=lambda content, _: read_fits_image(content), seeds=_fits),
     "archives": Parser(parse=_written("images.zip", _members), seeds=_archives),
+    "npz": Parser(parse=lambda content, _: _read_npz(content), seeds=_npz),
     "hdf5": Parser(parse=lambda content, _: _read_hdf5(content), seeds=_hdf5),
     "registry": Parser(parse=_written("mine.yaml", load_registry), seeds=_registries),
     "text-list": Parser(parse=_written("list.txt", load_registry), seeds=lambda: [b"# list\nconvXpress,1e-4,16\n"]),

@@ -216,7 +216,8 @@ def _zip_members(guard: _Guard) -> Iterator[Member]:
         mode = info.external_attr >> 16 if info.create_system == _CREATED_ON_UNIX else 0
         if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
             raise guard.unsafe(info.filename, "is a link or a device")
-        name = guard.admit(info.filename, regular=not info.is_dir())
+        # Not by `is_dir`, which fails where a damaged directory holds an empty name.
+        name = guard.admit(info.filename, regular=not info.filename.endswith("/"))
         if name is None:
             continue
         if info.flag_bits & 1:

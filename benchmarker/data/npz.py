@@ -7,7 +7,9 @@ compressed archive may unpack to a thousand times its size.
 from __future__ import annotations
 
 import io
+import lzma
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,7 +26,10 @@ MOST_NPZ_BYTES = 4 << 30
 """Bytes that the arrays of an archive may take together, unless whoever opens it knows better."""
 
 _MOST_ARRAYS = 100_000
-_DAMAGED = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    OSError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, SyntaxError, struct.error,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 class NpzArrays(Mapping[str, "NDArray[Any]"]):

@@ -14,7 +14,7 @@ from benchmarker.study.opening import oddity, require_ordinary
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("runs", "Runs"), ("plan.json", "PLAN.json"), ("caf\u00e9.txt", "cafe\u0301.txt"), ("stra\u00dfe", "STRASSE")],
+    [("runs", "Runs"), ("plan.json", "PLAN.json"), ("\u00e9.txt", "e\u0301.txt"), ("stra\u00dfe", "STRASSE")],
 )
 def test_names_that_some_file_systems_do_not_tell_apart_are_refused(one: str, other: str, tmp_path: Path) -> None:
     (tmp_path / one).touch()
