@@ -247,7 +247,6 @@ def test_the_documented_contents_are_those_of_real_trails(checkout: Path, finish
         named = re.findall(
             r"^\| ((?:`[a-z 12_]+`(?:, )?)+)", text.split("## The links")[1].split("## What")[0], re.MULTILINE
         )
-        assert [name for each in named for name in re.findall("`(.*?)`", each)] == [
-            *(link["name"] for link in links),
-            *links[6]["content"],
-        ]
+        documented = [name for each in named for name in re.findall("`(.*?)`", each)]
+        documented.remove("generated")  # only of images that are new in every epoch
+        assert documented == [*(link["name"] for link in links), *links[6]["content"]]
