@@ -101,3 +101,15 @@ def test_a_proportion_of_known_sources_has_the_band_of_wilson() -> None:
 def test_incomplete_entries_are_errors(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         PublishedResult(**entry(**changes))
+
+
+def test_dwarfs_are_compared_with_galaxycgan_and_other_targets_are_not(study: StudyFiles) -> None:
+    classes = ["other", "dwarf"]
+    task = {"kind": "classification", "classes": classes}
+    study.plan["dataset"] = {**study.plan["dataset"], "name": "hsc-galaxies", "task": task}
+    study.finish(study.cell("simple_classifier", 1), 60)
+    found = published_results(open_results(study.folder))
+    assert [each.value for each in found] == [0.5587, None, None]
+    study.plan["dataset"] = {**study.plan["dataset"], "name": "hsc-galaxies", "task": task | {"classes": ["a", "b"]}}
+    study.write_plan()
+    assert published_results(open_results(study.folder)) == ()
