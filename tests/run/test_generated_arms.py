@@ -122,7 +122,7 @@ def test_chosen_epochs_differ_between_seeds_whose_runs_are_averaged(tmp_path: Pa
 
 
 @pytest.mark.long
-def test_killed_training_on_fresh_images_of_an_epoch_is_audited_bitwise(
+def test_killed_training_on_fresh_images_of_a_chosen_epoch_is_audited_bitwise(
     fits_folder: Path, tmp_path: Path, command_line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The network is killed in its fourth epoch and resumes; the audit trains it once more without a kill."""
@@ -140,12 +140,15 @@ def test_killed_training_on_fresh_images_of_an_epoch_is_audited_bitwise(
     shutil.copytree(fits_folder, tmp_path / "images")
     arm = {
         "name": "fresh",
-        "generated": {"by": "painter", "ratio": 1, "real": False, "epoch": 1, "fresh": True},
+        "generated": {"by": "painter", "ratio": 1, "real": False, "epoch": "chosen", "fresh": True},
         "augmentations": ["mortal"],
     }
     generators = [{"generator": "painter", "epochs": 2, "watch": {"keep_every": 1}}]
     text = json.dumps(registry(Path("images"), generators=generators, arms=[arm], models=[MODELS[0] | {"epochs": 5}]))
     (tmp_path / "tiny.yaml").write_text(text)
+    for words in (("train", "tiny.yaml", "-p", "study"), ("choose", "study", "--epoch", "1", "--out", "page.html")):
+        done = command_line.run("gan", *words, cwd=tmp_path, env=place)
+        assert done.returncode == 0, done.stdout + done.stderr
     done = command_line.run("run", "tiny.yaml", "-p", "study", cwd=tmp_path, env=place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "died").exists()
