@@ -93,7 +93,8 @@ def make_cells(
     Returns
     -------
     list of (PlannedCell, CellProblem or None)
-        Cells that cannot run stay in the plan, each with its problem.
+        Cells that cannot run stay in the plan, each with its problem. Those whose epoch is still to be chosen are left
+        out.
     """
     problems = {(problem.part, problem.index): problem for problem in unusable}
     models = [_model_spec(entry, plugins, ("model", k) in problems) for k, entry in enumerate(registry.models)]
@@ -102,6 +103,8 @@ def make_cells(
     for seed in registry.seeds:
         for a, arm in enumerate(registry.arms):
             arm_spec = _with_generated(arms[a], arm, seed, generators or {}, choices or {})
+            if arm_spec is None:
+                continue
             for m, entry in enumerate(registry.models):
                 spec = CellSpec(
                     backend=backend,
@@ -155,14 +158,19 @@ def _augmentation_choices(entries: Sequence[AugmentationEntry], plugins: Plugins
 
 def _with_generated(
     spec: ArmSpec, arm: ArmEntry, seed: int, generators: Generators, choices: Mapping[str, int]
-) -> ArmSpec:
-    """Return the specification of an arm under a seed: with the generator that it has then, where it has one."""
+) -> ArmSpec | None:
+    """Return the specification of an arm under a seed: with the generator that it has then, where it has one.
+
+    None where an epoch is to be chosen and none was: such cells have no key yet.
+    """
     asked = arm.generated
     if asked is None or spec.unusable:
         return spec
     generator = generators[spelling(asked.by), seed]
     epoch = asked.epoch if isinstance(asked.epoch, int) else None
     if asked.epoch == CHOSEN:
+        if generator.key not in choices:
+            return None
         epoch = choices[generator.key]
     elif epoch == generator.spec.generator.epochs:
         epoch = None  # the same images as without it
@@ -170,7 +178,9 @@ def _with_generated(
     return spec.model_copy(update={"generated": generated})
 
 
-def read_choices(study: Path, loaded: LoadedRegistry, generators: Generators) -> dict[str, int]:
+def read_choices(
+    study: Path, loaded: LoadedRegistry, generators: Generators, *, standalone: bool = False
+) -> dict[str, int]:
     """Return the epochs that were chosen in a study for the arms that ask for them, by the keys of their generators.
 
     Parameters
@@ -181,11 +191,13 @@ def read_choices(study: Path, loaded: LoadedRegistry, generators: Generators) ->
         A valid registry.
     generators : mapping of (str, int) to PlannedGenerator
         Generators that arms need.
+    standalone : bool
+        Whether generators are trained without networks, and may be chosen from later.
 
     Raises
     ------
     RegistryError
-        If none was chosen for some seed.
+        If none was chosen for some seed, unless `standalone`.
     """
     found, problems = {}, []
     for index, arm in enumerate(loaded.registry.arms):
@@ -200,7 +212,7 @@ def read_choices(study: Path, loaded: LoadedRegistry, generators: Generators) ->
                 missing.append(seed)
             else:
                 found[generator.key] = epoch
-        if missing:
+        if missing and not standalone:
             text = (
                 f"no epoch of {arm.generated.by!r} was chosen for the seeds {', '.join(map(str, missing))} in {study}: "
                 "train it with 'benchmarker gan train' and choose one for each seed with 'benchmarker gan choose'"

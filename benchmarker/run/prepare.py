@@ -252,7 +252,7 @@ def _make_plan(
         lines=loaded.lines,
         unusable=unusable,
         generators=generators,
-        choices={} if standalone else read_choices(study, loaded, generators),
+        choices=read_choices(study, loaded, generators, standalone=standalone),
     )
     plan = Plan(
         title=loaded.registry.title,

@@ -17,6 +17,7 @@ from benchmarker.registry import check_registry
 from benchmarker.registry.models import GeneratedEntry
 from benchmarker.run.planning import make_cells, make_generators, read_choices
 from benchmarker.study.layout import RunPaths
+from benchmarker.study.plan import PlannedCell
 from benchmarker.study.specs import ArmSpec
 from tests.run.painter import MODELS, install, registry
 from tests.run.test_generator_plan import GENERATED, HEAD, images, loaded, parts_of, planned
@@ -101,21 +102,27 @@ def test_chosen_epochs_differ_between_seeds_whose_runs_are_averaged(tmp_path: Pa
         RegistryError, match=r"mine\.yaml:5:\d+: no epoch of 'DCGAN' was chosen for the seeds 8901, 1826"
     ):
         read_choices(tmp_path, asked, generators)
+    assert read_choices(tmp_path, asked, generators, standalone=True) == {}
     for (_, seed), epoch in zip(generators, (3, 10), strict=True):
         run = RunPaths.of(tmp_path, generators["dcgan", seed].key).finished
         run.mkdir(parents=True)
         Choice(epoch=epoch).write(run / CHOICE_FILE)
-    made = make_cells(
-        asked.registry,
-        plugins,
-        dataset=plugins.dataset("synthetic-radio"),
-        data_digest=data.digest,
-        backend="tensorflow",
-        lines=asked.lines,
-        generators=generators,
-        choices=read_choices(tmp_path, asked, generators),
-    )
-    cells = [cell for cell, _ in made if cell.arm == "half"]
+
+    def made(choices: dict[str, int]) -> list[PlannedCell]:
+        cells = make_cells(
+            asked.registry,
+            plugins,
+            dataset=plugins.dataset("synthetic-radio"),
+            data_digest=data.digest,
+            backend="tensorflow",
+            lines=asked.lines,
+            generators=generators,
+            choices=choices,
+        )
+        return [cell for cell, _ in cells if cell.arm == "half"]
+
+    assert made({}) == []  # they have no key before there is a choice
+    cells = made(read_choices(tmp_path, asked, generators))
     specs = [cell.spec.arm.generated_images for cell in cells]
     assert [spec and (spec.epoch, spec.chosen) for spec in specs] == [(3, True), (10, True)]
     assert len({cell.configuration for cell in cells}) == 1

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarker.contracts.settings import EarlyStopping, Split, Training
 from benchmarker.digests import digest_json
+from benchmarker.registry.models import GeneratedEntry
 from benchmarker.study.specs import ArmSpec, CellSpec, GeneratedSpec, GeneratorSpec, Spec
 from tests.study.material import cell_spec
 
@@ -80,10 +81,14 @@ def test_configuration_is_shared_by_seeds_and_their_generators() -> None:
         ({"ratio": 0.5, "balance": False, "real": True}, {"ratio": 0.5}),
         ({"ratio": None, "balance": True, "real": True}, {"balance": True}),
         ({"ratio": 2.0, "balance": False, "real": False}, {"ratio": 2.0, "real": False}),
+        ({"ratio": 1.0, "fresh": True}, {"ratio": 1.0, "fresh": True}),
+        ({"ratio": 1.0, "epoch": 3}, {"ratio": 1.0, "epoch": 3}),
+        ({"ratio": 1.0, "epoch": "chosen"}, {"ratio": 1.0, "epoch": 3, "chosen": True}),
     ],
 )
 def test_generated_images_are_written_as_they_are_asked_for(asked: dict[str, Any], written: dict[str, Any]) -> None:
-    generated = GeneratedSpec.of("a" * 64, "c" * 64, **asked)
+    entry = GeneratedEntry(by="cgan", **asked)
+    generated = GeneratedSpec.of("a" * 64, "c" * 64, entry, 3 if entry.epoch else None)
     assert generated.to_json() == {"generator": "a" * 64, "configuration": "c" * 64, **written}
 
 
