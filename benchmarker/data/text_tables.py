@@ -56,8 +56,9 @@ def read_text_table(content: bytes, path: Path, separator: str | None) -> dict[s
             f"{lines[0][1]!r:.200}; name the character as `separator`, and quote fields that contain it"
         )
     header, rows = _header(comments, _fields(lines, found), found)
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated or "" in header:
+    # pandas writes its index without a name.
+    header = [name or f"column {number}" for number, name in enumerate(header, start=1)]
+    if len(set(header)) < len(header):
         raise DataError(f"{path}: the names of columns must differ. Received: {', '.join(header)!r:.300}")
     for number, row in rows:
         if len(row) != len(header):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -105,7 +106,7 @@ def load(options: FitsCutoutsOptions, context: DatasetContext) -> DatasetContent
 
     def records() -> Iterator[ImageRecord | SkippedImage]:
         yield from catalogue.left_out
-        files = _Files(read_members(path, _SUFFIXES))
+        files = _Files(path)
         for entry in catalogue.entries:
             yield _record(entry, files, options)
 
@@ -129,19 +130,29 @@ def _attributes(catalogue: Catalogue) -> list[str]:
 class _Files:
     """The image files of a folder or archive, by the names that a catalogue may give them."""
 
-    def __init__(self, members: Iterator[Member]) -> None:
-        self._members: dict[str, Member] = {}
-        self._paths: dict[str, list[str]] = {}
-        for member in members:
-            self._members[member.name] = member
-            name = PurePosixPath(_composed(member.name))
-            for known in {str(name), _stem(str(name)), name.name, _stem(name.name)}:
-                self._paths.setdefault(known, []).append(member.name)
+    def __init__(self, path: Path) -> None:
+        self._folder = path
+        # Of a folder only the names are kept, which take a tenth of the memory of its members.
+        keep = not path.is_dir()
+        self._members: dict[str, Member | None] = {
+            member.name: member if keep else None for member in read_members(path, _SUFFIXES)
+        }
 
     @property
     def names(self) -> list[str]:
         """The names of all files."""
         return list(self._members)
+
+    @cached_property
+    def _loose(self) -> dict[str, str]:
+        """Name of the file for each name without folder or extension; empty where several have it."""
+        found: dict[str, str] = {}
+        for member in self._members:
+            name = _composed(member)
+            base = PurePosixPath(name).name
+            for known in {name, _stem(name), base, _stem(base)}:
+                found[known] = member if found.get(known, member) == member else ""
+        return found
 
     def find(self, name: str) -> Member:
         """Return the file with a path, with or without extension and folder.
@@ -151,14 +162,21 @@ class _Files:
         UnreadableImageError
             If there is none, or several.
         """
-        if name in self._members:
-            return self._members[name]
-        found = self._paths.get(_composed(name.removeprefix("./")), [])
-        if not found:
-            raise UnreadableImageError("there is no such file")
-        if len(found) > 1:
-            raise UnreadableImageError("several files have its name; give the folder or the extension, too")
-        return self._members[found[0]]
+        if name not in self._members:
+            found = self._loose.get(_composed(name.removeprefix("./")))
+            if found is None:
+                raise UnreadableImageError("there is no such file")
+            if not found:
+                raise UnreadableImageError("several files have its name; give the folder or the extension, too")
+            name = found
+        return self._members[name] or Member(name=name, read=partial(_content, self._folder / name))
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(f"it cannot be read: {error.strerror or error}") from error
 
 
 def _composed(name: str) -> str:
@@ -172,7 +190,7 @@ def _stem(name: str) -> str:
 
 def _require_an_image(path: Path, catalogue: Catalogue) -> None:
     """Refuse a catalogue none of whose rows has an image: its names are written in another way."""
-    files = _Files(read_members(path, _SUFFIXES))
+    files = _Files(path)
     for entry in catalogue.entries:
         try:
             files.find(entry.files[0])

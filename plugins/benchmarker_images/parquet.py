@@ -97,6 +97,9 @@ def load(options: ParquetOptions, context: DatasetContext) -> DatasetContents:
     task, codes = task_of(labels, named, f"{path}: {options.labels}")
     parts = _parts(files)
 
+    # The bands are chosen where their names are known: in the column of images.
+    of_rows = named.model_copy(update={"bands": None})
+
     def records() -> Iterator[ImageRecord | SkippedImage]:
         numbers = itertools.count()
         for file, part in zip(files, parts, strict=True):
@@ -104,10 +107,7 @@ def load(options: ParquetOptions, context: DatasetContext) -> DatasetContents:
                 arrays: dict[str, Any] = {name: batch.column(name).to_pylist() for name in options.columns()}
                 arrays[options.images] = _Images(batch.column(options.images), options)
                 for index in range(batch.num_rows):
-                    # The bands are chosen where their names are known: in the column of images.
-                    yield record(
-                        index, next(numbers), named.model_copy(update={"bands": None}), arrays, codes, part=part
-                    )
+                    yield record(index, next(numbers), of_rows, arrays, codes, part=part)
 
     return DatasetContents(
         task=task,

@@ -411,7 +411,8 @@ def _read_manifest(path: Path, files: _Files, options: FitsManifestOptions) -> _
         name, given = (row[column] if column < len(row) else "" for column in (name_column, type_column))
         kind = known.get(_spelling(given.removesuffix(".0"))) or (given.upper() if given.upper() in _LEFT_OUT else None)
         if kind is None or not name:
-            expected = f"expected a name and a type. Received: {','.join(row)!r}"
+            types = ", ".join(f"{kind} {label}" for kind, label in options.classes.items())
+            expected = f"expected a name and one of the types {types}. Received: {','.join(row)!r}"
             unknown[name or f"line {number}"] = f"line {number} of the manifest: {expected}"
         else:
             found.setdefault(files.source(name), set()).add(kind)

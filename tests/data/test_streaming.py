@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CHECKOUT
+from tests.data.prepare_many import SIDE
 
 FEW, MANY = 2_000, 20_000
-_PER_IMAGE = 4_000
-"""Bytes for names, labels, attributes and digests; the pixels of a made image take 4,096."""
+_PIXELS = 4 * SIDE**2
+"""Bytes of the pixels of one image; its name, label, attributes and digest take one to three thousand."""
 
 
 def _bytes_for(kind: str, n: int, folder: Path) -> int:
@@ -25,4 +26,4 @@ def _bytes_for(kind: str, n: int, folder: Path) -> int:
 @pytest.mark.parametrize("kind", ["arrays", "files"])
 def test_preparing_ten_times_as_many_images_holds_none_of_their_pixels(kind: str, tmp_path: Path) -> None:
     few, many = (_bytes_for(kind, n, tmp_path) for n in (FEW, MANY))
-    assert many - few < _PER_IMAGE * (MANY - FEW) / 2
+    assert many - few < _PIXELS * (MANY - FEW)

@@ -83,6 +83,14 @@ def test_a_separator_inside_quotes_is_part_of_the_field(tmp_path: Path) -> None:
     assert read_table(path).texts("note") == ['bright, bent, "odd"', ""]
 
 
+def test_a_column_without_a_name_is_called_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(",pgc,inc\n0,44182,56.5\n1,2148,61\n")
+    table = read_table(path)
+    assert table.texts("column 1") == ["0", "1"]
+    assert table.numbers("inc").tolist() == [56.5, 61.0]
+
+
 def test_the_separator_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("name:z\n3C 31:0.5\n")

@@ -129,13 +129,14 @@ def test_unusable_rows_are_skipped_with_reasons(folder: Path) -> None:
     (folder / "manifest.csv").write_text(text)
     contents = _load(folder)
     used, skipped = _read(contents)
+    types = "expected a name and one of the types 1 COMP, 2 FRI, 3 FRII, 4 BENT"
     assert used == {"a": "FRI", "c+1": "FRII"}
     assert skipped == {
         "b.1": "sub-class 1F (FR0) is left out",
         "d": "the manifest gives it the types 2 and 3",
         "e": "in the manifest (type 4), but there is no file BENT/e.fits",
-        "f": "line 8 of the manifest: expected a name and a type. Received: 'f,9'",
-        "line 9": "line 9 of the manifest: expected a name and a type. Received: ',2'",
+        "f": f"line 8 of the manifest: {types}. Received: 'f,9'",
+        "line 9": f"line 9 of the manifest: {types}. Received: ',2'",
     }
     assert contents.count == 7
 
