@@ -71,6 +71,7 @@ from .errors import UnsafeArchiveError as UnsafeArchiveError
 from .errors import UnsafePickleError as UnsafePickleError
 from .evaluation.ensembles import Combination as Combination
 from .evaluation.ensembles import combine as combine
+from .files import atomic_write as atomic_write
 from .files import read_ordinary as read_ordinary
 from .files import write_bytes as write_bytes
 from .generation.on_request import TrainedGenerator as TrainedGenerator

@@ -12,7 +12,7 @@ from benchmarker import UserPath, command_settings, echo
 
 if TYPE_CHECKING:
     from benchmarker_serving.models.bundle import Format
-    from benchmarker_serving.models.compression import Form
+    from benchmarker_serving.models.job import Form
 
 
 @click.group(
@@ -107,7 +107,7 @@ def prune(
     selector: str,
     seed: int | None,
     folder: Path,
-    method: str,
+    method: Literal["channels", "magnitude"],
     sparsities: tuple[float, ...],
     epochs: int,
 ) -> None:
@@ -116,7 +116,10 @@ def prune(
     The table gives size, time and accuracy for each sparsity; for a generator, the Frechet distance to the images of
     the unpruned one, and as a floor that between two halves of the real images.
     """
-    _compress(study, selector, seed, folder=folder, forms=[(method, each) for each in sparsities], epochs=epochs)
+    from benchmarker_serving.models.job import Form
+
+    forms = [Form(method=method, sparsity=each) for each in sparsities]
+    _compress(study, selector, seed, folder=folder, forms=forms, epochs=epochs)
 
 
 @command.command(
@@ -125,9 +128,13 @@ def prune(
 @_common
 @click.option("--to", "kinds", type=click.Choice(["float16", "int8"]), multiple=True, required=True,
               help="Numbers of the weights; int8 also of the activations. Repeat for both.")  # fmt: skip
-def quantize(*, study: Path, selector: str, seed: int | None, folder: Path, kinds: tuple[str, ...]) -> None:
+def quantize(
+    *, study: Path, selector: str, seed: int | None, folder: Path, kinds: tuple[Literal["float16", "int8"], ...]
+) -> None:
     """Write a network or generator of STUDY with smaller numbers as LiteRT, and measure what that costs."""
-    _compress(study, selector, seed, folder=folder, forms=[(kind,) for kind in kinds], epochs=0)
+    from benchmarker_serving.models.job import Form
+
+    _compress(study, selector, seed, folder=folder, forms=[Form(method=kind) for kind in kinds], epochs=0)
 
 
 def _compress(
@@ -139,11 +146,11 @@ def _compress(
 
     results = open_results(study)
     found = compress_run(results, find_run(results, selector, seed), folder, forms, epochs=epochs)
-    echo(f"{'form':16} {'parameters':>12} {'bytes':>12} {'ms/64':>8} {'ms/1':>8} {found['measure']:>10}")
-    for row in found["rows"]:
+    echo(f"{'form':16} {'parameters':>12} {'bytes':>12} {'ms/64':>8} {'ms/1':>8} {found.measure:>10}")
+    for row in found.rows:
         echo(
-            f"{row['form']:16} {row['parameters']:12,} {row['bytes']:12,} {row['milliseconds']:8.2f} "
-            f"{row['milliseconds_single']:8.2f} {row['quality']:10.4g}"
+            f"{row.form:16} {row.parameters:12,} {row.bytes:12,} {row.milliseconds:8.2f} "
+            f"{row.milliseconds_single:8.2f} {row.quality:10.4g}"
         )
-    if found["floor"] is not None:
-        echo(f"Two halves of the real images have a distance of {found['floor']:.4g}.")
+    if found.floor is not None:
+        echo(f"Two halves of the real images have a distance of {found.floor:.4g}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,9 +19,10 @@ from benchmarker import (
     trained_networks,
     write_litert,
 )
-from benchmarker_serving.models.formats import read_back, write_graph
+from benchmarker_serving.models.formats import Arrays, Run, read_back, write_graph
 from benchmarker_serving.models.frechet import Features, frechet_distance
 from benchmarker_serving.models.graphs import Graph, generator_graph, network_graph
+from benchmarker_serving.models.job import Compression, CompressionJob, CompressionRow, CompressionSettings, Form
 from benchmarker_serving.models.pruning import distil, prune_parts
 
 if TYPE_CHECKING:
@@ -29,41 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BATCH = 64
-_REPEATS = 9
+_REPEATS = 25
 _SAMPLES = 1024
 _SHOWN_TO_CONVERTER = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One form of a model.
-
-    Parameters
-    ----------
-    form : str
-        What was done to it, such as ``"channels 0.5"`` or ``"int8"``.
-    file : str
-        Name of its file.
-    parameters : int
-        Number of parameters that are not zero.
-    bytes : int
-        Size of the file.
-    milliseconds : float
-        Median time of a batch of 64 images.
-    milliseconds_single : float
-        Median time of one image.
-    quality : float
-        Accuracy on the test part, negative root mean squared error for a regression, or Frechet distance to the images
-        of the unpruned generator.
-    """
-
-    form: str
-    file: str
-    parameters: int
-    bytes: int
-    milliseconds: float
-    milliseconds_single: float
-    quality: float
 
 
 class _Subject:
@@ -80,11 +49,11 @@ class _Subject:
 
 
 class _Network(_Subject):
-    def __init__(self, job: Mapping[str, Any]) -> None:
+    def __init__(self, job: CompressionJob) -> None:
         import numpy as np
 
-        study = Path(job["study"])
-        (network,) = trained_networks(study, job["selector"], seed=job["seed"])
+        study, seed = Path(job.study), job.settings.seed
+        (network,) = trained_networks(study, job.selector, seed=seed)
         images = StudyImages(study)
         part = images.part(network, "test")
         self.graph = network_graph(load_network(network), network.task)
@@ -106,14 +75,14 @@ class _Network(_Subject):
 
 
 class _Generator(_Subject):
-    def __init__(self, job: Mapping[str, Any]) -> None:
+    def __init__(self, job: CompressionJob) -> None:
         import numpy as np
 
-        study = Path(job["study"])
-        generator = trained_generator(study, job["selector"], seed=job["seed"])
+        study, seed = Path(job.study), job.settings.seed
+        generator = trained_generator(study, job.selector, seed=seed)
         model = load_generator(generator)
         space = generator.conditions
-        stream = Stream("compression", seed=job["seed"])
+        stream = Stream("compression", seed=seed)
         self.graph = generator_graph(model, space, lambda n: model.noise(stream.generator(), n))
 
         def drawn(purpose: str, n: int) -> dict[str, NDArray[Any]]:
@@ -164,64 +133,67 @@ def _outputs(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.flo
     return found
 
 
-def compress(job: Mapping[str, Any], emit: Callable[[Any], None]) -> dict[str, Any]:
+def compress(argument: Any, emit: Callable[[Any], None]) -> dict[str, Any]:
     """Write and measure smaller forms of a model; called by `benchmarker.call_in_process`.
 
     Parameters
     ----------
-    job : mapping
-        ``study``, ``selector``, ``kind``, ``seed``, ``folder``, ``forms`` (``["channels", 0.5]`` or ``["int8"]``) and
-        ``epochs`` of fine-tuning.
+    argument : JSON value
+        A `CompressionJob`.
     emit : callable
         Called with the name of each form.
 
     Returns
     -------
     dict
-        ``rows`` (see `Row`), ``measure`` and ``floor``.
+        A `Compression` as JSON.
     """
-    subject: _Network | _Generator = _Network(job) if job["kind"] == "network" else _Generator(job)
-    folder = Path(job["folder"])
-    rows = []
-    for form, *settings in (["unpruned"], *job["forms"]):
-        label = " ".join(map(str, (form, *settings)))
-        emit(label)
-        place = folder / label.replace(" ", "-")
+    job = CompressionJob.from_json(argument)
+    subject: _Network | _Generator = _Network(job) if job.settings.kind == "network" else _Generator(job)
+    made = []
+    for form in (Form(method="unpruned"), *job.settings.forms):
+        emit(form.label)
+        place = Path(job.folder) / form.label.replace(" ", "-")
         place.mkdir(parents=True)
-        rows.append(asdict(_made(subject, form, settings, label=label, place=place, job=job)))
-    return {"rows": rows, "measure": subject.measure, "floor": subject.floor}
+        made.append(_made(subject, form, place, job.settings))
+    batch, single = (_milliseconds([each.run for each in made], subject.inputs, size) for size in (_BATCH, 1))
+    rows = (_row(subject, made[k], batch[k], single[k]) for k in range(len(made)))
+    return Compression(rows=tuple(rows), measure=subject.measure, floor=subject.floor).to_json()
 
 
-def _made(
-    subject: _Network | _Generator,
-    form: str,
-    settings: Sequence[Any],
-    *,
-    label: str,
-    place: Path,
-    job: Mapping[str, Any],
-) -> Row:
-    if form in {"float16", "int8"}:
-        return _quantised(subject, "float16" if form == "float16" else "int8", label, place)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A form that has been written."""
+
+    label: str
+    file: Path
+    run: Run
+    parameters: int
+
+
+def _made(subject: _Network | _Generator, form: Form, place: Path, settings: CompressionSettings) -> _Made:
+    match form.method:
+        case "float16" | "int8" as numbers:
+            return _quantised(subject, numbers, place)
     graph = subject.graph
-    if form != "unpruned":
-        model = prune_parts(graph.model, float(settings[0]), channels=form == "channels")
-        if job["epochs"]:
+    if form.sparsity is not None:
+        model = prune_parts(graph.model, form.sparsity, channels=form.method == "channels")
+        if settings.epochs:
             wanted = _outputs(graph, subject.tuning)
-            distil(model, list(subject.tuning.values()), wanted, epochs=job["epochs"], seed=job["seed"])
+            distil(model, list(subject.tuning.values()), wanted, epochs=settings.epochs, seed=settings.seed)
         graph = Graph(model=model, inputs=graph.inputs, output=graph.output)
     file = write_graph(graph, "onnx", place)
-    run = read_back("onnx", file, graph)
-    return _row(subject, label, file, run, _nonzero(graph.model))
+    return _Made(label=form.label, file=file, run=read_back("onnx", file, graph), parameters=_nonzero(graph.model))
 
 
-def _quantised(subject: _Network | _Generator, form: Literal["float16", "int8"], label: str, place: Path) -> Row:
+def _quantised(subject: _Network | _Generator, form: Literal["float16", "int8"], place: Path) -> _Made:
     saved = write_graph(subject.graph, "savedmodel", place / "saved")
     file = place / "model.tflite"
     samples = {name: values[:_SHOWN_TO_CONVERTER] for name, values in subject.tuning.items()}
     write_litert(saved, file, form, samples)
     model = LiteRtModel(file)
-    return _row(subject, label, file, lambda inputs: model(inputs)[0], _nonzero(subject.graph.model))
+    parameters = _nonzero(subject.graph.model)
+    return _Made(label=form, file=file, run=lambda inputs: model(inputs)[0], parameters=parameters)
 
 
 def _nonzero(model: Any) -> int:
@@ -230,34 +202,38 @@ def _nonzero(model: Any) -> int:
     return int(sum(np.count_nonzero(each) for each in model.get_weights()))
 
 
-def _row(
-    subject: _Network | _Generator, label: str, file: Path, run: Callable[..., NDArray[np.float32]], parameters: int
-) -> Row:
+def _row(subject: _Network | _Generator, made: _Made, milliseconds: float, single: float) -> CompressionRow:
     import numpy as np
 
     n = len(next(iter(subject.inputs.values())))
     starts = range(0, n - n % _BATCH or n, _BATCH)  # whole batches only: a shape is compiled once
-    batches = ({name: each[k : k + _BATCH] for name, each in subject.inputs.items()} for k in starts)
-    found = np.concatenate([run(batch) for batch in batches])
-    times = [_milliseconds(run, {k: v[:size] for k, v in subject.inputs.items()}) for size in (_BATCH, 1)]
-    return Row(
-        form=label,
-        file=f"{file.parent.name}/{file.name}",
-        parameters=parameters,
-        bytes=file.stat().st_size,
-        milliseconds=times[0],
-        milliseconds_single=times[1],
+    found = np.concatenate([made.run(_cut(subject.inputs, slice(k, k + _BATCH))) for k in starts])
+    return CompressionRow(
+        form=made.label,
+        file=f"{made.file.parent.name}/{made.file.name}",
+        parameters=made.parameters,
+        bytes=made.file.stat().st_size,
+        milliseconds=milliseconds,
+        milliseconds_single=single,
         quality=subject.quality(found),
     )
 
 
-def _milliseconds(run: Callable[..., Any], inputs: Mapping[str, NDArray[Any]]) -> float:
+def _cut(inputs: Arrays, rows: slice) -> Arrays:
+    return {name: values[rows] for name, values in inputs.items()}
+
+
+def _milliseconds(runs: Sequence[Run], inputs: Arrays, size: int) -> list[float]:
+    """Return the median time of each form for some images; the forms take turns, so that other work slows all alike."""
     import numpy as np
 
-    run(inputs)
+    given = _cut(inputs, slice(size))
     times = []
-    for _ in range(_REPEATS):
-        start = time.perf_counter()
-        run(inputs)
-        times.append(1000 * (time.perf_counter() - start))
-    return float(np.median(times))
+    for turn in range(_REPEATS + 1):
+        taken = []
+        for run in runs:
+            start = time.perf_counter()
+            run(given)
+            taken.append(1000 * (time.perf_counter() - start))
+        times += [taken] if turn else []  # the first turn compiles
+    return [float(each) for each in np.median(times, axis=0)]

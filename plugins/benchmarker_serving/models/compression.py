@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from benchmarker import (
     CellRecord,
@@ -21,19 +20,19 @@ from benchmarker import (
     digest_json,
     write_bytes,
 )
+from benchmarker_serving.messages import Message
 from benchmarker_serving.models.bundle import digests
+from benchmarker_serving.models.job import Compression, CompressionJob, CompressionRow, CompressionSettings, Form
 from benchmarker_serving.models.running import Run, require_libraries
 
 TABLE_FILE = "table.csv"
 PLOT_FILE = "table.svg"
 RECORD_FILE = "compression.json"
 
-Form = tuple[str, float] | tuple[str]
-
 
 def compress_run(
     results: StudyResults, record: Run, folder: Path, forms: Sequence[Form], *, epochs: int = 0
-) -> Mapping[str, Any]:
+) -> Compression:
     """Write smaller forms of a model, and what each costs and is worth.
 
     Parameters
@@ -44,15 +43,10 @@ def compress_run(
         Run whose model is made smaller.
     folder : Path
         New folder; nothing is there until everything is measured.
-    forms : sequence of tuple
-        ``("channels", 0.5)``, ``("magnitude", 0.5)``, ``("float16",)`` or ``("int8",)``.
+    forms : sequence of Form
+        Forms to make.
     epochs : int
         Epochs of fine-tuning after pruning.
-
-    Returns
-    -------
-    mapping
-        ``rows``, ``measure`` and ``floor``.
 
     Raises
     ------
@@ -69,26 +63,27 @@ def compress_run(
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
     except OSError as error:
         raise StorageError(f"{folder.parent}: cannot be written: {error.strerror or error}") from error
-    job = {
-        "study": str(results.folder.absolute()),
-        "selector": record.name,
-        "kind": "network" if isinstance(record, CellRecord) else "generator",
-        "seed": record.seed,
-        "folder": str(aside),
-        "forms": [list(form) for form in forms],
-        "epochs": epochs,
-    }
+    settings = CompressionSettings(
+        kind="network" if isinstance(record, CellRecord) else "generator",
+        seed=record.seed,
+        forms=tuple(forms),
+        epochs=epochs,
+    )
+    job = CompressionJob(
+        study=str(results.folder.absolute()), selector=record.name, folder=str(aside), settings=settings
+    )
     try:
-        found: Mapping[str, Any] = call_in_process(
+        reply = call_in_process(
             "benchmarker_serving.models.compressing:compress",
-            job,
+            job.to_json(),
             threads=record.spec.threads,
             seed=record.seed,
             backend=record.spec.backend,
         )
-        write_bytes(aside / TABLE_FILE, _table(found["rows"]))
+        found = Compression.from_json(reply)
+        write_bytes(aside / TABLE_FILE, _table(found.rows))
         write_bytes(aside / PLOT_FILE, _plot(found))
-        _record(aside, record, job, found)
+        write_bytes(aside / RECORD_FILE, _record(aside, record, settings, found).to_bytes())
         aside.chmod(0o755)
         os.replace(aside, folder)  # noqa: PTH105 - over an empty folder, but over nothing else
     finally:
@@ -96,51 +91,79 @@ def compress_run(
     return found
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _table(rows: Sequence[CompressionRow]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(CompressionRow.model_fields), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(row.to_json() for row in rows)
     return text.getvalue().encode()
 
 
-def _record(folder: Path, record: Run, job: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Write what was made of what, with digests; times aside, the same call gives the same record."""
-    settings = {name: job[name] for name in ("kind", "seed", "forms", "epochs")}
-    timeless = [{k: v for k, v in row.items() if not k.startswith("milliseconds")} for row in found["rows"]]
-    content = {
-        "format": 1,
-        "run": record.key,
-        "settings": settings,
-        "key": digest_json([record.key, settings]),
-        "measure": found["measure"],
-        "floor": found["floor"],
-        "rows": timeless,
-        "files": {name: digest for name, digest in digests(folder).items() if name not in {TABLE_FILE, PLOT_FILE}},
-    }
-    write_bytes(folder / RECORD_FILE, (json.dumps(content, indent=2) + "\n").encode())
+class CompressionRecord(Message):
+    """What was made of what, with digests; the same call on the same machine gives the same record.
+
+    Parameters
+    ----------
+    format : int
+        Version of this format.
+    run : str
+        Key of the run.
+    settings : CompressionSettings
+        What was asked for.
+    key : str
+        SHA-256 of both.
+    measure : str
+        Name of the quality.
+    floor : float or None
+        Frechet distance between two halves of the real images.
+    rows : tuple of mapping
+        Rows of the table without the times, which are never the same twice.
+    files : mapping of str to str
+        SHA-256 of each file.
+    """
+
+    format: Literal[2] = 2
+    run: str
+    settings: CompressionSettings
+    key: str
+    measure: str
+    floor: float | None
+    rows: tuple[Mapping[str, str | int | float], ...]
+    files: Mapping[str, str]
 
 
-def _plot(found: Mapping[str, Any]) -> bytes:
+def _record(folder: Path, record: Run, settings: CompressionSettings, found: Compression) -> CompressionRecord:
+    timed = {"milliseconds", "milliseconds_single"}
+    return CompressionRecord(
+        run=record.key,
+        settings=settings,
+        key=digest_json([record.key, settings.to_json()]),
+        measure=found.measure,
+        floor=found.floor,
+        rows=tuple(row.model_dump(exclude=timed) for row in found.rows),
+        files={name: digest for name, digest in digests(folder).items() if name not in {TABLE_FILE, PLOT_FILE}},
+    )
+
+
+def _plot(found: Compression) -> bytes:
     """Return a plot of size, latency and quality of each form, as SVG."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    rows = found["rows"]
-    labels = [row["form"] for row in rows]
+    labels = [row.form for row in found.rows]
     panels = (
-        ("size in MB", [row["bytes"] / 1e6 for row in rows]),
-        ("ms for 64 images", [row["milliseconds"] for row in rows]),
-        (found["measure"], [row["quality"] for row in rows]),
+        ("size in MB", [row.bytes / 1e6 for row in found.rows]),
+        ("ms for 64 images", [row.milliseconds for row in found.rows]),
+        (found.measure, [row.quality for row in found.rows]),
     )
-    figure = Figure(figsize=(9, 1 + 0.35 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(9, 1 + 0.35 * len(labels)), layout="constrained")
     FigureCanvasSVG(figure)
     for axes, (title, values) in zip(figure.subplots(1, 3, sharey=True), panels, strict=True):
         axes.barh(labels, values)
         axes.set_title(title, fontsize="small")
         axes.invert_yaxis() if title == "size in MB" else None
-        if title == found["measure"] and found["floor"] is not None:
-            axes.axvline(found["floor"], color="black", linestyle="--", label="two halves of real images")
+        if title == found.measure and found.floor is not None:
+            axes.axvline(found.floor, color="black", linestyle="--", label="two halves of real images")
             axes.legend(fontsize="x-small")
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})

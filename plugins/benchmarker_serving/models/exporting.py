@@ -44,13 +44,13 @@ class _Material:
     bundle: Bundle
 
 
-def export(argument: Mapping[str, Any], emit: Callable[[Any], None]) -> None:
+def export(argument: Any, emit: Callable[[Any], None]) -> None:
     """Write and check the files of a job; called by `benchmarker.call_in_process`.
 
     Parameters
     ----------
-    argument : mapping
-        See `ExportJob.to_json`.
+    argument : JSON value
+        An `ExportJob`.
     emit : callable
         Called with the name of each format that is written.
     """

@@ -1,16 +1,14 @@
-"""What an export is asked for."""
+"""What the processes of backends are asked for about models, and what they reply."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Literal
 
+from benchmarker_serving.messages import Message
 from benchmarker_serving.models.bundle import Format
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportJob:
+class ExportJob(Message):
     """What is to be exported.
 
     Parameters
@@ -43,9 +41,9 @@ class ExportJob:
 
     study: str
     selector: str
-    kind: str
+    kind: Literal["network", "generator"]
     seed: int
-    checkpoint: Any
+    checkpoint: Literal["best", "final"]
     epoch: int | None
     formats: tuple[Format, ...]
     folder: str
@@ -54,11 +52,121 @@ class ExportJob:
     preparation: bool
     input_size: int | None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object that `from_json` reads."""
-        return asdict(self)
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Return the job that `to_json` described."""
-        return cls(**{**value, "formats": tuple(value["formats"])})
+Method = Literal["unpruned", "channels", "magnitude", "float16", "int8"]
+
+
+class Form(Message):
+    """A form of a model: what is done to make it smaller.
+
+    Parameters
+    ----------
+    method : {"unpruned", "channels", "magnitude", "float16", "int8"}
+        What is done.
+    sparsity : float or None
+        Fraction of the channels or weights to remove; None for the other methods.
+
+    Examples
+    --------
+    >>> Form(method="channels", sparsity=0.5).label, Form(method="int8").label
+    ('channels 0.5', 'int8')
+    """
+
+    method: Method
+    sparsity: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Name in tables."""
+        return self.method if self.sparsity is None else f"{self.method} {self.sparsity}"
+
+
+class CompressionSettings(Message):
+    """What the smaller forms of a model depend on, beside its run.
+
+    Parameters
+    ----------
+    kind : {"network", "generator"}
+        What the model is.
+    seed : int
+        Seed of the run.
+    forms : tuple of Form
+        Forms to make.
+    epochs : int
+        Epochs of fine-tuning after pruning.
+    """
+
+    kind: Literal["network", "generator"]
+    seed: int
+    forms: tuple[Form, ...]
+    epochs: int
+
+
+class CompressionJob(Message):
+    """Which smaller forms of a model are to be made and measured.
+
+    Parameters
+    ----------
+    study : str
+        Path of the study.
+    selector : str
+        Selector of the network or generator.
+    folder : str
+        Empty folder to write into.
+    settings : CompressionSettings
+        What to make.
+    """
+
+    study: str
+    selector: str
+    folder: str
+    settings: CompressionSettings
+
+
+class CompressionRow(Message):
+    """One form of a model.
+
+    Parameters
+    ----------
+    form : str
+        What was done to it, such as ``"channels 0.5"`` or ``"int8"``.
+    file : str
+        Name of its file.
+    parameters : int
+        Number of parameters that are not zero.
+    bytes : int
+        Size of the file.
+    milliseconds : float
+        Median time of a batch of 64 images.
+    milliseconds_single : float
+        Median time of one image.
+    quality : float
+        Accuracy on the test part, negative root mean squared error for a regression, or Frechet distance to the images
+        of the unpruned generator.
+    """
+
+    form: str
+    file: str
+    parameters: int
+    bytes: int
+    milliseconds: float
+    milliseconds_single: float
+    quality: float
+
+
+class Compression(Message):
+    """What was measured of the forms of a model.
+
+    Parameters
+    ----------
+    rows : tuple of CompressionRow
+        The unpruned model first, then each form.
+    measure : str
+        Name of the quality.
+    floor : float or None
+        Frechet distance between two halves of the real images; None for networks, or where there are no real images.
+    """
+
+    rows: tuple[CompressionRow, ...]
+    measure: str
+    floor: float | None = None

@@ -233,26 +233,27 @@ class StudySource:
 
     def classify(self, name: str, file: str, content: bytes) -> Classified:
         """Return what the networks of all seeds say about an image file, calibrated as `benchmarker predict` does."""
+        from benchmarker_serving.prediction.job import PartialResults
         from benchmarker_serving.prediction.running import make_job, run_job
 
         networks = trained_networks(self._study, name)
         with tempfile.TemporaryDirectory(prefix="benchmarker-page-") as folder:
-            place = Path(folder, "upload")
+            place, output = Path(folder, "upload"), Path(folder, "out")
             place.mkdir()
             (place / f"image{''.join(Path(file).suffixes[-2:]).lower()}").write_bytes(content)
-            job = make_job(networks, study=self._study, selector=name, data=place)
-            _, (part,) = run_job(job, networks[0], Path(folder, "out"))
+            run_job(make_job(networks, study=self._study, selector=name, data=place), networks[0], output)
+            (part,) = PartialResults(output).parts()
         if not part.rows:
-            raise BenchmarkerError(f"the image cannot be used: {part.skipped[0][1] if part.skipped else 'unknown'}")
-        values, spread, inside, unlike = part.rows[0][4:]
+            raise BenchmarkerError(f"the image cannot be used: {part.skipped[0].reason if part.skipped else 'unknown'}")
+        (found,) = part.rows
         task = networks[0].task
         names = task.classes if isinstance(task, Classification) else tuple(target.name for target in task.targets)
         return Classified(
             network=name,
-            values=dict(zip(names, values, strict=True)),
-            spread={key: each for key, each in zip(names, spread, strict=True) if each is not None},
-            members=None if inside is None else tuple(inside),
-            unlike=None if unlike is None else unlike > 1 and math.isfinite(unlike),
+            values=dict(zip(names, found.values, strict=True)),
+            spread={key: each for key, each in zip(names, found.spread, strict=True) if each is not None},
+            members=found.members,
+            unlike=None if found.unlike is None else found.unlike > 1 and math.isfinite(found.unlike),
         )
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import rich_click as click
 
 from benchmarker import UserPath, command_settings, echo
 
 if TYPE_CHECKING:
-    from benchmarker import TrainedNetwork
-    from benchmarker_serving.prediction.job import Job, Part
+    from benchmarker import SkippedImage, TrainedNetwork
+    from benchmarker_serving.prediction.job import Calibration, Job
+    from benchmarker_serving.prediction.job import Progress as Reached
 
 _LISTED = 10
 
@@ -82,13 +84,13 @@ def command(
     if resumed:
         echo(f"Continuing after {resumed} part(s) of an interrupted call.", err=True)
     with _progress() as listen:
-        calibration, parts = run_job(job, networks[0], output, listen)
-    _write(output, networks, job, calibration, parts)
+        calibration = run_job(job, networks[0], output, listen)
+    _write(output, networks, job, calibration)
     PartialResults(output).remove()
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Any], None]]:
+def _progress() -> Iterator[Callable[[Reached], None]]:
     """Return a function that shows how far the process is: a bar on a terminal, nothing elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -97,56 +99,57 @@ def _progress() -> Iterator[Callable[[Any], None]]:
     with Progress(*bars, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("starting", total=None)
 
-        def listen(value: Mapping[str, Any]) -> None:
-            if "stage" in value:
-                progress.update(task, description=str(value["stage"]))
-            else:
-                progress.update(task, description="predicting", completed=value["done"], total=value["total"])
+        def listen(value: Reached) -> None:
+            progress.update(task, description=value.stage, completed=value.done, total=value.total or None)
 
         yield listen
 
 
-def _write(
-    output: Path, networks: Sequence[TrainedNetwork], job: Job, calibration: Mapping[str, Any], parts: Sequence[Part]
-) -> None:
+def _write(output: Path, networks: Sequence[TrainedNetwork], job: Job, calibration: Calibration | None) -> None:
+    """Write the table from the parts, which are read one at a time."""
+    from benchmarker_serving.prediction.job import PartialResults
     from benchmarker_serving.prediction.output import table_rows, write_table
 
-    task = networks[0].task
-    thresholds = calibration.get("thresholds")
-    rows = table_rows(task, parts, thresholds)
-    write_table(output, task, rows, _header(networks, job, calibration), calibrated=job.calibrate)
-    skipped = [entry for part in parts for entry in part.skipped]
-    done = sum(len(part.rows) for part in parts)
-    _report_skipped(output, skipped)
+    task, partial = networks[0].task, PartialResults(output)
+    chunks = (
+        table_rows(task, part.rows, None if calibration is None else calibration.thresholds) for part in partial.parts()
+    )
+    done = write_table(output, task, chunks, _header(networks, job, calibration), calibrated=job.calibrate)
+    _report_skipped(output, (image for part in partial.parts() for image in part.skipped))
     echo(f"{output}: {done:,} images.")
-    if calibration and any(threshold == float("inf") for threshold in calibration["thresholds"]):
+    if calibration is not None and math.inf in calibration.thresholds:
         echo(
-            f"Only {calibration['images']} images were validated on and not trained on by any network, too few for a "
+            f"Only {calibration.images} images were validated on and not trained on by any network, too few for a "
             f"coverage of {job.coverage:g}: sets hold every class, and intervals have no end. Choose one network by "
             "--seed, or train with split.test_seed and a larger validation part.",
             err=True,
         )
 
 
-def _report_skipped(output: Path, skipped: Sequence[Sequence[str]]) -> None:
+def _report_skipped(output: Path, skipped: Iterable[SkippedImage]) -> None:
     """Write the images that could not be used beside the table, and name the first ones."""
-    from benchmarker import table_cell, write_bytes
+    from benchmarker import atomic_write, table_cell
 
     path = output.with_name(f"{output.stem}.skipped.csv")
-    if not skipped:
-        path.unlink(missing_ok=True)  # of an earlier table
+    first: list[SkippedImage] = []
+    n = 0
+    with atomic_write(path) as stream, io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["file", "reason"])
+        for n, image in enumerate(skipped, start=1):
+            writer.writerow([table_cell(image.name), table_cell(image.reason)])
+            first += [image] if n <= _LISTED else []
+        text.flush()
+        text.detach()
+    if not n:
+        path.unlink()  # also the one of an earlier table
         return
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "reason"])
-    writer.writerows([table_cell(cell) for cell in entry] for entry in skipped)
-    write_bytes(path, text.getvalue().encode())
-    echo(f"{len(skipped):,} image(s) cannot be used; see {path}:", err=True)
-    for name, reason in skipped[:_LISTED]:
-        echo(f"  {name}: {reason}", err=True)
+    echo(f"{n:,} image(s) cannot be used; see {path}:", err=True)
+    for image in first:
+        echo(f"  {image.name}: {image.reason}", err=True)
 
 
-def _header(networks: Sequence[TrainedNetwork], job: Job, calibration: Mapping[str, Any]) -> dict[str, str]:
+def _header(networks: Sequence[TrainedNetwork], job: Job, calibration: Calibration | None) -> dict[str, str]:
     """Return what a reader of the table must know of its networks."""
     from benchmarker import __version__
 
@@ -159,13 +162,13 @@ def _header(networks: Sequence[TrainedNetwork], job: Job, calibration: Mapping[s
     }
     for network in networks:
         header |= {f"key_{network.seed}": network.key, f"weights_{network.seed}": network.weights_digest}
-    if calibration:
+    if calibration is not None:
         header |= {
-            "calibration_images": str(calibration["images"]),
+            "calibration_images": str(calibration.images),
             "coverage": f"{job.coverage:g}{' in each class' if job.per_class else ''}",
-            "thresholds": " ".join(f"{value:.6g}" for value in calibration["thresholds"]),
-            "unlike_level": f"{calibration['unlike_level']:.6g}",
+            "thresholds": " ".join(f"{value:.6g}" for value in calibration.thresholds),
+            "unlike_level": f"{calibration.unlike_level:.6g}",
         }
-        if calibration["temperatures"]:
-            header["temperatures"] = " ".join(f"{value:.6g}" for value in calibration["temperatures"])
+        if calibration.temperatures:
+            header["temperatures"] = " ".join(f"{value:.6g}" for value in calibration.temperatures)
     return header

@@ -26,6 +26,7 @@ from benchmarker_serving.prediction.calibration import (
     tempered,
     unlike_threshold,
 )
+from benchmarker_serving.prediction.job import Calibration
 
 if TYPE_CHECKING:
     import keras
@@ -72,28 +73,6 @@ class _Member:
     def outputs(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
         found = network_outputs(self.model, images, self.network.batch_size)
         return decode_outputs(self.network.task, found[0]), found[1] if len(found) > 1 else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """What was measured on the calibration images.
-
-    Parameters
-    ----------
-    images : int
-        Images that no network was trained on and at least one was validated on.
-    temperatures : tuple of float
-        Temperature of each network; empty for a regression.
-    thresholds : tuple of float
-        Largest conformal score of each class, or half-width of the interval of each target; may be infinite.
-    unlike_level : float
-        Fraction of ordinary images that are flagged as unlike.
-    """
-
-    images: int
-    temperatures: tuple[float, ...]
-    thresholds: tuple[float, ...]
-    unlike_level: float
 
 
 class Ensemble:

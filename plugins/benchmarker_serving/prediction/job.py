@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal
 
-from benchmarker import StorageError, digest_json, write_bytes
+from benchmarker import SkippedImage, StorageError, digest_json, write_bytes
+from benchmarker_serving.messages import Message
 
 CHUNK = 512
 """Images that are read, prepared and predicted at a time; what is complete is kept in steps of it."""
 
 _JOB_FILE = "job.json"
-_CALIBRATION_FILE = "calibration.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Message):
     """What a prediction is asked for.
 
     Parameters
@@ -69,32 +66,123 @@ class Job:
     @property
     def digest(self) -> str:
         """SHA-256 of everything that may change the result."""
-        return digest_json({**asdict(self), "chunk": CHUNK})
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object that `from_json` reads."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Return the job that `to_json` described."""
-        return cls(**{**value, "seeds": tuple(value["seeds"]), "weights": tuple(value["weights"])})
+        return digest_json({**self.to_json(), "chunk": CHUNK})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Prediction(Message):
+    """What the networks say about one image.
+
+    Parameters
+    ----------
+    identifier : str
+        Name in the catalogue, or path of the file without its extension.
+    file : str
+        Name of the file.
+    ra, dec : float or None
+        Position in degrees; None where it is unknown.
+    values : tuple of float
+        Probabilities of the classes, or values in the units of the targets.
+    spread : tuple of (float or None)
+        Standard deviations over the networks; None for a single one.
+    members : tuple of str or None
+        Classes of the conformal set; None for a regression, or without calibration.
+    unlike : float or None
+        Score of unlikeness in units of its threshold; None without calibration.
+    """
+
+    identifier: str
+    file: str
+    ra: float | None
+    dec: float | None
+    values: tuple[float, ...]
+    spread: tuple[float | None, ...]
+    members: tuple[str, ...] | None = None
+    unlike: float | None = None
+
+
+class Part(Message):
     """The results of one chunk of images.
 
     Parameters
     ----------
-    rows : list of list
-        Identifier, file, position and results of each image that could be used.
-    skipped : list of list of str
-        Name and reason of each that could not.
+    rows : tuple of Prediction
+        Images that could be used.
+    skipped : tuple of SkippedImage
+        Images that could not, with the reasons.
     """
 
-    rows: list[list[Any]]
-    skipped: list[list[str]]
+    rows: tuple[Prediction, ...]
+    skipped: tuple[SkippedImage, ...]
+
+
+class Calibration(Message):
+    """What was measured on the calibration images.
+
+    Parameters
+    ----------
+    images : int
+        Images that no network was trained on and at least one was validated on.
+    temperatures : tuple of float
+        Temperature of each network; empty for a regression.
+    thresholds : tuple of float
+        Largest conformal score of each class, or half-width of the interval of each target; may be infinite.
+    unlike_level : float
+        Fraction of ordinary images that are flagged as unlike.
+    """
+
+    images: int
+    temperatures: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    unlike_level: float
+
+
+class Request(Message):
+    """What the process that predicts is asked for.
+
+    Parameters
+    ----------
+    job : Job
+        The prediction.
+    output : str
+        Path of the table to be written, beside which the parts are kept.
+    """
+
+    job: Job
+    output: str
+
+
+class Progress(Message):
+    """How far a prediction is.
+
+    Parameters
+    ----------
+    stage : {"loading", "calibrating", "predicting"}
+        What is being done.
+    done, total : int
+        Images that are finished, and all of them; 0 before any is read.
+    """
+
+    stage: Literal["loading", "calibrating", "predicting"]
+    done: int = 0
+    total: int = 0
+
+
+class Outcome(Message):
+    """The reply of the process that predicts; the predictions themselves are in the parts.
+
+    Parameters
+    ----------
+    calibration : Calibration or None
+        None if no calibration was asked for.
+    """
+
+    calibration: Calibration | None = None
+
+
+class _Mark(Message):
+    """Which job the parts beside it belong to."""
+
+    digest: str
 
 
 class PartialResults:
@@ -111,7 +199,7 @@ class PartialResults:
 
     def begin(self, job: Job) -> int:
         """Keep what an earlier call of the same job left and remove anything else; return how many parts there are."""
-        wanted = json.dumps({"digest": job.digest}).encode()
+        wanted = _Mark(digest=job.digest).to_bytes()
         mark = self.folder / _JOB_FILE
         try:
             if self.folder.is_dir() and (not mark.is_file() or mark.read_bytes() != wanted):
@@ -128,19 +216,15 @@ class PartialResults:
 
     def write(self, number: int, part: Part) -> None:
         """Keep a complete part."""
-        write_bytes(self._file(number), json.dumps(asdict(part)).encode())
+        write_bytes(self._file(number), part.to_bytes())
 
     def parts(self) -> Iterator[Part]:
         """Yield the parts in their order."""
         for file in sorted(self._files()):
             try:
-                yield Part(**json.loads(file.read_bytes()))
-            except (OSError, ValueError, TypeError) as error:
+                yield Part.from_bytes(file.read_bytes())
+            except (OSError, StorageError) as error:
                 raise StorageError(f"{file}: cannot be read; remove it, and run the same command again") from error
-
-    def keep_calibration(self, calibration: Mapping[str, Any]) -> None:
-        """Keep the calibration for later calls."""
-        write_bytes(self.folder / _CALIBRATION_FILE, json.dumps(calibration).encode())
 
     def remove(self) -> None:
         """Remove the folder once the table is written."""

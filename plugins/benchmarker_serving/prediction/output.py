@@ -5,23 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from benchmarker import (
     Classification,
     ConfigurationError,
     Regression,
     Task,
+    atomic_write,
     printable,
     table_cell,
-    write_bytes,
 )
-from benchmarker_serving.prediction.job import Part
+from benchmarker_serving.prediction.job import Prediction
 
 if TYPE_CHECKING:
     from astropy.table import Table
+
+Rows = list[list[Any]]
 
 FORMATS = (".csv", ".ecsv", ".fits", ".parquet")
 """Endings of the tables that can be written."""
@@ -78,40 +81,41 @@ def columns(task: Task, *, calibrated: bool) -> list[str]:
     return names + (["unlike_score", "unlike"] if calibrated else [])
 
 
-def table_rows(task: Task, parts: Iterable[Part], thresholds: Sequence[float] | None) -> Iterable[list[Any]]:
-    """Yield the cells of the columns of each image; NaN where a number is unknown.
+def table_rows(task: Task, predictions: Iterable[Prediction], thresholds: Sequence[float] | None) -> list[list[Any]]:
+    """Return the cells of the columns of each image; NaN where a number is unknown.
 
     Parameters
     ----------
     task : Task
         What the networks predict.
-    parts : iterable of Part
-        Results.
+    predictions : iterable of Prediction
+        What was predicted for each image.
     thresholds : sequence of float or None
         Half-widths of the intervals of a regression; None without calibration.
     """
-    for part in parts:
-        for identifier, file, ra, dec, values, spread, inside, unlike in part.rows:
-            row: list[Any] = [identifier, file, _number(ra), _number(dec)]
-            spreads = [_number(each) for each in spread]
-            if isinstance(task, Classification):
-                row += [task.classes[max(range(len(values)), key=values.__getitem__)], *values, *spreads]
-                row += [] if thresholds is None else [SEPARATOR.join(inside)]
-            else:
-                widths = [None] * len(values) if thresholds is None else thresholds
-                for value, deviation, width in zip(values, spreads, widths, strict=True):
-                    row += [value, deviation, *(() if width is None else (value - width, value + width))]
-            yield row + ([] if thresholds is None else [unlike, unlike > 1])
+    rows = []
+    for found in predictions:
+        row: list[Any] = [found.identifier, found.file, _number(found.ra), _number(found.dec)]
+        spreads = [_number(each) for each in found.spread]
+        if isinstance(task, Classification):
+            best = max(range(len(found.values)), key=found.values.__getitem__)
+            row += [task.classes[best], *found.values, *spreads]
+            row += [] if thresholds is None else [SEPARATOR.join(found.members or ())]
+        else:
+            widths = [None] * len(found.values) if thresholds is None else thresholds
+            for value, deviation, width in zip(found.values, spreads, widths, strict=True):
+                row += [value, deviation, *(() if width is None else (value - width, value + width))]
+        unlike = _number(found.unlike)
+        rows.append(row + ([] if thresholds is None else [unlike, unlike > 1]))
+    return rows
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def write_table(
-    path: Path, task: Task, rows: Iterable[list[Any]], header: Mapping[str, str], *, calibrated: bool
-) -> None:
-    """Write a table of predictions atomically.
+def write_table(path: Path, task: Task, chunks: Iterable[Rows], header: Mapping[str, str], *, calibrated: bool) -> int:
+    """Write a table of predictions atomically, chunk by chunk, and return the number of its rows.
 
     Parameters
     ----------
@@ -119,8 +123,8 @@ def write_table(
         Path of the table; its ending chooses the format.
     task : Task
         What the networks predict.
-    rows : iterable of list
-        Rows of `table_rows`.
+    chunks : iterable of list of list
+        Rows of `table_rows`. Only one chunk is held in memory, but for FITS, which holds the columns as arrays.
     header : mapping of str to str
         What was predicted with what, such as digests.
     calibrated : bool
@@ -131,32 +135,70 @@ def write_table(
     StorageError
         If the file cannot be written.
     """
-    names = columns(task, calibrated=calibrated)
-    if path.suffix.lower() == ".csv":
-        write_bytes(path, _csv(names, rows, header))
-        return
-    table = _table(names, list(rows), task)
-    table.meta.update(header)
-    stream = io.BytesIO()
-    if path.suffix.lower() == ".fits":
-        _fits(table).writeto(stream)
-    elif path.suffix.lower() == ".parquet":
-        _parquet(table, stream)
-    else:
-        text = io.StringIO()
-        table.write(text, format="ascii.ecsv", delimiter=",")
-        stream.write(text.getvalue().encode())
-    write_bytes(path, stream.getvalue())
+    layout = _Layout(task, columns(task, calibrated=calibrated), header)
+    counter = _Counter(chunks)
+    with atomic_write(path) as stream:
+        _WRITERS[path.suffix.lower()](stream, layout, counter)
+    return counter.rows
 
 
-def _csv(names: Sequence[str], rows: Iterable[list[Any]], header: Mapping[str, str]) -> bytes:
+class _Counter:
+    """Chunks, counted while they are written; at least one, so that a table without rows has its columns."""
+
+    def __init__(self, chunks: Iterable[Rows]) -> None:
+        self._chunks = chunks
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[Rows]:
+        empty = True
+        for chunk in self._chunks:
+            if chunk:
+                empty = False
+                self.rows += len(chunk)
+                yield chunk
+        if empty:
+            yield []
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Columns and header of a table."""
+
+    task: Task
+    names: Sequence[str]
+    header: Mapping[str, str]
+
+    def table(self, rows: Rows) -> Table:
+        """Return some rows as a table with the units of the columns."""
+        import numpy as np
+        from astropy.table import Column, Table
+
+        text = {"id", "file", "predicted", "set"} if isinstance(self.task, Classification) else {"id", "file"}
+        kinds = {name: (np.str_ if name in text else np.bool_ if name == "unlike" else np.float64)
+                 for name in self.names}  # fmt: skip
+        units = {"ra": "deg", "dec": "deg"}
+        if isinstance(self.task, Regression):
+            suffixes = ("", "_spread", "_low", "_high")
+            units |= {f"{t.name}{suffix}": t.unit for t in self.task.targets for suffix in suffixes}
+        found = Table([
+            Column([row[k] for row in rows], name=name, dtype=kinds[name], unit=units.get(name) or None)
+            for k, name in enumerate(self.names)
+        ])  # fmt: skip
+        found.meta.update(self.header)
+        return found
+
+
+def _csv(stream: IO[bytes], layout: _Layout, chunks: Iterable[Rows]) -> None:
+    for name, value in layout.header.items():
+        stream.write(f"# {name}: {' '.join(printable(value).split())}\n".encode())
+    stream.write(_csv_lines([[table_cell(name) for name in layout.names]]))
+    for chunk in chunks:
+        stream.write(_csv_lines([[_csv_cell(value) for value in row] for row in chunk]))
+
+
+def _csv_lines(rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO(newline="")
-    for name, value in header.items():
-        text.write(f"# {name}: {' '.join(printable(value).split())}\n")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([table_cell(name) for name in names])
-    for row in rows:
-        writer.writerow([_csv_cell(value) for value in row])
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
 
 
@@ -168,39 +210,47 @@ def _csv_cell(value: Any) -> object:
     return table_cell(value)
 
 
-def _table(names: Sequence[str], rows: list[list[Any]], task: Task) -> Table:
-    import numpy as np
-    from astropy.table import Column, Table
-
-    text = {"id", "file", "predicted", "set"} if isinstance(task, Classification) else {"id", "file"}
-    kinds = {name: (np.str_ if name in text else np.bool_ if name == "unlike" else np.float64) for name in names}
-    units = {"ra": "deg", "dec": "deg"}
-    if isinstance(task, Regression):
-        units |= {f"{t.name}{suffix}": t.unit for t in task.targets for suffix in ("", "_spread", "_low", "_high")}
-    found = [
-        Column([row[k] for row in rows], name=name, dtype=kinds[name], unit=units.get(name) or None)
-        for k, name in enumerate(names)
-    ]
-    return Table(found)
+def _ecsv(stream: IO[bytes], layout: _Layout, chunks: Iterable[Rows]) -> None:
+    for number, chunk in enumerate(chunks):
+        text = io.StringIO()
+        layout.table(chunk).write(text, format="ascii.ecsv", delimiter=",")
+        lines = text.getvalue().splitlines(keepends=True)
+        heading = next(k for k, line in enumerate(lines) if not line.startswith("#")) + 1
+        stream.write("".join(lines[heading if number else 0 :]).encode())
 
 
-def _fits(table: Table) -> Any:
+def _fits(stream: IO[bytes], layout: _Layout, chunks: Iterable[Rows]) -> None:
     from astropy.io import fits
+    from astropy.table import vstack
 
-    plain = table.copy()
-    header = dict(plain.meta)
-    plain.meta.clear()
-    hdus = fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(plain)])
+    tables = [layout.table(chunk) for chunk in chunks]
+    whole = vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0]
+    whole.meta.clear()
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(whole)])
     hdus[1].name = "PREDICTIONS"
-    for name, value in header.items():
+    for name, value in layout.header.items():
         hdus[1].header[f"HIERARCH {name.upper().replace('_', ' ')}"] = value.encode("ascii", "replace").decode()
-    return hdus
+    hdus.writeto(stream)
 
 
-def _parquet(table: Table, stream: io.BytesIO) -> None:
+def _parquet(stream: IO[bytes], layout: _Layout, chunks: Iterable[Rows]) -> None:
     import pyarrow as arrow
     from pyarrow import parquet
 
-    data = arrow.table({name: arrow.array(table[name].tolist()) for name in table.colnames})
-    described = {f"benchmarker.{name}".encode(): value.encode() for name, value in table.meta.items()}
-    parquet.write_table(data.replace_schema_metadata(described), stream)
+    kinds = {"U": arrow.string(), "b": arrow.bool_(), "f": arrow.float64()}
+    empty = layout.table([])
+    described = {f"benchmarker.{name}".encode(): value.encode() for name, value in layout.header.items()}
+    schema = arrow.schema([(name, kinds[empty[name].dtype.kind]) for name in empty.colnames], metadata=described)
+    with parquet.ParquetWriter(stream, schema) as writer:
+        for chunk in chunks:
+            cells = zip(*chunk, strict=True) if chunk else [()] * len(schema)
+            arrays = [arrow.array(values, field.type) for values, field in zip(cells, schema, strict=True)]
+            writer.write_table(arrow.table(arrays, schema=schema))
+
+
+_WRITERS: Mapping[str, Callable[[IO[bytes], _Layout, Iterable[Rows]], None]] = {
+    ".csv": _csv,
+    ".ecsv": _ecsv,
+    ".fits": _fits,
+    ".parquet": _parquet,
+}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarker import IMAGE_SUFFIXES, TrainedNetwork, call_in_process, digest_json, path_signature
 from benchmarker_serving.prediction.inputs import find_images
-from benchmarker_serving.prediction.job import Job, Part, PartialResults
+from benchmarker_serving.prediction.job import Calibration, Job, Outcome, PartialResults, Progress, Request
 
 
 def make_job(
@@ -65,9 +64,9 @@ def make_job(
 
 
 def run_job(
-    job: Job, network: TrainedNetwork, output: Path, listen: Callable[[Any], None] | None = None
-) -> tuple[Mapping[str, Any], list[Part]]:
-    """Predict what is left of a job, and return the calibration and all parts.
+    job: Job, network: TrainedNetwork, output: Path, listen: Callable[[Progress], None] | None = None
+) -> Calibration | None:
+    """Predict what is left of a job; the predictions are in the parts of `PartialResults` afterwards.
 
     Parameters
     ----------
@@ -78,16 +77,20 @@ def run_job(
     output : Path
         Path of the table to be written, beside which parts are kept until `PartialResults.remove`.
     listen : callable, optional
-        Called with ``{"stage": text}`` and ``{"done": images, "total": images}``.
+        Called with what has been done so far.
+
+    Returns
+    -------
+    Calibration or None
+        None if the job asks for none.
     """
-    partial = PartialResults(output)
-    partial.begin(job)
-    calibration: Mapping[str, Any] = call_in_process(
+    PartialResults(output).begin(job)
+    reply = call_in_process(
         "benchmarker_serving.prediction.worker:predict_files",
-        {"job": job.to_json(), "output": str(output.absolute())},
+        Request(job=job, output=str(output.absolute())).to_json(),
         threads=network.threads,
         seed=network.seed,
         backend=network.backend,
-        listen=listen,
+        listen=None if listen is None else lambda value: listen(Progress.from_json(value)),
     )
-    return calibration, list(partial.parts())
+    return Outcome.from_json(reply).calibration

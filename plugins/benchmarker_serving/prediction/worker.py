@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarker import (
     Classification,
     Member,
+    SkippedImage,
     StudyImages,
     Task,
     UnreadableImageError,
     trained_networks,
 )
 from benchmarker_serving.prediction.inputs import NewImage, find_images, position
-from benchmarker_serving.prediction.job import CHUNK, Job, Part, PartialResults
+from benchmarker_serving.prediction.job import CHUNK, Job, Outcome, Part, PartialResults, Prediction, Progress, Request
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,45 +30,53 @@ if TYPE_CHECKING:
 Emit = Callable[[Any], None]
 
 
-def predict_files(argument: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Readable:
+    """An image that can be used, with its prepared pixels and its position in degrees."""
+
+    image: NewImage
+    pixels: NDArray[np.float32]
+    ra: float | None
+    dec: float | None
+
+
+def predict_files(argument: Any, emit: Emit) -> dict[str, Any]:
     """Predict all images of a job that have not been predicted yet; called by `benchmarker.call_in_process`.
 
     Parameters
     ----------
-    argument : mapping
-        ``job``, see `Job.to_json`, and ``output``, the path of the table.
+    argument : JSON value
+        A `Request`.
     emit : callable
-        Called with ``{"stage": text}`` and ``{"done": images, "total": images}``.
+        Called with a `Progress` as JSON.
 
     Returns
     -------
     dict
-        The calibration, or an empty one.
+        An `Outcome` as JSON.
     """
     from benchmarker_serving.prediction.ensemble import Ensemble
 
-    job = Job.from_json(argument["job"])
-    partial = PartialResults(Path(argument["output"]))
+    request = Request.from_json(argument)
+    job, partial = request.job, PartialResults(Path(request.output))
     images = StudyImages(Path(job.study), None if job.study_data is None else Path(job.study_data))
     found = find_images(Path(job.data), None if job.images is None else Path(job.images))
-    emit({"stage": "loading"})
+    emit(Progress(stage="loading").to_json())
     ensemble = Ensemble(trained_networks_of(job))
-    calibration: dict[str, Any] = {}
+    calibration = None
     if job.calibrate:
-        emit({"stage": "calibrating"})
-        measured = ensemble.calibrate(images, coverage=job.coverage, per_class=job.per_class, level=job.unlike)
-        calibration = asdict(measured)
-    emit({"done": 0, "total": len(found.images)})
-    rejected = [[image.name, image.reason] for image in found.skipped]
-    for number, chunk in enumerate(_chunks(found.images)):
+        emit(Progress(stage="calibrating").to_json())
+        calibration = ensemble.calibrate(images, coverage=job.coverage, per_class=job.per_class, level=job.unlike)
+    total = len(found.images)
+    # Rows of the catalogue without a file belong to the first part, which exists even if no image does.
+    rejected = tuple(found.skipped)
+    for number, start in enumerate(range(0, max(total, 1), CHUNK)):
+        emit(Progress(stage="predicting", done=start, total=total).to_json())
         if not partial.has(number):
-            part = _predict(ensemble, images, chunk)
-            # Rows of the catalogue without a file belong to the first part.
-            partial.write(number, part if number else Part(rows=part.rows, skipped=[*rejected, *part.skipped]))
-        emit({"done": min((number + 1) * CHUNK, len(found.images)), "total": len(found.images)})
-    if not found.images:
-        partial.write(0, Part(rows=[], skipped=rejected))
-    return calibration
+            part = _predict(ensemble, images, found.images[start : start + CHUNK])
+            partial.write(number, part if number else Part(rows=part.rows, skipped=(*rejected, *part.skipped)))
+    emit(Progress(stage="predicting", done=total, total=total).to_json())
+    return Outcome(calibration=calibration).to_json()
 
 
 def trained_networks_of(job: Job) -> list[Any]:
@@ -76,33 +85,25 @@ def trained_networks_of(job: Job) -> list[Any]:
     return [trained_networks(study, job.selector, seed=seed, checkpoint=job.checkpoint)[0] for seed in job.seeds]
 
 
-def _chunks(images: Sequence[NewImage]) -> Iterator[Sequence[NewImage]]:
-    for start in range(0, len(images), CHUNK):
-        yield images[start : start + CHUNK]
-
-
 def _predict(ensemble: Ensemble, images: StudyImages, chunk: Sequence[NewImage]) -> Part:
     import numpy as np
 
-    rows: list[list[Any]] = []
-    skipped: list[list[str]] = []
-    prepared: list[NDArray[np.float32]] = []
+    usable: list[_Readable] = []
+    skipped: list[SkippedImage] = []
     with ThreadPoolExecutor(2) as pool:  # decompression and NumPy let another thread work
-        for image, found in zip(chunk, pool.map(lambda each: _read(images, each), chunk), strict=True):
-            if isinstance(found, str):
-                skipped.append([image.member.name, found])
-                continue
-            pixels, ra, dec = found
-            prepared.append(pixels)
-            rows.append([image.identifier, image.member.name, ra, dec])
-    if prepared:
-        predicted = ensemble.predict(np.stack(prepared))
-        for row, cells in zip(rows, _cells(ensemble.task, predicted), strict=True):
-            row.extend(cells)
-    return Part(rows=rows, skipped=skipped)
+        for found in pool.map(lambda each: _read(images, each), chunk):
+            if isinstance(found, SkippedImage):
+                skipped.append(found)
+            else:
+                usable.append(found)
+    rows: list[Prediction] = []
+    if usable:
+        predicted = ensemble.predict(np.stack([each.pixels for each in usable]))
+        rows = [_row(ensemble.task, image, predicted, k) for k, image in enumerate(usable)]
+    return Part(rows=tuple(rows), skipped=tuple(skipped))
 
 
-def _read(images: StudyImages, image: NewImage) -> tuple[NDArray[np.float32], float | None, float | None] | str:
+def _read(images: StudyImages, image: NewImage) -> _Readable | SkippedImage:
     """Return the prepared pixels and the position of an image, or why it cannot be used."""
     try:
         content = image.member.read()
@@ -111,19 +112,25 @@ def _read(images: StudyImages, image: NewImage) -> tuple[NDArray[np.float32], fl
             ra, dec = position(content)
         pixels = images.read(Member(name=image.member.name, read=lambda: content))
     except UnreadableImageError as error:
-        return error.reason
+        return SkippedImage(name=image.member.name, reason=error.reason)
     except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
-    return pixels, *((ra, dec) if math.isfinite(ra) and math.isfinite(dec) else (None, None))
+        return SkippedImage(name=image.member.name, reason=f"cannot be read: {error.strerror or error}")
+    known = math.isfinite(ra) and math.isfinite(dec)
+    return _Readable(image=image, pixels=pixels, ra=ra if known else None, dec=dec if known else None)
 
 
-def _cells(task: Task, predicted: Predicted) -> Iterator[list[Any]]:
-    """Yield what follows the position in the row of each image: values, spread, set and score of unlikeness."""
-    classes = task.classes if isinstance(task, Classification) else ()
-    for k, values in enumerate(predicted.values.tolist()):
-        spread = [None if math.isnan(each) else each for each in predicted.spread[k].tolist()]
-        inside = None
-        if predicted.sets is not None:
-            inside = [name for name, member in zip(classes, predicted.sets[k].tolist(), strict=True) if member]
-        unlike = None if predicted.unlike is None else float(predicted.unlike[k])
-        yield [values, spread, inside, unlike]
+def _row(task: Task, readable: _Readable, predicted: Predicted, k: int) -> Prediction:
+    """Return what was predicted for the k-th image of a chunk."""
+    members = None
+    if predicted.sets is not None and isinstance(task, Classification):
+        members = tuple(name for name, inside in zip(task.classes, predicted.sets[k].tolist(), strict=True) if inside)
+    return Prediction(
+        identifier=readable.image.identifier,
+        file=readable.image.member.name,
+        ra=readable.ra,
+        dec=readable.dec,
+        values=tuple(predicted.values[k].tolist()),
+        spread=tuple(None if math.isnan(each) else each for each in predicted.spread[k].tolist()),
+        members=members,
+        unlike=None if predicted.unlike is None else float(predicted.unlike[k]),
+    )

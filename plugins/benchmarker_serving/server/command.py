@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,8 @@ _STOP_SECONDS = 30
               help="Networks and generators of a study to serve. [default: all that finished]")  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
               help="Address to listen at; 0.0.0.0 for all of this machine's.")  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True, help="Port to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True,
+              help="Port to listen at; 0 for any that is free.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True,
               help="Processes that run models.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1, 256), metavar="N",
@@ -68,14 +70,34 @@ def command(
     limits = Limits(body_bytes=max_bytes, images=max_images, rate=rate)
     settings = Settings(limits=limits, workers=workers, threads=share)
     app = make_app(models, settings, lambda server: InclinationServer(server, catalogue))
-    for name, versions in models.items():
-        echo(f"{name}: version {', '.join(map(str, sorted(versions)))}")
-    if not _is_loopback(host):
-        echo(f"Listening at {host}: whoever reaches this machine can use these models.", err=True)
-    echo(f"http://{host}:{port}/v1/models", err=True)
-    uvicorn.run(
-        app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=_STOP_SECONDS, server_header=False
-    )
+    with _listening(host, port) as listener:
+        for name, versions in models.items():
+            echo(f"{name}: version {', '.join(map(str, sorted(versions)))}")
+        if not _is_loopback(host):
+            echo(f"Listening at {host}: whoever reaches this machine can use these models.", err=True)
+        shown = f"[{host}]" if ":" in host else host
+        echo(f"http://{shown}:{listener.getsockname()[1]}/v1/models", err=True)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_STOP_SECONDS, server_header=False)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, so that a port that is taken is an error before a model is loaded.
+
+    Raises
+    ------
+    ConfigurationError
+        If nobody may listen there.
+    """
+    from benchmarker import ConfigurationError
+
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise ConfigurationError(
+            f"--host {host} --port {port}: the server cannot listen there: {error.strerror or error}; choose another "
+            "--port, or 0 for any that is free"
+        ) from error
 
 
 def require_libraries() -> None:

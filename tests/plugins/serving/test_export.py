@@ -15,24 +15,10 @@ from benchmarker import StorageError, digest_file
 from benchmarker.cli import main
 from benchmarker_serving.models.bundle import Bundle, name_of, next_version
 from benchmarker_serving.models.latent import latent_points
+from benchmarker_serving.server.contract import metadata
 
 FORMATS = ("keras", "savedmodel", "onnx", "litert")
 TO = [word for form in FORMATS for word in ("--to", form)]
-
-# In a process of its own: TensorFlow reads the SavedModel as TensorFlow Serving does.
-PROBE = """
-import sys
-import numpy as np
-import tensorflow as tf
-
-loaded = tf.saved_model.load(sys.argv[1])
-seeded, default = loaded.signatures["seeded"], loaded.signatures["serving_default"]
-conditions = tf.constant(np.eye(2, dtype="float32")[[0, 1, 0]])
-drawn = seeded(seed=tf.constant([7, 8, 7], tf.int64), conditions=conditions)["images"].numpy()
-latent = tf.constant(np.load(sys.argv[2]))
-again = default(latent=latent, conditions=conditions)["images"].numpy()
-print(np.abs(drawn - again).max(), np.abs(drawn[0] - drawn[2]).max(), np.abs(drawn[0] - drawn[1]).max() > 1e-4)
-"""
 
 
 @pytest.mark.long
@@ -61,14 +47,48 @@ def test_generator_is_exported_with_a_signature_that_takes_seeds(painted: Path, 
     bundle = Bundle.read(folder)
     assert max(bundle.difference.values()) < 1e-5
     assert set(bundle.inputs) == {"latent", "conditions"}
+
+
+@pytest.mark.long
+def test_saved_model_answers_the_requests_of_tensorflow_serving(painted: Path, tmp_path: Path) -> None:
+    words = ["model", "export", str(painted), "--model", "dcgan/generator/8901", "--to", "savedmodel"]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    folder = tmp_path / "dcgan" / "1"  # name and version, the layout of a model's base path
+    assert {"saved_model.pb", "variables"} <= {path.name for path in folder.iterdir()}
+    bundle = Bundle.read(folder)
     size = bundle.inputs["latent"][0]
     np.save(tmp_path / "latent.npy", latent_points(np.array([7, 8, 7]), size, uniform=bundle.latent == "uniform"))
-    command = [sys.executable, "-c", PROBE, str(folder), str(tmp_path / "latent.npy")]
+    np.save(tmp_path / "conditions.npy", np.eye(2, dtype=np.float32)[[0, 1, 0]])
+    paths = [folder, tmp_path / "latent.npy", tmp_path / "conditions.npy"]
+    command = [sys.executable, str(Path(__file__).with_name("saved_model_server.py")), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    difference, same, differs = done.stdout.split()
-    assert float(difference) < 1e-5  # NumPy and the SavedModel draw the same latent points
-    assert float(same) == 0
-    assert differs == "True"
+
+    served, described = json.loads(done.stdout)["signature_def"], metadata("dcgan", 1, bundle)
+    ours = described["metadata"]["signature_def"]["signature_def"]
+    assert set(served) - {"__saved_model_init_op"} == set(ours) == {"serving_default", "seeded"}
+    for name in ours:
+        assert served[name]["method_name"] == ours[name]["method_name"] == "tensorflow/serving/predict"
+        for side in ("inputs", "outputs"):
+            assert tensors(served[name][side]) == tensors(ours[name][side])
+    assert tensors(ours["serving_default"]["inputs"]) == {
+        "latent": ("DT_FLOAT", [-1, size]),
+        "conditions": ("DT_FLOAT", [-1, 2]),
+    }
+    assert tensors(ours["seeded"]["inputs"])["seed"] == ("DT_INT64", [-1])
+    assert tensors(ours["seeded"]["outputs"]) == {"images": ("DT_FLOAT", [-1, *bundle.output_shape])}
+
+    drawn, again = np.load(tmp_path / "seeded.npy"), np.load(tmp_path / "serving_default.npy")
+    assert float(np.abs(drawn - again).max()) < 1e-5  # NumPy and the SavedModel draw the same latent points
+    assert np.array_equal(drawn[0], drawn[2])
+    assert float(np.abs(drawn[0] - drawn[1]).max()) > 1e-4
+
+
+def tensors(described: dict[str, Any]) -> dict[str, tuple[str, list[int]]]:
+    """Return type and shape of the tensors of a signature by name."""
+    return {
+        name: (each["dtype"], [int(axis["size"]) for axis in each["tensor_shape"]["dim"]])
+        for name, each in described.items()
+    }
 
 
 def test_latent_points_are_normal_or_uniform_and_depend_on_their_seed_only() -> None:

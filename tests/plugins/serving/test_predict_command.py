@@ -80,7 +80,7 @@ def test_interrupted_prediction_continues(
         assert main(words) == 1
     (part,) = tmp_path.glob(".out.csv.partial/part-*.json")
     content = json.loads(part.read_text())
-    content["rows"][0][0] = "kept from the first call"
+    content["rows"][0]["identifier"] = "kept from the first call"
     part.write_text(json.dumps(content))
     assert main(words) == 0
     assert "Continuing" in capsys.readouterr().err

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,17 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from benchmarker import Classification, ConfigurationError, DataError, Regression, RegressionTarget
+from benchmarker import (
+    Classification,
+    ConfigurationError,
+    DataError,
+    Regression,
+    RegressionTarget,
+    SkippedImage,
+    StorageError,
+)
 from benchmarker_serving.prediction.inputs import find_images, position
-from benchmarker_serving.prediction.job import Job, Part, PartialResults
+from benchmarker_serving.prediction.job import Job, Part, PartialResults, Prediction
 from benchmarker_serving.prediction.output import columns, require_format, table_rows, write_table
 
 CLASSES = Classification(classes=("FRI", "FRII"))
@@ -75,17 +85,23 @@ def test_data_without_images_are_refused(tmp_path: Path) -> None:
         find_images(tmp_path / "list.csv")
 
 
+def row(identifier: str, values: tuple[float, ...] = (0.75, 0.25), **facts: Any) -> Prediction:
+    unknown = {"ra": None, "dec": None, "spread": (None,) * len(values), "unlike": 0.5}
+    return Prediction(identifier=identifier, file=f"{identifier}.fits", values=values, **{**unknown, **facts})
+
+
 PARTS = [
-    Part(rows=[["a", "a.fits", 150.0, 2.0, [0.75, 0.25], [0.1, 0.1], ["FRI"], 0.5]], skipped=[]),
-    Part(rows=[["=b", "b.fits", None, None, [0.5, 0.5], [None, None], [], 1.5]], skipped=[["c.fits", "blank"]]),
+    Part(rows=(row("a", ra=150.0, dec=2.0, spread=(0.1, 0.1), members=("FRI",)),), skipped=()),
+    Part(rows=(row("=b", (0.5, 0.5), members=(), unlike=1.5),), skipped=(SkippedImage(name="c.fits", reason="blank"),)),
 ]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".ecsv", ".fits", ".parquet"])
 def test_tables_are_read_back_with_their_header(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
-    rows = table_rows(CLASSES, PARTS, [0.8, 0.8])
-    write_table(path, CLASSES, rows, {"key_8901": "f" * 64, "network": "convxpress/real"}, calibrated=True)
+    chunks = [table_rows(CLASSES, part.rows, [0.8, 0.8]) for part in PARTS]
+    header = {"key_8901": "f" * 64, "network": "convxpress/real"}
+    assert write_table(path, CLASSES, chunks, header, calibrated=True) == 2
     if suffix == ".csv":
         table = Table.read(path, format="ascii.csv", comment="#")
         assert f"# key_8901: {'f' * 64}\n" in path.read_text()
@@ -107,11 +123,47 @@ def test_tables_are_read_back_with_their_header(tmp_path: Path, suffix: str) -> 
 
 
 def test_intervals_of_a_regression_have_units(tmp_path: Path) -> None:
-    part = Part(rows=[["a", "a.fits", None, None, [60.0], [1.0], None, 0.1]], skipped=[])
-    write_table(tmp_path / "o.ecsv", DEGREES, table_rows(DEGREES, [part], [5.0]), {}, calibrated=True)
+    rows = table_rows(DEGREES, [row("a", (60.0,), spread=(1.0,))], [5.0])
+    write_table(tmp_path / "o.ecsv", DEGREES, [rows], {}, calibrated=True)
     table = Table.read(tmp_path / "o.ecsv")
     assert [float(table[f"inclination{s}"][0]) for s in ("", "_spread", "_low", "_high")] == [60, 1, 55, 65]
     assert str(table["inclination_low"].unit) == "deg"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".ecsv", ".fits"])  # astropy reads no empty Parquet file
+def test_table_without_usable_images_has_its_columns(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    assert write_table(path, CLASSES, [], {"network": "m/real"}, calibrated=True) == 0
+    table = Table.read(path, format="ascii.csv", comment="#") if suffix == ".csv" else Table.read(path)
+    assert table.colnames == columns(CLASSES, calibrated=True)
+    assert len(table) == 0
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_memory_of_a_table_does_not_grow_with_its_rows(tmp_path: Path, suffix: str) -> None:
+    rows = table_rows(CLASSES, [row(f"galaxy {k}", members=("FRI", "FRII")) for k in range(100)], [0.8, 0.8])
+    write_table(tmp_path / f"warm{suffix}", CLASSES, [rows], {}, calibrated=True)  # imports are paid once
+
+    def peak(n: int) -> int:
+        gc.collect()
+        tracemalloc.start()
+        try:
+            assert write_table(tmp_path / f"{n}{suffix}", CLASSES, (rows for _ in range(n)), {}, calibrated=True)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(24) < 1.5 * peak(8)
+
+
+def test_damaged_parts_are_named(tmp_path: Path) -> None:
+    partial = PartialResults(tmp_path / "out.csv")
+    partial.begin(job())
+    partial.write(0, PARTS[0])
+    (file,) = partial.folder.glob("part-*.json")
+    file.write_bytes(file.read_bytes().replace(b"150.0", b'"east"'))
+    with pytest.raises(StorageError, match=r"part-000000\.json"):
+        list(partial.parts())
 
 
 def test_unknown_formats_are_refused(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import io
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from benchmarker import ConfigurationError, StorageError
+from benchmarker.cli import main
 from benchmarker_serving.models.latent import latent_points
 from benchmarker_serving.server.app import make_app
 from benchmarker_serving.server.catalogue import read_folder
@@ -183,19 +186,21 @@ def test_health_and_metrics_are_given(client: TestClient) -> None:
     assert "benchmarker_worker_restarts" in text
 
 
-def test_many_clients_get_their_own_answers_while_a_worker_is_killed(tmp_path: Path) -> None:
+def test_200_clients_at_once_get_their_own_answers_while_a_worker_is_killed(tmp_path: Path) -> None:
     onnx_models.network(tmp_path)
+    together = Barrier(200)
     with served(tmp_path) as client:
         server = client.app.state.server  # type: ignore[attr-defined]
 
         def ask(k: int) -> tuple[int, float]:
             image = np.full((SIZE, SIZE, 1), k / 256)
+            together.wait()
             if k == 60:
                 os.kill(server.pool.workers[0].process_id, signal.SIGKILL)
             reply = client.post("/v1/models/brightness:predict", json={"instances": [image.tolist()]})
             return reply.status_code, reply.json()["predictions"][0][0]
 
-        with ThreadPoolExecutor(20) as threads:
+        with ThreadPoolExecutor(200) as threads:
             answers = list(threads.map(ask, range(200)))
         assert {status for status, _ in answers} == {200}
         assert [value for _, value in answers] == pytest.approx([k / 256 for k in range(200)])
@@ -221,6 +226,14 @@ def test_changed_files_are_not_served(tmp_path: Path) -> None:
         stream.write(b"\0")
     with pytest.raises(StorageError, match=r"model\.onnx"):
         read_folder(tmp_path)
+
+
+def test_ports_that_are_taken_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx_models.network(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["serve", str(tmp_path), "--port", port]) == 2
+    assert f"--port {port}" in capsys.readouterr().err
 
 
 # The inclination server --------------------------------------------------------------------------------------------
