@@ -53,10 +53,13 @@ test-pages: $(INSTALLED) ## Check the HTML report with axe-core (needs Chromium,
 		npm install --prefix build/axe --ignore-scripts --no-audit --no-fund axe-core@4.14.1
 	$(BIN)/python -m pytest -m long -n 0 tests/reports/test_accessibility.py
 
-test-airflow: $(INSTALLED) ## Install Airflow in an environment of its own and run a DAG that benchmarker writes
-	test -x build/airflow/bin/airflow || { $(PYTHON) -m venv build/airflow && \
-		build/airflow/bin/python -m pip install --quiet 'apache-airflow>=3.3,<4'; }
+test-airflow: $(INSTALLED) build/airflow/.installed ## Let Airflow, in an environment of its own, run a DAG that benchmarker writes
 	AIRFLOW=$(CURDIR)/build/airflow $(BIN)/python -m pytest -n 0 tests/plugins/serving/test_airflow.py
+
+build/airflow/.installed: # Airflow needs other versions of some packages
+	$(PYTHON) -m venv build/airflow
+	build/airflow/bin/python -m pip install --quiet 'apache-airflow>=3.3,<4'
+	@touch $@
 
 lint: $(INSTALLED) ## Check style, types, imports and spelling
 	$(BIN)/ruff check .
@@ -69,8 +72,8 @@ docs: $(INSTALLED) ## Build the documentation site in build/docs, offline
 	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
 
 .PHONY: demo
-demo: $(INSTALLED) ## Train, export, prune, predict, serve and show a page on small data (needs Chromium); ten minutes at most
-	$(BIN)/python examples/etl_train_serve/demo.py
+demo: $(INSTALLED) build/airflow/.installed ## Train, export, prune, predict, serve, show a page and run a DAG on small data (needs Chromium)
+	AIRFLOW=$(CURDIR)/build/airflow $(BIN)/python examples/etl_train_serve/demo.py
 
 bench: $(INSTALLED) ## Measure speed and memory against other programs
 	$(BIN)/python -m benchmarks.run

@@ -1,7 +1,8 @@
 """Does everything that can be done with what was trained, on small data: ``make demo``.
 
 It trains the example, exports and prunes what was trained, predicts a folder of FITS files, serves the models and asks
-by HTTP, and opens the page in Chromium. Each step must give what it should, or the demonstration ends.
+by HTTP, opens the page in Chromium, and lets Airflow run the example as a DAG. Each step must give what it should, or the
+demonstration ends. ``AIRFLOW`` names the environment in which Airflow is installed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import io
 import json
 import logging
+import os
 import shutil
 import signal
 import subprocess
@@ -160,7 +162,27 @@ def page(work: Path) -> None:
             browser.quit()
 
 
-STEPS: tuple[Callable[[Path], Any], ...] = (train, export, prune, predict, serve, page)
+def dag(work: Path) -> None:
+    """Write the example as a DAG, and let Airflow run it."""
+    benchmarker("airflow", "registry.yaml", "--out", "dags", "-p", "airflow/example", cwd=work)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "AIRFLOW_HOME": str(work / "airflow" / "home"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(work / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    airflow = str(Path(os.environ["AIRFLOW"], "bin", "airflow"))
+    for words in (["db", "migrate"], ["dags", "test", "registry"]):
+        with (work / "airflow.log").open("ab") as log:
+            done = subprocess.run(
+                [airflow, *words], cwd=work, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False
+            )
+        require(done.returncode == 0, f"`airflow {' '.join(words)}` failed; see {work / 'airflow.log'}")
+    require((work / "airflow" / "models" / "mcrgnet-real" / "1" / "model.onnx").is_file(), "the DAG exported nothing")
+
+
+STEPS: tuple[Callable[[Path], Any], ...] = (train, export, prune, predict, serve, page, dag)
 
 
 def main() -> int:
