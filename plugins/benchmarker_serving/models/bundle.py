@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from benchmarker import StorageError, digest_file, write_bytes
+from benchmarker_serving.messages import Message
 
 Format = Literal["keras", "savedmodel", "onnx", "litert"]
 
@@ -27,8 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LARGEST_DESCRIPTION = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
+class Bundle(Message):
     """What is to know about an exported model.
 
     Parameters
@@ -77,19 +75,19 @@ class Bundle:
     output_shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
-    units: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = {}
     prepared: bool = True
-    preparation: Mapping[str, Any] = field(default_factory=dict)
+    preparation: Mapping[str, Any] = {}
     run: str = ""
     weights: str = ""
-    difference: Mapping[str, float] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    difference: Mapping[str, float] = {}
+    files: Mapping[str, str] = {}
     pixel_range: tuple[float, float] = (0.0, 1.0)
     latent: Literal["", "normal", "uniform"] = ""
 
     def write(self, folder: Path) -> None:
         """Write the description into the folder of the version."""
-        write_bytes(folder / DESCRIPTION_FILE, (json.dumps(asdict(self), indent=2) + "\n").encode())
+        write_bytes(folder / DESCRIPTION_FILE, (self.model_dump_json(indent=2) + "\n").encode())
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -103,12 +101,8 @@ class Bundle:
         path = folder / DESCRIPTION_FILE
         try:
             with path.open("rb") as stream:
-                found = json.loads(stream.read(_LARGEST_DESCRIPTION))
-            found["inputs"] = {str(name): tuple(map(int, shape)) for name, shape in found["inputs"].items()}
-            for name in ("classes", "conditions", "pixel_range", "output_shape"):
-                found[name] = tuple(found[name])
-            bundle = cls(**found)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+                bundle = cls.from_bytes(stream.read(_LARGEST_DESCRIPTION))
+        except (OSError, StorageError) as error:
             raise StorageError(f"{path}: does not describe an exported model: {error}") from error
         if not valid_name(bundle.name):
             raise StorageError(f"{path}: the name of a model is letters, digits, '.', '_' and '-'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ def export(argument: Any, emit: Callable[[Any], None]) -> None:
         graph = material.graphs(form)
         path = write_graph(graph, form, folder)
         differences[form] = largest_difference(form, read_back(form, path, graph), material.inputs, material.expected)
-    replace(material.bundle, difference=differences, files=digests(folder)).write(folder)
+    material.bundle.model_copy(update={"difference": differences, "files": digests(folder)}).write(folder)
 
 
 def _network(job: ExportJob) -> _Material:

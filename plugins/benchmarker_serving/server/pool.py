@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarker_serving.server.catalogue import Served
 from benchmarker_serving.server.contract import Arrays, RequestError
-from benchmarker_serving.server.worker import LENGTHS, pack, unpack
+from benchmarker_serving.server.worker import LENGTHS, Head, pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,15 +68,15 @@ class Worker:
         process = self._process
         if process is None or process.stdin is None:
             raise ConnectionError("the worker has not been started")
-        process.stdin.write(pack({"model": key}, inputs))
+        process.stdin.write(pack(inputs, model=key))
         await process.stdin.drain()
         async with asyncio.timeout(_BATCH_SECONDS):
             header, arrays = await self._receive()
-        if "error" in header:
-            raise RequestError(header["error"], 500)
+        if header.error:
+            raise RequestError(header.error, 500)
         return arrays["outputs"]
 
-    async def _receive(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    async def _receive(self) -> tuple[Head, dict[str, NDArray[Any]]]:
         if self._process is None or self._process.stdout is None:
             raise ConnectionError("the worker has not been started")
         head, content = LENGTHS.unpack(await self._process.stdout.readexactly(LENGTHS.size))

@@ -6,7 +6,6 @@ both. The process ends when its standard input does.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import struct
@@ -14,39 +13,67 @@ import sys
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
+from benchmarker_serving.messages import Message
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LENGTHS = struct.Struct(">II")
 
 
-def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+class ArrayHead(Message):
+    """Name, type (as NumPy writes it) and shape of an array in a frame."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Head(Message):
+    """What a frame says beside its arrays.
+
+    Parameters
+    ----------
+    model : str
+        Name and version of the model that is asked; empty in answers.
+    error : str
+        Why there is no answer; empty if there is one.
+    arrays : tuple of ArrayHead
+        Arrays, whose bytes follow each other after the header.
+    """
+
+    model: str = ""
+    error: str = ""
+    arrays: tuple[ArrayHead, ...] = ()
+
+
+def pack(arrays: Mapping[str, NDArray[Any]], *, model: str = "", error: str = "") -> bytes:
     """Return a frame of named arrays.
 
     Parameters
     ----------
-    header : mapping of str to JSON value
-        Whatever else there is to say.
     arrays : mapping of str to ndarray
         Arrays; their bytes follow each other.
+    model, error : str
+        As in `Head`.
     """
-    described = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
-    head = json.dumps({**header, "arrays": described}).encode()
+    described = tuple(ArrayHead(name=name, dtype=array.dtype.str, shape=array.shape) for name, array in arrays.items())
+    head = Head(model=model, error=error, arrays=described).to_bytes()
     content = b"".join(array.tobytes() for array in arrays.values())
     return LENGTHS.pack(len(head), len(content)) + head + content
 
 
-def unpack(head: bytes, content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def unpack(head: bytes, content: bytes) -> tuple[Head, dict[str, NDArray[Any]]]:
     """Return the header and the arrays of a frame."""
     import numpy as np
 
-    header = json.loads(head)
+    header = Head.from_bytes(head)
     arrays: dict[str, NDArray[Any]] = {}
     start = 0
-    for name, kind, shape in header.pop("arrays"):
-        dtype = np.dtype(kind)
-        end = start + math.prod(shape) * dtype.itemsize
-        arrays[name] = np.frombuffer(content[start:end], dtype=dtype).reshape(shape)
+    for each in header.arrays:
+        dtype = np.dtype(each.dtype)
+        end = start + math.prod(each.shape) * dtype.itemsize
+        arrays[each.name] = np.frombuffer(content[start:end], dtype=dtype).reshape(each.shape)
         start = end
     return header, arrays
 
@@ -65,16 +92,15 @@ def main(arguments: list[str]) -> int:
     for argument in arguments[1:]:
         key, _, file = argument.partition("=")
         sessions[key] = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    answers.write(pack({"ready": True}, {}))
+    answers.write(pack({}))
     answers.flush()
     while (frame := _read(sys.stdin.buffer)) is not None:
         header, arrays = unpack(*frame)
         try:
-            found = {"outputs": sessions[header["model"]].run(None, arrays)[0]}
-            answer = pack({}, found)
+            answer = pack({"outputs": sessions[header.model].run(None, arrays)[0]})
         # Broad on purpose: whatever the runtime raises is the answer to this request, and the next one is served.
         except Exception as error:  # noqa: BLE001
-            answer = pack({"error": f"{type(error).__name__}: {error}"[:500]}, {})
+            answer = pack({}, error=f"{type(error).__name__}: {error}"[:500])
         answers.write(answer)
         answers.flush()
     return 0
