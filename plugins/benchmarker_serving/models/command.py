@@ -146,7 +146,7 @@ def _compress(
 
     results = open_results(study)
     found = compress_run(results, find_run(results, selector, seed), folder, forms, epochs=epochs)
-    echo(f"{'form':16} {'parameters':>12} {'bytes':>12} {'ms/64':>8} {'ms/1':>8} {found.measure:>10}")
+    echo(f"{'form':16} {'parameters':>12} {'bytes':>12} {'ms/64':>8} {'ms/1':>8} {'quality':>10}  ({found.measure})")
     for row in found.rows:
         echo(
             f"{row.form:16} {row.parameters:12,} {row.bytes:12,} {row.milliseconds:8.2f} "
@@ -154,3 +154,5 @@ def _compress(
         )
     if found.floor is not None:
         echo(f"Two halves of the real images have a distance of {found.floor:.4g}.")
+    if found.repeat is not None:
+        echo(f"Two draws of the unpruned generator have a distance of {found.repeat:.4g}.")

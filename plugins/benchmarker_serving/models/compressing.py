@@ -40,6 +40,7 @@ class _Subject:
 
     measure: str
     floor: float | None = None
+    repeat: float | None = None
     graph: Graph
     inputs: dict[str, NDArray[Any]]
 
@@ -105,6 +106,7 @@ class _Generator(_Subject):
             halves = real[order[::2]], real[order[1::2]]
             self.floor = frechet_distance(*(self._features(half) for half in halves))
         self._wanted = self._features(self._original)
+        self.repeat = frechet_distance(self._wanted, self._features(_outputs(self.graph, drawn("repeated", _SAMPLES))))
 
     def quality(self, outputs: NDArray[np.float32]) -> float:
         """Return the Frechet distance to the images of the unpruned generator."""
@@ -158,7 +160,7 @@ def compress(argument: Any, emit: Callable[[Any], None]) -> dict[str, Any]:
         made.append(_made(subject, form, place, job.settings))
     batch, single = (_milliseconds([each.run for each in made], subject.inputs, size) for size in (_BATCH, 1))
     rows = (_row(subject, made[k], batch[k], single[k]) for k in range(len(made)))
-    return Compression(rows=tuple(rows), measure=subject.measure, floor=subject.floor).to_json()
+    return Compression(rows=tuple(rows), measure=subject.measure, floor=subject.floor, repeat=subject.repeat).to_json()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,8 @@ def compress_run(
         found = Compression.from_json(reply)
         write_bytes(aside / TABLE_FILE, _table(found.rows))
         write_bytes(aside / PLOT_FILE, _plot(found))
-        write_bytes(aside / RECORD_FILE, _record(aside, record, settings, found).to_bytes())
+        content = _record(aside, record, settings, found).model_dump_json(indent=2)
+        write_bytes(aside / RECORD_FILE, f"{content}\n".encode())
         aside.chmod(0o755)
         os.replace(aside, folder)  # noqa: PTH105 - over an empty folder, but over nothing else
     finally:
@@ -114,8 +115,8 @@ class CompressionRecord(Message):
         SHA-256 of both.
     measure : str
         Name of the quality.
-    floor : float or None
-        Frechet distance between two halves of the real images.
+    floor, repeat : float or None
+        As in `Compression`.
     rows : tuple of mapping
         Rows of the table without the times, which are never the same twice.
     files : mapping of str to str
@@ -128,6 +129,7 @@ class CompressionRecord(Message):
     key: str
     measure: str
     floor: float | None
+    repeat: float | None
     rows: tuple[Mapping[str, str | int | float], ...]
     files: Mapping[str, str]
 
@@ -140,6 +142,7 @@ def _record(folder: Path, record: Run, settings: CompressionSettings, found: Com
         key=digest_json([record.key, settings.to_json()]),
         measure=found.measure,
         floor=found.floor,
+        repeat=found.repeat,
         rows=tuple(row.model_dump(exclude=timed) for row in found.rows),
         files={name: digest for name, digest in digests(folder).items() if name not in {TABLE_FILE, PLOT_FILE}},
     )
@@ -162,8 +165,10 @@ def _plot(found: Compression) -> bytes:
         axes.barh(labels, values)
         axes.set_title(title, fontsize="small")
         axes.invert_yaxis() if title == "size in MB" else None
-        if title == found.measure and found.floor is not None:
-            axes.axvline(found.floor, color="black", linestyle="--", label="two halves of real images")
+        if title == found.measure and found.repeat is not None:
+            axes.axvline(found.repeat, color="black", linestyle=":", label="two draws, unpruned")
+            if found.floor is not None:
+                axes.axvline(found.floor, color="black", linestyle="--", label="two halves of real images")
             axes.legend(fontsize="x-small")
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})

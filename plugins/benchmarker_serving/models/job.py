@@ -165,8 +165,12 @@ class Compression(Message):
         Name of the quality.
     floor : float or None
         Frechet distance between two halves of the real images; None for networks, or where there are no real images.
+    repeat : float or None
+        Frechet distance between two sets of images of the unpruned generator, from other latent points: the stricter
+        yardstick where a generator varies less than real galaxies do. None for networks.
     """
 
     rows: tuple[CompressionRow, ...]
     measure: str
     floor: float | None = None
+    repeat: float | None = None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -115,7 +113,7 @@ def _write(output: Path, networks: Sequence[TrainedNetwork], job: Job, calibrati
         table_rows(task, part.rows, None if calibration is None else calibration.thresholds) for part in partial.parts()
     )
     done = write_table(output, task, chunks, _header(networks, job, calibration), calibrated=job.calibrate)
-    _report_skipped(output, (image for part in partial.parts() for image in part.skipped))
+    report_skipped(output, (image for part in partial.parts() for image in part.skipped))
     echo(f"{output}: {done:,} images.")
     if calibration is not None and math.inf in calibration.thresholds:
         echo(
@@ -126,21 +124,19 @@ def _write(output: Path, networks: Sequence[TrainedNetwork], job: Job, calibrati
         )
 
 
-def _report_skipped(output: Path, skipped: Iterable[SkippedImage]) -> None:
+def report_skipped(output: Path, skipped: Iterable[SkippedImage]) -> None:
     """Write the images that could not be used beside the table, and name the first ones."""
     from benchmarker import atomic_write, table_cell
+    from benchmarker_serving.prediction.output import csv_lines
 
     path = output.with_name(f"{output.stem}.skipped.csv")
     first: list[SkippedImage] = []
     n = 0
-    with atomic_write(path) as stream, io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["file", "reason"])
+    with atomic_write(path) as stream:
+        stream.write(csv_lines([["file", "reason"]]))
         for n, image in enumerate(skipped, start=1):
-            writer.writerow([table_cell(image.name), table_cell(image.reason)])
+            stream.write(csv_lines([[table_cell(image.name), table_cell(image.reason)]]))
             first += [image] if n <= _LISTED else []
-        text.flush()
-        text.detach()
     if not n:
         path.unlink()  # also the one of an earlier table
         return

@@ -191,12 +191,13 @@ class _Layout:
 def _csv(stream: IO[bytes], layout: _Layout, chunks: Iterable[Rows]) -> None:
     for name, value in layout.header.items():
         stream.write(f"# {name}: {' '.join(printable(value).split())}\n".encode())
-    stream.write(_csv_lines([[table_cell(name) for name in layout.names]]))
+    stream.write(csv_lines([[table_cell(name) for name in layout.names]]))
     for chunk in chunks:
-        stream.write(_csv_lines([[_csv_cell(value) for value in row] for row in chunk]))
+        stream.write(csv_lines([[_csv_cell(value) for value in row] for row in chunk]))
 
 
-def _csv_lines(rows: Iterable[Sequence[object]]) -> bytes:
+def csv_lines(rows: Iterable[Sequence[object]]) -> bytes:
+    """Return rows as lines of a CSV file."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gc
 import math
 import tracemalloc
@@ -22,6 +23,7 @@ from benchmarker import (
     SkippedImage,
     StorageError,
 )
+from benchmarker_serving.prediction.command import report_skipped
 from benchmarker_serving.prediction.inputs import find_images, position
 from benchmarker_serving.prediction.job import Job, Part, PartialResults, Prediction
 from benchmarker_serving.prediction.output import columns, require_format, table_rows, write_table
@@ -154,6 +156,19 @@ def test_memory_of_a_table_does_not_grow_with_its_rows(tmp_path: Path, suffix: s
             tracemalloc.stop()
 
     assert peak(24) < 1.5 * peak(8)
+
+
+def test_skipped_images_are_listed_beside_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    skipped = [SkippedImage(name=f"{k}.fits", reason="every pixel is NaN, or blank") for k in range(12)]
+    report_skipped(tmp_path / "out.fits", iter(skipped))
+    with (tmp_path / "out.skipped.csv").open(newline="") as stream:
+        assert [row["file"] for row in csv.DictReader(stream)] == [each.name for each in skipped]
+    shown = capsys.readouterr().err
+    assert "12 image(s)" in shown
+    assert "9.fits" in shown
+    assert "10.fits" not in shown
+    report_skipped(tmp_path / "out.fits", [])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_damaged_parts_are_named(tmp_path: Path) -> None:
