@@ -1,8 +1,8 @@
 """Does everything that can be done with what was trained, on small data: ``make demo``.
 
 It trains the example, exports and prunes what was trained, predicts a folder of FITS files, serves the models and asks
-by HTTP, opens the page in Chromium, and lets Airflow run the example as a DAG. Each step must give what it should, or the
-demonstration ends. ``AIRFLOW`` names the environment in which Airflow is installed.
+by HTTP, opens the page in Chromium, and lets Airflow run the example as a DAG. Each step must give what it should, or
+the demonstration ends. ``AIRFLOW`` names the environment in which Airflow is installed.
 """
 
 from __future__ import annotations
