@@ -130,6 +130,10 @@ _DATA = _data_option("-d", "--data", type=PATH, metavar="PATH",
                      help="Read the images from this file or folder instead of downloading.")  # fmt: skip
 _OVERRIDES = (
     _SEEDS,
+    _data_option("--until-decided", is_flag=True,
+                 help="Train seed by seed, and give no more seeds to networks all of whose comparisons are decided."),
+    _data_option("--at-most", type=click.IntRange(min=2, max=100), metavar="N",
+                 help="Stop --until-decided at this number of seeds. [default: 10]"),
     _DATA,
     _data_option("-f", "--manifest", metavar="FILE",
                  help="CSV manifest with the columns Name,Type, inside the folder of images."),

@@ -68,6 +68,7 @@ def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "benchmarker run list.txt -d images/ -i 150 -t 10 -v 5 -s 8901,1826,4915",
         "benchmarker run becker2021 --jobs 4 --gpus 0,1 --timeout 7200",
         "benchmarker run becker2021 --retry-failed --fail-fast",
+        "benchmarker run becker2021 --until-decided --at-most 12",
         "benchmarker run becker2021 -p results/shared --share 3/24",
     ),
 )
@@ -140,6 +141,7 @@ def run_registry(
     from benchmarker.discovery import installed
     from benchmarker.registry import load_registry
     from benchmarker.run import Chosen, Share, plan_study, run_study
+    from benchmarker.statistics.judging import judge_round
 
     plugins = installed()
     if strict:
@@ -150,7 +152,7 @@ def run_registry(
     try:
         with observer(results) as watching:
             if plan_only:
-                n = plan_study(loaded, results, observer=watching, plugins=plugins, offline=offline)
+                n = plan_study(loaded, results, observer=watching, plugins=plugins, offline=offline, judge=judge_round)
                 echo(f"{loaded.path.name}: {n} cells planned in {results}")
                 return 0
             outcome = run_study(
@@ -164,6 +166,7 @@ def run_registry(
                 models_folder=model_path,
                 policy=policy,
                 chosen=chosen,
+                judge=judge_round,
             )
     except KeyboardInterrupt as error:
         echo("interrupted: finished cells are kept; run the same command again to resume the others", err=True)

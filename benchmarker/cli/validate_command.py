@@ -51,8 +51,9 @@ def _check(path: Path) -> list[str]:
     loaded = load_registry(path, plugins=installed())
     problems = check_registry(loaded, installed())
     registry = loaded.registry
-    models, arms, seeds = len(registry.models), len(registry.arms), len(registry.seeds)
-    counts = f"{counted(models, 'model')} x {counted(arms, 'arm')} x {counted(seeds, 'seed')}"
+    models, arms, seeds = len(registry.models), len(registry.arms), len(registry.all_seeds)
+    most = "at most " if registry.until_decided is not None else ""
+    counts = f"{counted(models, 'model')} x {counted(arms, 'arm')} x {most}{counted(seeds, 'seed')}"
     lost = [problem.index for problem in problems if problem.part == "arm"]
     total = planned(models * arms * seeds, len(used_generators(registry, lost)) * seeds)
     return [

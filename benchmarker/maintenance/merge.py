@@ -152,6 +152,7 @@ def merge_studies(sources: Sequence[Path], into: Path) -> Merged:
         raise ConfigurationError(f"{into} is not a study and not empty: choose a new folder for --into")
     studies = [read_study(folder) for folder in ([into] if target_exists else []) + others]
     _require_one_experiment(studies)
+    _require_same_rounds(studies)
     merged = Merged()
     plan = _merged_plan(studies, merged)
     make_folder(into / RUNS_FOLDER)
@@ -163,6 +164,17 @@ def merge_studies(sources: Sequence[Path], into: Path) -> Merged:
         _copy_splits(studies, into)
         _copy_runs(studies, into, merged)
     return merged
+
+
+def _require_same_rounds(studies: Sequence[Study]) -> None:
+    """Refuse studies that were looked at in different rounds of seeds: their verdicts could not be made again."""
+    first = studies[0]
+    for study in studies[1:]:
+        if study.plan.until_decided != first.plan.until_decided:
+            raise ConfigurationError(
+                f"{study.folder} and {first.folder} were run until decided in different rounds (`until_decided` in "
+                f"their {PLAN_FILE}), so the error rate of a merged study would be unknown; report them separately"
+            )
 
 
 def _distinct(folders: Iterable[Path]) -> list[Path]:

@@ -16,6 +16,7 @@ from .models import GeneratedEntry as GeneratedEntry
 from .models import GeneratorEntry as GeneratorEntry
 from .models import ModelEntry as ModelEntry
 from .models import Registry as Registry
+from .models import UntilDecided as UntilDecided
 from .options import merged_preparation as merged_preparation
 from .options import plain_options as plain_options
 from .options import validated_options as validated_options

@@ -159,7 +159,7 @@ def weights_problem(task: Task | None, registry: Registry) -> str | None:
 def _require_feasible(loaded: LoadedRegistry) -> None:
     """Refuse more cells than anybody can train, before memory is filled with them."""
     registry = loaded.registry
-    cells = len(registry.models) * len(registry.arms) * len(registry.seeds)
+    cells = len(registry.models) * len(registry.arms) * len(registry.all_seeds)
     if cells > MOST_CELLS:
         text = f"these are {cells:,} cells (models x arms x seeds), and {MOST_CELLS:,} are the most that a study has"
         raise RegistryError(loaded.positions.messages([Problem(path=("models",), text=text)]))

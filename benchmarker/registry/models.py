@@ -15,6 +15,7 @@ from pydantic import (
 
 from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Preparation, Settings, Split, Training
 from benchmarker.hooks import spelling
+from benchmarker.randomness import Stream
 
 _MOST_BYTES = 100
 
@@ -55,6 +56,9 @@ Name = Annotated[
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 PluginOptions = dict[str, Any]
 MAXIMUM_RATIO = 100
+MOST_SEEDS = 100
+_FIRST_FURTHER_SEED = 1000
+_FURTHER_SEEDS = 9000
 
 CHOSEN = "chosen"
 """Epoch of a generator that `benchmarker gan choose` recorded."""
@@ -241,6 +245,22 @@ class ModelEntry(Settings):
         return self.name or self.architecture
 
 
+class UntilDecided(Settings):
+    """Stop giving seeds to networks whose comparisons are decided. No part of the identity of a run."""
+
+    at_least: Annotated[int, Field(strict=True, ge=2, le=MOST_SEEDS)] = 3
+    """Number of seeds before comparisons are judged for the first time."""
+
+    at_most: Annotated[int, Field(strict=True, ge=2, le=MOST_SEEDS)] = 10
+    """Number of seeds at which training stops although comparisons are undecided."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.at_least > self.at_most:
+            raise ValueError(f"'at_least' may not exceed 'at_most'. Received: {self.at_least} and {self.at_most}")
+        return self
+
+
 REAL = ArmEntry(name="real")
 
 
@@ -262,8 +282,31 @@ class Registry(Settings):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (8901,)
     """Random seeds; every network is trained once for each seed in each arm."""
 
+    until_decided: UntilDecided | None = None
+    """Train seed by seed until every comparison is decided. The listed seeds come first; if these are too few, further
+    ones follow, which are the same in every study."""
+
     training: Training = Training()
     """How every network is trained."""
 
     models: Annotated[tuple[ModelEntry, ...], Field(min_length=1)]
     """Networks to compare."""
+
+    @model_validator(mode="after")
+    def _seeds_that_may_be_used(self) -> Self:
+        if self.until_decided is not None and len(self.seeds) > self.until_decided.at_most:
+            raise ValueError(
+                f"'until_decided.at_most' may not be less than the number of listed seeds. Received: "
+                f"{self.until_decided.at_most}, and {len(self.seeds)} seeds"
+            )
+        return self
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Seeds that may be used: the listed ones, and further ones for a study that runs until it is decided."""
+        if self.until_decided is None:
+            return self.seeds
+        # One sequence for all studies: a study that lists some of it continues with the rest.
+        order = Stream("further seeds").generator().permutation(_FURTHER_SEEDS).tolist()
+        further = (_FIRST_FURTHER_SEED + number for number in order)
+        return tuple(dict.fromkeys((*self.seeds, *further)))[: self.until_decided.at_most]

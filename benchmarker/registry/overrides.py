@@ -11,11 +11,13 @@ from benchmarker.contracts.plugins import Dataset
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, PluginError, UnknownPluginError
 from benchmarker.paths import expand_user, reading_problem
-from benchmarker.registry.models import REAL, ArmEntry, AugmentationEntry, Registry
+from benchmarker.registry.models import REAL, ArmEntry, AugmentationEntry, Registry, UntilDecided
 from benchmarker.registry.positions import KeyPath, Problem
 
 OPTION_NAMES: Mapping[str, str] = {
     "seeds": "-s/--seed",
+    "until_decided": "--until-decided",
+    "at_most": "--at-most",
     "data": "-d/--data",
     "manifest": "-f/--manifest",
     "image_size": "-i/--image-size",
@@ -45,6 +47,10 @@ class Overrides:
     ----------
     seeds : tuple of int
         Seeds; an empty tuple keeps the registry's.
+    until_decided : bool
+        Whether to add seeds until every comparison is decided, with the defaults of the registry where it has none.
+    at_most : int
+        Number of seeds at which that stops.
     data : Path
         Path of the images, relative to the working folder.
     manifest : str
@@ -64,6 +70,8 @@ class Overrides:
     """
 
     seeds: tuple[int, ...] = ()
+    until_decided: bool = False
+    at_most: int | None = None
     data: Path | None = None
     manifest: str | None = None
     image_size: int | None = None
@@ -130,6 +138,10 @@ def override(registry: Registry, overrides: Overrides, plugins: Plugins) -> Over
     result = Overridden(registry.model_dump(mode="json", exclude_unset=True), arms)
     if overrides.seeds:
         result.set("seeds", ("seeds",), list(overrides.seeds))
+    if overrides.until_decided and registry.until_decided is None:
+        result.set("until_decided", ("until_decided",), {})
+    if overrides.at_most is not None:
+        _set_at_most(result, overrides.at_most)
     name = _mnist(result, registry, plugins) if overrides.mnist else registry.dataset.name
     _override_dataset(result, name, overrides, plugins)
     if overrides.early_stopping is not None:
@@ -137,6 +149,15 @@ def override(registry: Registry, overrides: Overrides, plugins: Plugins) -> Over
     if overrides.rotation is not None and overrides.rotation not in {0, _FULL_TURN}:
         turned.set(overrides.rotation, result)
     return result
+
+
+def _set_at_most(result: Overridden, at_most: int) -> None:
+    if result.data.get("until_decided") is None:
+        result.refuse("at_most", "limits the seeds of --until-decided; give both, or list the seeds with -s")
+        return
+    result.set("at_most", ("until_decided", "at_most"), at_most)
+    if result.data["until_decided"].get("at_least", UntilDecided().at_least) > at_most:
+        result.set("at_most", ("until_decided", "at_least"), at_most)
 
 
 def _mnist(result: Overridden, registry: Registry, plugins: Plugins) -> str:

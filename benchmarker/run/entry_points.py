@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from benchmarker.run.choosing import Chosen
 from benchmarker.run.policy import Policy, warnings
 from benchmarker.run.pool import Pool
 from benchmarker.run.prepare import PreparedStudy, prepare_study
+from benchmarker.run.rounds import Judge, is_open, next_round, planned_generators
+from benchmarker.run.run_folders import ExistingRuns
 from benchmarker.run.runner import Runner
 from benchmarker.study.layout import RUNS_FOLDER
 from benchmarker.study.locks import joined
-from benchmarker.study.observer import Observer
-from benchmarker.study.plan import PlannedCell
+from benchmarker.study.observer import CellOutcome, Observer
+from benchmarker.study.plan import Planned, PlannedCell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,7 @@ def run_study(
     models_folder: Path | None = None,
     policy: Policy | None = None,
     chosen: Chosen | None = None,
+    judge: Judge | None = None,
 ) -> StudyOutcome:
     """Plan a registry's cells, and run those that have not finished.
 
@@ -88,6 +92,9 @@ def run_study(
         Jobs, time limit, retries; by default as many jobs as the machine has room for.
     chosen : Chosen, optional
         Which cells to run, of all that are planned; by default all. The outcome counts only these.
+    judge : Judge, optional
+        Judges the comparisons after each round of a registry with ``until_decided``. Without it, and with ``chosen`` or
+        ``test_only``, the rounds that are planned are run and no more are added.
 
     Raises
     ------
@@ -102,28 +109,47 @@ def run_study(
     with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as study:
         for warning in warnings(policy, study.threads):
             observer.message(warning)
-        cells, generators = (chosen or Chosen()).of(study.cells, study.needed_generators, where=str(results))
-        runner = Runner(
-            study,
-            [*([] if test_only else generators), *cells],
-            observer,
-            policy,
-            force=force,
-            test_only=test_only,
-            models_folder=models_folder,
+        started = functools.partial(
+            Runner, observer=observer, policy=policy, force=force, test_only=test_only, models_folder=models_folder
         )
-        _run_all(runner, policy)
-        return _summary(runner, cells)
+        growing = None if test_only or chosen not in {None, Chosen()} else judge
+        ended: dict[str, CellOutcome] = {}
+        for part in _rounds(study, growing, observer, ended):
+            cells, generators = (chosen or Chosen()).of(part.cells, part.needed_generators, where=str(results))
+            everything: list[Planned] = [*([] if test_only else generators), *cells]
+            planned = [each for each in everything if each.key not in ended]
+            runner = started(part, planned, ended=ended)
+            _run_all(runner, policy)
+            ended |= runner.outcomes
+        return _summary(ended, cells)
+
+
+def _rounds(
+    study: PreparedStudy, judge: Judge | None, observer: Observer, ended: Mapping[str, CellOutcome]
+) -> Iterator[PreparedStudy]:
+    """Yield a study, and again with each further round once all cells of the last one have ended."""
+    yield study
+    while judge is not None and is_open(study) and all(cell.key in ended for cell in study.cells):
+        study = next_round(study, judge, observer)
+        yield study
 
 
 def plan_study(
-    loaded: LoadedRegistry, results: Path, *, observer: Observer, plugins: Plugins, offline: bool = False
+    loaded: LoadedRegistry,
+    results: Path,
+    *,
+    observer: Observer,
+    plugins: Plugins,
+    offline: bool = False,
+    judge: Judge | None = None,
 ) -> int:
     """Prepare the data of a registry and write its plan; return the number of its cells.
 
+    Of a registry with ``until_decided``, the plan has the next round where all cells of the last one have ended.
+
     Parameters
     ----------
-    loaded, results, observer, plugins, offline
+    loaded, results, observer, plugins, offline, judge
         As `run_study` takes them.
 
     Raises
@@ -132,6 +158,9 @@ def plan_study(
         As `run_study` raises them before anything is trained.
     """
     with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as study:
+        existing = ExistingRuns(study.folder, observer.message, plugins)
+        if judge is not None and is_open(study) and all(existing.outcome_at_rest(cell) for cell in study.cells):
+            return len(next_round(study, judge, observer).cells)
         return len(study.cells)
 
 
@@ -162,7 +191,7 @@ def train_generators(
             f"{loaded.path.name}: has no 'generators'; docs/reference/registry.md says how to add one"
         )
     with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline, standalone=True) as study:
-        runner = Runner(study, list(study.generators.values()), observer, policy, force=force)
+        runner = Runner(study, planned_generators(study), observer, policy, force=force)
         _run_all(runner, policy)
     return sum(outcome.status != "ok" for outcome in runner.outcomes.values())
 
@@ -211,11 +240,11 @@ def _run_all(runner: Runner, policy: Policy) -> None:
         runner.workers.close()
 
 
-def _summary(runner: Runner, cells: Sequence[PlannedCell]) -> StudyOutcome:
-    outcomes = [runner.outcomes[cell.key] for cell in cells if cell.key in runner.outcomes]
+def _summary(ended: Mapping[str, CellOutcome], cells: Sequence[PlannedCell]) -> StudyOutcome:
+    outcomes = [ended[cell.key] for cell in cells if cell.key in ended]
     ok = [outcome for outcome in outcomes if outcome.status == "ok"]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    failures = sum(outcome.status == "failed" for outcome in runner.outcomes.values())
+    failures = sum(outcome.status == "failed" for outcome in ended.values())
     return StudyOutcome(
         ok=len(ok),
         failed=len(failed),

@@ -100,7 +100,7 @@ def make_cells(
     models = [_model_spec(entry, plugins, ("model", k) in problems) for k, entry in enumerate(registry.models)]
     arms = [_arm_spec(arm, plugins, ("arm", k) in problems) for k, arm in enumerate(registry.arms)]
     cells = []
-    for seed in registry.seeds:
+    for seed in registry.all_seeds:
         for a, arm in enumerate(registry.arms):
             arm_spec = _with_generated(arms[a], arm, seed, generators or {}, choices or {})
             if arm_spec is None:
@@ -259,7 +259,7 @@ def make_generators(
     """
     entries = trained_generators(loaded.registry, _unusable_arms(unusable), standalone=standalone)
     found = {}
-    for seed, parts in zip(loaded.registry.seeds, splits, strict=True) if entries else ():
+    for seed, parts in zip(loaded.registry.all_seeds, splits, strict=True) if entries else ():
         part = PartSet(data, parts.train)
         images = TrainingPartSpec(digest=digest_part(part), images=len(part), shape=part.image_shape, task=part.task)
         training = loaded.registry.training

@@ -25,6 +25,7 @@ from benchmarker.registry import (
     CellProblem,
     LoadedRegistry,
     Registry,
+    UntilDecided,
     canonical,
     check_registry,
     effective_registry,
@@ -52,8 +53,9 @@ from benchmarker.study.plan import (
     SourceRecord,
     read_plan,
 )
-from benchmarker.study.plan_growth import earlier_registries, merge_cells, merge_generators
+from benchmarker.study.plan_growth import earlier_registries, merge_cells, merge_generators, with_rounds
 from benchmarker.study.recovery import DAMAGED_SUFFIX, find_runs, recover_planned
+from benchmarker.study.rounds import RoundsRecord
 from benchmarker.training.build import check_size
 
 
@@ -69,6 +71,10 @@ class PreparedStudy:
         Folder of the prepared data.
     cells : sequence of PlannedCell
         Cells of the registry that is run; the plan may hold more.
+    whole : Plan or None
+        Plan of the registry under all seeds that it may use.
+    rounds : RoundsRecord or None
+        Rounds of a study that runs until it is decided; its `cells` are those of the rounds so far.
     problems : mapping of str to CellProblem
         Why a cell cannot run, by its key.
     n_outputs, n_test : int
@@ -85,6 +91,8 @@ class PreparedStudy:
     prepared: Path
     cells: Sequence[PlannedCell]
     problems: Mapping[str, CellProblem]
+    whole: Plan | None = None
+    rounds: RoundsRecord | None = None
     n_outputs: int = 1
     n_test: int = 0
     generators: Mapping[str, PlannedGenerator] = field(default_factory=dict)
@@ -146,7 +154,7 @@ def prepare_study(
     unusable = (*unusable, *_unsuited(registry, plugins, data, unusable))
     _report_unusable(observer, registry, unusable)
     split = registry.dataset.split or dataset.split
-    splits = [split_sources(data, split, seed) for seed in registry.seeds]
+    splits = [split_sources(data, split, seed) for seed in registry.all_seeds]
     _report_data(observer, dataset, data, splits)  # the sizes of the first; the others show whether they can be drawn
     for note in check_generated(loaded, plugins, data, splits, unusable, standalone=standalone):
         observer.message(note)
@@ -164,18 +172,22 @@ def prepare_study(
         study=study,
         standalone=standalone,
     )
+    whole = plan
     open_folder()
-    _report_superseded(observer, study, _write(study, plan, kept, observer))
-    write_splits(study, data, registry.seeds, splits)
+    plan, superseded = _write(study, plan, kept, observer, registry.until_decided)
+    _report_superseded(observer, study, superseded)
+    write_splits(study, data, registry.all_seeds, splits)
     return PreparedStudy(
         plugins=plugins,
         folder=study,
         prepared=prepared,
         cells=plan.cells,
+        whole=whole,
+        rounds=plan.until_decided if registry.until_decided is not None else None,
         problems=problems,
         n_outputs=data.task.n_outputs,
         n_test=len(splits[0].test),
-        generators={generator.key: generator for generator in plan.generators},
+        generators={generator.key: generator for generator in whole.generators},
         split=split or Split(),
     )
 
@@ -302,8 +314,18 @@ def _source_record(study: Path, loaded: LoadedRegistry, dataset: Dataset) -> Sou
     )
 
 
-def _write(study: Path, plan: Plan, kept: bytes, observer: Observer) -> int:
-    """Write the plan, joined with the one that is there; return how many cells left it."""
+def _write(
+    study: Path, plan: Plan, kept: bytes, observer: Observer, until_decided: UntilDecided | None
+) -> tuple[Plan, int]:
+    """Write the plan, joined with the one that is there.
+
+    Returns
+    -------
+    plan : Plan
+        The plan of this registry alone: of a study that runs until it is decided, the rounds so far.
+    superseded : int
+        Number of cells that left the plan of the study.
+    """
     with planning(study):
         for aside in study.glob(f".*{PARTIAL_SUFFIX}"):  # of planners that were killed
             if aside.is_file():
@@ -311,6 +333,8 @@ def _write(study: Path, plan: Plan, kept: bytes, observer: Observer) -> int:
         existing = _existing(study, observer)
         existing_cells, existing_generators = existing.cells, existing.generators
         _refuse_other_dataset(study, plan.dataset.name, existing_cells)
+        before = None if existing.header is None else existing.header.until_decided
+        plan = with_rounds(plan, until_decided, before, where=str(study))
         cells, superseded = merge_cells(plan.cells, existing_cells)
         generators = merge_generators(plan.generators, existing_generators, cells, superseded)
         earlier = _keep_registries(study, plan, cells, existing.header)
@@ -319,7 +343,7 @@ def _write(study: Path, plan: Plan, kept: bytes, observer: Observer) -> int:
         )
         merged.write(study / PLAN_FILE)
         write_bytes(study / plan.registry.copy_name, kept)
-    return len(superseded)
+    return plan, len(superseded)
 
 
 def _keep_registries(

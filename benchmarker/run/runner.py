@@ -45,6 +45,8 @@ class Runner:
         As `run_study` takes them.
     models_folder : Path, optional
         As `run_study` takes it.
+    ended : mapping of str to CellOutcome, optional
+        How cells and generators of earlier rounds ended, by key.
 
     Attributes
     ----------
@@ -66,8 +68,9 @@ class Runner:
         force: bool,
         test_only: bool = False,
         models_folder: Path | None = None,
+        ended: Mapping[str, CellOutcome] | None = None,
     ) -> None:
-        self.outcomes: dict[str, CellOutcome] = {}
+        self.outcomes: dict[str, CellOutcome] = dict(ended or {})
         self.workers = Workers(forking=True)
         self.on_failure: Callable[[], None] | None = None
         self._study = study

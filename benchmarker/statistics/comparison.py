@@ -42,6 +42,8 @@ class ComparisonSettings:
         Classes, or the targets of a regression with several.
     scope_metric : str
         Metric that is compared within a class or target.
+    spent : float
+        Share of the error rate that verdicts may use; less than 1 in a study that is judged after each round of seeds.
     """
 
     metric: str
@@ -51,6 +53,12 @@ class ComparisonSettings:
     margin: float | None
     scopes: tuple[str, ...] = ()
     scope_metric: str = "recall"
+    spent: float = 1.0
+
+    @property
+    def verdict_level(self) -> float:
+        """One minus the error rate that the verdicts of a table accept."""
+        return 1 - (1 - self.level) * self.spent
 
     def scope_margin(self, index: int | None) -> float | None:
         """Return the margin within a class or target; recalls are in percent, whatever the unit of the metric."""

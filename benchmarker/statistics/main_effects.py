@@ -86,8 +86,14 @@ def crossed_rows(rows: Sequence[NetworkResults], reference: str) -> CrossedRows 
     arms = tuple(dict.fromkeys(row.arm for row in rows if (row.network, row.arm) in finished))
     names = tuple(dict.fromkeys(row.network for row in rows))
     complete = tuple(name for name in names if all((name, arm) in finished for arm in arms))
-    seeds = {frozenset(finished[name, arm].seeds) for name in complete for arm in arms}
-    if len(complete) < 2 or len(arms) < 2 or reference not in arms or len(seeds) > 1:
+    # Where seeds were added until comparisons were decided, some rows have more than others: all have the first ones.
+    seeds = [set(finished[name, arm].seeds) for name in complete for arm in arms]
+    if (
+        len(complete) < 2
+        or len(arms) < 2
+        or reference not in arms
+        or len(set.intersection(*seeds)) < min(map(len, seeds))
+    ):
         return None
     return CrossedRows(
         networks=complete,
@@ -131,7 +137,7 @@ def _arms(found: CrossedRows, settings: ComparisonSettings, reference: str) -> C
         f"Arms against {reference}, averaged over {len(found.networks)} networks",
         f"Difference in {label}: arm minus {reference}, mean over {', '.join(found.networks)}.{found.note}",
         (compare_pair(means[arm], means[reference], settings, pool=pool) for arm in found.arms if arm != reference),
-        settings.level,
+        settings.verdict_level,
     )
 
 
@@ -144,7 +150,7 @@ def _networks(found: CrossedRows, settings: ComparisonSettings) -> ComparisonTab
         f"Networks, averaged over {len(found.arms)} arms",
         f"Difference in {label}: first network minus second, mean over {', '.join(found.arms)}.{found.note}",
         (compare_pair(first, second, settings, pool=pool) for first, second in combinations(means, 2)),
-        settings.level,
+        settings.verdict_level,
     )
 
 
@@ -156,7 +162,7 @@ def _interactions(found: CrossedRows, settings: ComparisonSettings, reference: s
         f"Arms that act differently on single networks (against {reference})",
         f"Difference in {label}: effect of the arm on the network minus its mean effect on the other networks.",
         (row for arm in found.arms if arm != reference for row in _arm_interactions(found, free, arm, reference)),
-        settings.level,
+        settings.verdict_level,
     )
 
 

@@ -181,6 +181,8 @@ class NetworkResults:
 
     def score(self, seed: int, metric: str, index: int | None = None) -> Score | None:
         """Return a metric of one seed with its jackknife, or None where predictions cannot give it."""
+        if seed not in self.seeds:
+            return None
         key = (seed, metric, index)
         if key not in self._scores:
             sums = self.sums(seed)
@@ -197,7 +199,7 @@ class NetworkResults:
     def only(self, *seeds: int) -> NetworkResults:
         """Return the same results as if only these seeds had been planned."""
         kept = {seed: result for seed, result in self.seeds.items() if seed in seeds}
-        return replace(self, planned=len(seeds), seeds=kept, _scores={})
+        return replace(self, planned=len(seeds), seeds=kept)  # what is known of the scores of a seed stays true
 
 
 def read_network_results(

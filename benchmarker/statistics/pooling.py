@@ -24,7 +24,8 @@ rate:
   is judged by its own variance and its own degrees of freedom (Welch 1947).
 
 Where every seed draws its own split, seeds are paired: a hard split is hard for all networks. Then :math:`s_k^2` is the
-variance of the residuals after row and seed means are taken out, and :math:`\nu_k = (S - 1)(1 - 1/K)`.
+variance of the residuals after the effects of rows and seeds are taken out by least squares, and :math:`\nu_k` is the
+number of its seeds minus their leverages: :math:`(S - 1)(1 - 1/K)` where all rows have the same seeds.
 
 References
 ----------
@@ -46,6 +47,10 @@ STANDS_OUT = 0.15
 
 FEWEST_ROWS = 3
 """Rows that a table must have for its variances to be pooled."""
+
+_LEAST_FREEDOM = 1e-6
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +80,7 @@ class PooledVariance:
     values : mapping of str to mapping of int to float
         The metric of each row by seed. Rows with a single seed are left out.
     paired : bool
-        Whether runs of one seed share their split, so that seed means are taken out first. Then only seeds that all
-        rows have are used.
+        Whether runs of one seed share their split, so that the effects of seeds are taken out first.
 
     Examples
     --------
@@ -176,13 +180,29 @@ def _within_rows(values: Mapping[str, Mapping[int, float]]) -> tuple[dict[str, f
 
 
 def _residuals(values: Mapping[str, Mapping[int, float]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the residual variance of each row of a crossed table, and its degrees of freedom."""
-    seeds = sorted(set.intersection(*(set(row) for row in values.values()))) if values else []
-    if len(seeds) < 2 or len(values) < 2:
+    """Return the residual variance of each row of a crossed table, and its degrees of freedom.
+
+    Rows may have different seeds: row and seed effects are then those of least squares. Seeds are solved for after the
+    rows are eliminated, so that thousands of rows cost little.
+    """
+    kept = {name: row for name, row in values.items() if len(row) > 1}
+    seeds = sorted({seed for row in kept.values() for seed in row})
+    if len(kept) < 2:
         return {}, {}
-    table: NDArray[np.float64] = np.array([[row[seed] for seed in seeds] for row in values.values()])
-    residual = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
-    freedom = (len(seeds) - 1) * (1 - 1 / len(table))
-    variances = (residual**2).sum(axis=1) / freedom
-    names = list(values)
-    return dict(zip(names, map(float, variances), strict=True)), dict.fromkeys(names, float(freedom))
+    table: Array = np.array([[row.get(seed, 0.0) for seed in seeds] for row in kept.values()])
+    known: Array = np.array([[float(seed in row) for seed in seeds] for row in kept.values()])
+    counts = known.sum(axis=1)
+    shares = known / counts[:, None]
+    centred = known * (table - (table.sum(axis=1) / counts)[:, None])
+    inverse = np.linalg.pinv(np.diag(known.sum(axis=0)) - known.T @ shares, hermitian=True)
+    effects = inverse @ centred.sum(axis=0)
+    residual = centred - known * (effects - (shares @ effects)[:, None])
+    weighed = shares @ inverse
+    leverage = known * (np.diag(inverse) - 2 * weighed + (weighed * shares).sum(axis=1)[:, None])
+    freedom = counts - 1 - leverage.sum(axis=1)
+    found = {
+        name: (float(squares / left), float(left))
+        for name, squares, left in zip(kept, (residual**2).sum(axis=1), freedom, strict=True)
+        if left > _LEAST_FREEDOM
+    }
+    return {name: variance for name, (variance, _) in found.items()}, {name: left for name, (_, left) in found.items()}

@@ -28,6 +28,7 @@ from benchmarker.statistics.pairing import pooled_variance
 from benchmarker.statistics.pooling import PooledVariance
 from benchmarker.statistics.rank_ranges import RankRange, rank_ranges
 from benchmarker.statistics.ratios import RatioResponse, ratio_responses
+from benchmarker.statistics.sequential import sequential_tables
 from benchmarker.statistics.verdicts import DEFAULT_MARGIN
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ METHOD = (
     "n_test/n_train instead (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366). p is corrected by Holm (1979) "
     "over all rows of a table, and intervals are those of Bonferroni, cut at zero where Holm's procedure excludes it "
     "(Strassburger and Bretz 2008, doi:10.1002/sim.3338); equivalent means inside the margin by two one-sided tests "
-    "(Schuirmann 1987, doi:10.1007/BF01068419)."
+    "(Schuirmann 1987, doi:10.1007/BF01068419). A study that adds seeds until it is decided spends its error rate over "
+    "the rounds (Lan and DeMets 1983, doi:10.1093/biomet/70.3.659)."
 )
 
 
@@ -206,12 +208,12 @@ def compare_study(
         notes.append(f"The study has no arm {reference!r}, so arms are compared with {arms[0]!r}.")
         reference = arms[0]
     pool = pooled_variance(rows, settings)
-    tables = [
-        *main_effect_tables(rows, settings, reference),
-        _arms(rows, settings, reference, pool),
-        _arms_per_class(rows, settings, reference),
-        _networks(rows, settings, arms, pool),
-    ]
+    rounds = results.study.plan.until_decided
+
+    def judged(rows: Sequence[NetworkResults], settings: ComparisonSettings) -> list[ComparisonTable]:
+        return _tables(rows, settings, reference, arms)
+
+    tables = judged(rows, settings) if rounds is None else sequential_tables(rows, settings, rounds, judged)
     found = tuple(table for table in tables if table.rows)
     overall = next((table for table in found if table.name == "arms"), None)
     return Comparisons(
@@ -226,8 +228,27 @@ def compare_study(
         tables=found,
         means=mean_scores(rows, settings, pool),
         ratios=ratio_responses(rows, settings, reference, overall.rows if overall else ()),
-        caveats=(*notes, *_cluster_caveats(results), *_table_caveats(found, level), *_environment_caveats(results)),
+        caveats=(
+            *notes,
+            *([] if rounds is None else [rounds.summary]),
+            *_cluster_caveats(results),
+            *_table_caveats(found, level),
+            *_environment_caveats(results),
+        ),
     )
+
+
+def _tables(
+    rows: Sequence[NetworkResults], settings: ComparisonSettings, reference: str, arms: Sequence[str]
+) -> list[ComparisonTable]:
+    """Return all tables of a study, also those without a row."""
+    pool = pooled_variance(rows, settings)
+    return [
+        *main_effect_tables(rows, settings, reference),
+        _arms(rows, settings, reference, pool),
+        _arms_per_class(rows, settings, reference),
+        _networks(rows, settings, arms, pool),
+    ]
 
 
 def comparison_settings(
@@ -268,7 +289,7 @@ def _arms(
         f"Arms against {reference}",
         f"Difference in {label}: arm minus {reference}, paired by seed and test source.",
         (compare_pair(row, base, settings, pool=pool) for row, base in arm_pairs(rows, reference)),
-        settings.level,
+        settings.verdict_level,
     )
 
 
@@ -286,7 +307,7 @@ def _arms_per_class(rows: Sequence[NetworkResults], settings: ComparisonSettings
             for index in range(len(settings.scopes))
             if any(row.score(seed, settings.scope_metric, index) for seed in row.seeds)
         ),
-        settings.level,
+        settings.verdict_level,
     )
 
 
@@ -303,7 +324,7 @@ def _networks(
             for arm in arms
             for first, second in combinations([row for row in rows if row.arm == arm], 2)
         ),
-        settings.level,
+        settings.verdict_level,
     )
 
 

@@ -17,6 +17,7 @@ from benchmarker.files import read_ordinary
 from benchmarker.record import Json, Record, TaskRecord, WrittenOut, explain
 from benchmarker.registry.models import Watch
 from benchmarker.study.layout import FORMAT, PLAN_FILE, run_name
+from benchmarker.study.rounds import RoundsRecord
 from benchmarker.study.specs import CellSpec, GeneratorSpec
 
 if TYPE_CHECKING:
@@ -301,6 +302,9 @@ class PlanHeader(Record):
     merged_from: tuple[MergedStudy, ...] = ()
     """Studies that were merged into this one; left out where there are none."""
 
+    until_decided: RoundsRecord | None = None
+    """Rounds of seeds, where the study runs until its comparisons are decided; left out otherwise."""
+
 
 class Plan(PlanHeader):
     """``plan.json``: what a study is about, its cells and its generators."""
@@ -316,7 +320,7 @@ class Plan(PlanHeader):
         return {name: value for name, value in super().to_json().items() if name not in _OPTIONAL or value}
 
 
-_OPTIONAL = ("merged_from", "generators", "earlier")
+_OPTIONAL = ("merged_from", "generators", "earlier", "until_decided")
 
 
 class PlanEntry(BaseModel):

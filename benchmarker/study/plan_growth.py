@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarker.study.plan import EarlierRegistry, PlanHeader, PlannedCell, PlannedGenerator
+from benchmarker.errors import ConfigurationError
+from benchmarker.registry.models import UntilDecided
+from benchmarker.study.plan import EarlierRegistry, Plan, PlanHeader, PlannedCell, PlannedGenerator
+from benchmarker.study.rounds import RoundsRecord, row_name
 
 
 def merge_cells(
@@ -99,3 +102,54 @@ def merge_generators(
 
 def _generator_row(generator: PlannedGenerator) -> tuple[str, int, str]:
     return generator.label, generator.seed, generator.spec.backend
+
+
+def with_rounds(plan: Plan, asked: UntilDecided | None, before: RoundsRecord | None, *, where: str) -> Plan:
+    """Return the plan of a registry with the cells of the rounds so far, where seeds are added until it is decided.
+
+    Parameters
+    ----------
+    plan : Plan
+        Plan of the registry under all seeds that it may use.
+    asked : UntilDecided or None
+        What the registry says about rounds.
+    before : RoundsRecord or None
+        Rounds of the study so far.
+    where : str
+        Name of the study, for messages.
+
+    Raises
+    ------
+    ConfigurationError
+        If the rounds were planned differently before. Choosing them after looking would make false verdicts.
+    """
+    if asked is None:
+        return plan if before is None else plan.model_copy(update={"until_decided": before})
+    rows = tuple(dict.fromkeys(row_of(cell) for cell in plan.cells))
+    rounds = RoundsRecord.begin(dict.fromkeys(cell.seed for cell in plan.cells), asked.at_least, rows)
+    if before is not None:
+        if (before.seeds, before.at_least) != (rounds.seeds, rounds.at_least):
+            raise ConfigurationError(
+                f"{where}: until_decided: rounds of {before.at_least} to {len(before.seeds)} seeds were planned, "
+                f"beginning with {before.seeds[0]}. Received: {rounds.at_least} to {len(rounds.seeds)}, beginning with "
+                f"{rounds.seeds[0]}. Rounds cannot be changed once comparisons were looked at; keep the settings, or "
+                "choose another results folder (-p)"
+            )
+        rounds = before.joined(rows)
+    return in_rounds(plan, rounds)
+
+
+def in_rounds(plan: Plan, rounds: RoundsRecord) -> Plan:
+    """Return a plan with the cells of some rounds only, and the generators of these rounds."""
+    cells = tuple(cell for cell in plan.cells if cell.seed in rounds.seeds_of(row_of(cell)))
+    wanted, used = ({cell.generator for cell in some} for some in (cells, plan.cells))
+    reached = rounds.seeds[: max(each.seeds for each in rounds.rounds)]
+    generators = tuple(
+        each for each in plan.generators if each.key in wanted or (each.key not in used and each.seed in reached)
+    )
+    return plan.model_copy(update={"cells": cells, "generators": generators, "until_decided": rounds})
+
+
+def row_of(cell: PlannedCell) -> str:
+    """Return the name of the row of the tables that a cell belongs to."""
+    return row_name(cell.model, cell.arm)

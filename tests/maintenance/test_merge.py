@@ -15,6 +15,7 @@ from benchmarker.maintenance.merge import merge_studies
 from benchmarker.results.leaderboard import build_leaderboard
 from benchmarker.results.study import read_study
 from benchmarker.study.locks import joined
+from benchmarker.study.plan import read_plan
 from benchmarker.trail import Trail
 from tests.conftest import FINGERPRINT
 
@@ -207,6 +208,26 @@ def test_studies_of_different_data_are_refused(
     assert merge(two, tmp_path / "all") == 2
     assert "'synthetic-radio' (digest 111111111111) and 'synthetic-radio' (digest 2222" in capsys.readouterr().err
     assert not (tmp_path / "all").exists()
+
+
+def test_studies_that_were_looked_at_in_different_rounds_are_refused(
+    two: tuple[StudyFiles, StudyFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rounds = {"seeds": [1, 2, 3], "at_least": 2, "rounds": [{"seeds": 2, "rows": ["convxpress/real"]}]}
+    two[1].plan["until_decided"] = rounds
+    for files in two:
+        files.finish(files.cell("convxpress", 1), 90)
+    assert merge(two, tmp_path / "all") == 2
+    assert "until_decided" in capsys.readouterr().err
+    assert not (tmp_path / "all").exists()
+    two[0].plan["until_decided"] = rounds
+    for files in two:
+        files.write_plan()
+    assert merge(two, tmp_path / "all") == 0
+    merged = read_plan(tmp_path / "all")
+    assert merged is not None
+    assert merged.until_decided is not None
+    assert merged.until_decided.seeds == (1, 2, 3)
 
 
 def test_a_name_with_different_settings_is_refused(

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,12 @@ def start(name: str) -> None:
 
 
 def end(status: str, kind: str, job: dict[str, Any]) -> None:
-    """Finish the run, or fail."""
+    """Finish the run, with a score that depends on the seed where the script says so (``ok=90:2``), or fail."""
     folder, planned = work_folder(job), job[job["kind"]]
+    if status == "ok" and kind:
+        mean, _, spread = kind.partition(":")
+        place = zlib.crc32(f"{planned['model']} {planned['seed']}".encode()) / 2**32
+        SCORES["mean_per_class_accuracy"] = float(mean) + float(spread) * (2 * place - 1)
     manifest = {name: planned[name] for name in ("key", "configuration", "model", "architecture", "arm", "seed")}
     manifest |= {"format": 1, "status": status, "finished": "2026-01-02T03:04:05+00:00"}
     if status == "failed":

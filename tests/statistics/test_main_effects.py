@@ -10,7 +10,7 @@ import pytest
 from benchmarker import Stream, open_results
 from benchmarker.statistics.main_effects import crossed_rows
 from benchmarker.statistics.study_comparison import compare_study
-from tests.statistics.crossed import Crossed, decided, false_effects, power_of_arms, tables
+from tests.statistics.crossed import Crossed, decided, false_effects, oracle_power_of_arms, power_of_arms, tables
 from tests.statistics.material import SEEDS, fill, finish
 
 if TYPE_CHECKING:
@@ -74,6 +74,17 @@ def test_one_arm_or_one_network_has_no_averages() -> None:
     assert crossed_rows(Crossed().rows(generator), "another arm") is None
 
 
+def test_rows_that_were_decided_early_take_part_in_averages_with_their_first_seeds() -> None:
+    rows = Crossed(seeds=4).rows(Stream("unequal numbers of seeds").generator())
+    (first, *_), *_ = (table.rows for table in tables([row.only(0, 1, 2) for row in rows]))
+    shorter = [row.only(0, 1, 2) if k % 2 else row for k, row in enumerate(rows)]
+    (same, *_), *_ = (table.rows for table in tables(shorter))
+    assert same.seeds == (0, 1, 2)
+    assert same.differences == pytest.approx(first.differences)
+    apart = [row.only(0, 1) if k % 2 else row.only(2, 3) for k, row in enumerate(rows)]
+    assert crossed_rows(apart, "arm 0") is None
+
+
 WORLDS = {
     "five networks, three arms, 3 seeds": Crossed(),
     "10 seeds": Crossed(seeds=10),
@@ -100,3 +111,12 @@ def test_an_effect_of_six_points_over_fifteen_networks_is_found(luck: float) -> 
     world = Crossed(networks=15, arms=6, seeds=5, gain=(0.0,) * 5 + (0.322,), luck=luck)
     assert 5.8 < world.truth(arm=5) - world.truth() < 6.2
     assert power_of_arms(world, STUDIES) >= 0.95
+
+
+@pytest.mark.statistics
+def test_no_method_finds_six_points_where_single_runs_scatter_by_ten() -> None:
+    """The ceiling that docs/explanation/pooled-variance.md shows: the true variances are known here."""
+    worlds = [Crossed(networks=15, arms=6, seeds=5, gain=(0.0,) * 5 + (0.322,), luck=luck) for luck in (0.3, 0.6)]
+    stable, unstable = (oracle_power_of_arms(world, STUDIES) for world in worlds)
+    assert stable >= 0.99
+    assert 0.65 <= unstable <= 0.80

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 
 from benchmarker import PooledVariance, Stream, agreement_variance, open_results
 from benchmarker.statistics.pooling import STANDS_OUT
@@ -107,16 +108,32 @@ def test_rows_with_a_single_seed_are_left_out() -> None:
     assert PooledVariance(table([1.0, 1.0], seeds=2)).names == ("row 0", "row 1")
 
 
-def test_rows_that_share_splits_are_compared_on_shared_seeds_only() -> None:
+def test_a_seed_of_one_row_alone_says_nothing_where_rows_share_splits() -> None:
     rows = table([1.0, 2.0, 1.5], seeds=4)
-    longer = rows | {"row 0": rows["row 0"] | {99: 1e6}}
-    paired = PooledVariance(longer, paired=True)
-    assert paired.pair("row 0", "row 1") == PooledVariance(rows, paired=True).pair("row 0", "row 1")
+    longer = rows | {"row 0": rows["row 0"] | {99: 1e3}}
+    found, alone = (PooledVariance(each, paired=True).pair("row 0", "row 1") for each in (longer, rows))
+    assert found.value == pytest.approx(alone.value)
+    assert found.degrees_of_freedom == pytest.approx(alone.degrees_of_freedom)
     apart = {"a": {1: 1.0, 2: 2.0}, "b": {2: 1.0, 3: 2.0}}
     assert PooledVariance(apart, paired=True).names == ()
     assert PooledVariance({"a": {1: 1.0, 2: 2.0}}, paired=True).names == ()
     assert PooledVariance({}, paired=True).names == ()
     assert PooledVariance({"a": {1: 1.0, 2: 2.0}, "b": {1: 1.0, 2: 4.0}}, paired=True).names == ("a", "b")
+
+
+def test_residuals_of_rows_with_unequal_numbers_of_seeds_are_those_of_least_squares() -> None:
+    """Rows that were decided early have fewer seeds; statsmodels fits row and seed effects to what there is."""
+    rows = table([1.0, 2.0, 1.5, 1.2], seeds=6)
+    kept = {name: {seed: row[seed] for seed in list(row)[: 6 - k]} for k, (name, row) in enumerate(rows.items())}
+    cells = [(k, seed, value) for k, row in enumerate(kept.values()) for seed, value in row.items()]
+    design = np.array([[float(k == a) for a in range(4)] + [float(s == b) for b in range(1, 6)] for k, s, _ in cells])
+    fitted = OLS(np.array([value for *_, value in cells]), design).fit()
+    leverage = fitted.get_influence().hat_matrix_diag
+    pool = PooledVariance(kept, paired=True)
+    for number, name in enumerate(kept):
+        own = np.array([k == number for k, *_ in cells])
+        assert pool._freedom[name] == pytest.approx((1 - leverage[own]).sum())
+        assert pool._variance[name] * pool._freedom[name] == pytest.approx((fitted.resid[own] ** 2).sum())
 
 
 def test_seed_means_are_taken_out_where_seeds_share_their_split() -> None:
