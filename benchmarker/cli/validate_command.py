@@ -53,7 +53,10 @@ def _check(path: Path) -> list[str]:
     registry = loaded.registry
     models, arms, seeds = len(registry.models), len(registry.arms), len(registry.all_seeds)
     most = "at most " if registry.until_decided is not None else ""
-    counts = f"{counted(models, 'model')} x {counted(arms, 'arm')} x {most}{counted(seeds, 'seed')}"
+    repeats = counted(seeds, "seed")
+    if registry.folds is not None:
+        repeats = f"{counted(registry.folds, 'fold')} x {counted(len(registry.seeds), 'seed')}"
+    counts = f"{counted(models, 'model')} x {counted(arms, 'arm')} x {most}{repeats}"
     lost = [problem.index for problem in problems if problem.part == "arm"]
     total = planned(models * arms * seeds, len(used_generators(registry, lost)) * seeds)
     return [

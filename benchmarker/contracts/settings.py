@@ -124,6 +124,20 @@ class Split(Settings):
     """Draw the test part by this seed instead of the cell's, so that all seeds, and so all members of an ensemble, are
     tested on the same sources; training and validation sources are still drawn by the cell's seed."""
 
+    folds: Annotated[int, Field(strict=True, ge=2, le=99)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """Cross-validation: divide the sources of each class into this many folds under each seed, and test each fold by
+    networks trained on the others. A cell is one fold under one seed. `validation` is taken from the training folds."""
+
+    @model_validator(mode="after")
+    def _folds_alone(self) -> Self:
+        others = {"published": self.published, "train": self.train, "test_seed": self.test_seed}
+        given = [name for name, value in others.items() if value not in {None, False}]
+        if self.folds is not None and (given or self.draw != "streams"):
+            raise ValueError(f"'folds' divides all sources, so it excludes {', '.join(map(repr, given or ['draw']))}")
+        return self
+
     @model_validator(mode="after")
     def _group_and_radius(self) -> Self:
         if (self.group is None) is not (self.radius is None):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarker.contracts.folds import tested
 from benchmarker.contracts.images import LabelledImages, Part
 from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Classification
@@ -99,6 +100,11 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     other sources are divided between training and validation by the cell's own seed. Together, the cells of several
     seeds are then the members of a bagged ensemble (Breiman 1996) with a test part in common.
 
+    ``folds: k`` is k-fold cross-validation, repeated under each seed of the registry: the sources of each class are
+    divided into k folds by a stream that depends on that seed and the class, one fold is tested, and the validation
+    part is drawn from the others (by default 15 % of each class). The last two digits of a cell's seed are the number
+    of the fold that it tests.
+
     ``group: position`` divides groups of neighbours on the sky instead of sources: two sources are in one group if they
     are at most ``radius`` apart, or connected by other sources that are. A group counts for the class of its first
     source by name. A source without a position is a group of its own.
@@ -132,7 +138,8 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     if split.radius is not None:
         data = _grouped(data, split.radius)
     has_published = any(part is not None for part in data.parts)
-    published = split.published if split.published is not None else has_published and split.train is None
+    unsaid = has_published and split.train is None and split.folds is None
+    published = split.published if split.published is not None else unsaid
     if split.radius is not None and split.draw == "manifest":
         raise SplitError("split.draw: manifest draws single sources; leave split.group and split.radius out")
     if published and not has_published:
@@ -145,6 +152,8 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
         train, validation, test = _manifest_parts(data, split, seed)
     elif published:
         train, validation, test = _published_parts(data, split, seed)
+    elif split.folds is not None:
+        train, validation, test = (_images_of(data, sources) for sources in _fold_parts(data, split, seed))
     else:
         train, validation, test = (_images_of(data, sources) for sources in _drawn_parts(data, split, seed))
     if split.bagging is not None:
@@ -247,6 +256,23 @@ def _drawn_parts(data: LabelledImages, split: Split, seed: int) -> tuple[list[st
             + "; ".join(problems)
         )
     return train, validation, test
+
+
+def _fold_parts(data: LabelledImages, split: Split, seed: int) -> tuple[set[str], set[str], set[str]]:
+    """Test one fold, and draw the validation part from the others, class by class."""
+    groups = _by_class(data, set(data.source_ids))
+    test = tested(groups, seed, split.folds or 0)
+    validation: set[str] = set()
+    problems: list[str] = []
+    for label, sources in groups.items():
+        rest = [source for source in sources if source not in test]
+        n = _count(split.validation or DEFAULT_VALIDATION, len(rest))
+        if not 1 <= n < len(rest):
+            problems.append(f"{label} has {len(rest)} source(s) in the other folds, {n} of them for validation")
+        validation |= set(_shuffled(rest, seed, label)[:n])
+    if problems:
+        raise SplitError("split.folds leaves a part without sources: " + "; ".join(problems))
+    return set(data.source_ids) - test - validation, validation, test
 
 
 def _manifest_parts(data: LabelledImages, split: Split, seed: int) -> tuple[Indices, Indices, Indices]:

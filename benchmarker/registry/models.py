@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchmarker.contracts.folds import LARGEST_SEED, fold_seeds
 from benchmarker.contracts.settings import PositiveFloat, PositiveInt, Preparation, Settings, Split, Training
 from benchmarker.hooks import spelling
 from benchmarker.randomness import Stream
@@ -301,9 +302,26 @@ class Registry(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _seeds_of_folds(self) -> Self:
+        if self.folds is None:
+            return self
+        if self.until_decided is not None:
+            raise ValueError("'until_decided' adds seeds one by one, and 'split.folds' needs all folds: leave one out")
+        if max(self.seeds) > LARGEST_SEED:
+            raise ValueError(f"with 'split.folds', seeds may be at most {LARGEST_SEED}. Received: {max(self.seeds)}")
+        return self
+
+    @property
+    def folds(self) -> int | None:
+        """Number of folds of a cross-validation; None where there is none."""
+        return None if self.dataset.split is None else self.dataset.split.folds
+
     @property
     def all_seeds(self) -> tuple[int, ...]:
-        """Seeds that may be used: the listed ones, and further ones for a study that runs until it is decided."""
+        """Seeds of cells: the listed ones, one for each fold of them, or further ones of a study with rounds."""
+        if self.folds is not None:
+            return fold_seeds(self.seeds, self.folds)
         if self.until_decided is None:
             return self.seeds
         # One sequence for all studies: a study that lists some of it continues with the rest.

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from benchmarker.contracts.folds import listed_seed
 from benchmarker.contracts.tasks import Regression, Task
 from benchmarker.errors import ConfigurationError
+from benchmarker.printing import counted
 from benchmarker.results.environments import Fingerprints, describe, differences
 from benchmarker.results.grouping import (
     Group,
@@ -248,6 +250,7 @@ def build_leaderboard(
         failed=_failed(study),
         notes=(
             *study.notes,
+            *_fold_notes(study),
             *study.dataset.caveats,
             *_environment_notes(planned),
             *_size_notes(planned),
@@ -409,6 +412,18 @@ def _all_names(tables: Iterable[Mapping[str, float]]) -> Mapping[str, object]:
         elif names is not merged and names.keys() != merged.keys():
             merged = {**merged, **names}
     return merged
+
+
+def _fold_notes(study: Study) -> list[str]:
+    """Say what rows of a cross-validation are means of."""
+    found: dict[int, set[int]] = {}
+    for cell in study.cells:
+        if cell.entry.folds is not None:
+            found.setdefault(cell.entry.folds, set()).add(listed_seed(cell.seed, cell.entry.folds))
+    return [
+        f"Cross-validation: each row is a mean over {folds} folds x {counted(len(seeds), 'seed')}."
+        for folds, seeds in sorted(found.items())
+    ]
 
 
 def _untrained_notes(study: Study) -> list[str]:

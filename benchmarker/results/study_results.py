@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarker.contracts.folds import listed_seed
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import read_ordinary_text
@@ -380,7 +381,8 @@ def _commands(results: StudyResults) -> Iterator[str]:
             yield shlex.join(["python", "-m", "pip", "install", *wanted])
     makers = {each: record for record in plan.earlier for each in record.configurations}
     for record in (*plan.earlier, plan.registry):
-        seeds = dict.fromkeys(c.seed for c in results.cells if makers.get(c.configuration, plan.registry) is record)
+        mine = (cell for cell in results.cells if makers.get(cell.configuration, plan.registry) is record)
+        seeds = dict.fromkeys(listed_seed(cell.seed, cell.entry.folds) for cell in mine)
         run = ["benchmarker", "run", record.copy_name]
         run += ["-s", ",".join(map(str, seeds))] if seeds else []
         run += ["-d", plan.source.path] if plan.source is not None and plan.source.path is not None else []

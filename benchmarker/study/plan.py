@@ -344,6 +344,12 @@ class PlanEntry(BaseModel):
         return f"{self.model}/{self.arm}/{self.seed}"
 
     @property
+    def folds(self) -> int | None:
+        """Number of folds of the cross-validation that the cell is part of; None without one."""
+        folds: int | None = self.spec.get("split", {}).get("folds")
+        return folds
+
+    @property
     def run_name(self) -> str:
         """Name of the folder of the finished run."""
         return run_name(self.key)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarker import Attribute, Classification, LabelledImages, Part, Regression, RegressionTarget, Split, Stream
+from benchmarker.contracts.folds import fold_seeds
 from benchmarker.data.caveats import data_caveats
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.errors import SplitError
@@ -306,6 +307,53 @@ def test_test_seed_gives_bags_of_all_seeds_one_test_part() -> None:
 def test_test_seed_is_refused_with_a_published_split() -> None:
     with pytest.raises(SplitError, match="test_seed"):
         split_sources(_labelled(_published()), Split(test_seed=1), 1)
+
+
+def test_folds_test_every_source_once_under_each_seed() -> None:
+    data = _labelled(_rows(23, images=2))
+    for seed in (8901, 7):
+        cells = [split_sources(data, Split(folds=5), cell) for cell in fold_seeds([seed], 5)]
+        sources = [_sources(data, parts) for parts in cells]
+        assert sorted(name for parts in sources for name in set(parts["test"])) == sorted(set(data.source_ids))
+        for parts, named in zip(cells, sources, strict=True):
+            train, validation, test = (set(chosen) for chosen in named.values())
+            assert not train & validation
+            assert not (train | validation) & test
+            assert train | validation | test == set(data.source_ids)
+            assert all(4 * 2 <= count <= 5 * 2 for count in _per_class(data, parts.test))
+            assert _per_class(data, parts.validation) == [
+                2 * round(0.15 * (23 - n // 2)) for n in _per_class(data, parts.test)
+            ]
+    sizes = [len(parts.test) for parts in cells]
+    assert max(sizes) - min(sizes) <= 2  # remainders of classes are spread over the folds
+
+
+def test_another_seed_draws_other_folds_whatever_the_order_of_images() -> None:
+    rows = _rows(20)
+    data, turned = _labelled(rows), _labelled(rows[::-1])
+    one, same, other = (
+        _sources(images, split_sources(images, Split(folds=4), cell))["test"]
+        for images, cell in ((data, 101), (turned, 101), (data, 201))
+    )
+    assert one == same
+    assert one != other
+
+
+@pytest.mark.parametrize("seed", [6, 100, 106, 890100])
+def test_a_seed_that_names_no_fold_is_refused(seed: int) -> None:
+    with pytest.raises(SplitError, match=r"split\.folds"):
+        split_sources(_labelled(_rows()), Split(folds=5), seed)
+
+
+def test_folds_with_too_few_sources_name_the_class() -> None:
+    with pytest.raises(SplitError, match="compact has 4"):
+        split_sources(_labelled(_rows(4)), Split(folds=5), 101)
+
+
+@pytest.mark.parametrize("other", [{"train": 5}, {"published": True}, {"test_seed": 3}, {"draw": "manifest"}])
+def test_folds_exclude_other_ways_to_choose_the_test_part(other: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="folds"):
+        Split(folds=5, **other)
 
 
 def test_regression_is_split_as_one_group() -> None:

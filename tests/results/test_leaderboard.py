@@ -53,6 +53,18 @@ def test_rows_hold_mean_and_sample_deviation_over_seeds(study: StudyFiles) -> No
     assert first.costs["flops"].mean == 2.4e9
 
 
+def test_rows_of_a_cross_validation_say_what_they_are_means_of(study: StudyFiles) -> None:
+    for seed in (890101, 890102, 182601, 182602):
+        cell = study.cell("convxpress", seed)
+        cell["spec"]["split"] = {"folds": 2}
+        study.finish(cell, 90 + seed % 100)
+    found = board(study)
+    assert any("2 folds x 2 seeds" in note for note in found.notes)
+    assert found.rows[0].metrics["mean_per_class_accuracy"].n == 4
+    (run,) = [line for line in open_results(study.folder).commands if "benchmarker run" in line]
+    assert "-s 8901,1826" in run
+
+
 def test_one_seed_has_no_deviation(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 8901), 90)
     (row,) = best(study)

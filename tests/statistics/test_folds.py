@@ -1,0 +1,40 @@
+"""Comparisons of cross-validated networks: folds share training sources, and the variance reckons with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarker import Stream, overlapping_splits_t
+from benchmarker.statistics.comparing import compare_pair
+from tests.statistics.crossed import SETTINGS
+from tests.statistics.folds import false_verdicts, study
+
+STUDIES = 1000
+TOLERATED = 0.06
+
+
+def test_folds_are_compared_with_the_corrected_variance() -> None:
+    """Five folds x three seeds by hand: s² (1/15 + 40/160) and Student's t with 14 degrees of freedom."""
+    first, second = study(2, 3, 5, 50, Stream("corrected variance of folds").generator())
+    found = compare_pair(first, second, SETTINGS)
+    assert found.method == "seeds, overlapping splits"
+    assert found.n == 15
+    by_hand = np.array([first.seeds[seed].value - second.seeds[seed].value for seed in found.seeds])
+    assert found.standard_error == pytest.approx(np.sqrt(by_hand.var(ddof=1) * (1 / 15 + 40 / 160)))
+    assert found.degrees_of_freedom == 14
+    expected = overlapping_splits_t(by_hand, n_test=40, n_train=160)
+    assert expected is not None
+    assert found.p == pytest.approx(expected.p)
+
+
+@pytest.mark.statistics
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("networks", "seeds", "folds", "size"), [(2, 1, 5, 50), (2, 3, 5, 50), (5, 3, 5, 50), (5, 3, 10, 50), (2, 3, 5, 10)]
+)
+def test_false_verdicts_of_folds(networks: int, seeds: int, folds: int, size: int) -> None:
+    tables, pairs = false_verdicts(networks, seeds, folds, size, STUDIES)
+    slack = 2 * np.sqrt(TOLERATED * (1 - TOLERATED) / STUDIES)  # the error of a simulated rate
+    assert tables <= TOLERATED + slack
+    assert pairs <= TOLERATED
