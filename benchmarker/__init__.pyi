@@ -79,6 +79,7 @@ from .hooks import Registrar as Registrar
 from .hooks import hookimpl as hookimpl
 from .paths import cache_folder as cache_folder
 from .paths import expand_user as expand_user
+from .plain_figures import Stretch as Stretch
 from .plain_figures import figure_style as figure_style
 from .printing import counted as counted
 from .printing import echo as echo

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
+
+Stretch = Literal["auto", "linear", "sqrt", "log", "asinh", "zscale"]
+"""How the pixels of pictures become shades."""
 
 
 @contextmanager

@@ -6,13 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import rich_click as click
 
 from benchmarker.cli.interrupts import exit_code
 from benchmarker.cli.options import PATH, command_settings, ranking_options, study_argument
 from benchmarker.errors import PluginError
+from benchmarker.plain_figures import Stretch
 from benchmarker.printing import echo
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
               metavar="LEVEL", help="Level of the intervals.")  # fmt: skip
 @click.option("--equivalence", type=click.FloatRange(0, min_open=True), metavar="MARGIN",
               help="Differences below this do not matter in practice; in units of the primary metric.")  # fmt: skip
+@click.option("--stretch", type=click.Choice(get_args(Stretch)), default="auto", show_default=True, metavar="NAME",
+              help="Stretch of images: linear, sqrt, log, asinh, zscale; auto: sqrt, in colour linear.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Write the files again whenever a run ends, until Ctrl-C.")
 @click.option("--interval", type=click.FloatRange(0, min_open=True), default=5, show_default=True, metavar="SECONDS",
               help="How often --watch looks for new results.")  # fmt: skip
@@ -50,6 +53,7 @@ def report(
     reference: str,
     confidence: float,
     equivalence: float | None,
+    stretch: Stretch,
     watch: bool,
     interval: float,
 ) -> int:
@@ -63,7 +67,7 @@ def report(
     if not formats:
         raise click.UsageError("--format names no format; try --format html.", click.get_current_context())
     folder = out or study / "report"
-    options = replace(options, reference=reference, confidence=confidence, equivalence=equivalence)
+    options = replace(options, reference=reference, confidence=confidence, equivalence=equivalence, stretch=stretch)
     if not watch:
         write_report(study, formats, folder, options)
         return 0

@@ -14,6 +14,7 @@ from benchmarker.contracts.folds import listed_seed
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import read_ordinary_text
+from benchmarker.plain_figures import Stretch
 from benchmarker.results.clusters import CLUSTERS_FILE, read_clusters
 from benchmarker.results.environments import Environment, environments
 from benchmarker.results.leaderboard import Leaderboard, LeaderboardRow, build_leaderboard
@@ -51,6 +52,8 @@ class ReportOptions:
     equivalence : float, optional
         Half-width of the region of practical equivalence, in the unit of the primary metric (percentage points for
         mean per-class accuracy). By default each comparison uses the default of its statistics.
+    stretch : {"auto", "linear", "sqrt", "log", "asinh", "zscale"}
+        How the pixels of pictures become shades; ``"auto"`` is the square root for one channel and linear for colours.
     refresh_seconds : int, optional
         Interval at which the report is rewritten while runs go on; None for a final report.
     """
@@ -61,6 +64,7 @@ class ReportOptions:
     reference: str = "real"
     confidence: float = 0.95
     equivalence: float | None = None
+    stretch: Stretch = "auto"
     refresh_seconds: int | None = None
 
     @property

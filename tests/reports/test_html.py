@@ -88,6 +88,14 @@ def test_confusion_cells_lead_to_the_images_behind_them(page: Page, study_folder
     assert errors
 
 
+def test_page_draws_pictures_with_the_stretch_that_is_asked_for(study_folder: Path, page: Page) -> None:
+    other = Page(render(open_results(study_folder), ReportOptions(stretch="linear")))
+    pictures = zip(page.named("img"), other.named("img"), strict=True)
+    assert sum(mine["src"] != theirs["src"] for mine, theirs in pictures) > 12
+    assert "the stretch is linear" in other.text
+    assert "square root" in page.text
+
+
 def test_page_shows_what_the_study_holds(page: Page) -> None:
     for words in (
         "Four classes of radio galaxies",

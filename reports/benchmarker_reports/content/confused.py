@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarker import CellRecord, StudyResults
+from benchmarker import CellRecord, Stretch, StudyResults
 from benchmarker_reports.content.examples import Picture
 from benchmarker_reports.content.leaderboard import Line
 from benchmarker_reports.content.pictures import png
@@ -93,7 +93,7 @@ def confused_images(
 
 
 def confused_pictures(
-    results: StudyResults, lines: Sequence[Line], checkpoint: str
+    results: StudyResults, lines: Sequence[Line], checkpoint: str, stretch: Stretch = "auto"
 ) -> dict[tuple[int, int], tuple[Picture, ...]]:
     """Return pictures of the errors behind each cell off the diagonal, by true and predicted class.
 
@@ -104,6 +104,8 @@ def confused_pictures(
     lines : sequence of Line
         The first one counts.
     checkpoint : {"best", "final"}
+    stretch : {"auto", "linear", "sqrt", "log", "asinh", "zscale"}
+        How pixels become shades.
 
     Returns
     -------
@@ -125,7 +127,7 @@ def confused_pictures(
     pixels = results.images(numbers) if numbers else None
     if pixels is None:
         return {}
-    drawn = {number: png(image) for number, image in zip(numbers, pixels, strict=True)}
+    drawn = {number: png(image, stretch=stretch) for number, image in zip(numbers, pixels, strict=True)}
     return {
         (truth, predicted): tuple(
             Picture(

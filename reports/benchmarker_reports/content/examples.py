@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker import StudyResults
+from benchmarker import Stretch, StudyResults
 from benchmarker_reports.content.leaderboard import Line
 from benchmarker_reports.content.pictures import png
 from benchmarker_reports.content.readable import predictions_of
@@ -76,7 +76,9 @@ class _Tally:
     predicted: list[int] = field(default_factory=list)
 
 
-def examples(results: StudyResults, lines: Sequence[Line], checkpoint: str) -> Examples | None:
+def examples(
+    results: StudyResults, lines: Sequence[Line], checkpoint: str, stretch: Stretch = "auto"
+) -> Examples | None:
     """Return images that all runs, or none, classify correctly; None without predictions or prepared images.
 
     Parameters
@@ -86,6 +88,8 @@ def examples(results: StudyResults, lines: Sequence[Line], checkpoint: str) -> E
     lines : sequence of Line
         Lines whose predictions count. Only images that each of them was tested on under some seed are considered.
     checkpoint : {"best", "final"}
+    stretch : {"auto", "linear", "sqrt", "log", "asinh", "zscale"}
+        How pixels become shades.
     """
     read = _affordable(lines)
     if not results.classes or not read:
@@ -104,7 +108,7 @@ def examples(results: StudyResults, lines: Sequence[Line], checkpoint: str) -> E
     if pixels is None:
         return None
     pictures = [
-        _picture(image, tallies[number], results.classes)
+        _picture(image, tallies[number], results.classes, stretch)
         for image, number in zip(pixels, [*first, *second], strict=True)
     ]
     return Examples(
@@ -162,10 +166,10 @@ def _chosen(
     return [queues[c][place] for place, c in turns[:SHOWN]]
 
 
-def _picture(image: NDArray[np.float32], tally: _Tally, classes: Sequence[str]) -> Picture:
+def _picture(image: NDArray[np.float32], tally: _Tally, classes: Sequence[str], stretch: Stretch) -> Picture:
     counts = np.bincount(tally.predicted, minlength=len(classes))
     return Picture(
-        png=png(image),
+        png=png(image, stretch=stretch),
         name=tally.name,
         truth=classes[tally.truth],
         predicted=classes[int(counts.argmax())],

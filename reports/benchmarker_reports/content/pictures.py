@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
+
+from benchmarker import Stretch
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Stretch = Literal["auto", "linear", "sqrt", "log", "asinh", "zscale"]
 STRETCHES: tuple[Stretch, ...] = get_args(Stretch)
 """How pixels become shades; the first one is the default."""
 

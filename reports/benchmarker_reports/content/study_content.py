@@ -244,7 +244,7 @@ class StudyContent:
         """Pictures behind the cells of the first confusion matrix, by true and predicted class."""
         from benchmarker_reports.content.confused import confused_pictures
 
-        return confused_pictures(self.results, self.detailed[:1], self.checkpoint)
+        return confused_pictures(self.results, self.detailed[:1], self.checkpoint, self.options.stretch)
 
     @cached_property
     def learning(self) -> Mapping[str, tuple[Panel, ...]]:
@@ -285,7 +285,7 @@ class StudyContent:
         """Test images that every run, or none, classifies correctly."""
         from benchmarker_reports.content.examples import examples
 
-        return examples(self.results, self.detailed, self.checkpoint)
+        return examples(self.results, self.detailed, self.checkpoint, self.options.stretch)
 
     @cached_property
     def attributes(self) -> tuple[Panel, ...]:

@@ -17,6 +17,7 @@ import streamlit as st
 from benchmarker import (
     BenchmarkerError,
     ReportOptions,
+    Stretch,
     StudyResults,
     counted,
     markdown_text,
@@ -25,7 +26,7 @@ from benchmarker import (
 )
 from benchmarker_reports.content.charts import PALETTE
 from benchmarker_reports.content.confused import ConfusedImage, confused_images
-from benchmarker_reports.content.pictures import STRETCHES, Stretch, png
+from benchmarker_reports.content.pictures import STRETCHES, png
 from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.dashboard.live import MOST_CURVES, LiveStudy, curve_metrics, curve_points
 
