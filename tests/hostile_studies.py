@@ -205,6 +205,12 @@ def _claimed_jobs(victim: Victim) -> None:
     (folder / "submission.json").write_text(json.dumps({"jobs": jobs}), encoding="utf-8")
 
 
+def _many_packages(victim: Victim) -> None:
+    path = victim.run / "manifest.json"
+    fingerprint = json.loads(path.read_text())["fingerprint"]
+    victim.edit(path, fingerprint={**fingerprint, "packages": {f"p{number}": "1" for number in range(300_000)}})
+
+
 def _name_in_another_case(victim: Victim) -> None:
     shutil.copytree(victim.folder / "runs", victim.folder / "Runs")
 
@@ -243,6 +249,7 @@ ATTACKS: Mapping[str, Plant] = {
     "predictions-are-64-gib": _huge("predictions_best.csv"),
     "weights-are-64-gib": _huge("weights_best.weights.h5"),
     "deep-json": _file_in_run("metrics.json", "[" * 200_000 + "]" * 200_000),
+    "many-packages": _many_packages,
     "long-json": _file_in_run("metrics.json", "[" + "[]," * 6_000_000 + "0]"),
     "claimed-jobs": _claimed_jobs,
     "huge-integer": _file_in_run("costs.json", '{"flops": 1' + "0" * 400_000 + "}"),

@@ -83,7 +83,7 @@ dataset: {name: synthetic-radio, options: {images_per_class: 10, size: 48}, spli
 models: [{architecture: mcrgnet, learning_rate: 0.001, epochs: 1}]
 seeds: [8901]
 """
-USUAL = {"plan-is-a-link", "runs-is-a-link", "run-is-a-link", "metrics-are-a-pipe", "deep-json", "terminal-sequences"}
+USUAL = {"plan-is-a-link", "runs-is-a-link", "run-is-a-link", "metrics-are-a-pipe", "terminal-sequences"}
 NO_STUDY = {
     "list": "reads no file",
     "schema": "reads no file",

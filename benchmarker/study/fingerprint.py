@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
@@ -42,6 +43,10 @@ class BackendRecord(Record):
     """Names of the devices that the process sees."""
 
 
+_MOST_ENTRIES = 1000
+"""Packages or plugins of a run; tables compare those of all runs, and print what differs."""
+
+
 class Fingerprint(Record):
     """What of the environment may change bits."""
 
@@ -60,13 +65,13 @@ class Fingerprint(Record):
     isa: tuple[str, ...]
     """Instruction sets that numerical libraries choose their kernels by."""
 
-    packages: dict[str, str]
+    packages: Annotated[dict[str, str], Field(max_length=_MOST_ENTRIES)]
     """Versions of numerical packages."""
 
-    plugins: dict[str, str]
+    plugins: Annotated[dict[str, str], Field(max_length=_MOST_ENTRIES)]
     """Distribution of each plugin that the run uses, such as ``"architecture mcrgnet"``."""
 
-    code: dict[str, str] = Field(default_factory=dict)
+    code: Annotated[dict[str, str], Field(max_length=_MOST_ENTRIES)] = Field(default_factory=dict)
     """SHA-256 of the code of each of these plugins; left out in runs of versions before 0.3."""
 
     backend: BackendRecord

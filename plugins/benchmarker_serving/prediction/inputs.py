@@ -21,7 +21,11 @@ from benchmarker import (
     read_members,
 )
 
-CATALOGUE_SUFFIXES = (".csv", ".ecsv", ".fits", ".fit", ".vot", ".xml", ".parquet")
+_FORMATS = {
+    ".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".vot": "votable", ".xml": "votable",
+    ".parquet": "parquet",
+}  # fmt: skip
+CATALOGUE_SUFFIXES = tuple(_FORMATS)
 _FILE_COLUMNS = ("file", "filename", "file_name", "path", "image", "cutout")
 _IDENTIFIER_COLUMNS = ("id", "identifier", "name", "object", "source_id", "objid", "source")
 _RA_COLUMNS = ("ra", "raj2000", "ra_deg", "_raj2000", "alpha")
@@ -120,7 +124,9 @@ def _catalogue(path: Path, folder: Path) -> NewImages:
     from astropy.table import Table
 
     try:
-        table = Table.read(path, format="ascii.csv", comment="#") if path.suffix.lower() == ".csv" else Table.read(path)
+        # Left to guess, astropy would also read HDF5, which may lead to other files, under any of these names.
+        form = _FORMATS[path.suffix.lower()]
+        table = Table.read(path, format=form, **({"comment": "#"} if form == "ascii.csv" else {}))
     # Broad on purpose: readers of damaged tables raise many kinds of errors, and the message quotes them.
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -77,6 +77,15 @@ def test_catalogue_cannot_name_files_outside_its_folder(cutouts: Path, tmp_path:
     assert len(find_images(cutouts / "list.csv", tmp_path).skipped) == 2  # a.npy is not in that folder
 
 
+@pytest.mark.parametrize("suffix", [".ecsv", ".vot", ".parquet"])
+def test_catalogue_is_read_as_its_name_says(suffix: str, cutouts: Path, tmp_path: Path) -> None:
+    path = cutouts / f"list{suffix}"
+    Table({"file": ["a.npy"]}).write(tmp_path / "list.hdf5", format="hdf5")
+    path.write_bytes((tmp_path / "list.hdf5").read_bytes())
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        find_images(path)
+
+
 def test_data_without_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no such"):
         find_images(tmp_path / "nothing")
