@@ -51,10 +51,19 @@ def data() -> None:
 @_seed_option
 @click.option("--out", type=PATH, metavar="FOLDER",
               help="Also write contact_sheet.png, histograms.png and overview.json into this folder.")  # fmt: skip
+@click.option("--array", type=PATH, metavar="FILE.npy",
+              help="Also write the prepared images as one array: 8 bits if they are scaled to [0, 1].")  # fmt: skip
 @json_option
 @offline_option
 def show(
-    place: str, *, data: Path | None, seeds: tuple[int, ...], out: Path | None, as_json: bool, offline: bool
+    place: str,
+    *,
+    data: Path | None,
+    seeds: tuple[int, ...],
+    out: Path | None,
+    array: Path | None,
+    as_json: bool,
+    offline: bool,
 ) -> None:
     """Show how many images of each class are in each part, their sizes, values and attributes.
 
@@ -78,12 +87,18 @@ def show(
         output.write_file(out / "contact_sheet.png", contact_sheet(found.data), parents=True)
         output.write_file(out / "histograms.png", histograms(found.data, parts))
         overview.write(out / "overview.json")
+    if array is not None:
+        from benchmarker.data.written_array import write_array
+
+        write_array(found.data, array, normalised=found.preparation.normalise)
     if as_json:
         echo(json.dumps(overview.to_json(), indent=2, ensure_ascii=False))
     else:
         output.show(data_views.overview_view(overview))
         if out is not None:
             echo(f"Pictures: {out / 'contact_sheet.png'}, {out / 'histograms.png'}")
+        if array is not None:
+            echo(f"Array of the prepared images: {array}")
 
 
 @data.command(

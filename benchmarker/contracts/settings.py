@@ -53,6 +53,29 @@ class Options(Settings):
     """
 
 
+class NoiseClipping(Settings):
+    """How the noise of an image is measured: with the pixels that deviate most left out, again and again."""
+
+    sigma: PositiveFloat = 3.0
+    """Leave out pixels that lie more than this many standard deviations from the median."""
+
+    iterations: Annotated[int, Field(strict=True, gt=0, le=1000)] = 10
+    """Repeat this at most so many times; it ends when no further pixel is left out."""
+
+
+class Copies(Settings):
+    """Copies of every image: turned, mirrored and shifted before the crop, so that no corner is cut off."""
+
+    step: Annotated[float, Field(gt=0, le=360, allow_inf_nan=False)] = 360.0
+    """Turn each image by 0, `step`, 2 `step` and so on, below 360 degrees, counter-clockwise if row 0 is at the top."""
+
+    flip: bool = False
+    """Also mirror each image left to right, and turn the mirror image by the same angles."""
+
+    shifts: tuple[_Pixels, ...] = ()
+    """Also shift each of these copies by so many pixels up, down, left and right."""
+
+
 class Preparation(Settings):
     """Steps that turn an image into the input of a network, taken in the order of the fields."""
 
@@ -62,10 +85,24 @@ class Preparation(Settings):
     clip_sigma: PositiveFloat | None = None
     """Set pixels below the mean plus this many standard deviations of the image to 0; the radio paper uses 3."""
 
-    # Left out of specifications where it is not used, so that their keys stay what they were before it existed.
+    # Like all further settings, left out of specifications where it is not used, so that keys stay what they were.
     clip_about: Literal["mean", "zero"] = Field(default="mean", exclude_if=lambda value: value == "mean")
     """With `clip_sigma`, where the standard deviations are counted from: the mean, with the deviation of all pixels, or
     zero, with that of the sky (3-sigma clipped, 10 iterations) and before the image is scaled, as in galaxyGAN."""
+
+    noise: NoiseClipping | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Take mean and standard deviation for `clip_sigma` from iterated sigma clipping with these settings, so that the
+    source does not count as noise; null for what `clip_about` says."""
+
+    order: Literal["scale-clip-crop", "crop-clip-scale"] = Field(
+        default="scale-clip-crop", exclude_if=lambda value: value == "scale-clip-crop"
+    )
+    """Scale, clip, then crop, as the radio paper; or crop, clip, then scale, as the radio GAN. The noise is that of the
+    uncropped image in both."""
+
+    copies: Copies | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Make turned, mirrored and shifted copies before the crop; needs `order: crop-clip-scale`. All copies belong to
+    the source of the image, so a split never separates them."""
 
     binary_threshold: Fraction | None = None
     """Set pixels above this fraction of the image's maximum to 1, others to 0; the radio framework offers 0.8."""
@@ -80,6 +117,12 @@ class Preparation(Settings):
 
     resize: _Pixels | None = None
     """Resample to this many pixels in height and width, without aliasing."""
+
+    @model_validator(mode="after")
+    def _copies_come_before_the_crop(self) -> Self:
+        if self.copies is not None and self.order == "scale-clip-crop":
+            raise ValueError("'copies' are made before the crop, so they need 'order: crop-clip-scale'")
+        return self
 
     @property
     def size(self) -> int | None:

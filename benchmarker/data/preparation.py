@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from benchmarker.contracts.settings import Copies, NoiseClipping
+from benchmarker.data.image_copies import cropped_copies
 from benchmarker.errors import UnreadableImageError
 
 if TYPE_CHECKING:
@@ -14,10 +17,40 @@ if TYPE_CHECKING:
     from benchmarker.contracts.settings import Preparation
 
 
+def prepare_images(image: NDArray[Any], preparation: Preparation) -> Iterator[NDArray[np.float32]]:
+    """Yield the prepared copies of one image; the image itself if `preparation` makes no copies.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width) or (height, width, channels), any real dtype
+        As for `prepare_image`.
+    preparation : Preparation
+        Which steps to take.
+
+    Yields
+    ------
+    ndarray of shape (height, width, channels), float32
+        As `prepare_image` returns it. The image as it is comes first, then its copies.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the image or one of its copies cannot be used.
+
+    See Also
+    --------
+    benchmarker.data.image_copies.cropped_copies : Order and interpolation of the copies.
+    """
+    if preparation.order == "crop-clip-scale":
+        yield from _crop_first(image, preparation)
+    else:
+        yield _scale_first(image, preparation)
+
+
 def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.float32]:
     r"""Prepare one image: normalise, clip, threshold, crop and resample it, in this order.
 
-    Each step but the third is taken only if `preparation` asks for it.
+    Each step but the third is taken only if `preparation` asks for it. This is the order ``scale-clip-crop``.
 
     1. ``normalise``: :math:`x \to (x - \min x) / (\max x - \min x)` in float64. Otherwise the values keep their unit.
     2. ``clip_sigma`` = :math:`k`: pixels with :math:`x < \mu + k \sigma` are set to 0. With ``clip_about: zero`` it
@@ -35,7 +68,13 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
 
     :math:`\min`, :math:`\max`, the mean :math:`\mu` and the population standard deviation
     :math:`\sigma = \sqrt{\langle (x - \mu)^2 \rangle}` are taken over all pixels and channels as they are before the
-    step, but not over missing ones.
+    step, but not over missing ones. With ``noise``, :math:`\mu` and :math:`\sigma` are those of the pixels that iterated
+    sigma clipping about the median leaves.
+
+    The order ``crop-clip-scale`` is that of the radio GAN. :math:`\mu` and :math:`\sigma` are those of the whole image
+    in the unit of the file. Missing pixels are set to the level of the sky: :math:`\mu`, or 0 with ``clip_about: zero``.
+    Then the image is cropped, pixels below the threshold are set to that level, and the crop is normalised; steps 4 and 6
+    follow. Clipping thus removes what interpolation spread, and each image fills [0, 1].
 
     Parameters
     ----------
@@ -84,42 +123,103 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
            [0., 1., 0.],
            [0., 0., 0.]], dtype=float32)
     """
+    return next(prepare_images(image, preparation))
+
+
+def _scale_first(image: NDArray[Any], preparation: Preparation) -> NDArray[np.float32]:
+    """Prepare one image in the order ``scale-clip-crop``."""
     import numpy as np
 
     pixels = _with_channels(image).astype(np.float64)
     missing = _missing(pixels, None if preparation.normalise else float(np.finfo(np.float32).max))
-    clip_sigma = preparation.clip_sigma
-    if preparation.binary_threshold is not None and preparation.binary_others == "keep":
-        clip_sigma = None
+    clip_sigma = _clip_sigma(preparation)
     if clip_sigma is not None and preparation.clip_about == "zero":
-        known = pixels if missing is None else pixels[~missing]
-        pixels[pixels < clip_sigma * _sky_deviation(known)] = 0.0
-        _refuse_constant(pixels[np.isfinite(pixels)], f"no pixel is above {clip_sigma:g} sigma of the sky")
+        _mean, deviation = _noise(pixels if missing is None else pixels[~missing], preparation)
+        pixels[pixels < clip_sigma * deviation] = 0.0
+        _refuse_clipped(pixels[np.isfinite(pixels)], preparation)
         clip_sigma = None
     lowest, highest = _range(pixels, missing)
     if preparation.normalise:
         pixels = (pixels - lowest) / (highest - lowest)
         lowest = 0.0
     if clip_sigma is not None:
-        known = pixels if missing is None else pixels[~missing]
-        pixels[pixels < known.mean() + clip_sigma * known.std()] = lowest = 0.0
+        mean, deviation = _noise(pixels if missing is None else pixels[~missing], preparation)
+        pixels[pixels < mean + clip_sigma * deviation] = lowest = 0.0
     if missing is not None:
         pixels[missing] = lowest
     if clip_sigma is not None:
-        _refuse_constant(pixels, f"no pixel is above mean + {clip_sigma:g} sigma")
-    if preparation.binary_threshold is not None:
-        bright = pixels > preparation.binary_threshold * pixels.max()
-        pixels = np.where(bright, 1.0, pixels if preparation.binary_others == "keep" else 0.0)
+        _refuse_clipped(pixels, preparation)
+    pixels = _binary(pixels, preparation)
     if preparation.crop is not None:
         pixels = _crop(pixels, preparation.crop)
         _refuse_constant(
             pixels, f"every pixel of the central {preparation.crop} x {preparation.crop} has the same value"
         )
+    return _finished(pixels, preparation)
+
+
+def _crop_first(image: NDArray[Any], preparation: Preparation) -> Iterator[NDArray[np.float32]]:
+    """Prepare one image and its copies in the order ``crop-clip-scale``."""
+    import numpy as np
+
+    pixels = _with_channels(image).astype(np.float64)
+    missing = _missing(pixels, None if preparation.normalise else float(np.finfo(np.float32).max))
+    _range(pixels, missing)
+    mean, deviation = _noise(pixels if missing is None else pixels[~missing], preparation)
+    level = 0.0 if preparation.clip_about == "zero" else mean
+    if missing is not None:
+        pixels[missing] = level
+    clip_sigma = _clip_sigma(preparation)
+    sky = np.full(pixels.shape[2], level)
+    for copy in cropped_copies(pixels, preparation.copies or Copies(), preparation.crop, sky):
+        if clip_sigma is not None:
+            copy[copy < level + clip_sigma * deviation] = level
+            _refuse_clipped(copy, preparation)
+        lowest, highest = _range(copy, None)
+        scaled = (copy - lowest) / (highest - lowest) if preparation.normalise else copy
+        yield _finished(_binary(scaled, preparation), preparation)
+
+
+def _clip_sigma(preparation: Preparation) -> float | None:
+    keeps = preparation.binary_threshold is not None and preparation.binary_others == "keep"
+    return None if keeps else preparation.clip_sigma
+
+
+def _noise(known: NDArray[np.float64], preparation: Preparation) -> tuple[float, float]:
+    """Return mean and standard deviation of the pixels that have a value, without the source if that is asked for."""
+    noise = preparation.noise or (NoiseClipping() if preparation.clip_about == "zero" else None)
+    if noise is not None:
+        import numpy as np
+        from astropy.stats import sigma_clip
+
+        kept = sigma_clip(known, sigma=noise.sigma, maxiters=noise.iterations, masked=False, copy=True)
+        known = np.asarray(kept)
+    return float(known.mean()), float(known.std())
+
+
+def _binary(pixels: NDArray[np.float64], preparation: Preparation) -> NDArray[np.float64]:
+    import numpy as np
+
+    if preparation.binary_threshold is None:
+        return pixels
+    bright = pixels > preparation.binary_threshold * pixels.max()
+    return np.where(bright, 1.0, pixels if preparation.binary_others == "keep" else 0.0)
+
+
+def _finished(pixels: NDArray[np.float64], preparation: Preparation) -> NDArray[np.float32]:
+    import numpy as np
+
     if preparation.resize is not None:
         pixels = _resize(pixels, preparation.resize)
     prepared = np.ascontiguousarray(pixels, dtype=np.float32)
     _refuse_constant(prepared, "every pixel has the same value after the preparation")
     return prepared
+
+
+def _refuse_clipped(pixels: NDArray[np.float64], preparation: Preparation) -> None:
+    sigma = f"{preparation.clip_sigma:g} sigma"
+    threshold = f"{sigma} of the sky" if preparation.clip_about == "zero" else f"mean + {sigma}"
+    _refuse_constant(pixels, f"no pixel is above {threshold}")
 
 
 def _with_channels(image: NDArray[Any]) -> NDArray[Any]:
@@ -158,19 +258,6 @@ def _range(pixels: NDArray[np.float64], missing: NDArray[np.bool_] | None) -> tu
     if highest - lowest == math.inf:
         raise UnreadableImageError(f"its values, {lowest:g} to {highest:g}, are too far apart")
     return lowest, highest
-
-
-def _sky_deviation(known: NDArray[np.float64]) -> float:
-    """Return the standard deviation of the pixels that are left after 3-sigma clipping about their median."""
-    import numpy as np
-
-    kept = known.ravel()
-    for _ in range(10):
-        left = kept[np.abs(kept - np.median(kept)) <= 3 * kept.std()]
-        if left.size == kept.size:
-            break
-        kept = left
-    return float(kept.std())
 
 
 def _refuse_constant(pixels: NDArray[Any], reason: str) -> None:

@@ -33,7 +33,7 @@ from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.cache import produce
 from benchmarker.data.loading import checked_records, load
-from benchmarker.data.preparation import prepare_image
+from benchmarker.data.preparation import prepare_images
 from benchmarker.data.remarks import collect_remarks
 from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.disk import require_free
@@ -188,6 +188,7 @@ def _prepare_images(
     """Prepare one image after the other into one file; return their facts, and the images that were skipped."""
     rows: list[_Row] = []
     skipped = _LeftOut()
+    first = True
     with (folder / _IMAGES_FILE).open("wb") as stream:
         for done, record in enumerate(checked_records(dataset, contents)):
             progress(f"preparing {dataset.name}", done, contents.count)
@@ -195,31 +196,39 @@ def _prepare_images(
                 skipped.images.append(record)
                 continue
             try:
-                rows.append(_append(record, contents.task, preparation, stream))
+                rows.extend(_append(record, contents.task, preparation, stream))
             except UnreadableImageError as error:
                 skipped.add(record.source_id, error.reason, record.target)
                 continue
-            if len(rows) == 1 and contents.count is not None:
+            if first and rows and contents.count is not None:
                 # The first image shows the size of all: better to fail now than hours later.
-                require_free(folder, contents.count * stream.tell(), f"{contents.count:,} prepared images")
+                images = contents.count * len(rows)
+                require_free(folder, contents.count * stream.tell(), f"{images:,} prepared images")
+                first = False
     return rows, skipped
 
 
-def _append(record: ImageRecord, task: Task, preparation: Preparation, stream: IO[bytes]) -> _Row:
-    """Prepare an image and write its pixels; return its facts."""
-    image = prepare_image(record.image, preparation)
+def _append(record: ImageRecord, task: Task, preparation: Preparation, stream: IO[bytes]) -> list[_Row]:
+    """Prepare an image and its copies, and write their pixels; return their facts."""
+    images = list(prepare_images(record.image, preparation))  # all of them first: an image is used whole or not at all
     target = _checked_target(record, task)
-    pixels = np.ascontiguousarray(image, dtype="<f4").data
-    stream.write(pixels)
     values = {name: float(value) for name, value in record.attributes.items()}
-    return _Row(
-        shape=image.shape,
-        target=target,
-        source_id=record.source_id,
-        part=record.part,
-        attributes={name: value if math.isfinite(value) else None for name, value in values.items()},
-        pixels=hashlib.blake2b(pixels, digest_size=16).digest(),
-    )
+    attributes = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    rows = []
+    for image in images:
+        pixels = np.ascontiguousarray(image, dtype="<f4").data
+        stream.write(pixels)
+        rows.append(
+            _Row(
+                shape=image.shape,
+                target=target,
+                source_id=record.source_id,
+                part=record.part,
+                attributes=attributes,
+                pixels=hashlib.blake2b(pixels, digest_size=16).digest(),
+            )
+        )
+    return rows
 
 
 def _checked_target(record: ImageRecord, task: Task) -> int | list[float]:

@@ -81,6 +81,8 @@ def merged_preparation(dataset: Dataset, given: Preparation | None) -> Preparati
 
     Raises
     ------
+    ConfigurationError
+        If steps are given that have no effect together.
     PluginError
         If the dataset's own preparation is invalid.
     """
@@ -90,4 +92,10 @@ def merged_preparation(dataset: Dataset, given: Preparation | None) -> Preparati
         raise PluginError(f"the default preparation of the dataset {dataset.name!r} is wrong: {error}") from error
     if given is None:
         return own
-    return own.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+    merged = own.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+    if merged.clip_sigma is None and (merged.noise is not None or merged.clip_about != "mean"):
+        raise ConfigurationError(
+            "dataset.preparation: `noise` and `clip_about` say how `clip_sigma` clips, but it is not set; give "
+            "`clip_sigma: 3`, or leave them out"
+        )
+    return merged

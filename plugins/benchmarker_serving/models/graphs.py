@@ -120,10 +120,16 @@ def prepare_tensors(images: Any, preparation: Preparation, shape: tuple[int, int
     -------
     tensor of shape (n, height, width, channels), float32
 
+    Raises
+    ------
+    PluginError
+        If the preparation has a step that cannot be written as a graph.
+
     Notes
     -----
     An image that a study would leave out, such as a constant one, gives finite numbers here, which mean nothing.
     """
+    _refuse_other_steps(preparation)
     import numpy as np
     from keras import ops
 
@@ -160,6 +166,16 @@ def prepare_tensors(images: Any, preparation: Preparation, shape: tuple[int, int
         clean = ops.transpose(ops.matmul(ops.transpose(clean, (0, 3, 1, 2)), matrix.T), (0, 1, 3, 2))
         clean = ops.transpose(ops.matmul(clean, matrix.T), (0, 3, 2, 1))
     return clean
+
+
+def _refuse_other_steps(preparation: Preparation) -> None:
+    steps = preparation.model_dump()
+    other = sorted(set(steps) - {"normalise", "clip_sigma", "binary_threshold", "crop", "resize"})
+    if other:
+        raise PluginError(
+            f"the preparation cannot be written into the exported network: no graph does {', '.join(other)}. "
+            "Export the network without its preparation, and prepare the images before it is called"
+        )
 
 
 @functools.cache

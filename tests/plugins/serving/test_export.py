@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarker import StorageError, digest_file
+from benchmarker import PluginError, Preparation, StorageError, digest_file
 from benchmarker.cli import main
 from benchmarker_serving.models.bundle import Bundle, name_of, next_version
+from benchmarker_serving.models.graphs import prepare_tensors
 from benchmarker_serving.models.latent import latent_points
 from benchmarker_serving.server.contract import metadata
 
@@ -178,3 +179,10 @@ def test_graphs_of_another_order_and_other_names_become_the_same_bytes() -> None
         return content
 
     assert graph(1, "") == graph(-1, "_7")
+
+
+@pytest.mark.parametrize("step", [{"binary_threshold": 0.8, "binary_others": "keep"}, {"clip_about": "zero"}])
+def test_graph_refuses_steps_of_the_preparation_that_it_would_leave_out(step: dict[str, object]) -> None:
+    preparation = Preparation.model_validate({"clip_sigma": 3, **step})
+    with pytest.raises(PluginError, match=list(step)[-1]):
+        prepare_tensors(np.zeros((1, 8, 8, 1)), preparation, (8, 8, 1))
