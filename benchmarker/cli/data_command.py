@@ -44,6 +44,7 @@ def data() -> None:
         "benchmarker data show synthetic-radio",
         "benchmarker data show images-folder -d my_galaxies/ --out sheets/",
         "benchmarker data show registries/quickstart.yaml --json",
+        "benchmarker data show mine.yaml --format croissant --out mine/",
     )
 )
 @_place_argument
@@ -53,6 +54,14 @@ def data() -> None:
               help="Also write contact_sheet.png, histograms.png and overview.json into this folder.")  # fmt: skip
 @click.option("--array", type=PATH, metavar="FILE.npy",
               help="Also write the prepared images as one array: 8 bits if they are scaled to [0, 1].")  # fmt: skip
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "croissant"]),
+    default="text",
+    show_default=True,
+    help="Print metadata in Croissant instead, with --out also into croissant.json and images.csv.",
+)
 @json_option
 @offline_option
 def show(
@@ -62,6 +71,7 @@ def show(
     seeds: tuple[int, ...],
     out: Path | None,
     array: Path | None,
+    form: str,
     as_json: bool,
     offline: bool,
 ) -> None:
@@ -77,6 +87,9 @@ def show(
     from benchmarker.data.overview import describe
 
     found = _open(place, data=data, seeds=seeds, offline=offline)
+    if form == "croissant":
+        _show_croissant(found, out)
+        return
     overview = describe(
         found.dataset, found.data, found.published_records(), found.splits, split_problem=found.split_problem
     )
@@ -178,6 +191,21 @@ def audit(
         output.show(data_views.audit_view(result))
     failing = () if fail_on == "never" else SEVERITIES[: [*SEVERITIES].index(fail_on) + 1]  # type: ignore[arg-type]
     return int(any(each.severity in failing for each in result.findings))
+
+
+def _show_croissant(found: StudyImages, out: Path | None) -> None:
+    """Print the metadata of a dataset in Croissant, and write them and their table into a folder if there is one."""
+    import json
+
+    from benchmarker.cli import output
+    from benchmarker.data.croissant import METADATA_FILE, TABLE_FILE, croissant, image_table
+
+    seed, parts = next(iter(found.splits.items()), (None, None))
+    text = json.dumps(croissant(found.dataset, found.data, parts, seed=seed), indent=2, ensure_ascii=False)
+    if out is not None:
+        output.write_file(out / TABLE_FILE, image_table(found.data, parts), parents=True)
+        output.write_file(out / METADATA_FILE, f"{text}\n".encode())
+    echo(text)
 
 
 def _open(place: str, *, data: Path | None, seeds: tuple[int, ...], offline: bool) -> StudyImages:

@@ -68,13 +68,13 @@ def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.f
 
     :math:`\min`, :math:`\max`, the mean :math:`\mu` and the population standard deviation
     :math:`\sigma = \sqrt{\langle (x - \mu)^2 \rangle}` are taken over all pixels and channels as they are before the
-    step, but not over missing ones. With ``noise``, :math:`\mu` and :math:`\sigma` are those of the pixels that iterated
-    sigma clipping about the median leaves.
+    step, but not over missing ones. With ``noise``, :math:`\mu` and :math:`\sigma` are those of the pixels that
+    iterated sigma clipping about the median leaves.
 
     The order ``crop-clip-scale`` is that of the radio GAN. :math:`\mu` and :math:`\sigma` are those of the whole image
-    in the unit of the file. Missing pixels are set to the level of the sky: :math:`\mu`, or 0 with ``clip_about: zero``.
-    Then the image is cropped, pixels below the threshold are set to that level, and the crop is normalised; steps 4 and 6
-    follow. Clipping thus removes what interpolation spread, and each image fills [0, 1].
+    in the unit of the file. Missing pixels are set to the level of the sky: :math:`\mu`, or 0 with
+    ``clip_about: zero``. Then the image is cropped, pixels below the threshold are set to that level, and the crop is
+    normalised; steps 4 and 6 follow. Clipping thus removes what interpolation spread, and each image fills [0, 1].
 
     Parameters
     ----------

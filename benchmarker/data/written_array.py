@@ -9,7 +9,7 @@ import numpy as np
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.disk import require_free
 from benchmarker.errors import DataError
-from benchmarker.files import make_folder
+from benchmarker.files import atomic_write, make_folder
 
 _CHUNK = 256
 
@@ -49,12 +49,10 @@ def write_array(data: LabelledImages, path: Path, *, normalised: bool) -> tuple[
     kind = np.dtype(np.uint8 if normalised else np.float32)
     make_folder(path.parent)
     require_free(path.parent, int(np.prod(shape)) * kind.itemsize, f"an array of {shape[0]:,} images")
-    partial = path.with_name(f"{path.name}.partial")
-    array = np.lib.format.open_memmap(partial, mode="w+", dtype=kind, shape=shape)
-    for start in range(0, len(images), _CHUNK):
-        chunk = np.asarray(images[start : start + _CHUNK]).reshape(-1, *shape[1:])
-        array[start : start + _CHUNK] = np.floor(255 * chunk + 0.5) if normalised else chunk
-    array.flush()
-    del array
-    partial.replace(path)
+    with atomic_write(path) as stream:
+        header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for start in range(0, len(images), _CHUNK):
+            chunk = np.asarray(images[start : start + _CHUNK])
+            stream.write((np.floor(255 * chunk + 0.5) if normalised else chunk).astype(kind).tobytes())
     return shape
