@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from benchmarker.data.prepared import Progress
     from benchmarker.study.images import StudyImages
 
+_NAMED = 10
 _data_option = click.option(
     "-d", "--data", type=PATH, metavar="PATH", help="Read the images from this file or folder instead of downloading."
 )
@@ -34,7 +35,7 @@ _place_argument = click.argument("place", metavar="DATASET|REGISTRY")
         "benchmarker data audit mine.yaml --out mine/",
     )
 )
-@click.command_panel("Commands", commands=["show", "audit"])
+@click.command_panel("Commands", commands=["show", "audit", "cutouts"])
 def data() -> None:
     """Look at a dataset, and check it, before anything is trained."""
 
@@ -191,6 +192,76 @@ def audit(
         output.show(data_views.audit_view(result))
     failing = () if fail_on == "never" else SEVERITIES[: [*SEVERITIES].index(fail_on) + 1]  # type: ignore[arg-type]
     return int(any(each.severity in failing for each in result.findings))
+
+
+@data.command(
+    **command_settings(
+        "benchmarker data cutouts sources.csv mosaic.fits --size 5arcmin --out cutouts/",
+        "benchmarker data cutouts sources.fits fields/*.fits --size 90arcsec --pixel 2arcsec --north-up --out cutouts/",
+    )
+)
+@click.argument("catalogue", type=PATH, metavar="CATALOGUE")
+@click.argument("mosaics", type=PATH, metavar="MOSAIC...", nargs=-1, required=True)
+@click.option("--size", required=True, metavar="ANGLE", help="Side of a cut-out, such as 5arcmin or 90arcsec.")
+@click.option("--out", type=PATH, metavar="FOLDER", required=True, help="Write the cut-outs into this folder.")
+@click.option("--pixel", metavar="ANGLE", help="Resample to pixels of this side. [default: pixels as they are]")
+@click.option("--north-up", is_flag=True, help="Turn north up and east to the left.")
+@click.option("--name", default="name", show_default=True, metavar="COLUMN", help="Column with the names.")
+@click.option(
+    "--position",
+    default="ra,dec",
+    show_default=True,
+    metavar="RA,DEC",
+    help="Columns with the positions, in degrees or in the unit that they name.",
+)
+def cutouts(
+    catalogue: Path,
+    *,
+    mosaics: tuple[Path, ...],
+    size: str,
+    out: Path,
+    pixel: str | None,
+    north_up: bool,
+    name: str,
+    position: str,
+) -> int:
+    """Cut the sources of a catalogue out of mosaics on disk.
+
+    Each source is cut out of the MOSAIC that shows most of it, as a FITS image with world coordinates, unit and beam.
+    Sources that no mosaic shows, and those that are partly blank, are named; cutouts.csv lists all of them. The exit
+    code is 1 if no source was cut out.
+    """
+    from benchmarker.data.cutouts import Geometry, catalogue_targets, write_cutouts
+    from benchmarker.data.tables import read_table
+
+    ra, _, dec = position.partition(",")
+    table = read_table(catalogue)
+    targets = catalogue_targets(table, name=name, ra=ra.strip(), dec=dec.strip())
+    geometry = Geometry(size=_angle(size), pixel=None if pixel is None else _angle(pixel), north_up=north_up)
+    found = write_cutouts(targets, mosaics, geometry, out)
+    written = [each for each in found if each.file]
+    echo(f"{len(written):,} of {len(found):,} sources were cut out into {out}")
+    _name_some("off the mosaics", [each.target.name for each in found if not each.file])
+    _name_some("partly blank", [f"{each.target.name} ({100 * each.blank:.0f} %)" for each in written if each.blank > 0])
+    return int(not written)
+
+
+def _angle(text: str) -> float:
+    """Return an angle in arcsec."""
+    import re
+
+    from benchmarker.contracts.settings import ARCSEC
+
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]+)\s*", text)
+    if match is None or match[2] not in ARCSEC or not match[1].replace(".", "", 1).isdigit() or not float(match[1]):
+        raise click.BadParameter(f"an angle is written like 5arcmin, 90arcsec or 0.1deg. Received: {text!r}")
+    return float(match[1]) * ARCSEC[match[2]]
+
+
+def _name_some(what: str, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        echo(f"{len(names):,} {'is' if len(names) == 1 else 'are'} {what}: {', '.join(names[:_NAMED])}{more}")
 
 
 def _show_croissant(found: StudyImages, out: Path | None) -> None:

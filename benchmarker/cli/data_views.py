@@ -31,7 +31,11 @@ def audit_view(audit: Audit) -> RenderableType:
 def _audit_parts(audit: Audit) -> Iterator[RenderableType]:
     yield Text(audit.summary()[0].upper() + audit.summary()[1:] + ".", style="bold")
     if audit.planted:
-        yield Text(f"It found {audit.planted_found} of {audit.planted} disturbed copies that were added as a test.")
+        count = "" if audit.recognisable is None else f"{audit.recognisable:,} "
+        yield Text(
+            f"It found {audit.planted_found} of {audit.planted} disturbed copies, added as a test, of the "
+            f"{count}images that can be recognised."
+        )
     if not audit.positions:
         yield Text("No position is known, so neighbours on the sky were not looked for.")
     for finding in audit.findings:

@@ -11,7 +11,7 @@ _Pixels = Annotated[int, Field(strict=True, gt=0, le=16384)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
-_ARCSEC = {"arcsec": 1.0, "arcmin": 60.0, "deg": 3600.0}
+ARCSEC = {"arcsec": 1.0, "arcmin": 60.0, "deg": 3600.0}
 
 
 def _arcseconds(value: object) -> object:
@@ -19,10 +19,10 @@ def _arcseconds(value: object) -> object:
     if not isinstance(value, str):
         return value
     number, _, unit = value.strip().partition(" ")
-    if unit.strip() not in _ARCSEC:
+    if unit.strip() not in ARCSEC:
         raise ValueError(f"an angle is written like '150 arcsec', '2.5 arcmin' or '0.04 deg'. Received: {value!r}")
     try:
-        return float(number) * _ARCSEC[unit.strip()]
+        return float(number) * ARCSEC[unit.strip()]
     except ValueError:
         raise ValueError(f"an angle begins with a number, like '150 arcsec'. Received: {value!r}") from None
 

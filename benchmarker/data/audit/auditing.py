@@ -81,6 +81,7 @@ def audit_images(
         seed=seed,
         radius=radius,
         positions=0 if where is None else int(np.isfinite(where).all(axis=1).sum()),
+        recognisable=search.recognisable,
         planted=search.planted,
         planted_found=search.found,
         findings=tuple(sorted(findings, key=lambda each: SEVERITIES.index(each.severity))),
@@ -163,8 +164,9 @@ def _page(audit: Audit) -> Iterable[str]:
     if audit.planted:
         share = 100 * audit.planted_found / audit.planted
         yield (
-            f"Of {audit.planted} turned, mirrored, shifted and rescaled copies that were added as a test, the search "
-            f"found {audit.planted_found} ({share:.0f} %)."
+            f"Near copies of {_count(audit.recognisable)} images can be recognised: their details are rich enough, and "
+            f"no two others look nearly the same. Of {audit.planted} turned, mirrored, shifted and rescaled copies of "
+            f"such images that were added as a test, the search found {audit.planted_found} ({share:.0f} %)."
         )
     known = f"{audit.positions:,} positions are known" if audit.positions else "No position is known"
     yield f"{known}, so neighbours within {audit.radius:g} arcsec were {'' if audit.positions else 'not '}looked for."
@@ -176,6 +178,10 @@ def _page(audit: Audit) -> Iterable[str]:
         if finding.picture:
             yield f"\n![{finding.check}]({finding.picture})"
         yield from _listed(finding)
+
+
+def _count(number: int | None) -> str:
+    return "these" if number is None else f"{number:,}"
 
 
 def _listed(finding: Finding) -> Iterable[str]:

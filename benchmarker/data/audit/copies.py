@@ -25,14 +25,18 @@ MatchKind = Literal["equal", "turned", "near", "look-alike"]
 PLANTED = 100
 _SMALLEST_SET = 20
 """With fewer images there is nothing to compare a pair with, so only exact copies are looked for."""
-_RINGS_AT_LEAST = 0.7
 _SIMILAR = 0.9
 _COMPARED = 5
-_USUAL = 2
-"""Of the compared pairs of an image, this one from the best is usual: up to two may be other copies of it."""
-_STANDS_OUT = 0.25
+_RINGS_ALIKE = 0.7
+_LEAST_COMPARED = 3
+_STANDS_OUT = 0.2
 _HALF_STANDS_OUT = 0.5
-_RICH = 30.0
+_RICH = 40.0
+_COMMON = 0.95
+_RICH_ENOUGH = 50.0
+_UNCOMMON = 0.93
+_LARGEST_ZOOM = np.log(1.4)
+_ZOOM = np.log(1.25)
 _RING_CHUNK = 256
 _DETAIL_CHUNK = 64
 
@@ -66,12 +70,16 @@ class CopySearch:
     ----------
     matches : tuple of Match
         Copies, the surest first.
+    recognisable : int
+        Number of images that a near copy would stand out for. The others hold too little, or two further images look
+        nearly the same; near copies of them are not listed.
     planted, found : int
-        Number of turned, mirrored, shifted and rescaled copies that were added to the set for the search, and how many
-        of them it found: the share of the near copies in the set that a reader may expect to be listed.
+        Number of turned, mirrored, shifted and rescaled copies of recognisable images that were added to the set for
+        the search, and how many of them it found: the share of such near copies that a reader may expect to be listed.
     """
 
     matches: tuple[Match, ...]
+    recognisable: int
     planted: int
     found: int
 
@@ -98,27 +106,33 @@ def find_copies(
 
     Notes
     -----
-    Near copies are searched in three steps. The ten images with the nearest descriptors are compared ring by ring over
-    all angles. The five best pairs of each image are laid onto each other, and the correlation r of their details is
-    measured. A pair is a near copy if r is at least 0.9 and 1 - r is at most a quarter of what it is for the third
-    best candidate of *both* images; with half of that of *one* of them it is a look-alike. Images whose details fill
-    fewer than 30 reduced pixels are at most look-alikes. So the compact sources of a clipped set, which all look the
-    same, are not reported as copies of each other, and copies in groups of more than three may be missed.
+    Near copies are searched in three steps. The images with the nearest descriptors, up to forty, are compared ring by
+    ring over all angles. The five best pairs of each image are laid onto each other, and the correlation r of their
+    details is measured. A pair is a near copy if r is at least 0.9, and 1 - r is at most a fifth of what it is for
+    the second best of the other candidates of *both* images; with half of that of *one* of them it is a look-alike. In
+    a near copy, the details of both images fill at least 40 reduced pixels, and r of the second best other candidate is
+    at most 0.95: a copy that was resampled has about 0.98 itself.
+
+    An image is recognisable if its details fill at least 50 reduced pixels, and r of its second best candidate is at
+    most 0.93. Compact sources of a clipped set, which all look the same, are thus not reported as copies of each other,
+    and copies in groups of more than three may be missed.
     """
     exact = {(m.first, m.second): m for m in (*_equal(data.equal_pixels), *_turned(data.images, data.equal_pixels))}
     if len(data) < _SMALLEST_SET:
-        return CopySearch(matches=_sorted(exact.values()), planted=0, found=0)
+        return CopySearch(matches=_sorted(exact.values()), recognisable=0, planted=0, found=0)
     chosen, planted = _plant(images)
     progress("measuring images", 0, None)
     features = measure(_Joined(images, planted))
     n = len(images)
-    near = _near(features, n, progress)
-    truth = {(int(index), n + number) for number, index in enumerate(chosen)}
+    near, recognisable = _near(features, n, progress)
+    truth = {(int(index), n + number) for number, index in enumerate(chosen) if recognisable[index]}
     found = sum(1 for match in near if match.kind == "near" and (match.first, match.second) in truth)
     for match in near:
         if match.second < n:
             exact.setdefault((match.first, match.second), match)
-    return CopySearch(matches=_sorted(exact.values()), planted=len(truth), found=found)
+    return CopySearch(
+        matches=_sorted(exact.values()), recognisable=int(recognisable[:n].sum()), planted=len(truth), found=found
+    )
 
 
 def _sorted(matches: Any) -> tuple[Match, ...]:
@@ -171,30 +185,30 @@ class _Joined:
 
 
 def _plant(images: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return some images, turned by any angle, mirrored, shifted by up to 4 % and rescaled by up to 8 %."""
+    """Return some images, turned by any angle, and some of them mirrored, shifted and rescaled."""
     generator = Stream("audit-planted").generator()
     chosen = generator.choice(len(images), min(PLANTED, len(images) // 2), replace=False)
     return chosen, np.stack([disturbed(images[index], generator) for index in chosen])
 
 
 def disturbed(image: NDArray[Any], generator: Generator) -> NDArray[np.float32]:
-    """Return a copy of an image: turned, mirrored or not, and shifted or rescaled, by random amounts.
+    """Return a copy of an image, turned by any angle, and each with probability 1/2 mirrored, shifted and rescaled.
 
     Parameters
     ----------
     image : ndarray of shape (height, width, channels)
         The image.
     generator : Generator
-        Source of the angle, the shift (up to 4 % of the side along each axis) and the zoom (0.92 to 1.08).
+        Source of the angle, the shift (up to 4 % of the side along each axis) and the zoom (0.8 to 1.25).
     """
     from scipy.ndimage import affine_transform
 
     angle = generator.uniform(0, 2 * np.pi)
     mirrored = generator.random() < 0.5
-    moved = generator.random() < 0.5
+    moved, rescaled = generator.random(2) < 0.5
     middle = (np.array(image.shape[:2]) - 1) / 2
     shift = generator.uniform(-0.04, 0.04, 2) * image.shape[:2] * moved
-    zoom = 1.0 if moved else generator.uniform(0.92, 1.08)
+    zoom = np.exp(generator.uniform(-_ZOOM, _ZOOM)) if rescaled else 1.0
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
     offset = middle - matrix @ (middle + shift)
     source = image[:, ::-1] if mirrored else image
@@ -205,61 +219,77 @@ def disturbed(image: NDArray[Any], generator: Generator) -> NDArray[np.float32]:
     return np.stack(planes, axis=-1).astype(np.float32)
 
 
-def _near(features: Features, n: int, progress: Callable[[str, int, int | None], None]) -> list[Match]:
-    """Return near copies and look-alikes among all images, of which the first n are the set itself."""
+def _near(
+    features: Features, n: int, progress: Callable[[str, int, int | None], None]
+) -> tuple[list[Match], NDArray[np.bool_]]:
+    """Return near copies and look-alikes among all images, of which the first n are the set, and which can be known."""
     progress("comparing images", 0, None)
     pairs = nearest_pairs(features)
-    rings = _in_chunks(lambda a, b: correlate(features, a, b)[0], pairs, _RING_CHUNK)
-    pairs = pairs[_best_of_each(pairs, rings, len(features)) & (rings >= _RINGS_AT_LEAST)]
+    (rings,) = _in_chunks(lambda a, b: (correlate(features, a, b),), pairs, _RING_CHUNK)
+    pairs = pairs[_best_of_each(pairs, rings, len(features))]
     progress("laying images onto each other", 0, len(pairs))
-    scores = _in_chunks(lambda a, b: similarity(features, a, b), pairs, _DETAIL_CHUNK)
-    rich = features.richness()[pairs].min(axis=1) >= _RICH
-    usual = _usual(pairs, scores, len(features), n)
-    high, low = (choose(usual[pairs[:, 0]], usual[pairs[:, 1]]) for choose in (np.maximum, np.minimum))
-    matches = []
-    for (first, second), score, strict, loose, enough in zip(
-        pairs.tolist(), scores.tolist(), high, low, rich, strict=True
-    ):
-        if score < _SIMILAR:
-            continue
-        if enough and 1 - score <= _STANDS_OUT * (1 - strict):
-            matches.append(Match(first=first, second=second, kind="near", similarity=score))
-        elif 1 - score <= _HALF_STANDS_OUT * (1 - loose):
-            matches.append(Match(first=first, second=second, kind="look-alike", similarity=score))
-    return matches
+    scores, zooms = _in_chunks(lambda a, b: similarity(features, a, b), pairs, _DETAIL_CHUNK)
+    candidates = _candidates(pairs, scores, len(features), n)
+    others = np.array([[_second(candidates[a], b), _second(candidates[b], a)] for a, b in pairs.tolist()]).reshape(
+        -1, 2
+    )
+    high, low = others.max(axis=1), others.min(axis=1)
+    richness = features.richness()
+    alike = (scores >= _SIMILAR) & (np.abs(np.log(zooms)) <= _LARGEST_ZOOM)
+    distinct = (richness[pairs].min(axis=1) >= _RICH) & (high <= _COMMON)
+    near = alike & distinct & (1 - scores <= _STANDS_OUT * (1 - high))
+    look_alike = alike & ~near & (1 - scores <= _HALF_STANDS_OUT * (1 - low))
+    kinds: tuple[tuple[MatchKind, NDArray[np.bool_]], ...] = (("near", near), ("look-alike", look_alike))
+    matches = [
+        Match(first=int(pairs[k, 0]), second=int(pairs[k, 1]), kind=kind, similarity=float(scores[k]))
+        for kind, chosen in kinds
+        for k in np.flatnonzero(chosen)
+    ]
+    usual = np.array([_second(each, None) for each in candidates])
+    return matches, (richness >= _RICH_ENOUGH) & (usual <= _UNCOMMON)
 
 
 def _in_chunks(
-    function: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]], pairs: NDArray[np.int64], size: int
-) -> NDArray[np.float32]:
+    function: Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.float32], ...]],
+    pairs: NDArray[np.int64],
+    size: int,
+) -> tuple[NDArray[np.float32], ...]:
+    chunks = [pairs[k : k + size] for k in range(0, max(1, len(pairs)), size)]
     with ThreadPoolExecutor(workers()) as pool:
-        chunks = [pairs[k : k + size] for k in range(0, len(pairs), size)]
         found = list(pool.map(lambda chunk: function(chunk[:, 0], chunk[:, 1]), chunks))
-    return np.concatenate([np.zeros(0, np.float32), *found])
+    return tuple(np.concatenate(column) for column in zip(*found, strict=True))
 
 
 def _best_of_each(pairs: NDArray[np.int64], scores: NDArray[np.float32], n: int) -> NDArray[np.bool_]:
-    """Return which pairs are among the best few of at least one of their images."""
+    """Return which pairs are among the best few of at least one of their images: of unlike ones only the best three."""
     taken = [0] * n
     kept = np.zeros(len(pairs), dtype=np.bool_)
     for number in np.argsort(-scores, kind="stable").tolist():
         first, second = pairs[number].tolist()
-        if min(taken[first], taken[second]) < _COMPARED:
+        if min(taken[first], taken[second]) < (_COMPARED if scores[number] >= _RINGS_ALIKE else _LEAST_COMPARED):
             kept[number] = True
             taken[first] += 1
             taken[second] += 1
     return kept
 
 
-def _usual(pairs: NDArray[np.int64], scores: NDArray[np.float32], n: int, own: int) -> NDArray[np.float64]:
-    """Return the third best score of the candidates of each image; missing ones count as 0.
+def _candidates(
+    pairs: NDArray[np.int64], scores: NDArray[np.float32], n: int, own: int
+) -> list[list[tuple[float, int]]]:
+    """Return the scores and indices of the images that each image was compared with, the best first.
 
     The planted copies, from the index ``own`` on, are no candidates, so that they change no match of the set itself.
     """
-    found: list[list[float]] = [[] for _ in range(n)]
+    found: list[list[tuple[float, int]]] = [[] for _ in range(n)]
     for (first, second), score in zip(pairs.tolist(), scores.tolist(), strict=True):
         if second < own:
-            found[first].append(score)
+            found[first].append((score, second))
         if first < own:
-            found[second].append(score)
-    return np.array([sorted([*each, *[0.0] * _COMPARED], reverse=True)[_USUAL] for each in found])
+            found[second].append((score, first))
+    return [sorted(each, reverse=True) for each in found]
+
+
+def _second(candidates: list[tuple[float, int]], without: int | None) -> float:
+    """Return the second best score of candidates but one; 0 if there are fewer."""
+    scores = [score for score, other in candidates if other != without]
+    return max(0.0, scores[1]) if len(scores) > 1 else 0.0

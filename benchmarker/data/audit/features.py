@@ -1,8 +1,9 @@
 r"""Features of images that rotations, mirror images, small shifts and rescaling leave nearly unchanged.
 
-The middle of every image is averaged over its channels, reduced to 64 x 64 pixels, and stretched by
-:math:`\operatorname{arsinh}((x - m) / s)`, where :math:`m` is the median and :math:`s` the deviation of its inner disc.
-The stretch makes noise as visible as the source: two copies share their noise, and two galaxies never do.
+The middle of every image, or the surroundings of a source that is small in it, is averaged over its channels, reduced
+to 64 x 64 pixels, and stretched by :math:`\operatorname{arsinh}((x - m) / s)`, where :math:`m` is the median and
+:math:`s` the deviation of its inner disc. The stretch makes noise as visible as the source: two copies share their
+noise, and two galaxies never do.
 """
 
 from __future__ import annotations
@@ -20,19 +21,27 @@ Array = NDArray[np.float32]
 SIDE = 64
 """Height and width of reduced images in pixels."""
 ANGLES = 96
-RINGS = 53
-ZOOM_STEPS = 2
-"""Zooms are searched in this many steps up and down; one step is the ratio of two neighbouring rings."""
-RING_RATIO = 1.05
+RINGS = 36
+ZOOM_STEPS = 3
+"""Zooms are searched in this many steps up and down, so from 0.79 to 1.26; one step is the ratio of two rings."""
+RING_RATIO = 1.08
 _INNERMOST = 2.0
 _CHUNK = 128
 _HARMONICS = 9
+_COEFFICIENTS = 25
+CENTRES = 2
 _CENTRE = (SIDE - 1) / 2
 _DISC_RADIUS = 24.0
 _SMALLEST_SCALE = 0.05
 _KEPT = 0.6
 """Fraction of height and width that is looked at, where 64 pixels are left: details count more than the field."""
-_WINDOW = 14.0
+_WIDTH = 5.0
+"""Side of what is looked at, in units of the extent of the source; noise is as wide as the image."""
+_WINDOWS = ((14.0, 0.5), (28.0, 1.5))
+"""Width of the window, in reduced pixels, and faintest brightness of the two centres of each image. In noise, a wide
+window stays in the middle; without it, a narrow one settles on one of two lobes."""
+_EMPTY = 1e-3
+"""Where the noise is less than this fraction of the brightest pixel, the image is empty outside the source."""
 _SHIFTS = 10
 
 AXIS = np.arange(SIDE, dtype=np.float32)
@@ -53,18 +62,21 @@ class Features:
     ----------
     smooth : ndarray of shape (n, 64, 64), float16
         Stretched images, smoothed.
-    detail : ndarray of shape (n, 64, 64), float16
-        Stretched images without their large-scale structure.
-    centres : ndarray of shape (n, 2), float32
-        Row and column of the centre of brightness, in reduced pixels.
-    rings : ndarray of shape (n, 53, 49), complex64
-        Fourier coefficients over the angle of the smoothed image on logarithmic rings around its centre.
-    descriptors : ndarray of shape (n, d), float32
+    sharp : ndarray of shape (n, 64, 64), float16
+        Stretched images with all their details.
+    scales : ndarray of shape (n,), float32
+        Pixels of the image in a reduced pixel.
+    centres : ndarray of shape (n, 2, 2), float32
+        Row and column of each of two centres of brightness, in reduced pixels.
+    rings : ndarray of shape (n, 2, 36, 25), complex64
+        Fourier coefficients over the angle of the smoothed image on logarithmic rings around each centre.
+    descriptors : ndarray of shape (n, 2, 36, 9), float32
         Moduli of the first coefficients, which rotations and mirror images do not change.
     """
 
     smooth: NDArray[np.float16]
-    detail: NDArray[np.float16]
+    sharp: NDArray[np.float16]
+    scales: Array
     centres: Array
     rings: NDArray[np.complex64]
     descriptors: Array
@@ -78,9 +90,11 @@ class Features:
         It is :math:`(\sum d^2)^2 / \sum d^4` over the inner disc: about 15 for a point source without noise, several
         hundred where noise is seen.
         """
-        inner = self.detail[:, RADIUS < 26].astype(np.float32) ** 2
-        pixels: Array = inner.sum(axis=1) ** 2 / np.maximum((inner**2).sum(axis=1), 1e-12)
-        return pixels
+        parts = []
+        for start in range(0, len(self), _CHUNK):
+            inner = details(self.sharp[start : start + _CHUNK])[:, RADIUS < 26] ** 2
+            parts.append(inner.sum(axis=1) ** 2 / np.maximum((inner**2).sum(axis=1), 1e-12))
+        return np.concatenate(parts)
 
 
 class Images(Protocol):
@@ -113,30 +127,50 @@ def _chunk(images: Any) -> dict[str, NDArray[Any]]:
     from scipy import fft
     from scipy.ndimage import gaussian_filter
 
-    reduced = np.stack([_reduced(image) for image in images])
-    smooth = _stretched(gaussian_filter(reduced, (0, 1.2, 1.2)))
-    sharp = gaussian_filter(_stretched(reduced), (0, 0.8, 0.8))
-    centres = _centres(smooth)
-    rows, columns = (centres[:, axis, None] + ring for axis, ring in enumerate((_RING_ROWS, _RING_COLUMNS)))
-    rings = fft.rfft(sample(smooth, rows, columns).reshape(-1, RINGS, ANGLES), axis=2)
+    reduced, scales = _looked_at(images)
+    smooth, _empty = _stretched(gaussian_filter(reduced, (0, 1.2, 1.2)))
+    sharp = gaussian_filter(_stretched(reduced)[0], (0, 0.8, 0.8))
+    centres = np.stack([_centres(smooth, *window)[0] for window in _WINDOWS], axis=1)
+    found = []
+    for centre in np.moveaxis(centres, 1, 0):
+        rows, columns = (centre[:, axis, None] + ring for axis, ring in enumerate((_RING_ROWS, _RING_COLUMNS)))
+        values = sample(smooth, rows, columns).reshape(-1, RINGS, ANGLES)
+        found.append(fft.rfft(values, axis=2)[:, :, :_COEFFICIENTS])
+    rings = np.stack(found, axis=1)
     return {
         "smooth": smooth.astype(np.float16),
-        "detail": (sharp - gaussian_filter(sharp, (0, 3.0, 3.0))).astype(np.float16),
+        "sharp": sharp.astype(np.float16),
+        "scales": scales,
         "centres": centres,
         "rings": rings.astype(np.complex64),
-        "descriptors": np.abs(rings[:, :, :_HARMONICS]).astype(np.float32),
+        "descriptors": np.abs(rings[..., :_HARMONICS]).astype(np.float32),
     }
 
 
-def descriptors(features: Features, zoom: int = 0) -> Array:
-    """Return the descriptors of images as they would be if the images were magnified by ``1.05**zoom``.
+def details(images: NDArray[Any]) -> Array:
+    """Return images of shape (n, 64, 64) without their large-scale structure, in float32.
+
+    It is taken off after one image is laid onto another, because a filter of fixed width passes other details of a
+    magnified copy.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    wide = images.astype(np.float32)
+    found: Array = wide - gaussian_filter(wide, (0, 3.0, 3.0), truncate=3.0)
+    return found
+
+
+def descriptors(features: Features, centre: int, zoom: int = 0) -> Array:
+    """Return the descriptors of images as they would be if the images were magnified by ``1.08**zoom``.
 
     Parameters
     ----------
     features : Features
         Features of n images.
+    centre : int
+        Which of the two centres.
     zoom : int
-        Steps of the zoom, from -2 to 2.
+        Steps of the zoom, from -3 to 3.
 
     Returns
     -------
@@ -145,7 +179,7 @@ def descriptors(features: Features, zoom: int = 0) -> Array:
     """
     inner = slice(ZOOM_STEPS - zoom, RINGS - ZOOM_STEPS - zoom)
     weights = _TAPER[ZOOM_STEPS : RINGS - ZOOM_STEPS]
-    found = (features.descriptors[:, inner] * weights[:, None]).reshape(len(features), -1)
+    found = (features.descriptors[:, centre, inner] * weights[:, None]).reshape(len(features), -1)
     scaled: Array = found / (np.linalg.norm(found, axis=1, keepdims=True) + 1e-9)
     return scaled
 
@@ -182,40 +216,68 @@ def sample(images: Array, rows: Array, columns: Array) -> Array:
     return values
 
 
-def _reduced(image: NDArray[Any]) -> Array:
+def _looked_at(images: Any) -> tuple[Array, Array]:
+    """Return what is looked at of each image as 64 x 64 pixels, and the pixels of the image in each of these.
+
+    It is the middle of the image. If the image is empty outside the source, it is the surroundings of the source: their
+    size follows that of the source, so it does not depend on the zoom.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    grey = [image.mean(axis=-1, dtype=np.float64).astype(np.float32) for image in images]
+    sides = np.array([max(SIDE, round(_KEPT * min(image.shape))) for image in grey])
+    middles = np.array([image.shape for image in grey]) / 2
+    found = np.stack([_reduced(*each) for each in zip(grey, middles, sides, strict=True)])
+    stretched, empty = _stretched(gaussian_filter(found, (0, 1.2, 1.2)))
+    centres, extents = _centres(stretched, *_WINDOWS[1])
+    wanted = np.where(empty, np.clip(np.rint(_WIDTH * extents * sides / SIDE), SIDE, sides), sides)
+    for index in np.flatnonzero(empty):
+        middle = middles[index] + (centres[index] - _CENTRE) * sides[index] / SIDE
+        found[index] = _reduced(grey[index], middle, wanted[index])
+    smallest = np.array([min(image.shape) for image in grey])
+    return found, (np.minimum(wanted, smallest) / SIDE).astype(np.float32)
+
+
+def _reduced(image: Array, middle: NDArray[Any], side: float) -> Array:
+    """Return a square of an image around a point as 64 x 64 pixels; all of an image that is smaller."""
     from PIL import Image
 
-    height, width = image.shape[:2]
-    side = max(SIDE, round(_KEPT * min(height, width)))
-    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
-    inner = image[top : top + side, left : left + side]
-    grey = Image.fromarray(inner.mean(axis=-1, dtype=np.float64).astype(np.float32))
-    shrinks = max(grey.size) >= SIDE
+    size = np.minimum(side, image.shape)
+    top, left = np.clip(np.rint(middle - size / 2), 0, np.array(image.shape) - size).astype(int)
+    inner = Image.fromarray(image[top : top + int(size[0]), left : left + int(size[1])])
+    shrinks = max(inner.size) >= SIDE
     resampling = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-    return np.asarray(grey.resize((SIDE, SIDE), resampling))
+    return np.asarray(inner.resize((SIDE, SIDE), resampling))
 
 
-def _stretched(images: Array) -> Array:
+def _stretched(images: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Return stretched images, and which of them are empty outside their source, as clipped images are."""
     inner = images[:, RADIUS < _DISC_RADIUS]
     middle = np.median(inner, axis=1)
     deviation = 1.4826 * np.median(np.abs(inner - middle[:, None]), axis=1)
-    scale = np.maximum(deviation, _SMALLEST_SCALE * (inner.max(axis=1) - middle)) + 1e-12
+    height = inner.max(axis=1) - middle
+    scale = np.maximum(deviation, _SMALLEST_SCALE * height) + 1e-12
     stretched: Array = np.arcsinh((images - middle[:, None, None]) / scale[:, None, None]).astype(np.float32)
-    return stretched
+    return stretched, deviation <= _EMPTY * height
 
 
-def _centres(images: Array) -> Array:
-    """Return the centre of brightness in a Gaussian window that moves along with it, from the middle of the image."""
-    bright = np.clip(images - 0.5, 0, None)
-    row = np.full(len(images), _CENTRE, np.float32)
-    column = row.copy()
+def _centres(images: Array, window: float, faintest: float) -> tuple[Array, Array]:
+    """Return the centre of brightness in a Gaussian window that moves along with it, and the extent around it.
+
+    The window starts in the middle of the image. The extent is the root mean square radius within the window.
+    """
+    bright = np.clip(images - faintest, 0, None)
+    row = column = np.full(len(images), _CENTRE, np.float32)
     for _ in range(_SHIFTS):
-        down = np.exp(-0.5 * ((AXIS - row[:, None]) / _WINDOW) ** 2)
-        across = np.exp(-0.5 * ((AXIS - column[:, None]) / _WINDOW) ** 2)
+        down = np.exp(-0.5 * ((AXIS - row[:, None]) / window) ** 2)
+        across = np.exp(-0.5 * ((AXIS - column[:, None]) / window) ** 2)
         by_row = np.matmul(bright, across[:, :, None])[..., 0] * down
         by_column = np.matmul(down[:, None, :], bright)[:, 0] * across
         total = by_row.sum(axis=1)
         known = total > 0
         row = np.where(known, (by_row * AXIS).sum(axis=1) / np.where(known, total, 1), row).astype(np.float32)
         column = np.where(known, (by_column * AXIS).sum(axis=1) / np.where(known, total, 1), column).astype(np.float32)
-    return np.stack([row, column], axis=1)
+    down, across = AXIS - row[:, None], AXIS - column[:, None]
+    squares = (down**2 * by_row).sum(axis=1) + (across**2 * by_column).sum(axis=1)
+    extent = np.where(known, np.sqrt(squares / np.where(known, total, 1)), SIDE).astype(np.float32)
+    return np.stack([row, column], axis=1), extent

@@ -92,8 +92,11 @@ class Audit(Record):
     positions: int
     """Number of images whose position is known."""
 
+    recognisable: int | None = None
+    """Number of images that a near copy would stand out for; left out in audits of older versions."""
+
     planted: int
-    """Number of turned, mirrored, shifted and rescaled copies that were added for the search."""
+    """Number of turned, mirrored, shifted and rescaled copies of recognisable images that were added for the search."""
 
     planted_found: int
     """How many of these the search found."""

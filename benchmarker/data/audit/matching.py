@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarker.data.audit.features import (
     ANGLES,
+    CENTRES,
     COLUMNS,
     RADII,
     RADIUS,
@@ -20,12 +22,15 @@ from benchmarker.data.audit.features import (
     ZOOM_STEPS,
     Array,
     Features,
+    details,
     sample,
 )
 
 _DISC = (RADIUS < 26).astype(np.float32)
 _GRID = (RADIUS < 24) & (ROWS % 2 == 0) & (COLUMNS % 2 == 0)
 """Points that an alignment is refined on; the smoothed images hold nothing finer."""
+_MOVES = 2 * (2 * ZOOM_STEPS + 1)
+"""Zooms, and a mirror image for each."""
 _LARGEST_STEPS = (1.5, 1.5, 4.0, 4.0)
 _SHIFT = 4
 _STARTS = 2
@@ -45,18 +50,21 @@ class Alignment:
         Angle by which it is turned, in radians.
     zoom : ndarray of shape (n,)
         Factor by which it is magnified.
+    centres : ndarray of shape (n, 2)
+        Row and column of a point of the first image, in reduced pixels.
     row, column : ndarray of shape (n,)
-        Point of the second image that lies on the centre of the first, in reduced pixels.
+        Point of the second image that lies on it.
     """
 
     mirrored: NDArray[np.bool_]
     angle: NDArray[Any]
     zoom: NDArray[Any]
+    centres: Array
     row: NDArray[Any]
     column: NDArray[Any]
 
 
-def correlate(features: Features, first: NDArray[np.int64], second: NDArray[np.int64]) -> tuple[Array, Alignment]:
+def correlate(features: Features, first: NDArray[np.int64], second: NDArray[np.int64]) -> Array:
     """Correlate the rings of pairs of images over all angles, both mirror images and small zooms.
 
     Parameters
@@ -68,59 +76,65 @@ def correlate(features: Features, first: NDArray[np.int64], second: NDArray[np.i
 
     Returns
     -------
-    score : ndarray of shape (n,)
-        Largest correlation coefficient of the rings.
-    alignment : Alignment
-        Where it is reached.
+    ndarray of shape (n,), float32
+        Largest correlation coefficient of the rings, around either of the two centres.
     """
-    scores, states = _ring_correlations(features, first, second)
-    best = scores.argmax(axis=1)
-    return scores.max(axis=1), _alignment(features, second, states[np.arange(len(best)), best])
+    best: Array = _ring_correlations(features, first, second)[0].max(axis=1)
+    return best
 
 
 def _ring_correlations(
     features: Features, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Return the best correlations of each mirror image and zoom, and their states: one number for all three."""
-    from scipy import fft
-
-    inner = slice(ZOOM_STEPS, RINGS - ZOOM_STEPS)
-    one = features.rings[first][:, inner] * np.sqrt(_WEIGHTS[inner, None])
-    one[:, :, 0] = 0
+    """Return the best correlations of each centre, mirror image and zoom, and their states: one number for all four."""
     scores, states = [], []
-    for number, zoom in enumerate(range(-ZOOM_STEPS, ZOOM_STEPS + 1)):
-        two = features.rings[second][:, inner.start - zoom : inner.stop - zoom] * np.sqrt(_WEIGHTS[inner, None])
-        two[:, :, 0] = 0
-        norm = np.sqrt(_energy(one) * _energy(two)) + 1e-9
-        for mirrored, other in enumerate((two.conj(), two)):
-            curve = fft.irfft((one * other).sum(axis=1), ANGLES, axis=1) * ANGLES / norm[:, None]
+    for centre in range(CENTRES):
+        for number, curve in enumerate(_curves(features.rings[first, centre], features.rings[second, centre])):
             angle = curve.argmax(axis=1)
             scores.append(np.take_along_axis(curve, angle[:, None], 1)[:, 0])
-            states.append((number * 2 + mirrored) * ANGLES + angle)
+            states.append((centre * _MOVES + number) * ANGLES + angle)
     return np.stack(scores, axis=1).astype(np.float32), np.stack(states, axis=1)
 
 
+def _curves(first: NDArray[np.complex64], second: NDArray[np.complex64]) -> Iterator[Array]:
+    """Yield the correlation over all angles, for each zoom, of the second images as they are and mirrored."""
+    from scipy import fft
+
+    inner = slice(ZOOM_STEPS, RINGS - ZOOM_STEPS)
+    one = first[:, inner] * np.sqrt(_WEIGHTS[inner, None])
+    one[:, :, 0] = 0
+    for zoom in range(-ZOOM_STEPS, ZOOM_STEPS + 1):
+        two = second[:, inner.start - zoom : inner.stop - zoom] * np.sqrt(_WEIGHTS[inner, None])
+        two[:, :, 0] = 0
+        norm = np.sqrt(_energy(one) * _energy(two)) + 1e-9
+        for other in (two.conj(), two):
+            yield fft.irfft((one * other).sum(axis=1), ANGLES, axis=1) * ANGLES / norm[:, None]
+
+
 def _energy(coefficients: NDArray[np.complex64]) -> Array:
-    # Each coefficient but the first and the last also stands for its conjugate.
-    power = coefficients.real**2 + coefficients.imag**2
-    total: Array = 2 * power.sum(axis=(1, 2)) - power[:, :, -1].sum(axis=1)
+    # Each coefficient also stands for its conjugate; the first one is 0.
+    total: Array = 2 * (coefficients.real**2 + coefficients.imag**2).sum(axis=(1, 2))
     return total
 
 
-def _alignment(features: Features, second: NDArray[np.int64], state: NDArray[np.int64]) -> Alignment:
+def _alignment(
+    features: Features, first: NDArray[np.int64], second: NDArray[np.int64], state: NDArray[np.int64]
+) -> Alignment:
     number, angle = np.divmod(state, ANGLES)
-    zoom, mirrored = np.divmod(number, 2)
+    centre, move = np.divmod(number, _MOVES)
+    zoom, mirrored = np.divmod(move, 2)
     return Alignment(
         mirrored=mirrored == 1,
         angle=angle * 2 * np.pi / ANGLES,
         zoom=RING_RATIO ** (zoom - float(ZOOM_STEPS)),
-        row=features.centres[second, 0].astype(np.float64),
-        column=features.centres[second, 1].astype(np.float64),
+        centres=features.centres[first, centre],
+        row=features.centres[second, centre, 0].astype(np.float64),
+        column=features.centres[second, centre, 1].astype(np.float64),
     )
 
 
-def similarity(features: Features, first: NDArray[np.int64], second: NDArray[np.int64]) -> Array:
-    """Return the correlation of the details of pairs of images after the second was laid onto the first.
+def similarity(features: Features, first: NDArray[np.int64], second: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Lay the second image of each pair onto the first, and correlate their details.
 
     Parameters
     ----------
@@ -131,8 +145,10 @@ def similarity(features: Features, first: NDArray[np.int64], second: NDArray[np.
 
     Returns
     -------
-    ndarray of shape (n,), float32
+    similarity : ndarray of shape (n,), float32
         Correlation coefficient of the details in the inner disc, 1 for a perfect copy.
+    zoom : ndarray of shape (n,), float32
+        Factor by which the second image was magnified, in pixels of the images.
 
     Notes
     -----
@@ -147,19 +163,24 @@ def similarity(features: Features, first: NDArray[np.int64], second: NDArray[np.
     scores, states = _ring_correlations(features, first, second)
     order = np.argsort(-scores, axis=1)[:, :_STARTS]
     best = np.full(len(first), -1.0, np.float32)
+    zoom = np.ones(len(first), np.float32)
+    fixed = details(features.sharp[first])
     for start in range(order.shape[1]):
         state = states[np.arange(len(first)), order[:, start]]
-        alignment = _refined(features, first, second, _alignment(features, second, state))
-        moved = _laid(features.detail[second].astype(np.float32), features.centres[first], alignment)
-        best = np.maximum(best, _shifted_correlation(features.detail[first].astype(np.float32), moved))
-    return best
+        alignment = _refined(features, first, second, _alignment(features, first, second, state))
+        moved = _laid(features.sharp[second].astype(np.float32), alignment)
+        found = _shifted_correlation(fixed, details(moved))
+        magnified = alignment.zoom * features.scales[first] / features.scales[second]
+        zoom = np.where(found > best, magnified, zoom).astype(np.float32)
+        best = np.maximum(best, found)
+    return best, zoom
 
 
 def _points(
-    centres: Array, alignment: Alignment, grid: tuple[Array, Array]
+    alignment: Alignment, grid: tuple[Array, Array]
 ) -> tuple[NDArray[Any], NDArray[Any], tuple[NDArray[Any], NDArray[Any]]]:
     """Return where points of the first image lie in the second one, and the derivatives over the angle."""
-    down, across = grid[0] - centres[:, 0, None], grid[1] - centres[:, 1, None]
+    down, across = grid[0] - alignment.centres[:, 0, None], grid[1] - alignment.centres[:, 1, None]
     zoom = alignment.zoom[:, None]
     cosine, sine = np.cos(alignment.angle)[:, None] / zoom, np.sin(alignment.angle)[:, None] / zoom
     sign = np.where(alignment.mirrored, -1.0, 1.0)[:, None]
@@ -168,8 +189,8 @@ def _points(
     return rows + alignment.row[:, None], columns + alignment.column[:, None], turned
 
 
-def _laid(images: Array, centres: Array, alignment: Alignment) -> Array:
-    rows, columns, _ = _points(centres, alignment, (ROWS.ravel(), COLUMNS.ravel()))
+def _laid(images: Array, alignment: Alignment) -> Array:
+    rows, columns, _ = _points(alignment, (ROWS.ravel(), COLUMNS.ravel()))
     return sample(images, rows.astype(np.float32), columns.astype(np.float32)).reshape(-1, SIDE, SIDE)
 
 
@@ -180,9 +201,8 @@ def _refined(
     fixed, moving = (features.smooth[index].astype(np.float32) for index in (first, second))
     fixed = fixed[:, _GRID]
     layers = moving, *np.gradient(moving, axis=(1, 2))
-    centres = features.centres[first]
     for _ in range(_REFINEMENTS):
-        rows, columns, turned = _points(centres, alignment, (ROWS[_GRID], COLUMNS[_GRID]))
+        rows, columns, turned = _points(alignment, (ROWS[_GRID], COLUMNS[_GRID]))
         where = rows.astype(np.float32), columns.astype(np.float32)
         laid, by_row, by_column = (sample(layer, *where) for layer in layers)
         turn = by_row * turned[0] + by_column * turned[1]
@@ -196,7 +216,8 @@ def _refined(
         alignment = Alignment(
             mirrored=alignment.mirrored,
             angle=alignment.angle + angle / SIDE,
-            zoom=np.clip(alignment.zoom * np.exp(zoom / SIDE), 0.8, 1.25),
+            centres=alignment.centres,
+            zoom=np.clip(alignment.zoom * np.exp(zoom / SIDE), 0.75, 1.33),
             row=alignment.row + row,
             column=alignment.column + column,
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker.data.audit.features import ZOOM_STEPS, Array, Features, descriptors
+from benchmarker.data.audit.features import CENTRES, ZOOM_STEPS, Array, Features, descriptors
 
-NEIGHBOURS = 10
+NEIGHBOURS = 20
 _COMPONENTS = 48
 _BLOCK = 1024
 
@@ -20,7 +20,7 @@ def nearest_pairs(features: Features, neighbours: int = NEIGHBOURS) -> NDArray[n
     features : Features
         Features of n images.
     neighbours : int
-        Number of neighbours of each image.
+        Number of neighbours of each image for each of its two centres.
 
     Returns
     -------
@@ -31,14 +31,19 @@ def nearest_pairs(features: Features, neighbours: int = NEIGHBOURS) -> NDArray[n
     -----
     The descriptors are projected on their 48 first principal components, each divided by the square root of its
     deviation, so that neither the brightest structure nor the noise decides alone. All pairs are compared in blocks:
-    the time grows as :math:`n^2`, the memory as :math:`n`. Each image is looked up at five zooms.
+    the time grows as :math:`n^2`, the memory as :math:`n`. Each image is looked up at seven zooms.
     """
-    plain = descriptors(features)
+    pairs = [_pairs_around(features, centre, min(neighbours, len(features) - 1)) for centre in range(CENTRES)]
+    return np.unique(np.concatenate(pairs), axis=0)
+
+
+def _pairs_around(features: Features, centre: int, k: int) -> NDArray[np.int64]:
+    """Return pairs of each image with the k nearest ones, as they are seen from one of the centres."""
+    plain = descriptors(features, centre)
     mean = plain.mean(axis=0)
     project = _projection(plain - mean)
-    queries = [(descriptors(features, zoom) - mean) @ project for zoom in range(-ZOOM_STEPS, ZOOM_STEPS + 1)]
+    queries = [(descriptors(features, centre, zoom) - mean) @ project for zoom in range(-ZOOM_STEPS, ZOOM_STEPS + 1)]
     stored = queries[ZOOM_STEPS]
-    k = min(neighbours, len(features) - 1)
     pairs = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(features), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(features)))
@@ -46,7 +51,7 @@ def nearest_pairs(features: Features, neighbours: int = NEIGHBOURS) -> NDArray[n
         distance[np.arange(len(block)), block] = np.inf
         found = np.argpartition(distance, k - 1, axis=1)[:, :k]
         pairs.append(np.sort(np.stack([np.repeat(block, k), found.ravel()], axis=1), axis=1))
-    return np.unique(np.concatenate(pairs), axis=0)
+    return np.concatenate(pairs)
 
 
 def _projection(centred: Array) -> Array:
