@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -28,14 +28,20 @@ _AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK
 """Flags that refuse links, and do not wait for the other end of a pipe."""
 
 
+def _no_objection() -> None:
+    pass
+
+
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, *, confirm: Callable[[], object] = _no_objection) -> Iterator[IO[bytes]]:
     """Open a binary stream whose content replaces a file once the block ends without an error.
 
     Parameters
     ----------
     path : Path
         Path of the file; its folder exists.
+    confirm : callable
+        Called when the new content is complete, just before it replaces the old; raises what keeps it from that.
 
     Yields
     ------
@@ -66,6 +72,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        confirm()
         aside.replace(path)
         _synchronise_folder(path.parent)
     except OSError as error:
@@ -195,15 +202,15 @@ def _synchronise_folder(path: Path) -> None:
         _synchronise(path)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically.
+def write_bytes(path: Path, content: bytes, *, confirm: Callable[[], object] = _no_objection) -> None:
+    """Write a file atomically; ``confirm`` is that of `atomic_write`.
 
     Raises
     ------
     StorageError
         If the file cannot be written.
     """
-    with atomic_write(path) as stream:
+    with atomic_write(path, confirm=confirm) as stream:
         stream.write(content)
 
 
@@ -258,15 +265,15 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON atomically.
+def write_json(path: Path, value: Any, *, confirm: Callable[[], object] = _no_objection) -> None:
+    """Write indented JSON atomically; ``confirm`` is that of `atomic_write`.
 
     Raises
     ------
     StorageError
         If the file cannot be written.
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), confirm=confirm)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

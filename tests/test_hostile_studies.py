@@ -30,7 +30,7 @@ from benchmarker.cli.entry import cli
 from benchmarker.files import open_to_append
 from benchmarker.maintenance.signing import sign
 from benchmarker.results import study
-from benchmarker.study.locks import joined
+from benchmarker.study.claims import joined
 from tests.hostile_studies import ATTACKS, PRIVATE, Victim, make_victim
 
 SECONDS = 5
@@ -301,7 +301,7 @@ def test_commands_name_only_valid_packages(victim: Victim) -> None:
 
 
 def test_runs_refuse_a_hostile_results_folder(victim: Victim, tmp_path: Path) -> None:
-    for attack in ("lock-is-a-link", "plan-is-a-pipe", "runs-is-a-link"):
+    for attack in ("claim-is-a-link", "plan-is-a-pipe", "runs-is-a-link"):
         hostile = make_victim(tmp_path / attack)
         ATTACKS[attack](hostile)
         with limits(), pytest.raises(StorageError, match="neither read nor written"), joined(hostile.folder):

@@ -109,6 +109,8 @@ def _disks(found: Diagnosis) -> Iterator[tuple[str, str]]:
         free = "unknown" if disk.free_bytes is None else format_size(disk.free_bytes)
         state = "" if disk.writable else ", cannot be written"
         yield disk.name, f"{disk.path}: {free} free{state}"
+        if disk.file_system is not None:
+            yield "", disk.file_system.summary
         if disk.parts:
             parts = ", ".join(f"{name} {format_size(size)}" for name, size in disk.parts.items())
             at_least = "" if disk.complete else "at least "

@@ -1,22 +1,21 @@
 """A cache of folders, each named by the digest of everything that its contents depend on.
 
 A folder gets its name only when it is complete, so a killed process leaves nothing that could be mistaken for data. A
-lock lets one process write a folder while others wait for it.
+claim lets one process write a folder while others wait for it.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from benchmarker.claims import Claim, claim, is_shared, share
 from benchmarker.digests import digest_json
 from benchmarker.errors import DataError, StorageError
 from benchmarker.files import publish, storage_error
-from benchmarker.locks import is_locked, lock
 from benchmarker.paths import CACHE_VARIABLE, cache_folder
 
 Waiting = Callable[[], AbstractContextManager[object]]
@@ -85,9 +84,9 @@ def produce(
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with lock(folder.with_suffix(".lock"), waiting=waiting):
+        with claim(claim_path(folder), waiting=waiting) as held:
             if not folder.is_dir():
-                _write_aside(folder, write)
+                _write_aside(folder, write, held)
     except StorageError as error:
         raise cache_error(error, folder) from error
     except OSError as error:
@@ -102,17 +101,30 @@ def _is_of(cache: Path, path: Path) -> bool:
     return path.is_relative_to(cache) or cache.is_relative_to(path)
 
 
-def _write_aside(folder: Path, write: Callable[[Path], object]) -> None:
-    aside = folder.with_suffix(".partial")
-    if aside.exists():  # left by a killed process: this process holds the lock, so no other one writes it now
-        shutil.rmtree(aside)
+def _write_aside(folder: Path, write: Callable[[Path], object], held: Claim) -> None:
+    for token in held.predecessors:  # of processes that were killed, or come back and then find nothing
+        shutil.rmtree(_aside(folder, token), ignore_errors=True)
+    aside = _aside(folder, held.token)
     aside.mkdir()
     try:
         write(aside)
-        publish(aside, folder)
+        if held.is_held():
+            publish(aside, folder)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+    if not folder.is_dir():  # whoever has taken over is writing it
+        shutil.rmtree(aside, ignore_errors=True)
+        held.require()
+
+
+def _aside(folder: Path, token: str) -> Path:
+    return folder.with_suffix(f".{token}.partial")
+
+
+def claim_path(folder: Path) -> Path:
+    """Return what is claimed while a cached folder is written."""
+    return folder.with_suffix(".claim")
 
 
 @contextmanager
@@ -126,8 +138,8 @@ def held(folder: Path) -> Iterator[None]:
     """
     path = held_file(folder)
     try:
-        use = lock(path, shared=True)
-        os.utime(path)
+        path.touch()
+        use = share(path)
     except (OSError, StorageError):  # a cache that cannot be written cannot be cleared either
         yield
         return
@@ -136,10 +148,10 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def held_file(folder: Path) -> Path:
-    """Return the file that is locked while a cached folder is in use; its modification time is that of the last use."""
+    """Return the file that is shared while a cached folder is in use; its modification time is that of the last use."""
     return folder.with_name(f"{folder.name}.held")
 
 
 def is_held(folder: Path) -> bool:
     """Whether a process uses a cached folder."""
-    return is_locked(held_file(folder))
+    return is_shared(held_file(folder))

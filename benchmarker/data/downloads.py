@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarker._version import __version__
+from benchmarker.claims import claim
 from benchmarker.contracts.plugins import Download
 from benchmarker.disk import require_free
 from benchmarker.errors import DataError, DownloadError
-from benchmarker.locks import lock
 from benchmarker.paths import reading_problem
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _ATTEMPTS = 5
 _MOST_BYTES = 256 << 30
 _SLOWEST_BYTES = 1 << 20
 _SLOWEST_SECONDS = 600.0
-"""A server that sends less than `_SLOWEST_BYTES` in this time only keeps other processes waiting for the lock."""
+"""A server that sends less than `_SLOWEST_BYTES` in this time only keeps other processes waiting."""
 
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416
@@ -77,7 +77,7 @@ def fetch(download: Download, folder: Path, *, offline: bool = False, progress: 
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with lock(folder / f".{download.filename}.lock"):
+        with claim(claim_path(path)):
             # Another process may have downloaded it while this one waited.
             if _verified(path, download.checksum):
                 return path
@@ -87,6 +87,11 @@ def fetch(download: Download, folder: Path, *, offline: bool = False, progress: 
         raise DownloadError(
             f"{download.filename} cannot be written to {folder}: {reason}.\n{_by_hand(download, folder)}"
         ) from error
+
+
+def claim_path(file: Path) -> Path:
+    """Return what is claimed while a file is downloaded."""
+    return file.with_name(f".{file.name}.claim")
 
 
 def user_file(download: Download, path: Path) -> Path:

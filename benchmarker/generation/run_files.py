@@ -13,13 +13,13 @@ from typing import Self
 
 from pydantic import ValidationError
 
+from benchmarker.claims import claim
 from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.data.cache import Waiting, held, produce
 from benchmarker.data.npz import open_npz
 from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.errors import DataError, StorageError
 from benchmarker.files import copy_file, copy_folder, open_ordinary
-from benchmarker.locks import lock
 from benchmarker.paths import cache_folder
 from benchmarker.record import Json, explain
 from benchmarker.registry.models import Watch
@@ -259,11 +259,11 @@ def _one_process(cached: Path, waiting: Waiting) -> Iterator[None]:
     """Let one process train a generator while others wait for it, where the cache can be written."""
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        held_lock = lock(cached.with_suffix(".training.lock"), waiting=waiting)
+        training = claim(cached.with_suffix(".training.claim"), waiting=waiting)
     except (OSError, StorageError):
         yield
         return
-    with held_lock:
+    with training:
         yield
 
 

@@ -17,6 +17,8 @@ from benchmarker._version import __version__
 from benchmarker.contracts.settings import Training
 from benchmarker.disk import free_bytes, nearest_existing
 from benchmarker.errors import ConfigurationError, StorageError
+from benchmarker.maintenance.file_system import FileSystem
+from benchmarker.maintenance.file_system import probe as probe_file_system
 from benchmarker.maintenance.probes import (
     SECONDS,
     BackendAnswer,
@@ -108,6 +110,8 @@ class Disk:
         Size of each part of the cache in bytes.
     complete : bool
         Whether there was time to add up everything in the parts.
+    file_system : FileSystem or None
+        What was seen of its file system.
     """
 
     name: str
@@ -116,10 +120,17 @@ class Disk:
     writable: bool
     parts: Mapping[str, int] | None = None
     complete: bool = True
+    file_system: FileSystem | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the disk as JSON."""
-        facts = {"name": self.name, "path": self.path, "free_bytes": self.free_bytes, "writable": self.writable}
+        facts: dict[str, Any] = {
+            "name": self.name,
+            "path": self.path,
+            "free_bytes": self.free_bytes,
+            "writable": self.writable,
+            "file_system": None if self.file_system is None else self.file_system.to_json(),
+        }
         return facts if self.parts is None else {**facts, "bytes": dict(self.parts), "complete": self.complete}
 
 
@@ -334,7 +345,20 @@ def _disk(
     except StorageError as error:
         free = None
         found.problems.append(str(error))
-    return Disk(name=name, path=str(folder), free_bytes=free, writable=writable, parts=parts, complete=complete)
+    file_system = probe_file_system(folder) if writable else None
+    for problem in () if file_system is None else file_system.problems:
+        found.problems.append(
+            f"the file system of {folder} cannot be used for {name}: {problem}; choose another folder"
+        )
+    return Disk(
+        name=name,
+        path=str(folder),
+        free_bytes=free,
+        writable=writable,
+        parts=parts,
+        complete=complete,
+        file_system=file_system,
+    )
 
 
 def compare(

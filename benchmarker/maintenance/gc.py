@@ -18,20 +18,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarker.claims import is_claim_file, is_claimed, try_claim_alone
+from benchmarker.data import cache as data_cache
+from benchmarker.data import downloads
 from benchmarker.data.cache import held_file, is_held
 from benchmarker.errors import StorageError
 from benchmarker.files import storage_error
-from benchmarker.locks import is_locked, try_lock
 from benchmarker.results.study import read_study
+from benchmarker.study.claims import exclusive, is_in_use
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
-from benchmarker.study.locks import exclusive, held_lock
 
 DAY_SECONDS = 86_400
 _RUN = re.compile(r"(?P<name>[0-9a-f]{16})(?P<failed>\.failed)?")
-_WORKING = re.compile(r"\.(?P<name>[0-9a-f]{16})\.partial")
+_WORKING = re.compile(r"\.(?P<name>[0-9a-f]{16})(\.[0-9a-f]{16})?\.partial")
 _REMAINS = re.compile(r"\.(?P<name>[0-9a-f]{16})(\.failed)?\.(replaced|merging|unreadable)")
 _OF_STUDIES = ("unfinished run", "failed run", "superseded run", "remains")
 _CACHED = re.compile(r"[0-9a-f]{32}")
+_CACHED_PARTLY = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{16})?\.partial")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +114,8 @@ def find_garbage(studies: Iterable[Path], cache: Path | None, *, older_than: flo
     found = Inventory()
     for study in studies:
         planned = read_study(study)
-        if (lock := held_lock(study)) is not None:
-            found.kept.append(f"{study}: a run is working on it ({lock.name} is locked)")
+        if is_in_use(study):
+            found.kept.append(f"{study}: a run is working on it")
             continue
         status: dict[str, str] = {generator.run_name: generator.status for generator in planned.generators}
         # A cell whose saved weights were tested (-o) may have a training that can be resumed.
@@ -151,12 +154,12 @@ def free(items: Sequence[Item]) -> int:
 @contextlib.contextmanager
 def _kept_from_use(item: Item) -> Iterator[bool]:
     """Find out whether no process uses a cached folder, and keep others from using it within the block."""
-    if item.kind in _OF_STUDIES:  # their study is locked
+    if item.kind in _OF_STUDIES:  # their study is claimed
         yield True
         return
-    lock = try_lock(held_file(item.path))
-    with lock or contextlib.nullcontext():
-        yield lock is not None and not _is_written(item.path)
+    alone = try_claim_alone(held_file(item.path))
+    with alone or contextlib.nullcontext():
+        yield alone is not None and not _is_written(item.path)
 
 
 def _remove(path: Path) -> None:
@@ -216,7 +219,7 @@ def _of_cache(cache: Path, older_than: float) -> Iterator[Item]:
             continue
         for path in sorted(kind.iterdir()):
             days = _days_since(path, reading_counts=True)
-            if path.name.endswith(".freed") or (path.suffix == ".partial" and _CACHED.fullmatch(path.stem)):
+            if path.name.endswith(".freed") or _CACHED_PARTLY.fullmatch(path.name):
                 reason = "left by a command that was interrupted"
             elif _CACHED.fullmatch(path.name) and days >= older_than:
                 reason = f"prepared again when needed{_unused(days)}"
@@ -228,7 +231,7 @@ def _of_cache(cache: Path, older_than: float) -> Iterator[Item]:
 def _downloads(cache: Path, folder: Path, older_than: float) -> Iterator[Item]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         days = _days_since(path, reading_counts=True)
-        if path.suffix == ".lock" or days < older_than:
+        if is_claim_file(path) or days < older_than:
             continue
         reason = "incomplete download" if path.suffix == ".part" else "downloaded again when needed"
         yield Item(
@@ -243,7 +246,9 @@ def _downloads(cache: Path, folder: Path, older_than: float) -> Iterator[Item]:
 
 def _is_written(path: Path) -> bool:
     """Whether a process is writing a cached folder or a download."""
-    return is_locked(path.with_suffix(".lock")) or is_locked(path.with_name(f".{path.name}.lock"))
+    if (digest := _CACHED.match(path.name)) is not None:
+        return is_claimed(data_cache.claim_path(path.with_name(digest[0])))
+    return is_claimed(downloads.claim_path(path))
 
 
 def _days_since(path: Path, *, reading_counts: bool = False) -> float:

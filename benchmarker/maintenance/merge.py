@@ -18,9 +18,9 @@ from benchmarker.files import copy_file, copy_folder, make_folder, publish, read
 from benchmarker.results.environments import describe, differences
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study
 from benchmarker.results.trails import ABSENT, FINGERPRINT, Difference, first_difference
+from benchmarker.study.claims import exclusive
 from benchmarker.study.layout import FAILED_SUFFIX, PLAN_FILE, RUNS_FOLDER, SPLITS_FOLDER
 from benchmarker.study.links import read_trail
-from benchmarker.study.locks import exclusive
 from benchmarker.study.plan import EarlierRegistry, MergedStudy, Plan, PlannedCell, PlannedGenerator, read_plan
 from benchmarker.study.plan_growth import earlier_registries
 from benchmarker.study.runs import FinishedManifest
@@ -364,7 +364,7 @@ def _copy(record: Record, into: Path) -> int:
     final = into / RUNS_FOLDER / record.folder.name
     aside = into / RUNS_FOLDER / f".{name}.merging"
     try:
-        shutil.rmtree(aside, ignore_errors=True)  # left by a merge that was killed: this one holds the study's lock
+        shutil.rmtree(aside, ignore_errors=True)  # left by a merge that was killed: this one has claimed the study
         copy_folder(record.folder, aside)
         if record.status == "ok" and final.exists():  # an unreadable run, kept for its owner
             final.rename(final.with_name(f".{name}.unreadable"))

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from benchmarker._version import __version__
+from benchmarker.claims import is_claim_file
 from benchmarker.digests import canonical_json, digest_file
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import make_folder, storage_error
 from benchmarker.record import Record
 from benchmarker.results.index import INDEX_FILE
 from benchmarker.results.study import read_study
+from benchmarker.study.claims import exclusive
 from benchmarker.study.layout import EVENTS_FILE, LOG_FILE, MANIFEST_FILE, TRACEBACK_FILE
-from benchmarker.study.locks import exclusive
 from benchmarker.study.opening import oddity
 from benchmarker.study.runs import FinishedManifest, read_manifest
 
@@ -305,10 +306,10 @@ def _text(key: Ed25519PublicKey) -> str:
 
 
 def _digests(study: Path) -> Iterator[tuple[str, str]]:
-    """Yield path and SHA-256 of every file but the signature, locks, the cache of runs, and reports, which follow."""
+    """Yield path and SHA-256 of every file but the signature, claims, the cache of runs, and reports, which follow."""
     for path in sorted(study.rglob("*")):
         name = path.relative_to(study).as_posix()
-        if name.startswith(_REPORT) or name in {SIGNATURE_FILE, INDEX_FILE} or name.endswith(".lock"):
+        if name.startswith(_REPORT) or name in {SIGNATURE_FILE, INDEX_FILE} or is_claim_file(path):
             continue
         if path.is_file():
             try:

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from benchmarker.files import open_ordinary
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study
 from benchmarker.results.tables import History
-from benchmarker.study.layout import EVENTS_FILE, RunPaths
+from benchmarker.study.claims import find_working
+from benchmarker.study.layout import EVENTS_FILE
 from benchmarker.study.opening import oddity
 from benchmarker.study.protocol import EVENT, EpochDone
 
@@ -59,7 +60,7 @@ def read_progress(study: Study) -> Iterator[RunProgress]:
     records: tuple[CellRecord | GeneratorRecord, ...] = (*study.generators, *study.cells)
     for record in records:
         if record.status == "pending":
-            yield _begun(record, RunPaths.of(study.folder, record.key).working)
+            yield _begun(record, find_working(study.folder, record.run_name))
         else:
             yield RunProgress(record=record, state=record.status)
 
@@ -83,7 +84,7 @@ def live_history(study: Study, record: CellRecord | GeneratorRecord) -> History 
     """
     import numpy as np
 
-    rows = {event.epoch: event.values for event in _epochs(RunPaths.of(study.folder, record.key).working)}
+    rows = {event.epoch: event.values for event in _epochs(find_working(study.folder, record.run_name))}
     if not rows:
         return None
     epochs = sorted(rows)

@@ -20,8 +20,8 @@ from benchmarker.run.prepare import PreparedStudy, prepare_study
 from benchmarker.run.rounds import Judge, is_open, next_round, planned_generators
 from benchmarker.run.run_folders import ExistingRuns
 from benchmarker.run.runner import Runner
+from benchmarker.study.claims import joined
 from benchmarker.study.layout import RUNS_FOLDER
-from benchmarker.study.locks import joined
 from benchmarker.study.observer import CellOutcome, Observer
 from benchmarker.study.plan import Planned, PlannedCell
 

@@ -5,7 +5,7 @@ touched, so that a forked worker begins as a new process does, without the secon
 which makes forking safe, and refuses to fork if a library has started another.
 
 Requests and answers are packets of JSON on a socket. A request brings the descriptors of the worker's standard input,
-output and error, and those that it keeps open.
+output and error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from pathlib import Path
 from benchmarker import descendants
 from benchmarker.run.forking import (
     MAXIMUM_BYTES,
-    MAXIMUM_DESCRIPTORS,
     STANDARD_STREAMS,
     ForkAnswer,
     ForkRequest,
@@ -90,7 +89,7 @@ class Server:
 
     def _take_request(self) -> bool:
         """Fork a worker; return False if no request will come any more."""
-        message, descriptors, _, _ = socket.recv_fds(self._control, MAXIMUM_BYTES, MAXIMUM_DESCRIPTORS)
+        message, descriptors, _, _ = socket.recv_fds(self._control, MAXIMUM_BYTES, STANDARD_STREAMS)
         if not message:
             return False
         try:
@@ -121,10 +120,10 @@ class Server:
             os.setsid()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for number, descriptor in enumerate(descriptors[:STANDARD_STREAMS]):
+            for number, descriptor in enumerate(descriptors):
                 os.dup2(descriptor, number)
             self._control.close()
-            for descriptor in (*descriptors[:STANDARD_STREAMS], self._woken, self._wake):
+            for descriptor in (*descriptors, self._woken, self._wake):
                 os.close(descriptor)
             os.environ.update(request.environment)
             descendants.take_mark(request.mark)

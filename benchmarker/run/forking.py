@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import IO
 
 from benchmarker import descendants
@@ -20,7 +20,6 @@ from benchmarker.record import Record
 COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.fork_server")
 
 MAXIMUM_BYTES = 65536
-MAXIMUM_DESCRIPTORS = 8
 STANDARD_STREAMS = 3
 
 
@@ -135,7 +134,7 @@ class ForkServer:
             )
         threading.Thread(target=self._listen, name=f"fork server {self._server.pid}", daemon=True).start()
 
-    def fork(self, changed: Mapping[str, str], log: IO[bytes], descriptors: Iterable[int]) -> ForkedWorker | None:
+    def fork(self, changed: Mapping[str, str], log: IO[bytes]) -> ForkedWorker | None:
         """Fork a worker; wait first until the server has imported its backend.
 
         Parameters
@@ -144,8 +143,6 @@ class ForkServer:
             Environment variables that differ from the server's.
         log : file
             Open file for what libraries print.
-        descriptors : iterable of int
-            Descriptors that it keeps open.
 
         Returns
         -------
@@ -166,7 +163,7 @@ class ForkServer:
             stdin, stdout = os.fdopen(ours_in, "wb"), os.fdopen(ours_out, "rb")
             self._requested = (mark, stdin, stdout)
             try:
-                fds = [theirs_in, theirs_out, log.fileno(), *descriptors]
+                fds = [theirs_in, theirs_out, log.fileno()]
                 socket.send_fds(self._control, [request.model_dump_json().encode()], fds)
                 answer = self._answers.get()
             except OSError:  # the server has ended

@@ -5,20 +5,34 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarker.backends import worker_environment
+from benchmarker.claims import Claim
 from benchmarker.contracts.settings import Split
 from benchmarker.files import open_to_append
 from benchmarker.run.forking import ForkedWorker
 from benchmarker.run.policy import DEVICES_VARIABLE
-from benchmarker.run.processes import Conditions, StoppedError, Watch, count_memory_kills, exit_cause, stop
+from benchmarker.run.processes import Conditions, StoppedError, Watch, Worker, count_memory_kills, exit_cause, stop
 from benchmarker.run.run_folders import WorkFolder
 from benchmarker.study.layout import LOG_FILE, Checkpoint, RunPaths
 from benchmarker.study.observer import CellOutcome
 from benchmarker.study.plan import Planned, PlannedCell, PlannedGenerator
-from benchmarker.study.protocol import EVENT, CellJob, Event, EventHandler, GeneratorJob, GeneratorRun, Job, Waiting
+from benchmarker.study.protocol import (
+    EVENT,
+    CellJob,
+    ClaimTicket,
+    Event,
+    EventHandler,
+    GeneratorJob,
+    GeneratorRun,
+    Job,
+    Waiting,
+)
 
 
 def cell_job(
@@ -29,6 +43,7 @@ def cell_job(
     generators: Mapping[str, PlannedGenerator],
     weights: Mapping[Checkpoint, Path] | None = None,
     own_samples: bool = False,
+    claim: Claim | None = None,
 ) -> CellJob:
     """Return the job of training a cell's network, or of testing saved weights of it.
 
@@ -46,6 +61,8 @@ def cell_job(
         Files of saved weights for each checkpoint: test them instead of training.
     own_samples : bool
         Whether generated images come from the study's own folder instead of the cache, as in an audit.
+    claim : Claim, optional
+        Claim that the run is worked on under.
     """
     run = None
     if cell.generator is not None and weights is None:
@@ -58,14 +75,21 @@ def cell_job(
     return CellJob(
         cell=cell,
         prepared=prepared.absolute(),
-        paths=_paths(study, cell),
+        paths=_paths(study, cell, claim),
+        **_ticket(claim),
         weights=None if weights is None else dict(weights),
         generator=run,
     )
 
 
 def generator_job(
-    study: Path, generator: PlannedGenerator, *, prepared: Path, split: Split, cache: bool
+    study: Path,
+    generator: PlannedGenerator,
+    *,
+    prepared: Path,
+    split: Split,
+    cache: bool,
+    claim: Claim | None = None,
 ) -> GeneratorJob:
     """Return the job of training a generator.
 
@@ -81,14 +105,26 @@ def generator_job(
         How the training part is found.
     cache : bool
         Whether a generator that another study trained will do.
+    claim : Claim, optional
+        Claim that the run is worked on under.
     """
     return GeneratorJob(
-        generator=generator, prepared=prepared.absolute(), paths=_paths(study, generator), split=split, cache=cache
+        generator=generator,
+        prepared=prepared.absolute(),
+        paths=_paths(study, generator, claim),
+        split=split,
+        cache=cache,
+        **_ticket(claim),
     )
 
 
-def _paths(study: Path, planned: Planned) -> RunPaths:
-    return RunPaths.of(study.absolute(), planned.key)
+def _paths(study: Path, planned: Planned, claim: Claim | None = None) -> RunPaths:
+    return RunPaths.of(study.absolute(), planned.key, token="" if claim is None else claim.token)
+
+
+def _ticket(claim: Claim | None) -> dict[str, Any]:
+    """Return the part of a job that says what claim it is worked on under, where there is one."""
+    return {} if claim is None else {"claim": ClaimTicket.of(claim)}
 
 
 def launch(
@@ -115,17 +151,21 @@ def launch(
     ------
     StorageError
         If the run folder cannot be written.
+    LostClaimError
+        If another process has taken over; nothing that this one wrote counts.
     StoppedError
         If the run that the job belongs to is stopped; the cell is pending.
     KeyboardInterrupt
         On Ctrl-C, after the worker was stopped; the cell is pending again.
     """
     conditions = conditions or Conditions()
+    conditions.require_claim()
     folder = WorkFolder(job)
     if (settled := folder.take_up(fresh=fresh)) is not None:
         return settled
     killed_before = count_memory_kills()
     code, timed_out = _run_worker(job, folder, on_event, conditions)
+    conditions.require_claim()
     # The exit code comes second: a worker may be killed, or crash, after all its work is done.
     if (settled := folder.settled() or folder.ended()) is not None:
         return settled
@@ -148,14 +188,15 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
     environment = worker_environment(spec.backend, spec.threads)
     device = {} if conditions.device is None else {DEVICES_VARIABLE: conditions.device}
     with open_to_append(folder.path / LOG_FILE) as log:
-        descriptors = [] if conditions.claim is None else [conditions.claim]
         try:
-            worker = conditions.workers.start(environment, log, descriptors, device)
+            worker = conditions.workers.start(environment, log, device)
         except StoppedError:
             folder.put_down()
             raise
         watch = Watch(worker, conditions.timeout)
         watch.start()
+        if conditions.claim is not None:
+            conditions.claim.on_loss(partial(_end, worker))
 
         def handle(event: Event) -> None:
             if isinstance(event, Waiting):
@@ -177,6 +218,11 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
                     worker.stdin.close()
         watch.join()
         return code, watch.timed_out
+
+
+def _end(worker: Worker) -> None:
+    """Stop a worker in the background, so that the thread of the heartbeats goes on."""
+    threading.Thread(target=stop, args=([worker],), name=f"stop {worker.pid}", daemon=True).start()
 
 
 def exchange(worker: subprocess.Popen[bytes] | ForkedWorker, job: Job, on_event: EventHandler) -> None:

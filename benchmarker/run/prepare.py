@@ -20,7 +20,7 @@ from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, DamagedPlanError, DataError
 from benchmarker.evaluation.metrics import primary_metric
-from benchmarker.files import PARTIAL_SUFFIX, write_bytes
+from benchmarker.files import write_bytes, write_json
 from benchmarker.registry import (
     CellProblem,
     LoadedRegistry,
@@ -37,9 +37,9 @@ from benchmarker.registry import (
 from benchmarker.registry.suitability import check_task
 from benchmarker.run.planning import check_generated, make_cells, make_generators, read_choices
 from benchmarker.run.split_files import write_splits
+from benchmarker.study.claims import planning
 from benchmarker.study.images import readable
 from benchmarker.study.layout import PLAN_FILE, RUNS_FOLDER
-from benchmarker.study.locks import planning
 from benchmarker.study.observer import DataSummary, Observer
 from benchmarker.study.plan import (
     DatasetRecord,
@@ -326,10 +326,7 @@ def _write(
     superseded : int
         Number of cells that left the plan of the study.
     """
-    with planning(study):
-        for aside in study.glob(f".*{PARTIAL_SUFFIX}"):  # of planners that were killed
-            if aside.is_file():
-                aside.unlink()
+    with planning(study) as claim:
         existing = _existing(study, observer)
         existing_cells, existing_generators = existing.cells, existing.generators
         _refuse_other_dataset(study, plan.dataset.name, existing_cells)
@@ -341,8 +338,8 @@ def _write(
         merged = plan.model_copy(
             update={"cells": tuple(cells), "generators": tuple(generators), "earlier": tuple(earlier)}
         )
-        merged.write(study / PLAN_FILE)
-        write_bytes(study / plan.registry.copy_name, kept)
+        write_json(study / PLAN_FILE, merged.to_json(), confirm=claim.require)
+        write_bytes(study / plan.registry.copy_name, kept, confirm=claim.require)
     return plan, len(superseded)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarker import descendants
+from benchmarker.claims import Claim
 from benchmarker.run.forking import ForkedWorker, ForkServer
 
 # Safe path (-P): a file called keras.py in the user's folder must not be imported.
@@ -73,7 +74,6 @@ class Workers:
         self,
         environment: Mapping[str, str],
         log: IO[bytes],
-        descriptors: Iterable[int],
         changed: Mapping[str, str] | None = None,
     ) -> Worker:
         """Start a worker.
@@ -84,8 +84,6 @@ class Workers:
             Environment of the process, which other workers share.
         log : file
             Open file for what libraries print.
-        descriptors : iterable of int
-            Descriptors that it inherits.
         changed : mapping of str to str, optional
             Variables of this worker only, which no library reads while it is imported.
 
@@ -94,9 +92,9 @@ class Workers:
         StoppedError
             If the run is being stopped.
         """
-        kept, own = tuple(descriptors), dict(changed or {})
+        own = dict(changed or {})
         server = self._server(environment)
-        worker: Worker | None = None if server is None else server.fork(own, log, kept)
+        worker: Worker | None = None if server is None else server.fork(own, log)
         with self._lock:
             if self.stopping:
                 if worker is not None:
@@ -111,7 +109,6 @@ class Workers:
                     stderr=log,
                     env={**environment, **own},
                     start_new_session=True,
-                    pass_fds=kept,
                 )
             self._running.add(worker)
             return worker
@@ -162,8 +159,8 @@ class Conditions:
         Seconds after which it is ended.
     device : str, optional
         GPU that it sees, as CUDA names it; all of them by default.
-    claim : int, optional
-        Descriptor of a lock that it keeps while it lives.
+    claim : Claim, optional
+        Claim that it works under; it is ended if that is lost.
     again : bool
         Whether another attempt follows if the machine ends this one; its folder stays as it is for that.
     """
@@ -171,8 +168,19 @@ class Conditions:
     workers: Workers = field(default_factory=Workers)
     timeout: float | None = None
     device: str | None = None
-    claim: int | None = None
+    claim: Claim | None = None
     again: bool = False
+
+    def require_claim(self) -> None:
+        """Make sure that no other process has taken over the job.
+
+        Raises
+        ------
+        LostClaimError
+            If one has.
+        """
+        if self.claim is not None:
+            self.claim.require()
 
 
 class Watch(threading.Thread):

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarker.claims import Claim
 from benchmarker.errors import StorageError
+from benchmarker.files import write_json
 from benchmarker.printing import counted
 from benchmarker.run.prepare import PreparedStudy
+from benchmarker.study.claims import planning
 from benchmarker.study.layout import PLAN_FILE
-from benchmarker.study.locks import planning
 from benchmarker.study.observer import Observer
 from benchmarker.study.plan import Plan, PlannedGenerator, read_plan
 from benchmarker.study.plan_growth import in_rounds, merge_cells, merge_generators
@@ -51,24 +53,25 @@ def next_round(study: PreparedStudy, judge: Judge, observer: Observer) -> Prepar
     StorageError
         If the plan was removed meanwhile, or cannot be written.
     """
-    with planning(study.folder):
+    with planning(study.folder) as claim:
         plan = read_plan(study.folder)
         if plan is None or plan.until_decided is None or study.whole is None:
             raise StorageError(f"{study.folder / PLAN_FILE}: its rounds were removed while it was run; run it again")
         rounds = plan.until_decided
         if rounds.rounds == (study.rounds and study.rounds.rounds) and rounds.stopped is None:
             rounds = rounds.after(judge(study.folder))
-            _write(study.folder, plan, in_rounds(study.whole, rounds))
+            _write(study.folder, plan, in_rounds(study.whole, rounds), claim)
     observer.message(_report(rounds))
     return replace(study, rounds=rounds, cells=in_rounds(study.whole, rounds).cells)
 
 
-def _write(folder: Path, existing: Plan, ours: Plan) -> None:
+def _write(folder: Path, existing: Plan, ours: Plan, claim: Claim) -> None:
     cells, superseded = merge_cells(ours.cells, existing.cells)
     generators = merge_generators(ours.generators, existing.generators, cells, superseded)
-    existing.model_copy(
+    merged = existing.model_copy(
         update={"cells": tuple(cells), "generators": tuple(generators), "until_decided": ours.until_decided}
-    ).write(folder / PLAN_FILE)
+    )
+    write_json(folder / PLAN_FILE, merged.to_json(), confirm=claim.require)
 
 
 def _report(rounds: RoundsRecord) -> str:

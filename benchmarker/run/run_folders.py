@@ -11,6 +11,7 @@ from typing import TypedDict
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, StorageError, UnknownPluginError
 from benchmarker.files import make_folder, publish, remove_partial_files, storage_error
+from benchmarker.study.claims import claim, find_working
 from benchmarker.study.layout import (
     COSTS_FILE,
     FAILED_SUFFIX,
@@ -22,7 +23,6 @@ from benchmarker.study.layout import (
     RunPaths,
     replaced_path,
 )
-from benchmarker.study.locks import claim
 from benchmarker.study.observer import CellOutcome, CellView
 from benchmarker.study.opening import oddity
 from benchmarker.study.plan import Planned, PlannedCell
@@ -76,7 +76,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def finish(folder: Path, final: Path, manifest: Manifest) -> None:
+def finish(folder: Path, final: Path, manifest: Manifest, confirm: Callable[[], object] = lambda: None) -> None:
     """Write the manifest and give the folder its final name, in place of an older folder of that name.
 
     Parameters
@@ -85,7 +85,10 @@ def finish(folder: Path, final: Path, manifest: Manifest) -> None:
         Paths now and afterwards, in the same folder.
     manifest : Manifest
         Written last, so that a folder with a manifest is complete.
+    confirm : callable
+        Called before anything is written; raises what keeps the run from being finished.
     """
+    confirm()
     manifest.write(folder / MANIFEST_FILE)
     if isinstance(manifest, FinishedManifest) or manifest.kind not in RESUMABLE:
         for snapshot in folder.glob(_SNAPSHOTS):
@@ -254,12 +257,12 @@ class ExistingRuns:
         for replaced in sorted((self._study / RUNS_FOLDER).glob(f".*{REPLACED_SUFFIX}")):
             final = replaced.with_name(replaced.name[1:].removesuffix(REPLACED_SUFFIX))
             name = final.name.removesuffix(FAILED_SUFFIX)
-            lock = claim(self._study, name)
-            if lock is not None:
-                with lock:
+            held = claim(self._study, name)
+            if held is not None:
+                with held:
                     _restore(replaced, final)
                     if (replaced.parent / name).is_dir():  # what was to replace it is of no use any more
-                        shutil.rmtree(RunPaths.of(self._study, name).working, ignore_errors=True)
+                        shutil.rmtree(held.paths.working, ignore_errors=True)
 
     def disregard(self, planned: Iterable[Planned], *, finished: bool, failed: bool) -> None:
         """Disregard existing runs, so that they are repeated: those that have finished, those that failed, or both."""
@@ -274,7 +277,7 @@ class ExistingRuns:
         paths = RunPaths.of(self._study, planned.key)
         if self._counts(paths.finished) and (found := self._finished(paths.finished, planned)) is not None:
             return found
-        if self._counts(paths.failed) and not paths.working.exists():
+        if self._counts(paths.failed) and not find_working(self._study, planned.run_name).exists():
             try:
                 _require_ordinary_run(paths.failed)
                 failure = read_failure(paths.failed)
@@ -291,10 +294,10 @@ class ExistingRuns:
         outcome = self.outcome(planned)
         if outcome is None or outcome.status == "ok":
             return outcome
-        lock = claim(self._study, planned.run_name)
-        if lock is None:
+        held = claim(self._study, planned.run_name)
+        if held is None:
             return None
-        with lock:
+        with held:
             return self.outcome(planned)
 
     def _counts(self, folder: Path) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarker.backends import worker_environment
-from benchmarker.errors import ConfigurationError
+from benchmarker.claims import Claim
+from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import make_folder
-from benchmarker.locks import Lock
 from benchmarker.run.jobs import choose_jobs
 from benchmarker.run.launcher import cell_job, generator_job, launch
 from benchmarker.run.policy import Policy, count_devices, slot_devices
@@ -18,8 +18,8 @@ from benchmarker.run.prepare import PreparedStudy
 from benchmarker.run.processes import Conditions, StoppedError, Workers
 from benchmarker.run.run_folders import ExistingRuns, record_failure
 from benchmarker.run.saved_weights import check_names, copy_weights, find_weights
-from benchmarker.study.layout import Checkpoint, RunPaths
-from benchmarker.study.locks import claim
+from benchmarker.study.claims import CellClaim, claim
+from benchmarker.study.layout import Checkpoint
 from benchmarker.study.observer import CellOutcome, CellView, Observer
 from benchmarker.study.plan import Planned, PlannedCell, PlannedGenerator
 from benchmarker.study.protocol import Built, EpochDone, Event, Job, Note, Resumed, StepDone, Waiting
@@ -138,14 +138,21 @@ class Runner:
         """
         if self._awaited_generator(planned) is not None:
             return False
-        lock = claim(self._folder, planned.run_name)
-        if lock is None:
+        held = claim(self._folder, planned.run_name)
+        if held is None:
             self._claimed_elsewhere.add(planned.key)
             return False
         self._claimed_elsewhere.discard(planned.key)
-        with lock:
+        with held:
             existing = self._existing.outcome(planned) if self._is_reusable(planned) else None
-            self._settle(planned, existing or self._run(planned, slot, lock))
+            try:
+                outcome = existing or self._run(planned, slot, held)
+            except StorageError:
+                if held.claim.is_held():
+                    raise
+                self._report(f"{planned.name}: another run has taken over, because this one gave no sign of life")
+                return False
+            self._settle(planned, outcome)
         return True
 
     def report_waiting(self, left: Sequence[Planned]) -> bool:
@@ -193,10 +200,9 @@ class Runner:
         """Whether an existing run would do."""
         return not self._test_only and planned.key not in self._study.problems
 
-    def _run(self, planned: Planned, slot: int, lock: Lock) -> CellOutcome:
+    def _run(self, planned: Planned, slot: int, held: CellClaim) -> CellOutcome:
         if (failure := self._failure_before_training(planned)) is not None:
-            paths = RunPaths.of(self._folder, planned.key)
-            return record_failure(planned, paths, failure.kind, failure.message)
+            return record_failure(planned, held.paths, failure.kind, failure.message)
         weights = self._weights.get(planned.key)
         if isinstance(weights, ConfigurationError):  # of a cell that failed in training, perhaps
             return CellOutcome(status="failed", kind="configuration", message=str(weights))
@@ -207,10 +213,10 @@ class Runner:
             workers=self.workers,
             timeout=self._policy.timeout,
             device=self._devices[slot],
-            claim=lock.descriptor,
+            claim=held.claim,
             again=retries > 0,
         )
-        job = self._job(planned, weights)
+        job = self._job(planned, weights, held.claim)
         outcome = self._launch(job, conditions, fresh=self._force)
         for number in range(1, retries + 1):
             if not outcome.retriable:
@@ -240,13 +246,19 @@ class Runner:
         if outcome.status == "failed" and not outcome.reused and self.on_failure is not None:
             self.on_failure()
 
-    def _job(self, planned: Planned, weights: SavedWeights | None) -> Job:
+    def _job(self, planned: Planned, weights: SavedWeights | None, claim: Claim) -> Job:
         prepared = self._study.prepared
         if isinstance(planned, PlannedGenerator):
             return generator_job(
-                self._folder, planned, prepared=prepared, split=self._study.split, cache=not self._force
+                self._folder,
+                planned,
+                prepared=prepared,
+                split=self._study.split,
+                cache=not self._force,
+                claim=claim,
             )
-        return cell_job(self._folder, planned, prepared=prepared, generators=self._study.generators, weights=weights)
+        generators = self._study.generators
+        return cell_job(self._folder, planned, prepared=prepared, generators=generators, weights=weights, claim=claim)
 
     def _launch(self, job: Job, conditions: Conditions, *, fresh: bool) -> CellOutcome:
         def on_event(event: Event) -> None:

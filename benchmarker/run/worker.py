@@ -30,6 +30,7 @@ from benchmarker.study.protocol import (
     JOB,
     Built,
     CellJob,
+    EpochDone,
     Event,
     EventHandler,
     Failed,
@@ -51,14 +52,17 @@ cannot find now will not be there at the next attempt either."""
 
 
 class _Reporter:
-    """Writes events for the parent and, but for steps, into the run folder."""
+    """Writes events for the parent and, but for steps, into the run folder; an epoch only if the claim still holds."""
 
-    def __init__(self, pipe: IO[str], file: IO[str]) -> None:
+    def __init__(self, pipe: IO[str], file: IO[str], job: Job) -> None:
         self._pipe = pipe
         self._file = file
+        self._job = job
         self._lock = threading.Lock()  # steps are reported by the thread that fetches batches
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, EpochDone):
+            self._job.require_claim()
         line = json.dumps(event.to_json()) + "\n"
         with self._lock:
             for stream in (self._pipe,) if isinstance(event, StepDone) else (self._pipe, self._file):
@@ -108,7 +112,7 @@ def main() -> int:
     events = job.folder / EVENTS_FILE
     remove_half_line(events)
     with io.TextIOWrapper(open_to_append(events), encoding="utf-8") as file:
-        return _do(job, _Reporter(pipe, file))
+        return _do(job, _Reporter(pipe, file, job))
 
 
 def _do(job: Job, send: EventHandler) -> int:
@@ -121,6 +125,7 @@ def _do(job: Job, send: EventHandler) -> int:
             case CellJob():
                 manifest = _run_cell(job, started, send)
     except BaseException as error:  # noqa: BLE001 - whatever a network or plugin raises ends this cell, not the study
+        job.require_claim()
         if isinstance(error, OSError) and is_of_machine(error):
             error = storage_error(error, job.folder)
         failed = FailedManifest(
@@ -134,14 +139,14 @@ def _do(job: Job, send: EventHandler) -> int:
         send(Failed(kind=failed.kind, message=failed.message))
         sys.stderr.write(failed.traceback)
         write_text(job.folder / TRACEBACK_FILE, traceback.format_exc())
-        finish(job.folder, job.paths.failed, failed)
+        finish(job.folder, job.paths.failed, failed, job.require_claim)
         return 1
     send(Finished())
     if isinstance(job, CellJob) and job.weights is not None and job.paths.finished.exists():
         send(Note(text=_compare(manifest, job.paths.finished)))
         shutil.rmtree(job.folder)
         return 0
-    finish(job.folder, job.paths.finished, manifest)
+    finish(job.folder, job.paths.finished, manifest, job.require_claim)
     return 0
 
 

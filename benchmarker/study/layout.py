@@ -25,6 +25,9 @@ WORKING_SUFFIX = ".partial"
 REPLACED_SUFFIX = ".replaced"
 _TESTED_SUFFIX = f".tested{WORKING_SUFFIX}"
 
+SNAPSHOTS = "snapshot-*.npz"
+"""Pattern of the names of complete snapshots."""
+
 Checkpoint = Literal["best", "final"]
 CHECKPOINTS: tuple[Checkpoint, ...] = ("best", "final")
 """Weights that are kept and tested: those of the lowest validation loss, and those of the last epoch."""
@@ -54,7 +57,7 @@ class RunPaths:
     Parameters
     ----------
     working : Path
-        Path while the run works.
+        Path while the run works, or rests before it is resumed.
     tested : Path
         Path while a run works that tests saved weights.
     finished : Path
@@ -69,12 +72,23 @@ class RunPaths:
     failed: Path
 
     @classmethod
-    def of(cls, study: Path, key: str) -> Self:
-        """Return the paths of the run of a cell or generator in a study."""
+    def of(cls, study: Path, key: str, *, token: str = "") -> Self:
+        """Return the paths of the run of a cell or generator in a study.
+
+        Parameters
+        ----------
+        study : Path
+            Folder of the study.
+        key : str
+            Key of the cell or generator, or the name of its run.
+        token : str
+            Token of the claim that the run is worked on under; "" of a run that nobody works on.
+        """
         runs, name = study / RUNS_FOLDER, run_name(key)
+        owner = f".{token}" if token else ""
         return cls(
-            working=runs / f".{name}{WORKING_SUFFIX}",
-            tested=runs / f".{name}{_TESTED_SUFFIX}",
+            working=runs / f".{name}{owner}{WORKING_SUFFIX}",
+            tested=runs / f".{name}{owner}{_TESTED_SUFFIX}",
             finished=runs / name,
             failed=runs / f"{name}{FAILED_SUFFIX}",
         )

@@ -8,16 +8,45 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
+from benchmarker.claims import Claim, require_current
 from benchmarker.contracts.settings import Split
 from benchmarker.record import Record, WrittenOut
 from benchmarker.study.layout import Checkpoint, RunPaths
 from benchmarker.study.plan import PlannedCell, PlannedGenerator
 from benchmarker.study.space import DiskSpace
 from benchmarker.study.specs import GeneratorSpec
+
+
+class ClaimTicket(Record):
+    """The claim that a job is worked on under: a worker must not finish anything once that is lost."""
+
+    path: Path
+    """What is claimed."""
+
+    number: int
+    """Generation of the claim."""
+
+    token: str
+    """Its name."""
+
+    @classmethod
+    def of(cls, claim: Claim) -> Self:
+        """Return the ticket of a claim."""
+        return cls(path=claim.path.absolute(), number=claim.number, token=claim.token)
+
+    def require(self) -> None:
+        """Make sure that no other process has taken over.
+
+        Raises
+        ------
+        LostClaimError
+            If one has.
+        """
+        require_current(self.path, self.number, self.token)
 
 
 class _Job(Record):
@@ -28,6 +57,20 @@ class _Job(Record):
 
     paths: RunPaths
     """Absolute paths of the run."""
+
+    claim: ClaimTicket | None = None
+    """Claim that it is worked on under; an audit has none."""
+
+    def require_claim(self) -> None:
+        """Make sure that no other process has taken over the job.
+
+        Raises
+        ------
+        LostClaimError
+            If one has.
+        """
+        if self.claim is not None:
+            self.claim.require()
 
 
 class GeneratorRun(Record):

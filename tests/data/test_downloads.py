@@ -100,7 +100,7 @@ def published(mirror: Mirror, *paths: str, content: bytes = CONTENT) -> Download
 
 
 def visible(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])

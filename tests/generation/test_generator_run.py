@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarker.claims import claim
 from benchmarker.digests import digest_file, digest_json
 from benchmarker.errors import StorageError
 from benchmarker.generation.job import GeneratorOutcome, train_generator
 from benchmarker.generation.run_files import require_intact, train_or_copy, weights_digest
-from benchmarker.locks import lock
 from benchmarker.paths import cache_folder
 from benchmarker.study.links import read_trail
 from benchmarker.study.protocol import EpochDone, Event, EventHandler, Resumed, StepDone, Waiting, waiting
@@ -139,7 +139,7 @@ def test_waiting_for_another_training_is_told_apart(isolated_cache: Path, tmp_pa
     events: list[Event] = []
     name = digest_json({"generator": "a", "fingerprint": "b", "code": "c"})[:32]
     (isolated_cache / "generators").mkdir()
-    other = lock(isolated_cache / "generators" / f"{name}.training.lock")
+    other = claim(isolated_cache / "generators" / f"{name}.training.claim")
 
     def send(event: Event) -> None:
         events.append(event)

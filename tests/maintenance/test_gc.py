@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarker.claims import claim
 from benchmarker.cli import main
-from benchmarker.data.cache import held, is_held
+from benchmarker.data.cache import claim_path, held, is_held
 from benchmarker.errors import StorageError
-from benchmarker.locks import lock
 from benchmarker.maintenance.gc import find_garbage, free
-from benchmarker.study.locks import claim, exclusive, held_lock, joined
+from benchmarker.study.claims import exclusive, is_in_use, joined, planning
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -95,7 +97,7 @@ def test_nothing_is_removed_by_default(untidy: StudyFiles, capsys: pytest.Captur
     assert "10 item(s), " in out
     assert "Nothing was removed; --yes removes them." in out
     assert "its cell has finished" in out
-    assert [path for path in sorted(untidy.folder.rglob("*")) if path.suffix != ".lock"] == before
+    assert sorted(untidy.folder.rglob("*")) == before
 
 
 def test_listed_files_are_removed_with_yes(untidy: StudyFiles, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,31 +130,28 @@ def test_json_lists_items_and_sizes(untidy: StudyFiles, capsys: pytest.CaptureFi
     assert value["freed_bytes"] == 0
 
 
-@pytest.mark.parametrize("name", [".lock", ".plan.lock", "runs/.0123456789abcdef.lock"])
-def test_a_study_in_use_is_skipped(untidy: StudyFiles, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    path = untidy.folder / name
-    before = {one.name for one in (untidy.folder / "runs").iterdir()} | {path.name}
-    with lock(path):
+@pytest.mark.parametrize("use", [joined, planning, exclusive])
+def test_a_study_in_use_is_skipped(
+    untidy: StudyFiles, use: Callable[[Path], AbstractContextManager[object]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {one.name for one in (untidy.folder / "runs").iterdir()}
+    with use(untidy.folder):
         assert main(["gc", str(untidy.folder), "--older-than", "0", "--yes"]) == 0
-        assert held_lock(untidy.folder) == path
+        assert is_in_use(untidy.folder)
     out = capsys.readouterr().out
     assert "a run is working on it" in out
     assert "There is nothing to remove." in out
-    assert {one.name for one in (untidy.folder / "runs").iterdir()} | {path.name} == before
-    assert held_lock(untidy.folder) is None
+    assert {one.name for one in (untidy.folder / "runs").iterdir()} == before
+    assert not is_in_use(untidy.folder)
 
 
 def test_files_that_came_into_use_are_not_removed(untidy: StudyFiles) -> None:
     found = find_garbage([untidy.folder], None, older_than=0)
     with joined(untidy.folder), pytest.raises(StorageError, match="a run is working"):
         free(found.items)
-    orphan = claim(untidy.folder, STRANGER)
-    assert orphan is not None
-    with orphan, pytest.raises(StorageError, match="a worker of a run that was ended"):
-        free(found.items)
     assert all(item.path.exists() for item in found.items)
     with exclusive(untidy.folder):
-        assert held_lock(untidy.folder) is not None
+        assert is_in_use(untidy.folder)
 
 
 def test_old_cached_data_are_removed_unless_held(isolated_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +184,7 @@ def test_old_cached_data_are_removed_unless_held(isolated_cache: Path, capsys: p
 
 def test_data_that_another_process_writes_are_skipped(isolated_cache: Path) -> None:
     writing = folder(isolated_cache / "prepared" / f"{'a' * 32}.partial")
-    with lock(writing.with_suffix(".lock")):
+    with claim(claim_path(writing.with_name("a" * 32))):
         found = find_garbage([], isolated_cache, older_than=0)
     assert (found.items, len(found.kept)) == ([], 1)
 

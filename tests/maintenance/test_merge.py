@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarker.claims import is_claim_file
 from benchmarker.cli import main
 from benchmarker.maintenance.merge import merge_studies
 from benchmarker.results.leaderboard import build_leaderboard
 from benchmarker.results.study import read_study
-from benchmarker.study.locks import joined
+from benchmarker.study.claims import joined
 from benchmarker.study.plan import read_plan
 from benchmarker.trail import Trail
 from tests.conftest import FINGERPRINT
@@ -46,7 +47,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".lock"
+        if path.is_file() and not is_claim_file(path)
     }
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from benchmarker import Stream
+from benchmarker.study.claims import find_working
 from benchmarker.study.layout import run_name
 from tests.run.signs import RESULTS, RESULTS_OF_A_GENERATOR, Sign
 
@@ -281,7 +282,7 @@ class KilledStudy:
         self._tell(kill)
 
     def _working(self, name: str) -> Path:
-        return self._runs / f".{name}.partial"
+        return find_working(self._folder / "study", name)
 
     def _generators(self) -> set[str]:
         """Return the names of the runs of generators."""
@@ -309,7 +310,7 @@ def _run_of(pid: int) -> str:
     path = Path(f"/proc/{pid}/fd/2").readlink()
     if path.name != "log.txt":
         raise FileNotFoundError(path)
-    return path.parent.name.removeprefix(".").removesuffix(".partial")
+    return path.parent.name.removeprefix(".").partition(".")[0]
 
 
 def _is_alive(process: psutil.Process) -> bool:

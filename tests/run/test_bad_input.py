@@ -34,11 +34,7 @@ Registry = Callable[..., Path]
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
     """Return every file of a folder, without the lock that a run holds."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock"
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def order(worker: ForkedWorker, word: str) -> dict[str, Any]:
 
 
 def forked(server: ForkServer, log: IO[bytes], **changed: str) -> ForkedWorker:
-    worker = server.fork(changed, log, [])
+    worker = server.fork(changed, log)
     assert worker is not None
     return worker
 
@@ -102,7 +102,7 @@ def test_worker_outlives_a_killed_server(server: ForkServer, log: IO[bytes]) -> 
     worker = forked(server, log)
     report = order(worker, "sleep")
     os.kill(psutil.Process(worker.pid).ppid(), signal.SIGKILL)
-    assert server.fork({}, log, []) is None  # it must be started by itself
+    assert server.fork({}, log) is None  # it must be started by itself
     assert report["leads"]
     assert psutil.Process(worker.pid).is_running()
     assert worker.poll() is None
@@ -113,7 +113,7 @@ def test_worker_outlives_a_killed_server(server: ForkServer, log: IO[bytes]) -> 
 def test_server_with_another_thread_does_not_fork(log: IO[bytes]) -> None:
     server = ForkServer({**os.environ, "ANOTHER_THREAD": "1"})
     try:
-        assert server.fork({}, log, []) is None
+        assert server.fork({}, log) is None
     finally:
         server.close()
 
@@ -138,7 +138,7 @@ def test_workers_are_started_by_themselves_where_they_cannot_be_forked(
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import sys; sys.exit(7)"))
     workers = processes.Workers(forking=True)
     try:
-        worker = workers.start({**os.environ, "ANOTHER_THREAD": "1"}, log, [])
+        worker = workers.start({**os.environ, "ANOTHER_THREAD": "1"}, log)
         assert worker.wait(PATIENCE) == 7
     finally:
         workers.close()
@@ -149,4 +149,4 @@ def test_no_worker_is_forked_once_the_run_is_stopped(log: IO[bytes]) -> None:
     workers.warm_up(dict(os.environ))
     workers.stop()
     with pytest.raises(processes.StoppedError):
-        workers.start(dict(os.environ), log, [])
+        workers.start(dict(os.environ), log)

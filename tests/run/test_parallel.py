@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -88,6 +89,29 @@ def test_run_waits_for_the_cells_of_another(quick: QuickStudy) -> None:
     assert "finished before" in done.stdout
     assert quick.end(first).returncode == 0
     assert len(quick.attempts) == 1
+
+
+def test_run_that_was_stopped_for_long_finds_its_cell_done_by_another_machine(quick: QuickStudy) -> None:
+    quick.script(one=["epoch=1 until=back ok", "ok"], two=["ok"])
+    first = quick.start(env={"BENCHMARKER_HEARTBEAT": "0.1", "BENCHMARKER_HOST": "first"})
+    quick.await_line(first, ": epoch 1/")
+    (attempt,) = quick.attempts
+    for process in (first.pid, attempt["pid"]):
+        os.kill(process, signal.SIGSTOP)
+    second = quick.run(env={"BENCHMARKER_HEARTBEAT": "0.1", "BENCHMARKER_HOST": "second"})
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "2 of 2 cells finished" in second.stdout
+    results = {path: path.read_bytes() for path in quick.path.glob("runs/*/*")}
+    quick.let("back")
+    for process in (attempt["pid"], first.pid):  # the worker finishes before its parent looks
+        os.kill(process, signal.SIGCONT)
+    done = quick.end(first)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "another run has taken over" in done.stdout
+    assert "2 of 2 cells finished" in done.stdout
+    assert {path: path.read_bytes() for path in quick.path.glob("runs/*/*")} == results
+    assert sorted(each["model"] for each in quick.attempts) == ["one", "one", "two"]
+    assert quick.leftovers == []
 
 
 def test_each_job_has_a_gpu(quick: QuickStudy) -> None:

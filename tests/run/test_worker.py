@@ -12,8 +12,16 @@ from pathlib import Path
 import pytest
 
 from benchmarker import DataError
+from benchmarker.claims import LostClaimError
+from benchmarker.run import worker
+from benchmarker.run.launcher import cell_job
+from benchmarker.run.run_folders import identity
 from benchmarker.run.worker import failure_kind, failure_message, is_of_machine, shown_traceback
+from benchmarker.study.claims import claim
+from benchmarker.study.protocol import CellJob
+from benchmarker.study.runs import FinishedManifest
 from tests.fixture_plugins import install
+from tests.study.material import planned_cell, some_fingerprint
 
 
 class ResourceExhaustedError(Exception):
@@ -93,3 +101,32 @@ def test_long_message_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(shown) < 20_000
     assert "blameworthy.py" in shown
     assert "traceback.txt holds all of it" in shown
+
+
+@pytest.mark.parametrize("ending", ["finished", "failed"])
+def test_worker_that_has_lost_its_claim_finishes_nothing(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if a network's code has made its folder again, which its successor had renamed."""
+    study, cell = tmp_path / "study", planned_cell("one")
+    (study / "runs").mkdir(parents=True)
+    held = claim(study, cell.run_name)
+    assert held is not None
+    job = cell_job(study, cell, prepared=study, generators={}, claim=held.claim)
+
+    def run(job: CellJob, *_: object) -> FinishedManifest:
+        job.require_claim()
+        held.claim.file.unlink()
+        job.folder.mkdir(parents=True)
+        if ending == "failed":
+            raise ValueError("no")
+        return FinishedManifest(
+            **identity(cell), trained=True, fingerprint=some_fingerprint(), digests={}, finished="2026-01-02"
+        )
+
+    monkeypatch.setattr(worker, "_run_cell", run)
+    with pytest.raises(LostClaimError):
+        worker._do(job, lambda _event: None)
+    assert list(job.folder.iterdir()) == []
+    assert not job.paths.finished.exists()
+    assert not job.paths.failed.exists()

@@ -1,0 +1,134 @@
+"""A thread that keeps the claims and shares of this process alive."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarker.claims.holders import Holder, read
+from benchmarker.errors import StorageError
+
+
+class Beating:
+    """The file of a claim or share that this process holds.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the file.
+    holder : Holder
+        What it holds at first.
+    superseded : callable
+        Returns whether another process has taken over, although the file is as it was.
+    """
+
+    def __init__(self, path: Path, holder: Holder, superseded: Callable[[], bool] = lambda: False) -> None:
+        self.path = path
+        self.holder = holder
+        self._superseded = superseded
+        self._lock = threading.Lock()
+        self._lost = False
+        self._on_loss: list[Callable[[], None]] = []
+        self.due = time.monotonic() + holder.interval
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process made it, and not one that it was forked from."""
+        return self.holder.pid == os.getpid()
+
+    def is_held(self) -> bool:
+        """Look whether no other process has taken over; once lost, it stays lost.
+
+        Raises
+        ------
+        StorageError
+            If that cannot be found out.
+        """
+        if not self._lost:
+            content = read(self.path)
+            found = None if content is None else Holder.from_bytes(content)
+            if found is None or found.token != self.holder.token or self._superseded():
+                self._lose()
+        return not self._lost
+
+    def beat(self) -> None:
+        """Say that this process lives, unless the claim is lost."""
+        self.due = time.monotonic() + self.holder.interval
+        # A disk that does not answer now may answer the next time; until then nothing is known.
+        with contextlib.suppress(StorageError):
+            if self.is_held():
+                self._write()
+
+    def _write(self) -> None:
+        self.holder = self.holder.next()
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ESTALE}:
+                self._lose()
+            return
+        with contextlib.suppress(OSError):
+            os.write(descriptor, self.holder.to_bytes())
+        with contextlib.suppress(OSError):  # network file systems write when a file is closed
+            os.close(descriptor)
+
+    def on_loss(self, call: Callable[[], None]) -> None:
+        """Call a function once the claim is found to be lost; at once if it is."""
+        with self._lock:
+            if not self._lost:
+                self._on_loss.append(call)
+                return
+        call()
+
+    def _lose(self) -> None:
+        with self._lock:
+            if self._lost:
+                return
+            self._lost = True
+            calls = tuple(self._on_loss)
+        for call in calls:
+            call()
+
+
+class _Heart:
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._beating: set[Beating] = set()
+        self._thread: threading.Thread | None = None
+
+    def add(self, beating: Beating) -> None:
+        with self._changed:
+            self._beating.add(beating)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="claims", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def discard(self, beating: Beating) -> None:
+        with self._changed:
+            self._beating.discard(beating)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._beating:
+                    self._changed.wait()
+                due = min(each.due for each in self._beating)
+                if (patience := due - time.monotonic()) > 0:
+                    self._changed.wait(patience)
+                now = time.monotonic()
+                late = [each for each in self._beating if each.due <= now]
+            for each in late:
+                each.beat()
+
+
+heart = _Heart()
+"""The claims and shares of this process."""
+
+# A forked process has no thread, and holds nothing.
+os.register_at_fork(after_in_child=heart.__init__)  # type: ignore[misc]

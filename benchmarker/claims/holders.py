@@ -1,0 +1,207 @@
+"""The file of a claim: which process holds it, on which machine, and how often it has said that it lives."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import socket
+import stat
+import uuid
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+from benchmarker.errors import StorageError
+from benchmarker.files import storage_error
+
+HEARTBEAT_VARIABLE = "BENCHMARKER_HEARTBEAT"
+"""Environment variable: seconds between two heartbeats of a claim."""
+
+HOST_VARIABLE = "BENCHMARKER_HOST"
+"""Environment variable: name of this machine in claims, where its own does not tell it from others."""
+
+DEFAULT_SECONDS = 6.0
+_SHORTEST, _LONGEST = 0.05, 600.0
+_LARGEST_BYTES = 65536
+_DIGITS = 12
+_FILE = re.compile(r".*\.(claim|held)(-\d+|\.shared-[0-9a-f]{16})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A process that holds a claim or a share.
+
+    Parameters
+    ----------
+    token : str
+        Name of the claim, which no other has: 16 hexadecimal digits.
+    host : str
+        Machine, since when it runs, and name space of its processes; processes of one host can see each other.
+    pid : int
+        Number of the process.
+    started : str
+        When it started, in the units of the kernel; tells it from a later process of the same number.
+    interval : float
+        Seconds between two heartbeats.
+    after : tuple of str
+        Tokens of dead holders that it succeeds.
+    pulse : int
+        Number of heartbeats so far.
+    """
+
+    token: str
+    host: str
+    pid: int
+    started: str
+    interval: float
+    after: tuple[str, ...] = ()
+    pulse: int = 0
+
+    @classmethod
+    def here(cls, after: tuple[str, ...] = ()) -> Self:
+        """Return a new holder: this process."""
+        pid = os.getpid()
+        return cls(
+            token=os.urandom(8).hex(),
+            host=this_host(),
+            pid=pid,
+            started=_start_of(pid) or "",
+            interval=heartbeat_seconds(),
+            after=after,
+        )
+
+    def next(self) -> Self:
+        """Return the holder at its next heartbeat."""
+        return replace(self, pulse=self.pulse + 1)
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file, as long at every heartbeat, so that it can be written in place."""
+        return json.dumps({**asdict(self), "pulse": f"{self.pulse:0{_DIGITS}d}"}).encode() + b"\n"
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self | None:
+        """Return the holder that a file names; None if it is not, or not yet, the file of a claim."""
+        try:
+            found = json.loads(content)
+            return cls(
+                token=str(found["token"]),
+                host=str(found["host"]),
+                pid=int(found["pid"]),
+                started=str(found["started"]),
+                interval=min(max(float(found["interval"]), _SHORTEST), _LONGEST),
+                after=tuple(str(token) for token in found["after"]),
+                pulse=int(found["pulse"]),
+            )
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+            return None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this process could see it."""
+        return self.host == this_host()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is known to have ended; False where that cannot be known."""
+        return self.is_local and self.pid > 0 and _start_of(self.pid) not in {self.started, ""}
+
+
+def heartbeat_seconds() -> float:
+    """Return the seconds between two heartbeats of this process."""
+    try:
+        wanted = float(os.environ.get(HEARTBEAT_VARIABLE) or DEFAULT_SECONDS)
+    except ValueError:
+        wanted = DEFAULT_SECONDS
+    return min(max(wanted, _SHORTEST), _LONGEST)
+
+
+def this_host() -> str:
+    """Return what distinguishes the processes that this one can see from those of other machines and containers."""
+    return os.environ.get(HOST_VARIABLE) or _found_host()
+
+
+@lru_cache(maxsize=1)
+def _found_host() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        space = Path("/proc/self/ns/pid").readlink().name
+    except (OSError, ValueError):
+        boot, space = f"{uuid.getnode():x}", ""
+    return f"{socket.gethostname()}/{boot}/{space}"
+
+
+def _start_of(pid: int) -> str | None:
+    """Return when a process of this machine started; "" where the system does not say it, None if there is none."""
+    try:
+        # man 5 proc: state and start, the first and 20th field after the name, which may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return None if fields[0] in {"Z", "X"} else fields[19]
+    except (OSError, IndexError):
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        return ""
+    return ""
+
+
+def read(path: Path) -> bytes | None:
+    """Return the content of the file of a claim; None if there is none.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be read, or is a link, a pipe or the like, which no process of this program makes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ESTALE:  # removed on another machine
+            return None
+        raise storage_error(error, path) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StorageError(f"{path}: is no file, although it has the name of a claim; remove it")
+        return os.read(descriptor, _LARGEST_BYTES)
+    except OSError as error:
+        if error.errno == errno.ESTALE:
+            return None
+        raise storage_error(error, path) from error
+    finally:
+        os.close(descriptor)
+
+
+def create(path: Path, content: bytes) -> bool:
+    """Create the file of a claim; return False if it exists.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be created.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise storage_error(error, path) from error
+    try:
+        os.write(descriptor, content)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise storage_error(error, path) from error
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def is_claim_file(path: Path) -> bool:
+    """Whether a file has the name of a claim or a share: it says nothing once its process has ended."""
+    return _FILE.fullmatch(path.name) is not None

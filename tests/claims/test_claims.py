@@ -1,0 +1,243 @@
+"""Claims and shares between real processes, of one machine and of two that see each other's files only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarker.claims import (
+    LostClaimError,
+    chain_tokens,
+    claim,
+    is_claim_file,
+    is_claimed,
+    is_shared,
+    share,
+    try_claim,
+    try_claim_alone,
+    wait_for_claim,
+    wait_for_share,
+)
+from benchmarker.errors import StorageError
+from tests.claims.holding import HoldingProcess
+
+ELSEWHERE = "another machine"
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., HoldingProcess]]:
+    """Return a function that starts a process which holds a claim."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(*arguments: Path | str, **options: str) -> HoldingProcess:
+            found = HoldingProcess(*arguments, **options)  # type: ignore[arg-type]
+            stack.callback(found.kill)
+            return found
+
+        yield begin
+
+
+def test_claim_is_held_once_and_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.claim"
+    with claim(path) as first:
+        assert try_claim(path) is None
+        assert is_claimed(path)
+        assert chain_tokens(path) == (first.token,)
+        assert is_claim_file(first.file)
+    assert not is_claimed(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_claims_of_different_things_do_not_exclude_each_other(tmp_path: Path) -> None:
+    with claim(tmp_path / "a.claim"), claim(tmp_path / "b.claim"):
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_shares_are_held_by_several_and_exclude_a_claim_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.claim"
+    with share(path), share(path):
+        assert is_shared(path)
+        assert try_claim_alone(path) is None
+    assert not is_shared(path)
+    alone = try_claim_alone(path)
+    assert alone is not None
+    with alone:
+        assert wait_for_share(path, timeout=0) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["claim", "share"])
+def test_killed_process_of_this_machine_is_noticed_at_once(
+    tmp_path: Path, kind: str, start: Callable[..., HoldingProcess]
+) -> None:
+    path = tmp_path / "a.claim"
+    holder = start(path, kind)
+    assert try_claim_alone(path) is None
+    holder.kill()
+    began = time.monotonic()
+    found = try_claim_alone(path)
+    assert found is not None
+    assert time.monotonic() - began < 0.3  # it would miss ten heartbeats after half a second
+    assert found.predecessors == ((holder.token,) if kind == "claim" else ())
+    found.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_waiting_process_gets_the_claim_when_it_is_released(
+    tmp_path: Path, start: Callable[..., HoldingProcess]
+) -> None:
+    path = tmp_path / "a.claim"
+    holder = start(path)
+    assert wait_for_claim(path, timeout=0.1) is None
+    assert holder.ask("release") == "released"
+    found = wait_for_claim(path, timeout=30)
+    assert found is not None
+    assert try_claim(path) is None
+    found.release()
+
+
+def test_stopped_process_loses_its_claim_and_writes_nothing_when_it_comes_back(
+    tmp_path: Path, start: Callable[..., HoldingProcess]
+) -> None:
+    path = tmp_path / "a.claim"
+    holder = start(path, host=ELSEWHERE)
+    assert holder.ask("require") == "held"
+    holder.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    found = claim(path)
+    assert 0.4 < time.monotonic() - began < 20
+    assert found.predecessors == (holder.token,)
+    holder.signal(signal.SIGCONT)
+    assert holder.ask("require") == "LostClaimError"
+    assert holder.ask("release") == "released"  # and leaves its successor alone
+    found.require()
+    assert try_claim(path) is None
+    found.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_living_process_of_another_machine_keeps_its_claim(
+    tmp_path: Path, start: Callable[..., HoldingProcess]
+) -> None:
+    path = tmp_path / "a.claim"
+    holder = start(path, host=ELSEWHERE)
+    until = time.monotonic() + 1.5  # three times what a dead one is given
+    while time.monotonic() < until:
+        assert try_claim(path) is None
+        time.sleep(0.02)
+    assert is_claimed(path)
+    assert holder.ask("require") == "held"
+
+
+def test_dead_process_of_another_machine_is_succeeded_by_one_process_only(
+    tmp_path: Path, start: Callable[..., HoldingProcess]
+) -> None:
+    path = tmp_path / "a.claim"
+    dead = start(path, host=ELSEWHERE)
+    dead.kill()
+    assert try_claim(path) is None  # nothing is known yet
+    found = start(path)
+    assert chain_tokens(path) == (dead.token, found.token)
+    assert try_claim(path) is None
+    found.kill()
+    with claim(path) as third:
+        assert third.predecessors == (dead.token, found.token)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_share_of_a_dead_process_of_another_machine_is_removed(
+    tmp_path: Path, start: Callable[..., HoldingProcess]
+) -> None:
+    path = tmp_path / "a.claim"
+    start(path, "share", host=ELSEWHERE).kill()
+    found = try_claim_alone(path)
+    assert found is not None
+    found.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_claim_whose_file_is_gone_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARKER_HEARTBEAT", "0.05")
+    with claim(tmp_path / "a.claim") as held:
+        told: list[str] = []
+        held.on_loss(lambda: told.append("lost"))
+        held.file.unlink()
+        until = time.monotonic() + 20
+        while not told and time.monotonic() < until:
+            time.sleep(0.02)
+        assert told == ["lost"]
+        with pytest.raises(LostClaimError, match=r"a\.claim"):
+            held.require()
+
+
+def test_observer_that_acts_on_an_old_view_takes_nothing_from_a_new_holder(
+    tmp_path: Path, start: Callable[..., HoldingProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look at a dead holder and its own claim, others succeeded, finished, and began anew."""
+    path = tmp_path / "a.claim"
+    start(path).kill()
+    late: list[object] = []
+    real = os.open
+
+    def slow(name: str | Path, flags: int, *rest: int) -> int:
+        if flags & os.O_EXCL and not late:
+            late.append(name)
+            claim(path).release()
+            late.append(claim(path))
+        return real(name, flags, *rest)
+
+    monkeypatch.setattr(os, "open", slow)
+    assert try_claim(path) is None
+    monkeypatch.undo()
+    new = late[1]
+    assert isinstance(new, type(claim(tmp_path / "b.claim")))
+    new.require()
+    assert chain_tokens(path) == (new.token,)
+    new.release()
+
+
+def test_half_written_claim_is_respected_until_it_has_been_observed_for_long(tmp_path: Path) -> None:
+    path = tmp_path / "a.claim"
+    (tmp_path / "a.claim-1").write_bytes(b'{"token": ')
+    assert try_claim(path) is None
+    assert try_claim(path) is None
+
+
+def test_claim_in_a_missing_folder_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="nowhere"):
+        try_claim(tmp_path / "nowhere" / "a.claim")
+    assert not is_claimed(tmp_path / "nowhere" / "a.claim")
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_claim_is_never_made_through_a_link_or_a_pipe(tmp_path: Path, kind: str) -> None:
+    if kind == "link":
+        (tmp_path / "a.claim-1").symlink_to(tmp_path / "made")
+    else:
+        os.mkfifo(tmp_path / "a.claim-1")
+    with pytest.raises(StorageError, match=r"a\.claim-1"):
+        try_claim(tmp_path / "a.claim")
+    assert not (tmp_path / "made").exists()
+
+
+def test_waiting_happens_in_the_context_that_was_given(tmp_path: Path) -> None:
+    diary: list[str] = []
+
+    @contextlib.contextmanager
+    def waiting() -> Iterator[None]:
+        diary.append("waits")
+        held.release()
+        yield
+        diary.append("goes on")
+
+    with claim(tmp_path / "a.claim", waiting=waiting):
+        assert diary == []
+    held = claim(tmp_path / "a.claim")
+    with claim(tmp_path / "a.claim", waiting=waiting):
+        assert diary == ["waits", "goes on"]
