@@ -9,7 +9,7 @@ from benchmarker import Command, Registrar, hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
     """Register the commands."""
     for name, summary in (
-        ("submit", "Submit what is left of a registry to Slurm, one task for each cell or group of cells."),
+        ("submit", "Submit what is left of a registry to Slurm or Ray, one task for each cell or group of cells."),
         ("status", "Show what of a study is finished, running, queued, failed or lost."),
         ("cancel", "Cancel the queued and running tasks of a study."),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,66 @@ class Written:
 
     script: Path
     tasks: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tasks:
+    """Tasks of one kind, each a command.
+
+    Parameters
+    ----------
+    name : str
+        ``"generators"`` or ``"cells"``.
+    folder : Path
+        Folder of their output.
+    commands : tuple of tuple of str
+        Command line of each.
+    """
+
+    name: str
+    folder: Path
+    commands: tuple[tuple[str, ...], ...]
+
+    def log(self, number: int) -> Path:
+        """Return the path of the output of a task, counted from 1."""
+        return self.folder / f"{self.name}-{number}.txt"
+
+
+def make_tasks(
+    study: Study,
+    left: Sequence[CellRecord | GeneratorRecord],
+    *,
+    cells_per_task: int,
+    options: Sequence[str] = (),
+) -> tuple[Tasks, Tasks]:
+    """Return the tasks of generators, and those of cells, which begin when these have ended.
+
+    Parameters
+    ----------
+    study, left, cells_per_task, options
+        As `write_scripts` takes them.
+    """
+    folder = new_folder(study.folder)
+    registry = str(study.folder / study.plan.registry.copy_name)
+    command = (sys.executable, "-P", "-m", "benchmarker", "run", registry, "-p", str(study.folder))
+    found = [
+        Tasks(
+            name=name,
+            folder=folder,
+            commands=tuple((*command, "--cells", ",".join(keys), "--jobs", "1", *options) for keys in groups),
+        )
+        for name, groups in _grouped(left, cells_per_task)
+    ]
+    return found[0], found[1]
+
+
+def _grouped(
+    left: Sequence[CellRecord | GeneratorRecord], cells_per_task: int
+) -> tuple[tuple[str, list[tuple[str, ...]]], ...]:
+    """Return the keys of each task: those of generators, one for each, then those of cells."""
+    generators: list[tuple[str, ...]] = [(record.key,) for record in left if isinstance(record, GeneratorRecord)]
+    keys = [record.key for record in left if isinstance(record, CellRecord)]
+    return ("generators", generators), ("cells", _groups(keys, cells_per_task))
 
 
 def left_to_submit(states: Sequence[State], *, retry_failed: bool) -> list[CellRecord | GeneratorRecord]:
@@ -74,11 +135,8 @@ def write_scripts(
     """
     resources.directives(name="check", n_tasks=1, log=Path("check"))  # before a folder is made
     folder = new_folder(study.folder)
-    generators = [(record.key,) for record in left if isinstance(record, GeneratorRecord)]
-    keys = [record.key for record in left if isinstance(record, CellRecord)]
-    cells = _groups(keys, cells_per_task)
     written = []
-    for name, tasks in (("generators", generators), ("cells", cells)):
+    for name, tasks in _grouped(left, cells_per_task):
         parts = _groups(tasks, _LARGEST_ARRAY)
         for number, part in enumerate(parts, start=1):
             stem = name if len(parts) == 1 else f"{name}-{number}"

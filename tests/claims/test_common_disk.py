@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from benchmarker import Stream
 from benchmarker.claims import try_claim
 from tests.claims.common_disk import is_available, mounted
 from tests.run.comparing import SMALL, assert_equal_runs, lay_out, runs, surroundings
+from tests.run.conftest import QuickStudy
 from tests.run.killing import leftovers
 
 pytestmark = [
@@ -99,6 +100,45 @@ def test_claims_exclude_where_locks_do_not(disk: tuple[Path, Path]) -> None:
     again = try_claim(second / "a.claim")
     assert again is not None
     again.release()
+
+
+def test_cells_pass_between_machines_that_die_or_stop(
+    disk: tuple[Path, Path], tmp_path: Path, registry: Callable[..., Path]
+) -> None:
+    """Of twelve cells that train nothing, one dies with its machine, and one is stopped with it for long."""
+    quick = QuickStudy(disk[0].parent / "shared", registry)
+    names = [f"n{number}" for number in range(12)]
+    quick.script(**{name: ["epoch=1 until=go ok", "ok"] for name in names[:2]}, **{name: ["ok"] for name in names[2:]})
+    (quick.folder / "quick.yaml").write_bytes((tmp_path / "quick.yaml").read_bytes())
+    cache = {"BENCHMARKER_CACHE": str(tmp_path / "cache"), "BENCHMARKER_HEARTBEAT": "0.2"}
+
+    def start(number: int, host: str) -> subprocess.Popen[str]:
+        quick.folder = disk[number]
+        return quick.start(env={**cache, "BENCHMARKER_HOST": host})
+
+    dies = start(0, "dies")
+    quick.await_attempts(1)
+    stops = start(1, "stops")
+    quick.await_attempts(2)
+    processes = [dies.pid, stops.pid, *(each["pid"] for each in quick.attempts)]
+    dies.kill()
+    quick.end(dies)
+    for process in (stops.pid, quick.attempts[1]["pid"]):
+        os.kill(process, signal.SIGSTOP)
+    done = quick.end(start(0, "goes on"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "12 of 12 cells finished" in done.stdout
+    results = {path: path.read_bytes() for path in quick.path.glob("runs/*/*")}
+    quick.let("go")
+    for process in (quick.attempts[1]["pid"], stops.pid):
+        os.kill(process, signal.SIGCONT)
+    back = quick.end(stops)
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert "another run has taken over" in back.stdout
+    assert {path: path.read_bytes() for path in quick.path.glob("runs/*/*")} == results
+    assert sorted(each["model"] for each in quick.attempts) == sorted([*names, *names[:2]])
+    assert quick.leftovers == []
+    assert not any(Path(f"/proc/{process}").exists() for process in processes)
 
 
 def test_two_machines_train_each_cell_once_however_often_they_die(

@@ -63,7 +63,7 @@ def test_clock_of_a_server_that_is_ahead_is_named(tmp_path: Path, monkeypatch: p
     found = probe(tmp_path)
     assert found is not None
     assert found.clock_seconds == pytest.approx(500, abs=2)
-    assert "500 s ahead" in found.summary
+    assert " s ahead of" in found.summary
 
 
 def test_data_that_cannot_be_forced_to_the_disk_are_a_caveat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

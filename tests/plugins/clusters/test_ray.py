@@ -1,0 +1,187 @@
+"""What tasks of Ray are and ask for; Ray itself is a stand-in that runs them at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarker import ConfigurationError
+from benchmarker.cli import main
+from benchmarker.results.study import read_study
+from benchmarker_clusters import on_ray
+from benchmarker_clusters.on_ray import Needs, require_possible, run_tasks, size
+from benchmarker_clusters.submitting import Tasks, make_tasks
+
+if TYPE_CHECKING:
+    from tests.conftest import StudyFiles
+
+GIB = 1 << 30
+
+
+class RayError(Exception):
+    """Called as Ray's is."""
+
+
+class FewNodes:
+    """A cluster that runs a task when its result is asked for, and loses the tasks that it was told to lose."""
+
+    exceptions = SimpleNamespace(RayError=RayError)
+
+    def __init__(self, *nodes: dict[str, float], lost: tuple[str, ...] = ()) -> None:
+        self._nodes = nodes
+        self._lost = lost
+        self.options: dict[str, Any] = {}
+        self.largest = 0
+        self.log: list[str] = []
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": node} for node in self._nodes]
+
+    def remote(self, function: Any) -> Any:
+        def options(**given: Any) -> Any:
+            self.options = given
+            return SimpleNamespace(remote=lambda *arguments: partial(function, *arguments))
+
+        return SimpleNamespace(options=options)
+
+    def wait(self, references: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        assert timeout > 0
+        self.largest = max(self.largest, len(references))
+        return references[:1], references[1:]
+
+    def get(self, reference: Any) -> Any:
+        command, log, _environment = reference.args
+        self.log.append(Path(log).stem)
+        if command[-1] in self._lost:
+            raise RayError("the node was lost\nfor ever")
+        return reference()
+
+
+def tasks(folder: Path, name: str, *words: str) -> Tasks:
+    commands = tuple(
+        (sys.executable, "-c", "import sys; print(sys.argv[1]); sys.exit(sys.argv[1] == 'bad')", word) for word in words
+    )
+    return Tasks(name=name, folder=folder, commands=commands)
+
+
+def test_generators_end_before_cells_begin_and_errors_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ray = FewNodes(lost=("lost",))
+    errors = run_tasks(
+        ray, tasks(tmp_path, "generators", "g"), tasks(tmp_path, "cells", "a", "bad", "lost"), Needs(cores=2)
+    )
+    assert errors == 2
+    assert ray.log == ["generators-1", "cells-1", "cells-2", "cells-3"]
+    assert (tmp_path / "cells-2.txt").read_text() == "bad\n"
+    out, err = capsys.readouterr()
+    assert "[1/3] cells 1 ended\n" in out
+    assert str(tmp_path / "cells-2.txt") in out
+    assert err == "Ray: the node was lost\n"
+
+
+def test_tasks_ask_for_their_resources_and_are_repeated_when_a_node_is_lost(tmp_path: Path) -> None:
+    ray = FewNodes()
+    run_tasks(
+        ray,
+        tasks(tmp_path, "generators"),
+        tasks(tmp_path, "cells", "a", "b", "c"),
+        Needs(cores=2, gpus=0.5, memory=GIB, at_once=2),
+    )
+    assert ray.options == {"num_cpus": 2, "num_gpus": 0.5, "memory": GIB, "max_retries": -1}
+    assert ray.largest == 2
+
+
+def test_resources_that_no_single_node_has_are_refused() -> None:
+    ray = FewNodes({"CPU": 8, "memory": 4.0 * GIB}, {"CPU": 2, "GPU": 1, "memory": 64.0 * GIB})
+    require_possible(ray, Needs(cores=8, memory=2 * GIB))
+    with pytest.raises(ConfigurationError, match=r"8 CPU, 1 GPU, 2\.0 GiB") as caught:
+        require_possible(ray, Needs(cores=8, gpus=1, memory=2 * GIB))
+    assert "64.0 GiB" in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("4G", 4 * GIB), ("2t", 2048 * GIB), ("512M", GIB // 2), ("1024", GIB)])
+def test_size_of_memory_is_read_as_slurm_reads_it(text: str, expected: int) -> None:
+    assert size(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "G", "4GB", "-1G", "1.5G", "four"])
+def test_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="--mem"):
+        size(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (("--executor", "ray", "--partition", "gpu"), "--partition"),
+        (("--executor", "ray", "--dry-run"), "--dry-run"),
+        (("--address", "auto"), "--address"),
+        (("--gpus", "1", "--dry-run"), "--gpus"),
+    ],
+)
+def test_options_of_another_executor_are_refused(
+    tmp_path: Path, options: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["submit", "mine.yaml", "-p", str(tmp_path / "study"), *options]) == 2
+    assert f"{name}: is an option of" in capsys.readouterr().err
+
+
+def test_address_without_a_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(*_: object, **__: object) -> None:
+        raise ConnectionError("no cluster there\nand a long story")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    with pytest.raises(on_ray.RayError, match=r"^Ray: no cluster there; --address"), on_ray.connected("10.0.0.1:1"):
+        pass
+
+
+def test_ray_that_is_not_installed_is_an_error_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigurationError, match=r"galaxy-benchmarker\[clusters\]"), on_ray.connected(None):
+        pass
+
+
+def test_tasks_hold_the_keys_of_their_cells(study: StudyFiles) -> None:
+    keys = [study.cell("first", seed)["key"] for seed in (1, 2, 3)]
+    study.write_plan()
+    read = read_study(study.folder)
+    generators, cells = make_tasks(read, read.cells, cells_per_task=2, options=["--retry-failed"])
+    assert generators.commands == ()
+    found = [command[command.index("--cells") + 1].split(",") for command in cells.commands]
+    assert sorted(key for group in found for key in group) == sorted(keys)
+    assert [len(group) for group in found] == [2, 1]
+    assert all(command[-1] == "--retry-failed" for command in cells.commands)
+    assert cells.log(2).parent.is_dir()
+
+
+def test_command_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    script = f"trap 'touch {ended}; exit 0' TERM; touch {begun}; while :; do sleep 0.05; done"
+    starter = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE).wait()",
+            *(sys.executable, "-P", "-m", "benchmarker_clusters.tied", "sh", "-c", script),
+        ],
+        env=dict(os.environ),
+    )
+    until = time.monotonic() + 60
+    while not begun.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    while not ended.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
