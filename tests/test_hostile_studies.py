@@ -89,6 +89,7 @@ NO_STUDY = {
     "schema": "reads no file",
     "doctor": "has a test of its own, because it imports a backend",
     "gan train": "takes a registry, and opens a study as run does",
+    "data cutouts": "takes a catalogue and mosaics, which the readers of images examine",
     "airflow": "takes a registry, which it reads as validate does",
     "inclination": "works on folders of images",
 }

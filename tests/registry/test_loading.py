@@ -51,7 +51,12 @@ def test_registry_is_read_with_defaults_and_lines() -> None:
         ("learning_rate", "learning-rate", "5:5", ("'learning-rate'", "did you mean 'learning_rate'?")),
         ("learning_rate", "lr", "5:5", ("'lr'", "did you mean 'learning_rate'?")),
         ("seeds:", "seed:", "2:1", ("'seed'", "did you mean 'seeds'?")),
-        ("seeds:", "colour:", "2:1", ("'colour'", "title, dataset, generators, arms, seeds, until_decided, training, models")),
+        (
+            "seeds:",
+            "colour:",
+            "2:1",
+            ("'colour'", "title, dataset, generators, arms, seeds, until_decided, training, models"),
+        ),
         ("epochs: 16", "epochs: 0", "6:13", ("'epochs'", "greater than 0", "Received: 0")),
         ("epochs: 16", "epochs: -3", "6:13", ("'epochs'", "Received: -3")),
         ("16", "16.0", "6:13", ("'epochs'", "Received: 16.0; write 16")),

@@ -71,12 +71,16 @@ def test_study_without_the_curve_is_reported(
     assert not (tmp_path / "a").exists()
 
 
-def test_registry_trains_both_generators_equally() -> None:
+def test_registry_trains_the_steps_that_the_page_names(checkout: Path) -> None:
     from benchmarker.registry import load_registry
 
     registry = load_registry("conditional_fidelity").registry
     published, default = registry.generators
-    assert published.epochs == default.epochs
+    images = 1200
+    steps = {"published": published.epochs * (images // 64), "default": default.epochs * (images // 16)}
+    page = (checkout / "docs" / "results" / "conditional_fidelity.md").read_text(encoding="utf-8")
+    assert f"Its {steps['published']:,} steps" in page
+    assert f"the default's {steps['default']:,} steps" in page
     assert published.conditions == default.conditions == ("redshift", "log_stellar_mass")
     assert published.options["preset"] == "published"
     assert not default.options
