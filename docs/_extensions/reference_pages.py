@@ -210,12 +210,13 @@ def plugins_page() -> Iterator[str]:
     yield from ("# Shipped plugins", "")
     yield "Everything that registries can name without another package being installed, generated from the plugins"
     yield "themselves. `benchmarker list` shows what is installed on your machine."
+    explained: list[Mapping[str, Any]] = []
     for kind in KINDS:
         plugins = [each.plugin for each in installed().all(kind)]
         if plugins:
             yield from ("", f"## {kind.capitalize()}s", "")
             yield from _overview(plugins)
-            yield from _options(plugins)
+            yield from _options(plugins, explained)
 
 
 def _overview(plugins: Iterable[Any]) -> Iterator[str]:
@@ -236,8 +237,11 @@ def _linked(text: str) -> str:
     return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[\g<0>](https://arxiv.org/abs/\1)", text)
 
 
-def _options(plugins: Iterable[Any]) -> Iterator[str]:
-    """Yield a table for each set of options, under the names of the plugins that share it."""
+def _options(plugins: Iterable[Any], explained: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a table for each set of options, under the names of the plugins that share it.
+
+    The mappings in them are added to those that the page explains already, and are explained once.
+    """
     shared: dict[str, tuple[list[str], Mapping[str, Any]]] = {}
     for plugin in plugins:
         model = options_model(plugin) if getattr(plugin, "options", None) else None
@@ -252,12 +256,14 @@ def _options(plugins: Iterable[Any]) -> Iterator[str]:
             if len(names) > 2:
                 yield from (f"These {len(names)}: {', '.join(f'`{name}`' for name in names)}.", "")
             yield from _table(each["properties"], each.get("required", ()))
-            yield from _nested(each.get("$defs", {}))
+            for name, nested in each.get("$defs", {}).items():
+                if nested not in explained:
+                    explained.append(nested)
+                    yield from _nested(name, nested)
 
 
-def _nested(definitions: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a table for each mapping that options hold, where links to it lead."""
-    for name, each in definitions.items():
-        if each.get("properties"):
-            yield from ("", f"({_anchor(name)})=", f"#### {name}", "")
-            yield from _table(each["properties"], each.get("required", ()))
+def _nested(name: str, definition: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a table for a mapping that options hold, where links to it lead."""
+    if definition.get("properties"):
+        yield from ("", f"({_anchor(name)})=", f"#### {name}", "")
+        yield from _table(definition["properties"], definition.get("required", ()))
