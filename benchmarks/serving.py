@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarker import Classification, ConditionSpace, Stream
+from benchmarker import Architecture, Classification, ConditionSpace, Generator, Stream
 from benchmarker.backends import chosen, load
-from benchmarker.discovery import installed, resolve
+from benchmarker.discovery import installed, options_model, resolve
 from benchmarks.measure import Figure, print_figures
 
 SIZE, BATCH, THREADS = 64, 64, 2
@@ -50,8 +50,8 @@ def write_models(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
 
     load(chosen()).configure(THREADS, seed=0)
     task = Classification(classes=("FRI", "FRII", "Compact", "Bent"))
-    network = resolve(installed().architecture("mcrgnet").builder)((SIZE, SIZE, 1), task, 0)
-    painter = resolve(installed().generator("dcgan").builder)((SIZE, SIZE, 1), ConditionSpace(), 0)
+    network = build(installed().architecture("mcrgnet"), (SIZE, SIZE, 1), task, 0)
+    painter = build(installed().generator("dcgan"), (SIZE, SIZE, 1), ConditionSpace(), 0)
     graphs = {
         "classifier": network_graph(network, task),
         "painter": generator_graph(
@@ -76,6 +76,12 @@ def write_models(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
         bundle.write(place)
         inputs[name] = Stream("serving", name=only).generator().random((BATCH, *shape), dtype=np.float32)
     return inputs
+
+
+def build(plugin: Architecture | Generator, *arguments: Any) -> Any:
+    """Return an untrained network or generator with the default options of its plugin."""
+    options = options_model(plugin)
+    return resolve(plugin.builder)(*arguments, *([] if options is None else [options()]))
 
 
 @contextmanager
