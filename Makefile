@@ -12,7 +12,7 @@ PYPI := https://pypi.org/pypi/pip/24.0/json
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-long test-statistics test-clusters test-pages test-airflow lint docs bench kill soak mutation fuzz gpu-check gallery \
+.PHONY: help install quickstart test test-long test-statistics test-clusters test-ray test-pages test-airflow lint docs bench kill soak mutation fuzz gpu-check gallery \
 	constraints audit-dependencies sbom licences clean
 
 help: ## Show this list
@@ -42,8 +42,12 @@ test: $(INSTALLED) ## Run all tests but the long ones and the simulations
 test-long: $(INSTALLED) ## Run the tests that repeat a check on another backend, or at length
 	$(BIN)/python -m pytest -m long -n 2 --dist loadfile --no-loadscope-reorder
 
-test-clusters: $(INSTALLED) ## Run studies on Slurm, on Ray and on a disk of two machines (needs root, slurm-wlm, munge, sshfs)
+test-clusters: $(INSTALLED) ## Run studies on Slurm and on a disk of two machines (needs root, slurm-wlm, munge, sshfs)
 	$(BIN)/python -m pytest -m clusters
+
+# Not in continuous integration: adding a node to Ray's test cluster has hung.
+test-ray: $(INSTALLED) ## Run a study on a Ray cluster whose nodes are removed
+	$(BIN)/python -m pytest -m ray
 
 test-statistics: $(INSTALLED) ## Simulate thousands of studies to measure false verdicts and power
 	$(BIN)/python -m pytest -m statistics tests/statistics

@@ -21,7 +21,7 @@ from tests.run.comparing import SMALL, assert_equal_runs, lay_out, runs, surroun
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the extra clusters")
 
-pytestmark = [pytest.mark.clusters, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(3000)]
 
 REMOVED = int(os.environ.get("REMOVED", "3"))
 PATIENCE = 2400.0
