@@ -12,8 +12,8 @@ PYPI := https://pypi.org/pypi/pip/24.0/json
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-long test-statistics test-clusters test-ray test-pages test-airflow lint docs bench kill soak mutation fuzz gpu-check gallery \
-	constraints audit-dependencies sbom licences clean
+.PHONY: help install quickstart test test-long test-statistics test-clusters test-ray test-pages test-airflow lint docs \
+	demo bench kill soak mutation fuzz gpu-check gallery constraints audit-dependencies sbom licences clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -75,7 +75,6 @@ lint: $(INSTALLED) ## Check style, types, imports and spelling
 docs: $(INSTALLED) ## Build the documentation site in build/docs, offline
 	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
 
-.PHONY: demo
 demo: $(INSTALLED) build/airflow/.installed ## Train, export, prune, predict, serve, show a page and run a DAG on small data (needs Chromium)
 	AIRFLOW=$(CURDIR)/build/airflow $(BIN)/python examples/etl_train_serve/demo.py
 
@@ -101,8 +100,8 @@ gallery: $(INSTALLED) ## Make docs/reference/gallery.md from a study (needs Chro
 	$(BIN)/python docs/gallery/make.py $(or $(STUDY),results/quickstart)
 
 # Pins that the old files have stay as they are; UPGRADE=1 takes the newest versions within the ranges.
-constraints: build/tools ## Pin what pyproject.toml asks for in requirements.lock and constraints.txt; UPGRADE=1 renews
-	echo '-e .' | build/tools/bin/uv pip compile - --group pyproject.toml:dev --universal --python-version 3.11.5 \
+constraints: $(TOOLS) ## Pin what pyproject.toml asks for in requirements.lock and constraints.txt; UPGRADE=1 renews
+	echo '-e .' | $(TOOLS)/bin/uv pip compile - --group pyproject.toml:dev --universal --python-version 3.11.5 \
 		--generate-hashes --no-annotate --no-emit-package galaxy-benchmarker --quiet \
 		--custom-compile-command 'make constraints' $(if $(UPGRADE),--upgrade,--constraint constraints.txt) \
 		--output-file requirements.lock
@@ -110,17 +109,17 @@ constraints: build/tools ## Pin what pyproject.toml asks for in requirements.loc
 		sed -nE 's/^([A-Za-z0-9._-]+==[^ ;]+).*/\1/p' requirements.lock | grep -v '^setuptools=='; } > build/new.txt
 	mv build/new.txt constraints.txt
 
-build/tools: # Programs for maintainers, which nothing else needs
-	$(PYTHON) -m venv build/tools
-	build/tools/bin/python -m pip install --quiet uv pip-audit cyclonedx-bom
+$(TOOLS): # Programs for maintainers, which nothing else needs
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet uv pip-audit cyclonedx-bom
 
 audit-dependencies: $(TOOLS) ## Ask PyPI for known vulnerabilities of the pinned dependencies (needs the network)
 	@$(PYTHON) -c "from urllib.request import urlopen; urlopen('$(PYPI)', timeout=30)" 2>/dev/null || { \
 		echo "error: $(PYPI) cannot be read from here, so nothing was checked; try again where it can be" >&2; exit 2; }
 	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
-sbom: $(INSTALLED) build/tools ## Write what .venv consists of to build/sbom.cdx.json (CycloneDX)
-	build/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+sbom: $(INSTALLED) $(TOOLS) ## Write what .venv consists of to build/sbom.cdx.json (CycloneDX)
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
 		--output-file build/sbom.cdx.json .venv/bin/python
 
 licences: $(INSTALLED) ## Write docs/reference/licences.md

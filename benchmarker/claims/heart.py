@@ -97,6 +97,10 @@ class Beating:
 
 class _Heart:
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Hold nothing, and have no thread: so it is in a new process, and in one that was forked."""
         self._changed = threading.Condition()
         self._beating: set[Beating] = set()
         self._thread: threading.Thread | None = None
@@ -130,5 +134,4 @@ class _Heart:
 heart = _Heart()
 """The claims and shares of this process."""
 
-# A forked process has no thread, and holds nothing.
-os.register_at_fork(after_in_child=heart.__init__)  # type: ignore[misc]
+os.register_at_fork(after_in_child=heart.begin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 import socket
@@ -14,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
-from benchmarker.errors import StorageError
+from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import storage_error
 
 HEARTBEAT_VARIABLE = "BENCHMARKER_HEARTBEAT"
@@ -110,12 +111,23 @@ class Holder:
 
 
 def heartbeat_seconds() -> float:
-    """Return the seconds between two heartbeats of this process."""
+    """Return the seconds between two heartbeats of this process.
+
+    Raises
+    ------
+    ConfigurationError
+        If the environment asks for something else than a possible number of seconds.
+    """
+    given = os.environ.get(HEARTBEAT_VARIABLE) or str(DEFAULT_SECONDS)
     try:
-        wanted = float(os.environ.get(HEARTBEAT_VARIABLE) or DEFAULT_SECONDS)
+        wanted = float(given)
     except ValueError:
-        wanted = DEFAULT_SECONDS
-    return min(max(wanted, _SHORTEST), _LONGEST)
+        wanted = math.nan
+    if not _SHORTEST <= wanted <= _LONGEST:
+        raise ConfigurationError(
+            f"{HEARTBEAT_VARIABLE} must be a number of seconds from {_SHORTEST:g} to {_LONGEST:g}. Received: {given!r}"
+        )
+    return wanted
 
 
 def this_host() -> str:

@@ -51,6 +51,10 @@ class Watcher:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.begin()
+
+    def begin(self) -> None:
+        """Have seen nothing: a forked process cannot count on a lock that its parent may have held."""
         self._lock = threading.Lock()
         self._sights: dict[Path, _Sight] = {}
 
@@ -97,8 +101,4 @@ watcher = Watcher()
 """What this process has seen; a claim that is tried again and again is observed by that."""
 
 
-def _forget_everything() -> None:
-    watcher.__init__()  # type: ignore[misc]
-
-
-os.register_at_fork(after_in_child=_forget_everything)
+os.register_at_fork(after_in_child=watcher.begin)

@@ -11,6 +11,7 @@ import rich_click as click
 
 from benchmarker.cli.options import PATH, Seeds, command_settings, json_option, offline_option
 from benchmarker.cli.output import on_terminal
+from benchmarker.errors import DataError
 from benchmarker.printing import echo
 
 if TYPE_CHECKING:
@@ -190,7 +191,8 @@ def audit(
         echo(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
         output.show(data_views.audit_view(result))
-    failing = () if fail_on == "never" else SEVERITIES[: [*SEVERITIES].index(fail_on) + 1]  # type: ignore[arg-type]
+    worst_first: list[str] = [*SEVERITIES]
+    failing = [] if fail_on == "never" else worst_first[: worst_first.index(fail_on) + 1]
     return int(any(each.severity in failing for each in result.findings))
 
 
@@ -236,9 +238,13 @@ def cutouts(
 
     ra, _, dec = position.partition(",")
     table = read_table(catalogue)
-    targets = catalogue_targets(table, name=name, ra=ra.strip(), dec=dec.strip())
+    try:
+        targets = catalogue_targets(table, name=name, ra=ra.strip(), dec=dec.strip())
+    except DataError as error:
+        raise DataError(f"{error}; --name and --position say which columns are meant") from error
     geometry = Geometry(size=_angle(size), pixel=None if pixel is None else _angle(pixel), north_up=north_up)
-    found = write_cutouts(targets, mosaics, geometry, out)
+    with _bar() as progress:
+        found = write_cutouts(targets, mosaics, geometry, out, progress)
     written = [each for each in found if each.file]
     echo(f"{len(written):,} of {len(found):,} sources were cut out into {out}")
     _name_some("off the mosaics", [each.target.name for each in found if not each.file])
@@ -289,7 +295,7 @@ def _open(place: str, *, data: Path | None, seeds: tuple[int, ...], offline: boo
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    """Return a context with a function that shows how many images are read, which only a terminal does."""
+    """Return a context with a function that shows how many images are done, which only a terminal does."""
     if not on_terminal():
         yield lambda _description, _done, _total: None
         return

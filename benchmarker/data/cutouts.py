@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarker.data.prepared import Progress
 from benchmarker.data.tables import SourceTable
 from benchmarker.errors import ConfigurationError, DataError
 from benchmarker.files import atomic_write, make_folder, write_csv
@@ -258,7 +259,13 @@ def catalogue_targets(table: SourceTable, *, name: str, ra: str, dec: str) -> li
     return [Target(name=text or f"row {row}", ra=ra, dec=dec) for row, (text, ra, dec) in enumerate(rows, start=1)]
 
 
-def write_cutouts(targets: Sequence[Target], mosaics: Sequence[Path], geometry: Geometry, out: Path) -> list[Cutout]:
+def write_cutouts(
+    targets: Sequence[Target],
+    mosaics: Sequence[Path],
+    geometry: Geometry,
+    out: Path,
+    progress: Progress = lambda _description, _done, _total: None,
+) -> list[Cutout]:
     """Write a FITS image of each source, cut out of the mosaic that shows most of it, and a table of all sources.
 
     Parameters
@@ -271,6 +278,8 @@ def write_cutouts(targets: Sequence[Target], mosaics: Sequence[Path], geometry: 
         Size and orientation.
     out : Path
         Folder to write into; created if it does not exist.
+    progress : callable
+        Called after each source of each mosaic.
 
     Returns
     -------
@@ -280,14 +289,18 @@ def write_cutouts(targets: Sequence[Target], mosaics: Sequence[Path], geometry: 
     Raises
     ------
     DataError
-        If a mosaic cannot be read, or two sources have the same name.
+        If a mosaic cannot be read, in which case nothing is written, or two sources have the same name.
     """
     files = _file_names(targets)
+    for mosaic in mosaics:
+        with _opened(mosaic):
+            pass
     make_folder(out)
     found = [Cutout(target=target, reason=_OFF) for target in targets]
-    for mosaic in mosaics:
+    for number, mosaic in enumerate(mosaics):
         with _opened(mosaic) as (image, wcs, header):
             for index, cutout in enumerate(found):
+                progress("cutting out", number * len(found) + index, len(mosaics) * len(found))
                 if cutout.blank == 0:
                     continue
                 made = cut_out(image, wcs, cutout.target, geometry)

@@ -28,7 +28,7 @@ from benchmarker.discovery import installed, resolve
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "reference" / "gallery.md"
 WIDEST = 1000
-_COLOURS = 128
+_COLOURS = 256
 _VIEWS = (
     ("page_light", 1180, 1150, "light", ""),
     ("page_dark", 1280, 900, "dark", "#classes"),

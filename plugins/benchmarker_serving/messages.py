@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -39,10 +40,7 @@ class Message(BaseModel):
         StorageError
             If it is none; the message of the error names the first wrong field.
         """
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            raise StorageError(f"{cls.__name__}: {_first(error)}") from error
+        return cls._checked(cls.model_validate, value)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
@@ -53,8 +51,12 @@ class Message(BaseModel):
         StorageError
             If it is none; the message of the error names the first wrong field.
         """
+        return cls._checked(cls.model_validate_json, content)
+
+    @classmethod
+    def _checked(cls, validate: Callable[[Any], Self], value: Any) -> Self:
         try:
-            return cls.model_validate_json(content)
+            return validate(value)
         except ValidationError as error:
             raise StorageError(f"{cls.__name__}: {_first(error)}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarker.claims import (
+    HEARTBEAT_VARIABLE,
     LostClaimError,
     chain_tokens,
     claim,
@@ -24,7 +26,7 @@ from benchmarker.claims import (
     wait_for_claim,
     wait_for_share,
 )
-from benchmarker.errors import StorageError
+from benchmarker.errors import ConfigurationError, StorageError
 from tests.claims.holding import HoldingProcess
 
 ELSEWHERE = "another machine"
@@ -241,3 +243,11 @@ def test_waiting_happens_in_the_context_that_was_given(tmp_path: Path) -> None:
     held = claim(tmp_path / "a.claim")
     with claim(tmp_path / "a.claim", waiting=waiting):
         assert diary == ["waits", "goes on"]
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-6", "nan", "1e9"])
+def test_impossible_heartbeats_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv(HEARTBEAT_VARIABLE, given)
+    with pytest.raises(ConfigurationError, match=f"{HEARTBEAT_VARIABLE}.*{re.escape(given)}"):
+        try_claim(tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []

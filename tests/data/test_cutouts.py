@@ -153,8 +153,20 @@ def test_source_is_cut_out_of_the_mosaic_that_shows_most_of_it(tmp_path: Path) -
     for name, wcs in (("near.fits", near), ("whole.fits", whole)):
         paths.append(tmp_path / name)
         fits.PrimaryHDU(mosaic(wcs), header=wcs.to_header()).writeto(paths[-1])
-    (cutout,) = write_cutouts([SOURCE], paths, Geometry(size=120.0), tmp_path / "out")
+    calls: list[tuple[str, int, int | None]] = []
+    (cutout,) = write_cutouts([SOURCE], paths, Geometry(size=120.0), tmp_path / "out", lambda *call: calls.append(call))
     assert (cutout.mosaic, cutout.blank) == ("whole.fits", 0.0)
+    assert calls == [("cutting out", 0, 2), ("cutting out", 1, 2)]
+
+
+def test_nothing_is_written_if_a_mosaic_cannot_be_read(tmp_path: Path) -> None:
+    wcs = sky(0.0)
+    good, bad = tmp_path / "good.fits", tmp_path / "bad.fits"
+    fits.PrimaryHDU(mosaic(wcs), header=wcs.to_header()).writeto(good)
+    bad.write_bytes(b"SIMPLE  = no")
+    with pytest.raises(DataError, match=r"bad\.fits"):
+        write_cutouts([SOURCE], [good, bad], Geometry(size=120.0), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_names_that_would_share_a_file_and_images_without_coordinates_are_refused(tmp_path: Path) -> None:

@@ -324,6 +324,39 @@ def test_files_that_change_while_they_are_read_are_not_kept(sky: Sky, isolated_c
     assert len(prepare_sky()) == 6
 
 
+@pytest.mark.parametrize(("call", "kept"), [(1, True), (2, False), (3, False)])
+def test_table_that_is_edited_between_its_reading_and_its_signature_is_never_mixed_up(
+    call: int, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolated_cache: Path
+) -> None:
+    """A loader may read its table first and sign it afterwards; in between, somebody may edit it."""
+    table, calls = tmp_path / "table.txt", tmp_path / "calls"
+    table.write_text("0 1 0 1")
+    (tmp_path / "hasty_sky.py").write_text(f"""
+import numpy as np
+from pathlib import Path
+from benchmarker import Classification, DatasetContents, ImageRecord
+
+def load(options, context):
+    labels = [int(word) for word in Path({str(table)!r}).read_text().split()]
+    calls = Path({str(calls)!r})
+    calls.write_text((calls.read_text() if calls.exists() else "") + ".")
+    if len(calls.read_text()) == {call}:
+        Path({str(table)!r}).write_text("1 0 1 0")
+    records = [ImageRecord(image=np.eye(16) + k, target=label, source_id=f"J{{k}}") for k, label in enumerate(labels)]
+    task = Classification(classes=("compact", "FRI"))
+    return DatasetContents(task=task, records=lambda: records, signature=Path({str(table)!r}).read_text())
+""")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "hasty_sky", raising=False)
+    dataset = replace(SKY, loader="hasty_sky:load")
+    if not kept:
+        with pytest.raises(DataError, match="were changed while they were read"):
+            prepare(dataset, None, Preparation(), Context(dataset="sky"))
+        assert not list(isolated_cache.rglob("prepared.json"))
+    data, _ = prepare(dataset, None, Preparation(), Context(dataset="sky"))
+    assert data.targets.tolist() == [1, 0, 1, 0]
+
+
 @pytest.mark.usefixtures("sky")
 def test_open_measured_notices_pixels_and_facts_changed_in_the_cache() -> None:
     data, folder = prepare(SKY, None, Preparation(), Context(dataset="sky"))

@@ -113,7 +113,7 @@ def prune(
 ) -> None:
     """Make a network or generator of STUDY smaller, and measure what that costs.
 
-    The table gives size, time and accuracy for each sparsity; for a generator, the Frechet distance to the images of
+    The table gives size, time and accuracy for each sparsity; for a generator, the Fréchet distance to the images of
     the unpruned one, and as a floor that between two halves of the real images.
     """
     from benchmarker_serving.models.job import Form

@@ -100,7 +100,7 @@ class _Generator(_Subject):
         self._original = _outputs(self.graph, self.inputs)
         real = _real_images(study)
         self._features = Features(self._original if real is None else real)
-        self.measure = "Frechet distance to the unpruned generator"
+        self.measure = "Fréchet distance to the unpruned generator"
         if real is not None:
             order = stream.child("halves").generator().permutation(len(real))
             halves = real[order[::2]], real[order[1::2]]
@@ -109,7 +109,7 @@ class _Generator(_Subject):
         self.repeat = frechet_distance(self._wanted, self._features(_outputs(self.graph, drawn("repeated", _SAMPLES))))
 
     def quality(self, outputs: NDArray[np.float32]) -> float:
-        """Return the Frechet distance to the images of the unpruned generator."""
+        """Return the Fréchet distance to the images of the unpruned generator."""
         return frechet_distance(self._wanted, self._features(outputs))
 
 

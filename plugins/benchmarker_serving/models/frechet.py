@@ -1,4 +1,4 @@
-"""Frechet distance between two sets of images, in features that need no other network."""
+"""Fréchet distance between two sets of images, in features that need no other network."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _flat(images: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def frechet_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    r"""Return the Frechet distance between the normal distributions of two sets of features.
+    r"""Return the Fréchet distance between the normal distributions of two sets of features.
 
     .. math:: d^2 = |\mu_1 - \mu_2|^2 + \operatorname{tr}(C_1 + C_2 - 2 (C_1 C_2)^{1/2})
 

@@ -141,7 +141,7 @@ class CompressionRow(Message):
     milliseconds_single : float
         Median time of one image.
     quality : float
-        Accuracy on the test part, negative root mean squared error for a regression, or Frechet distance to the images
+        Accuracy on the test part, negative root mean squared error for a regression, or Fréchet distance to the images
         of the unpruned generator.
     """
 
@@ -164,9 +164,9 @@ class Compression(Message):
     measure : str
         Name of the quality.
     floor : float or None
-        Frechet distance between two halves of the real images; None for networks, or where there are no real images.
+        Fréchet distance between two halves of the real images; None for networks, or where there are no real images.
     repeat : float or None
-        Frechet distance between two sets of images of the unpruned generator, from other latent points: the stricter
+        Fréchet distance between two sets of images of the unpruned generator, from other latent points: the stricter
         yardstick where a generator varies less than real galaxies do. None for networks.
     """
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from benchmarker import BenchmarkerError, page_settings
 from benchmarker_serving.page.pictures import MAPS, SENTENCE, archive, fits_file, png, shown
-from benchmarker_serving.page.sources import Drawer, Model, Source, open_source
+from benchmarker_serving.page.sources import Classified, Drawer, Model, Source, open_source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,15 +151,19 @@ def _classify(path: str, source: Source) -> None:
             st.error(f"{name}: {error}")
             continue
         st.subheader(name)
-        st.table({
-            "": list(found.values),
-            "value": [f"{value:.3f}" for value in found.values.values()],
-            "spread over seeds": [f"{found.spread[key]:.3f}" if key in found.spread else "" for key in found.values],
-        })  # fmt: skip
+        st.table(_table(found))
         if found.members is not None:
             st.write(f"Set that holds the true class for 90 % of such images: {', '.join(found.members) or 'empty'}")
         if found.unlike:
             st.warning("This image is unlike the training images; do not trust the numbers.")
+
+
+def _table(found: Classified) -> dict[str, list[str]]:
+    """Return the columns of what a network says; without the spread where only one seed was trained."""
+    table = {"": list(found.values), "value": [f"{value:.3f}" for value in found.values.values()]}
+    if found.spread:
+        table["spread over seeds"] = [f"{found.spread[key]:.3f}" if key in found.spread else "-" for key in table[""]]
+    return table
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

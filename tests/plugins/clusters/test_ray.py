@@ -164,9 +164,10 @@ def test_tasks_hold_the_keys_of_their_cells(study: StudyFiles) -> None:
     assert cells.log(2).parent.is_dir()
 
 
-def test_command_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
-    begun, ended = tmp_path / "begun", tmp_path / "ended"
-    script = f"trap 'touch {ended}; exit 0' TERM; touch {begun}; while :; do sleep 0.05; done"
+@pytest.mark.parametrize("victim", ["parent", "tied process", "both"])
+def test_command_ends_with_the_process_that_started_it(tmp_path: Path, victim: str) -> None:
+    begun, ended, tied = tmp_path / "begun", tmp_path / "ended", tmp_path / "tied"
+    script = f"trap 'touch {ended}; exit 0' TERM; echo $PPID > {tied}; touch {begun}; while :; do sleep 0.05; done"
     starter = subprocess.Popen(
         [
             sys.executable,
@@ -180,7 +181,10 @@ def test_command_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     while not begun.exists():
         assert time.monotonic() < until
         time.sleep(0.02)
-    starter.send_signal(signal.SIGKILL)
+    if victim != "parent":  # as Ray does with everything that a removed node has started
+        os.kill(int(tied.read_text()), signal.SIGKILL)
+    if victim != "tied process":
+        starter.send_signal(signal.SIGKILL)
     starter.wait()
     while not ended.exists():
         assert time.monotonic() < until
