@@ -48,8 +48,10 @@ from .data.hdf5 import load_weights_file as load_weights_file
 from .data.hdf5 import open_hdf5 as open_hdf5
 from .data.image_files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from .data.image_files import framework_grey as framework_grey
+from .data.image_files import open_picture as open_picture
 from .data.image_files import read_image as read_image
 from .data.image_files import read_picture as read_picture
+from .data.npz import map_npy as map_npy
 from .data.npz import open_npz as open_npz
 from .data.pickles import load_plain_pickle as load_plain_pickle
 from .data.remarks import remark as remark

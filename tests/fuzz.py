@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import gzip
 import io
 import json
@@ -17,6 +18,7 @@ import multiprocessing
 import pickle
 import resource
 import signal
+import struct
 import sys
 import tarfile
 import tempfile
@@ -27,7 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -36,11 +38,15 @@ from benchmarker import (
     Classification,
     Stream,
     load_plain_pickle,
+    map_npy,
     open_hdf5,
     open_npz,
     read_fits_image,
     read_members,
+    read_picture,
 )
+from benchmarker.data.image_files import Colour
+from benchmarker.data.tables import read_table
 from benchmarker.registry import load_registry
 from benchmarker.results.tables import read_history, read_predictions
 from benchmarker.study.links import read_trail
@@ -55,6 +61,7 @@ FOLDER = Path("build") / "fuzz"
 SECONDS_OF_AN_INPUT = 5
 MEGABYTES = 500
 _MOST_BYTES = 64 << 20
+_HEAD = struct.calcsize("<QQQ")
 _TASK = Classification(classes=("COMP", "FRI"))
 _WORDS = (
     b"\x00",
@@ -88,6 +95,10 @@ class Parser:
 
     parse: Callable[[bytes, Path], object]
     seeds: Callable[[], list[bytes]]
+
+
+class TooSlowError(BaseException):
+    """Raised in a parser that takes too long; one that catches every `Exception` does not catch it."""
 
 
 def _written(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path], object]:
@@ -150,6 +161,65 @@ def _read_npz(content: bytes) -> None:
                 arrays[name]
 
 
+def _npy() -> list[bytes]:
+    found = []
+    for array in (np.arange(6.0).reshape(2, 3), np.array(["ab", "c"]), np.asfortranarray(np.eye(2)), np.array(True)):
+        stream = io.BytesIO()
+        np.save(stream, array)
+        found.append(stream.getvalue())
+    return found
+
+
+def _read_npy(path: Path) -> None:
+    with contextlib.suppress(OSError, ValueError, EOFError):  # as it is documented
+        np.array(map_npy(path))
+
+
+def _pictures() -> list[bytes]:
+    from PIL import Image
+
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    images = {
+        "PNG": [Image.fromarray(grey), Image.fromarray(np.dstack([grey] * 3)), Image.fromarray(grey.astype(np.uint16))],
+        "JPEG": [Image.fromarray(grey), Image.fromarray(np.dstack([grey, grey.T, grey]))],
+        "TIFF": [Image.fromarray(grey.astype(np.float32)), Image.fromarray(np.dstack([grey] * 3))],
+        "GIF": [Image.fromarray(grey)],
+    }
+    found = []
+    for kind, several in images.items():
+        for image in several:
+            stream = io.BytesIO()
+            image.save(stream, kind)
+            found.append(stream.getvalue())
+    return found
+
+
+def _read_picture(content: bytes) -> None:
+    for colour in get_args(Colour):
+        with contextlib.suppress(BenchmarkerError):
+            read_picture(content, colour=colour)
+
+
+def _tables(kind: str) -> Callable[[], list[bytes]]:
+    def seeds() -> list[bytes]:
+        from astropy import units
+        from astropy.table import MaskedColumn, Table
+
+        table = Table({
+            "name": ["NGC 1", "M 2", "c,d"],
+            "ra": MaskedColumn([1.5, 2.5, 3.5], unit=units.deg, mask=[False, True, False]),
+            "count": np.array([1, 2, 3], dtype=np.int16),
+            "round": [True, False, True],
+        })  # fmt: skip
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "table"
+            table.write(path, format=kind)
+            content = path.read_bytes()
+        return [content]
+
+    return seeds
+
+
 def _hdf5() -> list[bytes]:
     import h5py
 
@@ -201,6 +271,13 @@ PARSERS: dict[str, Parser] = {
     "fits": Parser(parse=lambda content, _: read_fits_image(content), seeds=_fits),
     "archives": Parser(parse=_written("images.zip", _members), seeds=_archives),
     "npz": Parser(parse=lambda content, _: _read_npz(content), seeds=_npz),
+    "npy": Parser(parse=_written("a.npy", _read_npy), seeds=_npy),
+    "pictures": Parser(parse=lambda content, _: _read_picture(content), seeds=_pictures),
+    "text-table": Parser(parse=_written("table", read_table), seeds=_tables("ascii.csv")),
+    "ecsv": Parser(parse=_written("table", read_table), seeds=_tables("ascii.ecsv")),
+    "votable": Parser(parse=_written("table", read_table), seeds=_tables("votable")),
+    "fits-table": Parser(parse=_written("table", read_table), seeds=_tables("fits")),
+    "parquet": Parser(parse=_written("table", read_table), seeds=_tables("parquet")),
     "hdf5": Parser(parse=lambda content, _: _read_hdf5(content), seeds=_hdf5),
     "registry": Parser(parse=_written("mine.yaml", load_registry), seeds=_registries),
     "text-list": Parser(parse=_written("list.txt", load_registry), seeds=lambda: [b"# list\nconvXpress,1e-4,16\n"]),
@@ -242,17 +319,18 @@ def mutated(content: bytes, draws: Draws) -> bytes:
     return bytes(found)
 
 
-def work(name: str, seconds: float, seed: int, report: multiprocessing.SimpleQueue[tuple[int, str]]) -> None:
+def work(name: str, seconds: float, seed: int, report: multiprocessing.SimpleQueue[str]) -> None:
     """Feed one parser for a while; the newest input lies in the folder in case that it ends this process."""
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + (MEGABYTES << 20),) * 2)
     parser, draws = PARSERS[name], Stream("fuzz", parser=name, seed=seed).generator()
     seeds = parser.seeds()
     until, count = time.monotonic() + seconds, 0
     signal.signal(signal.SIGPROF, _too_slow)
+    faulthandler.register(signal.SIGXCPU, chain=True)  # says where the processor was when its time was up
     with tempfile.TemporaryDirectory(dir=_fast_folder()) as folder, _newest(FOLDER / f"{name}.newest") as newest:
         while time.monotonic() < until:
             content = mutated(seeds[int(draws.integers(0, len(seeds)))], draws)
-            newest[: len(content) + 8] = len(content).to_bytes(8, "little") + content
+            newest[: len(content) + _HEAD] = _head(len(content), count) + content
             # Seconds of the processor, because others may be using it as well; no parser waits for anything else.
             signal.setitimer(signal.ITIMER_PROF, SECONDS_OF_AN_INPUT)
             # A library that never returns to Python is not interrupted by that, but ended by this.
@@ -264,11 +342,15 @@ def work(name: str, seconds: float, seed: int, report: multiprocessing.SimpleQue
                 pass
             except BaseException:  # noqa: BLE001 - whatever else comes out of a parser is what this looks for
                 (FOLDER / f"{name}.{count}").write_bytes(content)
-                report.put((count, f"{name}.{count}: {traceback.format_exc(limit=-3)}"))
+                report.put(f"{name}.{count}: {traceback.format_exc(limit=-3)}")
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
             count += 1
-    report.put((count, ""))
+
+
+def _head(length: int, count: int) -> bytes:
+    """Return what precedes the newest input: its length, its number, and milliseconds of the processor so far."""
+    return struct.pack("<QQQ", length, count, round(1000 * time.process_time()))
 
 
 def _fast_folder() -> str | None:
@@ -278,7 +360,7 @@ def _fast_folder() -> str | None:
 
 @contextmanager
 def _newest(path: Path) -> Iterator[mmap.mmap]:
-    """Map a file that keeps the newest input, after its length in 8 bytes, even if it ends this process."""
+    """Map a file that keeps the newest input, after its `_head`, even if it ends this process."""
     with path.open("w+b") as stream:
         stream.truncate(_MOST_BYTES)
         with mmap.mmap(stream.fileno(), _MOST_BYTES) as mapped:
@@ -291,28 +373,28 @@ def _address_space() -> int:
 
 
 def _too_slow(*_: object) -> None:
-    raise TimeoutError(f"took more than {SECONDS_OF_AN_INPUT} s")
+    raise TooSlowError(f"took more than {SECONDS_OF_AN_INPUT} s")
 
 
-def fuzz(name: str, seconds: float, seed: int) -> tuple[int, list[str]]:
-    """Fuzz one parser; return the number of inputs, and what broke it."""
+def fuzz(name: str, seconds: float, seed: int) -> tuple[int, float, list[str]]:
+    """Fuzz one parser; return the number of inputs, the seconds of the processor, and what broke it."""
     context = multiprocessing.get_context("fork")
-    report: multiprocessing.SimpleQueue[tuple[int, str]] = context.SimpleQueue()
+    report: multiprocessing.SimpleQueue[str] = context.SimpleQueue()
     process = context.Process(target=work, args=(name, seconds, seed, report))
     process.start()
-    count, problems = 0, []
+    problems = []
     while process.is_alive() or not report.empty():
         if report.empty():
             time.sleep(0.05)
             continue
-        count, problem = report.get()
-        problems += [problem] if problem else []
+        problems.append(report.get())
+    newest = FOLDER / f"{name}.newest"
+    held = newest.read_bytes()
+    length, count, milliseconds = struct.unpack_from("<QQQ", held)
+    newest.write_bytes(held[_HEAD : _HEAD + length])
     if process.exitcode:
-        newest = FOLDER / f"{name}.newest"
-        held = newest.read_bytes()
-        newest.write_bytes(held[8 : 8 + int.from_bytes(held[:8], "little")])
         problems.append(f"{name}.newest: ended the process with {process.exitcode}")
-    return count, problems
+    return count + 1, milliseconds / 1000, problems
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -325,9 +407,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     broken = 0
     for name in given.parsers or PARSERS:
-        count, problems = fuzz(name, given.seconds, given.seed)
+        count, used, problems = fuzz(name, given.seconds, given.seed)
         broken += len(problems)
-        lines = [f"{name}: {count:,} inputs, {len(problems)} of them broke it", *problems[:5]]
+        lines = [
+            (
+                f"{name}: {count:,} inputs of seed {given.seed} in {used:.0f} s of the processor, "
+                f"{len(problems)} of them broke it"
+            ),
+            *problems[:5],
+        ]
         sys.stdout.write("".join(f"{line.rstrip()}\n" for line in lines))
         sys.stdout.flush()
     return 1 if broken else 0

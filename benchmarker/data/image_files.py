@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from benchmarker.data.fits import Planes, read_fits_image
 from benchmarker.data.folders import Member
@@ -12,6 +15,7 @@ from benchmarker.errors import UnreadableImageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.Image import Image as PillowImage
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 FITS_SUFFIXES = tuple(
@@ -26,6 +30,41 @@ _MOST_PIXELS = 1 << 26
 
 Colour = Literal["as-it-is", "grey", "radio-framework"]
 """What becomes of the colours of an image; see `read_image`."""
+
+
+@contextmanager
+def open_picture(source: Path | IO[bytes], *, formats: tuple[str, ...] | None = None) -> Iterator[PillowImage]:
+    """Return a context with a stranger's picture, which Pillow decodes where it is used.
+
+    Parameters
+    ----------
+    source : Path or binary stream
+        The picture.
+    formats : tuple of str, optional
+        Formats that may be tried, by the names of Pillow; all by default.
+
+    Raises
+    ------
+    UnreadableImageError
+        If it is not a picture, is damaged, or is larger than 67 million pixels; also for what its use raises.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(source, formats=formats) as image:
+            _check_size(image)
+            yield image
+    except (UnreadableImageError, MemoryError):
+        raise
+    # Broad on purpose: for damaged pictures, the plugins of Pillow raise errors of many kinds, which all mean the same.
+    # Their messages quote the unnamed stream, so the type of the error says more than its text.
+    except Exception as error:
+        raise UnreadableImageError(f"not a readable image ({type(error).__name__})") from error
+
+
+def _check_size(image: PillowImage) -> None:
+    if image.width * image.height > _MOST_PIXELS:
+        raise UnreadableImageError(f"{image.width} x {image.height} pixels exceed the limit")
 
 
 def read_picture(content: bytes, *, colour: Colour = "as-it-is") -> NDArray[Any]:
@@ -50,16 +89,9 @@ def read_picture(content: bytes, *, colour: Colour = "as-it-is") -> NDArray[Any]
         If it is not an image, or too large.
     """
     import numpy as np
-    from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise UnreadableImageError(f"{image.width} x {image.height} pixels exceed the limit")
-            pixels = np.array(_resolved(image, grey=colour == "grey"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow's messages quote the unnamed stream, so the type of the error says more than its text.
-        raise UnreadableImageError(f"not a readable image ({type(error).__name__})") from error
+    with open_picture(io.BytesIO(content)) as image:
+        pixels = np.array(_resolved(image, grey=colour == "grey"))
     return framework_grey(pixels) if colour == "radio-framework" else pixels
 
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 import io
 import lzma
 import math
+import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from benchmarker.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 MOST_NPZ_BYTES = 4 << 30
@@ -112,20 +114,56 @@ def load_npy(content: bytes) -> NDArray[Any]:
     return _read(io.BytesIO(content), len(content))
 
 
+def map_npy(path: Path) -> NDArray[Any]:
+    """Return the array of a ``.npy`` file, which stays on disk and is read where it is used.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError, EOFError
+        If it is no such file, holds objects, or its header does not match its size.
+    """
+    import numpy as np
+
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        shape, fortran, dtype = _header(stream, size)
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        if not math.prod(shape) * dtype.itemsize:
+            return np.empty(shape, dtype, order)  # nothing can be mapped
+        return np.memmap(stream, dtype=dtype, mode="r", offset=stream.tell(), shape=shape, order=order)
+
+
 def _read(stream: IO[bytes], size: int) -> NDArray[Any]:
+    import numpy as np
+
+    shape, fortran, dtype = _header(stream, size)
+    content = bytearray(math.prod(shape) * dtype.itemsize)
+    if stream.readinto(content) != len(content):  # type: ignore[attr-defined]  # both kinds of streams have it
+        raise EOFError("it ends early")
+    return np.ndarray(shape, dtype, buffer=content, order="F" if fortran else "C")
+
+
+def _header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, order and type of an array, once it is known that its values follow and are no objects."""
     import numpy as np
 
     version = np.lib.format.read_magic(stream)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
         raise ValueError(f"NumPy's format {version[0]}.{version[1]} is not known here")
-    shape, fortran, dtype = readers[version](stream)
+    try:
+        shape, fortran, dtype = readers[version](stream)
+    # NumPy parses the header as Python: its tokeniser, its parser and the types that are named there raise what they
+    # like, from TokenError to MemoryError, and all of it means the same.
+    except Exception as error:
+        raise ValueError(f"its header cannot be read: {error}") from error
     if dtype.hasobject:
         raise ValueError("it holds objects, which would be a pickle")
     wanted, given = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    if min(shape, default=0) < 0:
+        raise ValueError(f"its shape {shape} cannot be read: no length is negative")
     if wanted > given:
         raise ValueError(f"its header announces {wanted:,} bytes, but only {given:,} follow")
-    content = bytearray(wanted)
-    if stream.readinto(content) != wanted:  # type: ignore[attr-defined]  # both kinds of streams have it
-        raise EOFError("it ends early")
-    return np.ndarray(shape, dtype, buffer=content, order="F" if fortran else "C")
+    return shape, fortran, dtype

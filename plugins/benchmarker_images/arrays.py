@@ -23,6 +23,7 @@ from benchmarker import (
     DatasetContext,
     ImageRecord,
     SkippedImage,
+    map_npy,
     open_hdf5,
     open_npz,
     path_signature,
@@ -105,12 +106,10 @@ def _labels(shard: Path, options: ArraysOptions) -> Iterator[Any]:
 @contextmanager
 def _opened(path: Path, names: list[str]) -> Iterator[dict[str, Any]]:
     """Return a context with the named arrays: those of an HDF5 file and of a folder stay on disk."""
-    import numpy as np
-
     try:
         if path.is_dir():
             found = {each.stem: each for each in sorted(path.glob("*.npy"))}
-            yield _chosen(path, found, names, lambda file: np.load(file, mmap_mode="r", allow_pickle=False))
+            yield _chosen(path, found, names, map_npy)
         elif path.suffix.lower() in _HDF5:
             import h5py
 

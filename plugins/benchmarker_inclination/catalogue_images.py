@@ -22,6 +22,7 @@ from benchmarker import (
     SkippedImage,
     Task,
     UnreadableImageError,
+    open_picture,
     path_signature,
 )
 
@@ -127,16 +128,16 @@ def read_image(member: Member, options: InclinationOptions) -> NDArray[np.float3
     """Read one image file as the data set does: resized, divided by 255, and with three channels."""
     import io
 
-    from PIL import Image
-
     from benchmarker_inclination.small_images import small_image
 
     content = member.read()
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        with open_picture(io.BytesIO(content)) as picture:
             colour = picture.mode not in {"L", "I", "I;16", "F", "1"}
         return _three_channels(small_image(io.BytesIO(content), options.size, colour=colour))
-    except (OSError, ValueError, DataError, Image.DecompressionBombError) as error:
+    except UnreadableImageError:
+        raise
+    except (ValueError, DataError) as error:
         raise UnreadableImageError(f"not a readable picture ({type(error).__name__})") from error
 
 

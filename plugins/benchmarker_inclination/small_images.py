@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker import DataError
+from benchmarker import DataError, UnreadableImageError, open_picture
 from benchmarker_inclination.catalogue import Galaxy, label_code
 from benchmarker_inclination.npz import write_npz
 
@@ -75,9 +75,9 @@ def small_image(path: Path | IO[bytes], size: int, *, colour: bool) -> NDArray[n
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             pixels = np.asarray(image.convert("RGB") if colour else image)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except UnreadableImageError as error:
         raise DataError(f"{path}: is no image that can be read: {error}") from error
     if not colour and pixels.ndim == 3:
         pixels = pixels.mean(axis=2).astype(np.uint8)

@@ -20,7 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker import DataError, Regression, RegressionTarget, Stream, call_in_process, load_weights_file
+from benchmarker import (
+    DataError,
+    Regression,
+    RegressionTarget,
+    Stream,
+    call_in_process,
+    load_weights_file,
+    open_npz,
+)
 from benchmarker_inclination.batch_files import Pool, read_test_pools
 from benchmarker_inclination.members import (
     History,
@@ -271,8 +279,8 @@ def _restore(model: Any, folder: Path) -> History:
     if not path.is_file():
         return {}
     variables = [*model.variables, *model.optimizer.variables]
-    with np.load(path, allow_pickle=False) as archive:
-        saved = [archive[name] for name in sorted(archive.files) if name != "history"]
+    with open_npz(path) as archive:
+        saved = [archive[name] for name in sorted(archive) if name != "history"]
         if [array.shape for array in saved] != [tuple(variable.shape) for variable in variables]:
             raise DataError(f"{path}: belongs to another network; remove the folder to begin anew")
         for variable, array in zip(variables, saved, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +16,8 @@ from benchmarker import (
     ImageRecord,
     Options,
     Part,
+    open_npz,
     path_signature,
-    read_members,
 )
 from benchmarker_mnist import CLASSES, MNIST
 
@@ -87,17 +86,10 @@ def _records(path: Path, options: MnistOptions) -> Iterator[ImageRecord]:
 
 
 def _arrays(path: Path, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
-    import numpy as np
-
-    found: dict[str, NDArray[Any]] = {}
     try:
-        # An npz is a zip of arrays. The guarded archive reader limits how much it unpacks, and `allow_pickle=False`
-        # keeps it from running code.
-        for member in read_members(path, (".npy",)):
-            if member.name in {f"x_{part}.npy", f"y_{part}.npy"}:
-                found[member.name[0]] = np.load(io.BytesIO(member.read()), allow_pickle=False)
-        images, labels = found["x"], found["y"]
-    except (DataError, KeyError, ValueError, OSError, EOFError, MemoryError) as error:
+        with open_npz(path) as arrays:
+            images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
+    except (DataError, KeyError, OSError, MemoryError) as error:
         raise DataError(f"{path} should be an npz with x_train, y_train, x_test and y_test: {error}") from error
     if images.ndim not in {3, 4} or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise DataError(

@@ -33,6 +33,7 @@ from benchmarker import (
     RegressionTarget,
     SkippedImage,
     Task,
+    map_npy,
     path_signature,
 )
 
@@ -208,12 +209,11 @@ def channels_last(image: NDArray[Any]) -> NDArray[Any]:
 
 def _array(path: Path) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return map_npy(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: does not exist; the options of the dataset name its files") from error
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: is not an array of numbers in the npy format: {error}") from error
-    return array
 
 
 def read_table(path: Path, options: HscOptions) -> dict[int, Galaxy]:

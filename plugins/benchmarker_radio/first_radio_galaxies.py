@@ -36,7 +36,9 @@ from benchmarker import (
     Options,
     Part,
     SkippedImage,
+    UnreadableImageError,
     open_hdf5,
+    open_picture,
     path_signature,
     read_members,
 )
@@ -54,7 +56,6 @@ _LABELS = {name.lower(): label for label, name in enumerate(CLASSES)}
 _POSITION = re.compile(r"(?P<ra>\d+(?:\.\d+)?)_(?P<dec>-?\d+(?:\.\d+)?)(?:_|$)")
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_MOST_PIXELS = 1 << 24
 # What h5py raises where an object of a file cannot be read, or is none that can.
 _DAMAGED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, OSError)
 
@@ -199,19 +200,14 @@ def _images(path: Path) -> dict[str, tuple[Part | None, int]]:
 
 
 def _record(member: Member, part: Part | None, label: int) -> ImageRecord | SkippedImage:
-    from PIL import Image
+    import numpy as np
 
     try:
-        with Image.open(io.BytesIO(member.read()), formats=("PNG",)) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                return SkippedImage(name=member.name, reason=f"{image.width} x {image.height} pixels exceed the limit")
-            import numpy as np
-
+        with open_picture(io.BytesIO(member.read()), formats=("PNG",)) as image:
             grey = image.convert("L") if image.mode in {"1", "P", "LA", "PA", "RGB", "RGBA"} else image
             pixels = np.array(grey)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow's messages quote the unnamed stream, so the type of the error says more than its text.
-        return SkippedImage(name=member.name, reason=f"not a readable PNG ({type(error).__name__})")
+    except UnreadableImageError as error:
+        return SkippedImage(name=member.name, reason=str(error))
     stem = PurePosixPath(member.name).stem
     position = _POSITION.match(stem)
     return ImageRecord(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarker import DataError, Member, UnreadableImageError, open_npz, read_image
+from benchmarker import DataError, Member, UnreadableImageError, map_npy, open_npz, read_image
 from benchmarker.errors import StorageError
 from benchmarker.generation.run_files import weights_digest
 from tests.test_hostile_studies import limits
@@ -21,6 +22,10 @@ def _header(**changes: Any) -> bytes:
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (2,), **changes})
     return stream.getvalue()
+
+
+def _spoilt(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(16)
 
 
 def _archive(path: Path, content: bytes, *, method: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -56,12 +61,26 @@ def test_arrays_are_those_that_numpy_reads(save: Any) -> None:
             assert found[name].flags.writeable
 
 
+@pytest.mark.parametrize("name", sorted(ARRAYS))
+def test_mapped_array_is_that_which_numpy_reads(name: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", ARRAYS[name])
+    found, expected = map_npy(tmp_path / "a.npy"), np.load(tmp_path / "a.npy")
+    np.testing.assert_array_equal(found, expected)
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    assert isinstance(found, np.memmap) == bool(expected.nbytes)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (_header(shape=(1 << 40,)) + bytes(16), "announces 8,796,093,022,208 bytes, but only 16"),
         (_header(descr="|O") + bytes(16), "objects"),
         (_header(shape=(-1,)), "cannot be read"),
+        (_spoilt(b"{'descr': ("), "header cannot be read"),  # EOF in the tokeniser
+        (_spoilt(b"{\x01"), "header cannot be read"),  # no Python
+        (_spoilt(b"-" * 9_000), "header cannot be read"),  # too deep for its parser
+        (_spoilt(b"{1: 2, 'descr': 3}"), "header cannot be read"),  # keys that cannot be sorted
+        (_header(shape=(-2, -1)) + bytes(16), "cannot be read"),
         (b"\x93NUMPY\x09\x00" + bytes(40), "format 9.0 is not known"),
         (b"", "cannot be read"),
     ],
@@ -72,6 +91,9 @@ def test_an_array_that_is_not_what_it_says_is_refused(content: bytes, reason: st
         arrays["a"]
     with limits(), pytest.raises(UnreadableImageError):
         read_image(Member(name="a.npy", read=lambda: content))
+    (tmp_path / "a.npy").write_bytes(content)
+    with limits(), pytest.raises((ValueError, EOFError)):
+        map_npy(tmp_path / "a.npy")
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
