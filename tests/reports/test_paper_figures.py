@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from benchmarker import ReportOptions, figure_style, open_results
+from benchmarker import ReportOptions, figure_style, open_results, read_picture
 from benchmarker_reports.content.charts import PALETTE, Panel, Series, as_floats
 from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.formats import figures as drawing
@@ -67,15 +67,16 @@ def check(name: str, figure: Figure, journal: drawing.Journal) -> None:
     width, height = figure.get_size_inches() * _MM
     assert any(width == pytest.approx(known) for known in (journal.column, journal.page)), name
     assert height < 235, f"{name} is higher than a page"
-    frame = figure.bbox
+    frame, pixel = figure.bbox, figure.dpi / 100
     found = texts(figure)
     assert len(found) > 5, name
     for text, box in found:
-        inside = box.x0 >= -0.5 and box.y0 >= -0.5 and box.x1 <= frame.x1 + 0.5 and box.y1 <= frame.y1 + 0.5
+        room = 0.5 * pixel
+        inside = min(box.x0, box.y0) >= -room and box.x1 <= frame.x1 + room and box.y1 <= frame.y1 + room
         assert inside, f"{name}: {text!r} leaves the figure: {box} of {frame}"
     for (first, one), (second, other) in combinations(found, 2):
         shared = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
-        assert min(shared) <= 0.6, f"{name}: {first!r} meets {second!r}"
+        assert min(shared) <= 0.6 * pixel, f"{name}: {first!r} meets {second!r}"
     for axes in figure.axes:
         if axes.get_visible() and not axes.images:
             assert len(labels(axes.xaxis)) >= 3, name
@@ -87,6 +88,19 @@ def check(name: str, figure: Figure, journal: drawing.Journal) -> None:
 def test_figures_fit_and_their_texts_keep_apart(study_folder: Path) -> None:
     for name, figure in drawn(study_folder):
         check(name, figure, drawing.MNRAS)
+
+
+@pytest.mark.parametrize("render", [drawing.render, drawing.render_wide])
+def test_no_ink_of_a_saved_figure_touches_its_edges(
+    study_folder: Path, render: Callable[..., dict[str, bytes]]
+) -> None:
+    files = render(open_results(study_folder), ReportOptions(checkpoints=("best",)))
+    pictures = {name: content for name, content in files.items() if name.endswith(".png")}
+    assert len(pictures) > 5
+    for name, content in pictures.items():
+        pixels = read_picture(content, colour="grey")
+        edges = (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:])
+        assert [int(edge.min()) for edge in edges] == [255] * 4, name
 
 
 @pytest.mark.long

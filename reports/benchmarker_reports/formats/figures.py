@@ -105,6 +105,7 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "lines.linewidth": 1.1,
+    "figure.dpi": 300,  # texts have other widths at other resolutions, so the layout is made at that of the file
     "savefig.dpi": 300,
 }
 """Settings of matplotlib that figures are drawn and saved with."""
