@@ -23,12 +23,12 @@ from benchmarker.evaluation.costs import peak_memory_bytes
 from benchmarker.files import atomic_write, write_csv
 from benchmarker.generation.augmented import augmented
 from benchmarker.generation.conditions import fit_conditions
+from benchmarker.generation.continuing import earlier_run
 from benchmarker.generation.drawing import Request
 from benchmarker.generation.model import SAMPLE_BATCH, Sampler, build_generator, digest_variables, load_weights
 from benchmarker.generation.run_files import (
     CONDITIONS_FILE,
     TRAINING_FILE,
-    earlier_run,
     epoch_weights_file,
     train_or_copy,
 )
@@ -201,7 +201,7 @@ def _disk_space(context: _GeneratorContext) -> DiskSpace:
     grids = drawn * (1 if watch.condition is None else 2) * watch.points * 4 * math.prod(context.train.image_shape)
     weights = sum(watch.keeps(epoch, epochs) for epoch in range(1, epochs + 1))
     kept = weights * size(context.model.sampling_variables) + grids + RUN_OVERHEAD_BYTES
-    kept += size(context.model.variables) if watch.keep_state else 0
+    kept += sum(watch.keeps_state(epoch, epochs) for epoch in range(1, epochs + 1)) * size(context.model.variables)
     return DiskSpace(kept=kept, peak=kept + SNAPSHOTS * size(context.model.variables))
 
 

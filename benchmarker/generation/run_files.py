@@ -40,7 +40,7 @@ FIXED = "fixed-"
 """Beginning of the names of grids at one fixed condition."""
 
 STATE_FOLDER = "state"
-"""Folder of everything that training had changed at its end, where it is kept."""
+"""Folder of everything that training had changed after some epochs, where it is kept."""
 
 _WEIGHTS = re.compile(r"weights_epoch_(\d{4,})\.npz")
 _CACHE_NAME = "generators"
@@ -265,40 +265,6 @@ def _one_process(cached: Path, waiting: Waiting) -> Iterator[None]:
         return
     with training:
         yield
-
-
-def earlier_run(runs: Path, spec: GeneratorSpec) -> Path | None:
-    """Return the longest finished run of the same generator with fewer epochs that kept its state; None without one.
-
-    Parameters
-    ----------
-    runs : Path
-        Folder of the runs of a study.
-    spec : GeneratorSpec
-        Specification of the generator with more epochs.
-    """
-    found: dict[int, Path] = {}
-    for folder in sorted(runs.glob(f"*/{STATE_FOLDER}")):
-        try:
-            other = GeneratorTrail.read(folder.parent).spec
-        except StorageError:
-            continue
-        epochs = other.generator.epochs
-        if epochs < spec.generator.epochs and _with_epochs(spec, epochs) == other:
-            found[epochs] = folder.parent
-    return found[max(found)] if found else None
-
-
-def _with_epochs(spec: GeneratorSpec, epochs: int) -> GeneratorSpec:
-    return spec.model_copy(update={"generator": spec.generator.model_copy(update={"epochs": epochs})})
-
-
-def copy_progress(earlier: Path, folder: Path) -> None:
-    """Copy what the training has written in all epochs from an earlier run: losses, grids and weights."""
-    copy_file(earlier / LOSSES_FILE, folder / LOSSES_FILE)
-    for path in sorted(earlier.glob("weights_epoch_*.npz")):
-        copy_file(path, folder / path.name)
-    copy_folder(earlier / SAMPLES_FOLDER, folder / SAMPLES_FOLDER, replace=True)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -18,44 +18,23 @@ from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.errors import DivergedError, PluginError
 from benchmarker.generation.collapse import check_collapse
 from benchmarker.generation.conditions import encode
+from benchmarker.generation.continuing import GeneratorProgress, copy_progress, kept_states
 from benchmarker.generation.grids import EpochSamples
 from benchmarker.generation.model import Sampler, digest_variables, save_weights
-from benchmarker.generation.run_files import SAMPLES_FOLDER, STATE_FOLDER, copy_progress, epoch_weights_file
+from benchmarker.generation.run_files import SAMPLES_FOLDER, STATE_FOLDER, epoch_weights_file
 from benchmarker.generation.watch import Losses, animate
 from benchmarker.randomness import Stream
 from benchmarker.registry.models import Watch
 from benchmarker.study.links import DigestLink, GeneratorEpochLink
 from benchmarker.study.protocol import EpochDone, EventHandler, Note, Resumed, StepDone
-from benchmarker.trail import Link, Trail
+from benchmarker.trail import Trail
 from benchmarker.training.sets import Transform
-from benchmarker.training.snapshots import DISCARDED, SnapshotFiles, to_array
+from benchmarker.training.snapshots import DISCARDED, SnapshotFiles, Weights, to_array
 
 # Reading a loss waits for its step; reading many at once keeps a GPU busy.
 _READ_STEPS = 50
 _STEP_INTERVAL_SECONDS = 0.25
 _FRESH_IMAGES = 150  # of either kind, as for the published colour GAN
-
-
-@dataclass(slots=True, kw_only=True)
-class GeneratorProgress:
-    """How far the training of a generator has come, as its snapshots hold it.
-
-    Parameters
-    ----------
-    epoch : int
-        Epochs that are done.
-    history : list of dict of str to float
-        One row for each epoch.
-    seconds : list of float
-        Time of the steps of each epoch, in seconds.
-    trail : list of Link
-        Links recorded so far.
-    """
-
-    epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    trail: list[Link] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,7 +66,7 @@ class Trainer:
     watch : Watch
         How the training is watched, and what of it is kept.
     earlier : Path, optional
-        Finished run of the same generator with fewer epochs, which kept its state: the training continues from there.
+        Run of the same generator with another number of epochs, which kept a state: the training continues from there.
     """
 
     model: GenerativeModel
@@ -157,22 +136,19 @@ class Trainer:
             self._epoch(epoch, encoded, losses, samples)
             progress.epoch, progress.trail = epoch, list(self.trail.links)
             groups = {"model": [to_array(variable) for variable in self.model.variables]}
+            if self.watch.keeps_state(epoch, self.epochs):
+                (self.folder / STATE_FOLDER).mkdir(exist_ok=True)
+                kept_states(self.folder, self.fingerprint).write(epoch, groups, progress)
             snapshots.write(epoch, groups, progress)
         animate(self.folder, self.watch.animations)
-        if self.watch.keep_state:
-            self._keep_state()
         self.trail.add("final weights", DigestLink(digest=digest_variables(self.model.sampling_variables)).to_json())
 
     def _restore(self, snapshots: SnapshotFiles[GeneratorProgress]) -> None:
-        """Continue from the newest snapshot, or else from the end of an earlier run with fewer epochs."""
+        """Continue from the newest snapshot, or else from the state that an earlier run kept."""
         if (found := snapshots.newest("model")) is not None:
             self.trail = Trail(found[1].trail)
-        elif self.earlier is not None and (found := self._state(self.earlier).newest("model")) is not None:
-            # Its first links describe a generator with fewer epochs.
-            for link in found[1].trail:
-                if link.name.startswith("epoch "):
-                    self.trail.add(link.name, link.content)
-            copy_progress(self.earlier, self.folder)
+        elif self.earlier is not None:
+            found = self._from_earlier(self.earlier)
         if found is None:
             if snapshots.discarded:
                 self.send(Note(text=f"the generator, seed {self.seed}: {DISCARDED}"))
@@ -182,13 +158,20 @@ class Trainer:
         self.progress = found[1]
         self.send(Resumed(epoch=self.progress.epoch, epochs=self.epochs))
 
-    def _state(self, run: Path) -> SnapshotFiles[GeneratorProgress]:
-        return SnapshotFiles(run / STATE_FOLDER, self.fingerprint, GeneratorProgress)
-
-    def _keep_state(self) -> None:
-        (self.folder / STATE_FOLDER).mkdir(exist_ok=True)
-        groups = {"model": [to_array(variable) for variable in self.model.variables]}
-        self._state(self.folder).write(self.progress.epoch, groups, self.progress)
+    def _from_earlier(self, earlier: Path) -> tuple[dict[str, Weights], GeneratorProgress] | None:
+        """Return the last state that an earlier run kept before this one ends, and copy what was written until then."""
+        found = kept_states(earlier, self.fingerprint).newest("model", below=self.epochs)
+        if found is None:
+            return None
+        # Its first links describe a generator with another number of epochs.
+        for link in found[1].trail:
+            if link.name.startswith("epoch "):
+                self.trail.add(link.name, link.content)
+        epoch = found[1].epoch
+        step = epoch * self.steps_per_epoch
+        copy_progress(earlier, self.folder, epoch=epoch, step=step, epochs=self.epochs, watch=self.watch)
+        found[1].trail = list(self.trail.links)
+        return found
 
     def _epoch(self, epoch: int, encoded: NDArray[np.float32], losses: Losses, samples: EpochSamples) -> None:
         order = self._order(epoch)

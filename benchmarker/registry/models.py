@@ -126,14 +126,21 @@ class Watch(Settings):
     """Keep the weights after every so many epochs, 1 for all; by default about five times. Those of the last epoch are
     always kept."""
 
-    keep_state: bool = False
-    """Keep everything that training changes at its end, so that the same generator with more epochs continues from
-    there."""
+    keep_state: bool | PositiveInt = False
+    """Keep everything that training changes (networks, optimisers and history), so that the same generator with another
+    number of epochs continues from there: `true` for the end of the training, a number for the end and after every so
+    many epochs."""
 
     def keeps(self, epoch: int, epochs: int) -> bool:
         """Whether the weights after an epoch of a training are kept."""
         every = self.keep_every or max(1, math.ceil(epochs / _SAVED_WEIGHTS))
         return epoch == epochs or epoch % every == 0
+
+    def keeps_state(self, epoch: int, epochs: int) -> bool:
+        """Whether the whole state after an epoch of a training is kept."""
+        if isinstance(self.keep_state, bool):
+            return self.keep_state and epoch == epochs
+        return epoch == epochs or epoch % self.keep_state == 0
 
 
 class GeneratorEntry(Settings):

@@ -77,12 +77,14 @@ class SnapshotFiles(Generic[_Progress]):
     Parameters
     ----------
     folder : Path
-        Folder of the newest two snapshots.
+        Folder of the snapshots.
     fingerprint : str
         Digest of the environment. Snapshots of another environment are not used, since the training would continue
         with other bits.
     progress : type
         Dataclass of the progress, written as JSON.
+    kept : int, optional
+        Number of snapshots that are kept, the newest ones; None keeps all.
 
     Attributes
     ----------
@@ -90,14 +92,15 @@ class SnapshotFiles(Generic[_Progress]):
         Whether `newest` passed over a snapshot of another environment or of other code.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, progress: type[_Progress]) -> None:
+    def __init__(self, folder: Path, fingerprint: str, progress: type[_Progress], *, kept: int | None = KEPT) -> None:
         self._folder = folder
+        self._kept = kept
         self._fingerprint = fingerprint
         self._progress = TypeAdapter(progress)
         self.discarded = False
 
     def write(self, number: int, groups: Mapping[str, Sequence[NDArray[Any]]], progress: _Progress) -> None:
-        """Write a snapshot atomically, and remove all but the newest ones."""
+        """Write a snapshot atomically, and remove those that are too many."""
         for left in self._folder.glob(f".snapshot-*{PARTIAL_SUFFIX}"):  # of a process that was killed
             left.unlink()
         arrays = {f"{group}/{k:05d}": array for group, some in groups.items() for k, array in enumerate(some)}
@@ -106,13 +109,21 @@ class SnapshotFiles(Generic[_Progress]):
         arrays["about"] = np.frombuffer(about, dtype=np.uint8)
         with atomic_write(self._folder / f"snapshot-{number:06d}.npz") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
-        for old in self._paths()[KEPT:]:
+        for old in self.paths()[self._kept :] if self._kept else ():
             old.unlink()
 
-    def newest(self, *groups: str) -> tuple[dict[str, Weights], _Progress] | None:
-        """Return the named groups and the progress of the newest snapshot; None if this environment has none."""
+    def newest(self, *groups: str, below: int | None = None) -> tuple[dict[str, Weights], _Progress] | None:
+        """Return the named groups and the progress of the newest snapshot; None if this environment has none.
+
+        Parameters
+        ----------
+        *groups : str
+            Names of groups of arrays.
+        below : int, optional
+            Number that the snapshot's must be smaller than; by default any will do.
+        """
         self.discarded = False
-        for path in self._paths():
+        for path in self.paths(below):
             try:
                 with open_ordinary(path) as stream, open_npz(stream, most_bytes=path.stat().st_size) as file:
                     about = json.loads(file["about"].tobytes())
@@ -127,16 +138,24 @@ class SnapshotFiles(Generic[_Progress]):
                 continue
         return None
 
+    def progress_in(self, path: Path) -> _Progress | None:
+        """Return the progress in a snapshot of any environment; None if it cannot be read."""
+        try:
+            with open_ordinary(path) as stream, open_npz(stream, most_bytes=path.stat().st_size) as file:
+                return self._progress.validate_python(json.loads(file["about"].tobytes())["progress"])
+        except (OSError, ValueError, KeyError, DataError):
+            return None
+
     def clear(self) -> None:
         """Remove all snapshots."""
         for pattern in ("snapshot-*", ".snapshot-*"):
             for path in self._folder.glob(pattern):
                 path.unlink()
 
-    def _paths(self) -> list[Path]:
-        """Return complete snapshots, the newest first."""
-        found = [path for path in self._folder.glob("snapshot-*.npz") if _FILE.fullmatch(path.name)]
-        return sorted(found, reverse=True)
+    def paths(self, below: int | None = None) -> list[Path]:
+        """Return complete snapshots, the newest first; only those with a smaller number than the one given."""
+        found = {path: int(match[1]) for path in self._folder.glob("*.npz") if (match := _FILE.fullmatch(path.name))}
+        return sorted((path for path, number in found.items() if below is None or number < below), reverse=True)
 
 
 class Snapshots(SnapshotFiles[Progress]):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from PIL import Image
 
 from benchmarker import Stream
@@ -55,6 +56,32 @@ def test_data_show_uses_the_settings_of_a_registry(tmp_path: Path, capsys: pytes
     assert "class (seed 7)" in out
     assert "16 x 16 x 1" in out
     assert out.split("\nround", 1)[1].split()[:4] == ["3", "1", "2", "6"]
+
+
+@pytest.mark.parametrize(
+    ("colour", "weights"), [("as-it-is", [[1, 0, 0], [0, 1, 0], [0, 0, 1]]), ("radio-framework", [[0.3, 0.59, 0.11]])]
+)
+def test_fits_files_of_three_planes_are_prepared_as_colour_images(
+    colour: str, weights: list[list[float]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cubes = Stream("test").generator().uniform(size=(8, 3, 16, 16)).astype(np.float32)
+    for k, cube in enumerate(cubes):
+        path = tmp_path / "cubes" / ("FRI" if k % 2 else "FRII") / f"{k}.fits"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fits.PrimaryHDU(cube).writeto(path)
+    dataset = {
+        "name": "fits-manifest",
+        "path": str(tmp_path / "cubes"),
+        "options": {"planes": "all", "colour": colour},
+        "preparation": {"clip_sigma": None, "normalise": False},
+        "split": {"train": 2, "validation": 1},
+    }
+    registry = write_registry(tmp_path / "mine.yaml", dataset=dataset, models=[model()])
+    assert main(["data", "show", str(registry), "--array", str(tmp_path / "all.npy")]) == 0
+    assert f"16 x 16 x {len(weights)}" in capsys.readouterr().out
+    images = np.load(tmp_path / "all.npy")
+    expected = np.einsum("ncyx,kc->nyxk", cubes[[1, 3, 5, 7, 0, 2, 4, 6]], np.asarray(weights, np.float32))
+    np.testing.assert_allclose(images.reshape(expected.shape), expected, rtol=1e-6)
 
 
 def test_data_show_names_what_is_neither_a_dataset_nor_a_registry(capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,6 +88,38 @@ def test_more_epochs_continue_to_the_bits_of_one_training(runs: Path) -> None:
     assert not (runs / "alone" / "state").exists()
 
 
+def test_fewer_epochs_continue_from_a_state_of_a_longer_training_that_failed(
+    job: MakeJob, runs: Path, tmp_path: Path
+) -> None:
+    longer, shorter = tmp_path / "five", tmp_path / "four"
+    longer.mkdir()
+    shorter.mkdir()
+    watch = Watch(points=4, every_epochs=1, every_steps=2, keep_every=1, keep_state=3)
+    train_generator(job(longer, epochs=5, watch=watch), lambda _: None)
+    assert {path.name for path in (longer / "state").iterdir()} == {"snapshot-000003.npz", "snapshot-000005.npz"}
+    failed = longer.rename(tmp_path / "five.failed")
+    (failed / "trail.json").unlink()
+    events: list[Event] = []
+    train_generator(job(shorter, epochs=4, watch=watch, cache=True), events.append)
+    assert [event.epoch for event in events if isinstance(event, Resumed)] == [3]
+    for name in ("trail.json", "losses.csv", "history.csv"):
+        assert (shorter / name).read_bytes() == (runs / "alone" / name).read_bytes(), name
+    assert saved_epochs(shorter) == [1, 2, 3, 4]
+    assert not (shorter / "samples" / "epoch-0005.png").exists()
+    assert not (shorter / "samples" / "step-000010.png").exists()
+    assert (shorter / "samples" / "step-000008.png").exists()
+    assert {path.name for path in (shorter / "state").iterdir()} == {"snapshot-000003.npz", "snapshot-000004.npz"}
+
+
+@pytest.mark.parametrize(
+    ("keep_state", "kept"), [(False, []), (True, [32]), (15, [15, 30, 32]), (32, [32]), (1, [*range(1, 33)])]
+)
+def test_states_are_kept_at_the_intervals_that_were_asked_for(keep_state: bool | int, kept: list[int]) -> None:
+    watch = Watch.model_validate({"keep_state": keep_state})
+    assert [epoch for epoch in range(1, 33) if watch.keeps_state(epoch, 32)] == kept
+    assert Watch.model_validate_json(watch.model_dump_json()) == watch
+
+
 def test_chosen_epoch_is_recorded_and_used(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
