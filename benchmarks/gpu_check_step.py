@@ -50,24 +50,9 @@ def train(name: str, batch_size: int, size: int, folder: Path) -> dict[str, Any]
         "size": size,
         "bits": bits,
         "images_per_second": STEPS * batch_size / fitted.progress.seconds[-1],
-        "device_bytes": peak_device_bytes(chosen()),
+        "device_bytes": load(chosen()).peak_device_bytes(),
         "process_bytes": peak_memory_bytes(),
     }
-
-
-def peak_device_bytes(backend: str) -> int | None:
-    """Return the peak memory in use on the first GPU in bytes, or None without a GPU."""
-    if backend == "jax":
-        import jax
-
-        device = jax.local_devices()[0]
-        peak = None if device.platform == "cpu" else (device.memory_stats() or {}).get("peak_bytes_in_use")
-        return None if peak is None else int(peak)
-    import tensorflow as tf
-
-    if not tf.config.list_physical_devices("GPU"):
-        return None
-    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
 
 def main() -> None:

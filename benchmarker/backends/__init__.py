@@ -2,7 +2,8 @@
 
 Each backend is a module with the functions of `Backend`: ``environment`` returns the environment variables that a
 worker must be started with, ``configure`` switches determinism on and checks that it is, ``describe`` names versions
-and devices, and ``gradient_step`` compiles a training step for networks that `keras.Model.fit` cannot train.
+and devices, ``peak_device_bytes`` measures the memory of a GPU, and ``gradient_step`` compiles a training step for
+networks that `keras.Model.fit` cannot train.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ class Backend(Protocol):
 
     def describe(self) -> Mapping[str, object]:
         """Return versions and devices."""
+
+    def peak_device_bytes(self) -> int | None:
+        """Return the largest memory that this process has had on its first GPU, in bytes; None without a GPU."""
 
     def gradient_step(self, loss: Loss, optimiser: Any, trained: Sequence[Any], state: Sequence[Any]) -> Step:
         """Return a compiled training step."""

@@ -87,6 +87,15 @@ def describe() -> Mapping[str, object]:
     }
 
 
+def peak_device_bytes() -> int | None:
+    """Return the largest memory of JAX's arrays on the first device so far, in bytes; None where it is a CPU."""
+    import jax
+
+    device = jax.local_devices()[0]
+    peak = None if device.platform == "cpu" else (device.memory_stats() or {}).get("peak_bytes_in_use")
+    return None if peak is None else int(peak)
+
+
 def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Sequence[Any]) -> Step:
     """Return a compiled step; see `benchmarker.backends.gradient_step`."""
     import jax

@@ -90,6 +90,15 @@ def describe() -> Mapping[str, object]:
     }
 
 
+def peak_device_bytes() -> int | None:
+    """Return the largest memory of TensorFlow's tensors on the first GPU so far, in bytes; None without a GPU."""
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+
 def gradient_step(loss: Loss, optimiser: Any, trained: Sequence[Any], state: Sequence[Any]) -> Step:  # noqa: ARG001 - TensorFlow sees what changes
     """Return a compiled step; see `benchmarker.backends.gradient_step`."""
     import tensorflow as tf

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarker.backends import chosen, load
 from benchmarker.contracts.images import TrainingSet
 from benchmarker.evaluation.operations import UncountableError, convolutions, operations
 from benchmarker.study.runs import NetworkParameters
@@ -125,6 +126,21 @@ def inference_seconds(model: keras.Model, images: TrainingSet, batch_size: int) 
         model.predict(batches, verbose=0)
         durations.append(time.perf_counter() - started)
     return durations
+
+
+def peak_memory() -> dict[str, int]:
+    """Return the largest memory that this process has had, in bytes, by the names that costs have for it.
+
+    Returns
+    -------
+    dict of str to int
+        ``peak_memory_bytes``: resident memory; ``peak_device_memory_bytes``: memory of the backend's arrays on its
+        first GPU, left out without a GPU. What the backend has reserved there and what its kernels take is not
+        included, so a tool such as ``nvidia-smi`` shows more.
+    """
+    on_device = load(chosen()).peak_device_bytes()
+    found = {"peak_memory_bytes": peak_memory_bytes()}
+    return found if on_device is None else {**found, "peak_device_memory_bytes": on_device}
 
 
 def peak_memory_bytes() -> int:

@@ -19,7 +19,7 @@ from benchmarker.data.splits import split_sources
 from benchmarker.digests import digest_code, digest_json
 from benchmarker.discovery import installed, resolve
 from benchmarker.errors import StorageError
-from benchmarker.evaluation.costs import peak_memory_bytes
+from benchmarker.evaluation.costs import peak_memory
 from benchmarker.files import atomic_write, write_csv
 from benchmarker.generation.augmented import augmented
 from benchmarker.generation.conditions import fit_conditions
@@ -246,7 +246,7 @@ def _train(context: _GeneratorContext, folder: Path, send: EventHandler) -> None
     images = trainer.images_per_epoch * len(progress.history)
     costs = GeneratorTrainingCosts(
         parameters=_parameters(context.model),
-        peak_memory_bytes=peak_memory_bytes(),
+        **peak_memory(),
         training_seconds=seconds,
         training_images_per_second=images / seconds if seconds > 0 else 0.0,
     )

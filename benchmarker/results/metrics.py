@@ -52,6 +52,7 @@ _LABELS = {
     "flatten_width": MetricLabel(short="flatten", long="length of the flattened maps", digits=-1),
     "flops": MetricLabel(short="FLOPs", long="floating-point operations for one image", digits=-1),
     "peak_memory_bytes": MetricLabel(short="memory", long="peak memory in bytes", digits=-1),
+    "peak_device_memory_bytes": MetricLabel(short="GPU memory", long="peak memory on the GPU in bytes", digits=-1),
     "training_seconds": MetricLabel(short="train s", long="seconds of training", digits=1),
     "training_images_per_second": MetricLabel(short="train im/s", long="images per second in training", digits=0),
     "inference_images_per_second": MetricLabel(short="images/s", long="images per second at inference", digits=0),
@@ -171,6 +172,7 @@ def flat_costs(costs: CellCosts | GeneratorCosts) -> dict[str, float]:
         found["flatten_width"] = costs.parameters.flatten_width
         found["flops"] = costs.flops
     found["peak_memory_bytes"] = costs.peak_memory_bytes
+    found["peak_device_memory_bytes"] = costs.peak_device_memory_bytes
     found["training_seconds"] = costs.training_seconds
     found["training_images_per_second"] = costs.training_images_per_second
     if isinstance(costs, CellCosts):

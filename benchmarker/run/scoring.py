@@ -154,7 +154,7 @@ def write_costs(context: CellContext, folder: Path, training: Mapping[str, float
     CellCosts(
         parameters=costs.parameters(context.model),
         flops=costs.flops(context.model),
-        peak_memory_bytes=costs.peak_memory_bytes(),
+        **costs.peak_memory(),
         **training,
         inference_seconds=tuple(taken),
         inference_images=len(timed),

@@ -269,6 +269,9 @@ class CellCosts(Record):
     peak_memory_bytes: Count
     """Largest resident memory of the process, in bytes."""
 
+    peak_device_memory_bytes: Count | None = None
+    """Largest memory of the backend's arrays on its first GPU, in bytes; left out without a GPU."""
+
     training_seconds: float | None = None
     """Time of all epochs in seconds; left out where saved weights were tested."""
 
@@ -304,6 +307,9 @@ class GeneratorTrainingCosts(Record):
     peak_memory_bytes: Count
     """Largest resident memory of the process, in bytes."""
 
+    peak_device_memory_bytes: Count | None = None
+    """Largest memory of the backend's arrays on its first GPU, in bytes; left out without a GPU."""
+
     training_seconds: float
     """Time of all epochs in seconds."""
 
@@ -320,13 +326,8 @@ class GeneratorCosts(GeneratorTrainingCosts):
     @classmethod
     def of(cls, training: GeneratorTrainingCosts, *, trained: bool) -> Self:
         """Return the costs of a generator, which are those of its training wherever that was."""
-        return cls(
-            parameters=training.parameters,
-            peak_memory_bytes=training.peak_memory_bytes,
-            training_seconds=training.training_seconds,
-            training_images_per_second=training.training_images_per_second,
-            trained=trained,
-        )
+        measured = {name: getattr(training, name) for name in training.model_fields_set}
+        return cls(**measured, trained=trained)
 
 
 class GeneratorTrainingRecord(Record):
