@@ -36,6 +36,11 @@ class MnistOptions(Options):
     validation: Annotated[int, Field(strict=True, gt=0)] | None = None
     """Make the first images of the training part the validation part; the radio framework takes 3,000."""
 
+    # Left out of what decides a cell's key where it is not used, so that keys stay what they were before.
+    scaled: bool = Field(default=False, exclude_if=lambda value: value is False)
+    """Divide pixels by 255, as the radio framework does; give `normalise: false` under `preparation`, too, or else each
+    image is stretched from 0 to 1 by its own extremes."""
+
 
 def load(options: MnistOptions, context: DatasetContext) -> DatasetContents:
     """Read 70,000 images of 28 x 28 pixels, uint8, with the published test part of 10,000.
@@ -82,7 +87,8 @@ def _records(path: Path, options: MnistOptions) -> Iterator[ImageRecord]:
                 taken[label] += 1
                 validates = part == "train" and index < (options.validation or 0)
                 given: Part = "validation" if validates else part
-                yield ImageRecord(image=images[index], target=label, source_id=f"{part}/{index}", part=given)
+                image = images[index].astype("float32") / 255 if options.scaled else images[index]
+                yield ImageRecord(image=image, target=label, source_id=f"{part}/{index}", part=given)
 
 
 def _arrays(path: Path, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:

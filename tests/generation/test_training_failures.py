@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarker.contracts.generation import ConditionSpace
+from benchmarker.contracts.generation import Batches, ConditionSpace
 from benchmarker.errors import DivergedError, PluginError
 from benchmarker.generation.training import Trainer
 from benchmarker.trail import Trail
@@ -26,6 +26,7 @@ class Scripted:
     def __init__(self, *, bad_step: int = 0, spread: float = 1.0, shape: tuple[int, ...] = (SIZE, SIZE, 1)) -> None:
         self.steps = 0
         self.variables = self.sampling_variables = [keras.Variable(0.0, name="step")]
+        self.batches = Batches()
         self._bad_step = bad_step
         self._spread = spread
         self._shape = shape
@@ -88,6 +89,42 @@ def test_training_ends_at_pixels_that_are_not_finite(tmp_path: Path) -> None:
 def test_samples_of_another_shape_are_a_plugin_error(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match=r"must have the shape \(64, 16, 16, 1\)\. Received: \(64, 8, 8, 1\)"):
         train(Scripted(shape=(8, 8, 1)), tmp_path, 2)
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "batches", "taken"),
+    [
+        (1_866, 64, Batches(order="fixed"), (29, 1_856)),  # the conditional GAN never sees its last 10 images
+        (23_194, 256, Batches(incomplete=True), (91, 23_194)),  # the radio GAN ends its epochs with 154
+        (17_736, 128, Batches(order="drawn"), (138, 17_664)),  # the colour DCGAN draws with replacement
+    ],
+)
+def test_published_gans_take_their_published_steps(
+    images: int, batch_size: int, batches: Batches, taken: tuple[int, int], tmp_path: Path
+) -> None:
+    model = Scripted()
+    model.batch_size, model.batches = batch_size, batches
+    trainer = Trainer(
+        model=model,
+        images=PartSet(make_images(6), np.zeros(images, np.int64)),
+        conditions=ConditionSpace(),
+        pixel_range=(0.0, 1.0),
+        seed=1,
+        epochs=1,
+        folder=tmp_path,
+        fingerprint="",
+        send=lambda _event: None,
+        trail=Trail(),
+    )
+    assert (trainer.steps_per_epoch, trainer.images_per_epoch) == taken
+    order = trainer._order(1)
+    if batches.order == "fixed":
+        assert order.tolist() == list(range(images))
+    elif batches.order == "drawn":
+        assert len(order) == trainer.images_per_epoch
+        assert 0.6 < len(np.unique(order)) / images < 0.66  # with replacement, 1 - 1/e of them
+    else:
+        assert sorted(order.tolist()) == list(range(images))
 
 
 def test_set_smaller_than_a_batch_is_one_batch(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from benchmarker.contracts.settings import EarlyStopping, Plateau
 from benchmarker.errors import DivergedError, PluginError
 from benchmarker.trail import Trail
 from benchmarker.training.batches import FixedBatches, OrderedBatches
-from benchmarker.training.fit import Fitted, compile_model, digest_weights, fit
+from benchmarker.training.fit import Fitted, _schedule, compile_model, digest_weights, fit
 from benchmarker.training.sets import PartSet, Transform
 from benchmarker.training.snapshots import Snapshots
 
@@ -290,6 +290,38 @@ def test_early_stopping_ignores_improvements_below_the_minimum() -> None:
     losses = run.column("validation_loss")
     assert losses == sorted(losses, reverse=True)
     assert len(losses) == 3
+
+
+class _Told:
+    """A model whose validation losses are given to the callbacks of a training, without training anything."""
+
+    def __init__(self, training: Training, losses: list[float]) -> None:
+        self.stop_training, self.optimizer = False, keras.optimizers.Adam(1e-3)
+        self.rates: list[float] = []
+        schedule = _schedule(training)
+        for callback in schedule:
+            callback.set_model(self)
+            callback.on_train_begin()
+        for epoch, loss in enumerate(losses):
+            for callback in schedule:
+                callback.on_epoch_end(epoch, {"val_loss": loss, "loss": loss})
+            self.rates.append(float(self.optimizer.learning_rate))
+
+
+@pytest.mark.parametrize(("step", "stops"), [(0.009, True), (0.011, False)])
+def test_early_stopping_of_the_radio_framework_needs_an_improvement_of_a_hundredth(step: float, stops: bool) -> None:
+    """It must improve on the best loss so far by 0.01, of which 0.009 twice falls short only the first time."""
+    stopping = EarlyStopping(patience=1, minimum_delta=0.01)
+    assert _Told(Training(plateau=None, early_stopping=stopping), [1.0, 1.0 - step]).stop_training is stops
+    patient = EarlyStopping(patience=2, minimum_delta=0.01)
+    assert not _Told(Training(plateau=None, early_stopping=patient), [1.0, 1.0 - step, 1.0 - 2 * step]).stop_training
+
+
+def test_default_plateau_is_that_of_the_radio_framework() -> None:
+    """Half the rate after three epochs that improve the best loss by less than 0.01, but not below 1e-12."""
+    assert _Told(Training(), [1.0, 0.991, 0.992, 0.991]).rates == pytest.approx([1e-3, 1e-3, 1e-3, 5e-4])
+    assert _Told(Training(), [1.0, 0.989, 0.978, 0.967]).rates == pytest.approx([1e-3] * 4)
+    assert _Told(Training(), [1.0] * 120).rates[-1] == pytest.approx(1e-12)
 
 
 # On swapped labels the first epoch is the best: the rate falls after the third, and training ends after the fourth.

@@ -53,6 +53,17 @@ def test_minibatch_features_compare_with_both_halves_and_leave_the_image_itself_
     np.testing.assert_allclose(found, expected / (4 * 7), rtol=1e-5)
 
 
+def test_minibatch_features_start_as_in_the_code() -> None:
+    layer = MinibatchDiscrimination(128, 5, seed=1)
+    assert np.array(layer(np.zeros((128, 200), np.float32))).shape == (128, 256)
+    projection = to_numpy(layer.projection)
+    assert (projection.mean(), projection.std()) == pytest.approx((0, 0.02), abs=2e-4)  # 128,000 normal numbers
+    assert to_numpy(layer.bias).shape == (640,)
+    assert not to_numpy(layer.bias).any()
+    alike = np.array(layer(np.ones((128, 200), np.float32)))
+    np.testing.assert_allclose(alike[0], [63 / 8128] * 128 + [64 / 8128] * 128, rtol=1e-5)  # B(2B - 1) is 8,128
+
+
 def test_corner_resizing_is_anchored_at_the_first_pixel() -> None:
     row = np.arange(16, dtype=np.float32)
     found = np.array(CornerResizing(35)(np.tile(row[None, None, :, None], (1, 16, 1, 1))))[0, 0, :, 0]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarker import DataError, Stream
-from benchmarker_inclination.batch_files import Pool, bins_of, pick_batch, write_batches
+from benchmarker_inclination.batch_files import Pool, bins_of, draw_batch, pick_batch, write_batches
 from benchmarker_inclination.catalogue import read_catalogue
 from benchmarker_inclination.npz import iterate_images, read_arrays, write_npz
 from benchmarker_inclination.samples import follow, make_partition, split_bands
@@ -119,6 +119,27 @@ def test_batch_holds_as_many_grey_as_colour_images_and_inverts_half_of_the_grey(
     assert [sum(each.bin == number for each in coloured) for number in (0, 8)] == [5, 5]
     assert sum(each.inverted for each in greys) == 5
     assert not any(each.inverted for each in coloured)
+
+
+def test_colour_images_get_the_recipe_of_grey_ones_on_request_only() -> None:
+    """The original gives it to all; the recipe for colours alone changes brightness, by up to a fifth."""
+    colour, grey = pool([47] * 12, "c"), pool([], "g")
+    stream = Stream("test", seed=3)
+    picks = pick_batch(colour, grey, 12, stream)
+
+    def drawn(*, grey_recipe: bool) -> list[int]:
+        made = draw_batch(picks, grey, stream, keep_shape=False, grey_recipe=grey_recipe)
+        before = [int(owner.images[each.index][8, 8, 0]) for owner, each in picks]
+        return [abs(int(np.median(image)) - level) for image, level in zip(made, before, strict=True)]
+
+    own = [Recipe(colour=False, keep_shape=False), Recipe(colour=True, keep_shape=False)]
+    for recipe, asked in zip(own, (True, False), strict=True):
+        images = list(draw_batch(picks, grey, stream, keep_shape=False, grey_recipe=asked))
+        for image, (owner, each) in zip(images, picks, strict=True):
+            seeds = stream.child("transform", kind="colour", bin=each.bin, round=each.round)
+            (expected,) = transform([owner.images[each.index]], recipe, seeds, numbers=[each.index])
+            np.testing.assert_array_equal(image, expected)
+    assert np.mean(drawn(grey_recipe=False)) > np.mean(drawn(grey_recipe=True))
 
 
 def test_batch_files_have_the_arrays_of_the_original_and_repeat_their_bits(spirals: Path, tmp_path: Path) -> None:

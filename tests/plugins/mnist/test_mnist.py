@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from benchmarker import DataError, Dataset, DatasetContents, Download, ImageRecord, digest_file
+from benchmarker import DataError, Dataset, DatasetContents, Download, ImageRecord, Stream, digest_file
+from benchmarker.contracts.settings import Preparation
 from benchmarker.data.loading import Context
+from benchmarker.data.preparation import prepare_image
 from benchmarker.discovery import discover
 from benchmarker_mnist import digits
 from benchmarker_mnist.digits import MnistOptions
@@ -78,6 +80,20 @@ def test_first_training_images_validate_on_request(tmp_path: Path) -> None:
     found = records(load(npz(tmp_path / "mnist.npz"), validation=3))
     assert [record.source_id for record in found if record.part == "validation"] == ["train/0", "train/1", "train/2"]
     assert Counter(record.part for record in found) == {"train": 27, "validation": 3, "test": 20}
+
+
+def test_pixels_are_divided_by_255_on_request(tmp_path: Path) -> None:
+    drawn = Stream("test").generator().integers(0, 200, (30, 28, 28), dtype=np.uint8)
+    path = npz(tmp_path / "mnist.npz", x_train=drawn)
+    # The images of the test part have one value each here, which no preparation takes.
+    scaled, given = (records(load(path, scaled=scaled))[: len(drawn)] for scaled in (True, False))
+    for record, raw in zip(scaled, given, strict=True):
+        assert record.image.dtype == np.float32
+        np.testing.assert_array_equal(record.image, raw.image / np.float32(255))
+        kept = prepare_image(record.image, Preparation(normalise=False))
+        np.testing.assert_array_equal(kept[..., 0], record.image)  # neither stretched nor clipped
+    assert "scaled" not in MnistOptions().model_dump(mode="json")
+    assert load(path, scaled=True).signature != load(path).signature
 
 
 def test_mnist_is_downloaded_once(tmp_path: Path, isolated_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
