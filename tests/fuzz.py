@@ -326,7 +326,7 @@ def work(name: str, seconds: float, seed: int, report: multiprocessing.SimpleQue
     seeds = parser.seeds()
     until, count = time.monotonic() + seconds, 0
     signal.signal(signal.SIGPROF, _too_slow)
-    faulthandler.register(signal.SIGXCPU, chain=True)  # says where the processor was when its time was up
+    faulthandler.register(signal.SIGVTALRM, chain=True)  # says where the processor was when its time was up
     with tempfile.TemporaryDirectory(dir=_fast_folder()) as folder, _newest(FOLDER / f"{name}.newest") as newest:
         while time.monotonic() < until:
             content = mutated(seeds[int(draws.integers(0, len(seeds)))], draws)
@@ -334,8 +334,7 @@ def work(name: str, seconds: float, seed: int, report: multiprocessing.SimpleQue
             # Seconds of the processor, because others may be using it as well; no parser waits for anything else.
             signal.setitimer(signal.ITIMER_PROF, SECONDS_OF_AN_INPUT)
             # A library that never returns to Python is not interrupted by that, but ended by this.
-            limit = int(time.process_time()) + 2 * SECONDS_OF_AN_INPUT
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+            signal.setitimer(signal.ITIMER_VIRTUAL, 2 * SECONDS_OF_AN_INPUT)
             try:
                 parser.parse(content, Path(folder))
             except BenchmarkerError:
@@ -345,6 +344,7 @@ def work(name: str, seconds: float, seed: int, report: multiprocessing.SimpleQue
                 report.put(f"{name}.{count}: {traceback.format_exc(limit=-3)}")
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             count += 1
 
 

@@ -169,7 +169,7 @@ class _Examiner:
             process.wait()
             code = process.returncode
             self.end()
-        if code == -signal.SIGXCPU:
+        if code == -signal.SIGPROF:
             return (
                 f"takes the HDF5 library more than {request.seconds} s of the processor, and is not read; it is "
                 "damaged, so get it again"

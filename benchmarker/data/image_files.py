@@ -25,7 +25,8 @@ ARRAY_SUFFIXES = (".npy",)
 IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *FITS_SUFFIXES, *ARRAY_SUFFIXES)
 """Endings of the files that `read_image` reads."""
 
-_MOST_PIXELS = 1 << 26
+_MOST_PIXELS = 1 << 25
+_BLOCK = 1 << 22
 
 
 Colour = Literal["as-it-is", "grey", "radio-framework"]
@@ -46,7 +47,7 @@ def open_picture(source: Path | IO[bytes], *, formats: tuple[str, ...] | None = 
     Raises
     ------
     UnreadableImageError
-        If it is not a picture, is damaged, or is larger than 67 million pixels; also for what its use raises.
+        If it is not a picture, is damaged, or is larger than 33 million pixels; also for what its use raises.
     """
     from PIL import Image
 
@@ -123,8 +124,11 @@ def framework_grey(image: NDArray[Any]) -> NDArray[Any]:
 
     if image.ndim != 3:
         return image
-    grey = image @ np.array([0.3, 0.59, 0.11]) if image.shape[-1] == 3 else image.mean(axis=-1)
-    return np.asarray(grey)
+    weights = np.array([0.3, 0.59, 0.11])
+    # In blocks of rows, so that no copy of a large image in double precision is made.
+    rows = max(1, _BLOCK // max(1, image[:1].size))
+    blocks = [image[k : k + rows] for k in range(0, len(image), rows)] or [image]
+    return np.concatenate([each @ weights if image.shape[-1] == 3 else each.mean(axis=-1) for each in blocks])
 
 
 def _resolved(image: Any, *, grey: bool) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import resource
 import signal
 import zlib
 from collections.abc import Callable
@@ -185,6 +186,19 @@ def test_a_file_that_crashes_the_library_is_refused_by_name(tmp_path: Path, monk
         with pytest.raises(DataError, match=r"images\.h5: crashes the HDF5 library"):
             _open(path)
     _open(path)
+    examiner.end()
+
+
+def test_time_of_a_file_does_not_add_to_that_of_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel counts what it ends a process for otherwise than what a process sees, and drifts apart from it."""
+    examiner = hdf5._Examiner()
+    monkeypatch.setattr(hdf5, "_EXAMINER", examiner)
+    before = resource.getrlimit(resource.RLIMIT_CPU)
+    for number in range(2):
+        with h5py.File(tmp_path / f"{number}.h5", "w") as file:
+            file["image"] = [number]
+        _open(tmp_path / f"{number}.h5")
+        assert resource.prlimit(examiner._running().pid, resource.RLIMIT_CPU) == before
     examiner.end()
 
 
