@@ -23,4 +23,8 @@ if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
 
 import lazy_loader  # noqa: E402
 
+from benchmarker.telemetry import switch_off  # noqa: E402
+
+switch_off()
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -99,7 +99,6 @@ def connected(address: str | None) -> Iterator[Any]:
         raise ConfigurationError(
             f"--executor ray: {error}; install it with: pip install 'galaxy-benchmarker[clusters]'"
         ) from error
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody
     here: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else here))
