@@ -12,7 +12,7 @@ PYPI := https://pypi.org/pypi/pip/24.0/json
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-long test-statistics test-clusters test-ray test-pages test-airflow lint docs \
+.PHONY: help install quickstart test test-long test-statistics test-clusters test-clusters-long test-ray test-pages test-airflow lint docs \
 	demo bench kill soak mutation fuzz gpu-check gallery constraints audit-dependencies sbom licences clean
 
 help: ## Show this list
@@ -44,6 +44,10 @@ test-long: $(INSTALLED) ## Run the tests that repeat a check on another backend,
 
 test-clusters: $(INSTALLED) ## Run studies on Slurm and on a disk of two machines (needs root, slurm-wlm, munge, sshfs)
 	$(BIN)/python -m pytest -m clusters
+
+# The same study with 24 cells and six generators; a hundred tasks are cancelled.
+test-clusters-long: $(INSTALLED) ## Cancel a hundred tasks of a study on Slurm, and cut the power four times
+	CANCELLED=100 SEEDS=6 EPOCHS=40 PATIENCE=5400 $(BIN)/python -m pytest -m clusters tests/plugins/clusters/test_slurm.py
 
 # Not in continuous integration: adding a node to Ray's test cluster has hung.
 test-ray: $(INSTALLED) ## Run a study on a Ray cluster whose nodes are removed

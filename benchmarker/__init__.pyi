@@ -12,6 +12,12 @@ from .browser_pages import require_page_packages as require_page_packages
 from .browser_pages import show_page as show_page
 from .cli.options import UserPath as UserPath
 from .cli.options import command_settings as command_settings
+from .contracts.executors import BatchJob as BatchJob
+from .contracts.executors import RunTask as RunTask
+from .contracts.executors import TaskExecutor as TaskExecutor
+from .contracts.executors import TaskId as TaskId
+from .contracts.executors import TaskState as TaskState
+from .contracts.executors import Work as Work
 from .contracts.generation import Batches as Batches
 from .contracts.generation import ConditionSpace as ConditionSpace
 from .contracts.generation import GenerativeModel as GenerativeModel
@@ -29,6 +35,7 @@ from .contracts.plugins import Augmentation as Augmentation
 from .contracts.plugins import Command as Command
 from .contracts.plugins import Dataset as Dataset
 from .contracts.plugins import Download as Download
+from .contracts.plugins import Executor as Executor
 from .contracts.plugins import Generator as Generator
 from .contracts.plugins import Report as Report
 from .contracts.settings import Options as Options

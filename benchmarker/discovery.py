@@ -19,19 +19,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
+from benchmarker._version import __version__
 from benchmarker.containment import describe, quiet_import
 from benchmarker.contracts.plugins import (
+    BUILT_IN,
     KINDS,
     ROLES,
     Architecture,
     Augmentation,
     Command,
     Dataset,
+    Executor,
     Generator,
     Plugin,
     Report,
 )
-from benchmarker.entry_points import Found, find, switched_off
+from benchmarker.entry_points import OWN, Found, find, switched_off
 from benchmarker.errors import PluginError, StorageError, UnknownPluginError
 from benchmarker.hooks import PROJECT, Hooks, Registrar, spelling
 
@@ -126,6 +129,10 @@ class Plugins:
     def command(self, name: str) -> Command:
         """Return a command by its name."""
         return cast("Command", self._find("command", name))
+
+    def executor(self, name: str) -> Executor:
+        """Return an executor by its name."""
+        return cast("Executor", self._find("executor", name))
 
     def report(self, name: str) -> Report:
         """Return a report format by its name."""
@@ -306,6 +313,8 @@ def _role_conflict(kind: str, role: str, owners: list[Registered]) -> str:
 def discover() -> Plugins:
     """Load every installed plugin, sorted by the names of entry points and distributions."""
     registered: dict[str, dict[str, list[Registered]]] = {kind: {} for kind in KINDS}
+    for kind, plugin in BUILT_IN:
+        registered[kind][plugin.name] = [Registered(plugin=plugin, distribution=f"{OWN} {__version__}")]
     broken: list[BrokenPlugin] = []
     points = find()
     refused = _refused(points)
@@ -371,7 +380,7 @@ def register(entry: EntryPoint) -> list[tuple[str, Plugin]]:
 
 def _reference(plugin: Plugin) -> str:
     """Return the function that a plugin is made of, as ``"package.module:function"``."""
-    for field in ("builder", "loader", "renderer", "command"):
+    for field in ("builder", "loader", "renderer", "command", "executor"):
         if hasattr(plugin, field):
             return str(getattr(plugin, field))
     raise PluginError(f"{plugin!r} names no function")
@@ -428,6 +437,6 @@ def _packages(error: BaseException) -> Iterator[str]:
         yield str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
-def options_model(plugin: Architecture | Dataset | Augmentation | Generator) -> type[Options] | None:
+def options_model(plugin: Architecture | Dataset | Augmentation | Generator | Executor) -> type[Options] | None:
     """Return the class of a plugin's options, or None if it has none."""
     return None if plugin.options is None else cast("type[Options]", resolve(plugin.options))

@@ -28,6 +28,7 @@ from benchmarker.contracts.plugins import (
     Augmentation,
     Command,
     Dataset,
+    Executor,
     Generator,
     Plugin,
     Report,
@@ -39,6 +40,7 @@ PROJECT = "benchmarker"
 COMMANDS = (
     *("run", "list", "validate", "leaderboard", "report", "show"),
     *("audit", "schema", "doctor", "merge", "gc", "data", "gan", "sign", "verify"),
+    *("submit", "status", "cancel"),
 )
 """Names of the program's own commands, which no plugin can take."""
 
@@ -48,7 +50,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 # Dataclasses accept any value for a field. Checking the fields here reports a wrong one with the plugin that it belongs
 # to, and not later, where the field is used.
-_REFERENCES = ("builder", "loader", "renderer", "command", "options", "quality", "check")
+_REFERENCES = ("builder", "loader", "renderer", "command", "executor", "options", "quality", "check")
 _NO_REFERENCE = {"options": None, "quality": "", "check": ""}
 _TEXTS = ("citation", "licence", "homepage", "summary", "suffix")
 _NUMBERS = {"minimum_size": 1, "draws_per_image": 0}
@@ -100,6 +102,10 @@ class Registrar:
         """Register a sub-command of ``benchmarker``."""
         self._add("command", command, Command)
 
+    def executor(self, executor: Executor) -> None:
+        """Register something that runs the tasks of a study."""
+        self._add("executor", executor, Executor)
+
     def _add(self, kind: str, plugin: Plugin, expected: type[Plugin]) -> None:
         if not isinstance(plugin, expected):
             raise PluginError(f"registrar.{kind}() expects an instance of {expected.__name__}. Received: {plugin!r}")
@@ -137,7 +143,7 @@ class Hooks:
 
     @hookspec
     def benchmarker_register(self, registrar: Registrar) -> None:
-        """Register architectures, datasets, augmentations, generators, reports and commands.
+        """Register architectures, datasets, augmentations, generators, reports, commands and executors.
 
         Parameters
         ----------
@@ -207,7 +213,7 @@ def _expected(name: str, value: object) -> str:
         return f"a whole number of at least {_NUMBERS[name]}"
     if name == "aliases" and not (isinstance(value, tuple) and all(isinstance(alias, str) for alias in value)):
         return "a tuple of str"
-    if name == "simulated" and not isinstance(value, bool):
+    if name in ("simulated", "stays") and not isinstance(value, bool):
         return "True or False"
     return "'expansion' or 'transform'" if name == "kind" and value not in ("expansion", "transform") else ""
 

@@ -11,18 +11,22 @@ In a test of your package::
 
 from __future__ import annotations
 
+import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarker.contracts.plugins import Architecture
+from benchmarker.contracts.executors import BatchJob, RunTask, TaskExecutor, Work
+from benchmarker.contracts.plugins import Architecture, Executor
 from benchmarker.contracts.settings import Options
 from benchmarker.contracts.tasks import Classification, Regression, RegressionTarget, Task
 from benchmarker.digests import digest_arrays
 from benchmarker.discovery import options_model, resolve
 from benchmarker.errors import PluginError
+from benchmarker.executors.opening import open_executor
 from benchmarker.randomness import Stream
 
 if TYPE_CHECKING:
@@ -285,3 +289,125 @@ def _check_minimum_size(candidate: _Candidate, model: keras.Model) -> None:
     except ValueError:
         return
     raise candidate.broken(f"has a minimum_size of {smallest}, but can be built for {smallest - 1} px")
+
+
+_TASK = """
+import pathlib, sys, time
+folder, key, seconds, code = pathlib.Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+print("output of", key, flush=True)
+with (folder / "order.txt").open("a") as stream: stream.write(f"begins {key}\\n")
+time.sleep(seconds)
+with (folder / "order.txt").open("a") as stream: stream.write(f"ends {key}\\n")
+sys.exit(code)
+"""
+_SHORT_SECONDS = 0.2
+_LONG_SECONDS = 3600.0
+_ASK_SECONDS = 0.1
+
+
+def check_executor(
+    executor: Executor, folder: Path, *, options: Mapping[str, Any] | None = None, patience: float = 60.0
+) -> None:
+    """Check that an executor keeps the contract of `TaskExecutor`, with some tasks of a fraction of a second.
+
+    The executor must
+
+    - run each task once, with its output in the file that its job names;
+    - begin cells after all generators have ended, even if one fails;
+    - report jobs that hold all tasks, in their order;
+    - return the number of errors if it stays; otherwise say which tasks have not ended, and cancel them.
+
+    The tasks are small Python programs and no ``benchmarker run``. An executor that writes command lines itself, as
+    slurm does, cannot be checked this way.
+
+    Parameters
+    ----------
+    executor : Executor
+        Executor, as it is registered.
+    folder : Path
+        Empty folder, which the tasks can write wherever they run.
+    options : mapping of str to plain data, optional
+        Its options.
+    patience : float
+        Seconds after which a queue that is not empty is an error.
+
+    Raises
+    ------
+    PluginError
+        If the contract is broken; the message names the first part that is.
+    """
+    check = _ExecutorCheck(executor, open_executor(executor, options or {}), patience)
+    work = Work(
+        study=folder,
+        registry=folder / "registry.yaml",
+        folder=folder,
+        generators=(_task(folder, "g1", code=1), _task(folder, "g2")),
+        cells=(_task(folder, "c1"), _task(folder, "c2", "c3"), _task(folder, "c4", code=1)),
+    )
+    with check.made.connected():
+        check.all_tasks(work)
+        if not executor.stays:
+            check.cancelling(folder)
+
+
+def _task(folder: Path, *keys: str, seconds: float = _SHORT_SECONDS, code: int = 0) -> RunTask:
+    words = (str(folder), ",".join(keys), str(seconds), str(code))
+    return RunTask(keys=keys, command=(sys.executable, "-c", _TASK, *words))
+
+
+class _ExecutorCheck:
+    """The executor under test."""
+
+    def __init__(self, executor: Executor, made: TaskExecutor, patience: float) -> None:
+        self.executor = executor
+        self.made = made
+        self._patience = patience
+
+    def require(self, kept: bool, complaint: str) -> None:
+        """Raise PluginError with the complaint unless a part of the contract is kept."""
+        if not kept:
+            raise PluginError(f"executor {self.executor.name!r} ({self.executor.executor}) {complaint}")
+
+    def all_tasks(self, work: Work) -> None:
+        """Check what is left after all tasks have ended."""
+        jobs: list[BatchJob] = []
+        errors = self.made.submit(work, jobs.append)
+        self.await_end(jobs)
+        if self.executor.stays:
+            self.require(errors == 2, f"must return the number of tasks that failed, 2. Received: {errors!r}")
+        expected = [task.keys for _, tasks in work.groups for task in tasks]
+        reported = [keys for job in jobs for keys in job.tasks]
+        self.require(reported == expected, f"must report jobs with the tasks {expected}. Received: {reported}")
+        lines = (work.folder / "order.txt").read_text().split("\n")[:-1]
+        names = [",".join(keys) for keys in expected]
+        right = sorted(lines) == sorted(f"{word} {name}" for word in ("begins", "ends") for name in names)
+        self.require(right, f"must run each task once. Received: {', '.join(lines)}")
+        last = max(lines.index("ends g1"), lines.index("ends g2"))
+        first = min(lines.index(f"begins {name}") for name in names if name.startswith("c"))
+        self.require(last < first, f"must begin cells after all generators have ended. Received: {', '.join(lines)}")
+        for job in jobs:
+            for index, keys in enumerate(job.tasks, start=1):
+                log = job.log(index)
+                found = log.read_text() if log.is_file() else ""
+                self.require(f"output of {','.join(keys)}\n" in found, f"must write the output of a task to {log}")
+
+    def cancelling(self, folder: Path) -> None:
+        """Check that a task can be cancelled."""
+        place = folder / "cancelled"
+        place.mkdir()
+        task = _task(place, "long", seconds=_LONG_SECONDS)
+        work = Work(study=folder, registry=folder / "registry.yaml", folder=place, cells=(task,))
+        jobs: list[BatchJob] = []
+        self.made.submit(work, jobs.append)
+        state = self.made.states(jobs).get((jobs[0].number, 1))
+        self.require(state is not None, "must give the state of a task that has not ended")
+        cancelled = self.made.cancel(jobs)
+        self.require(cancelled == 1, f"must return the number of cancelled tasks, 1. Received: {cancelled!r}")
+        self.await_end(jobs)
+
+    def await_end(self, jobs: list[BatchJob]) -> None:
+        """Wait until no task of some jobs is queued or running."""
+        until = time.monotonic() + self._patience
+        while not self.executor.stays and self.made.states(jobs):
+            self.require(time.monotonic() < until, f"still has tasks after {self._patience:g} s")
+            time.sleep(_ASK_SECONDS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 def plugin_source(*registrations: str) -> str:
     """Return the source of a module that registers plugins, each given as a call of a method of the registrar."""
-    names = "Architecture, Augmentation, Classification, Command, Dataset, Generator, Report"
+    names = "Architecture, Augmentation, Classification, Command, Dataset, Executor, Generator, Report"
     lines = "".join(f"    registrar.{line}\n" for line in registrations)
     return f"from benchmarker import {names}, hookimpl\n\n@hookimpl\ndef benchmarker_register(registrar):\n{lines}"
 

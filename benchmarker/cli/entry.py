@@ -142,6 +142,9 @@ class LazyGroup(click.RichGroup):
         "gan": "benchmarker.cli.gan_command:gan",
         "sign": "benchmarker.cli.sign_command:sign",
         "verify": "benchmarker.cli.sign_command:verify",
+        "submit": "benchmarker.cli.submit_command:submit",
+        "status": "benchmarker.cli.queue_commands:status",
+        "cancel": "benchmarker.cli.queue_commands:cancel",
     },
     **command_settings(
         "benchmarker run registries/quickstart.yaml -s 8901",
@@ -156,7 +159,7 @@ class LazyGroup(click.RichGroup):
     ),
 )
 @click.command_panel("Before training", commands=["list", "data", "validate", "schema", "doctor"])
-@click.command_panel("Training", commands=["run", "gan"])
+@click.command_panel("Training", commands=["run", "submit", "status", "cancel", "gan"])
 @click.command_panel("Results", commands=["leaderboard", "report", "show"])
 @click.command_panel("Proof and storage", commands=["audit", "sign", "verify", "merge", "gc"])
 @click.version_option(package_name="galaxy-benchmarker", prog_name="benchmarker")

@@ -18,7 +18,9 @@ from benchmarker.printing import echo
 if TYPE_CHECKING:
     from benchmarker.discovery import BrokenPlugin, Plugins
 
-SECTIONS = ("architectures", "datasets", "augmentations", "generators", "reports", "commands", "registries")
+SECTIONS = (
+    *("architectures", "datasets", "augmentations", "generators", "reports", "commands", "executors", "registries"),
+)
 _GAP = "  "
 _NARROWEST_SUMMARY = 20
 
@@ -37,8 +39,8 @@ _NARROWEST_SUMMARY = 20
 def list_plugins(sections: tuple[str, ...], verbose: bool, strict: bool) -> int:
     """List installed plugins and shipped registries.
 
-    SECTION is architectures, datasets, augmentations, generators, reports, commands or registries; by default all are
-    listed. Broken plugins are listed with the distribution that contains them.
+    SECTION is architectures, datasets, augmentations, generators, reports, commands, executors or registries; by
+    default all are listed. Broken plugins are listed with the distribution that contains them.
     """
     from benchmarker.discovery import installed
 
@@ -67,6 +69,7 @@ def _section(section: str, plugins: Plugins, *, verbose: bool) -> tuple[tuple[st
         "generators": ("name", "citation"),
         "reports": ("name", "file"),
         "commands": ("name",),
+        "executors": ("name",),
     }
     return (*heads[section], "distribution", "summary"), [
         (*_facts(section, entry.plugin), entry.distribution, _summary(entry.plugin, verbose=verbose)) for entry in found
@@ -82,7 +85,7 @@ def _facts(section: str, plugin: Any) -> tuple[str, ...]:
         return plugin.name, plugin.kind, plugin.citation or "-"
     if section == "generators":
         return plugin.name, plugin.citation or "-"
-    return (plugin.name,) if section == "commands" else (plugin.name, plugin.suffix)
+    return (plugin.name,) if section in ("commands", "executors") else (plugin.name, plugin.suffix)
 
 
 def _summary(plugin: Any, *, verbose: bool) -> str:

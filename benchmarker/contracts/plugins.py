@@ -1,4 +1,4 @@
-"""What plugins register: architectures, datasets, augmentations, generators, reports and commands.
+"""What plugins register: architectures, datasets, augmentations, generators, reports, commands and executors.
 
 Builders, loaders and option models are given as ``"package.module:name"`` and imported only when they are used, so that
 registering a hundred networks costs nothing.
@@ -281,7 +281,36 @@ class Command:
     summary: str = ""
 
 
-Plugin = Architecture | Dataset | Augmentation | Generator | Report | Command
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """What runs the tasks of a study: this machine, a batch system, or a cluster.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``--executor`` of ``benchmarker submit``, in lower case.
+    executor : str
+        ``"package.module:Class"``, called as ``Class(options)`` with the validated options (None without `options`);
+        makes a `TaskExecutor`.
+    options : str, optional
+        ``"package.module:Model"``, a subclass of `Options` whose fields all have defaults. Each field becomes an option
+        of ``benchmarker submit``: ``cpu_time`` is ``--cpu-time``, a ``bool`` is a flag, and a ``tuple`` may be given
+        several times. Executors share an option if both have a field of that name and type.
+    stays : bool
+        Whether ``benchmarker submit`` stays until the tasks have ended. Otherwise they are in a queue, which
+        ``benchmarker status`` and ``benchmarker cancel`` ask about.
+    summary : str
+        One line for `benchmarker list`.
+    """
+
+    name: str
+    executor: str
+    options: str | None = None
+    stays: bool = False
+    summary: str = ""
+
+
+Plugin = Architecture | Dataset | Augmentation | Generator | Report | Command | Executor
 
 KINDS: Mapping[str, type[Plugin]] = {
     "architecture": Architecture,
@@ -290,7 +319,21 @@ KINDS: Mapping[str, type[Plugin]] = {
     "generator": Generator,
     "report": Report,
     "command": Command,
+    "executor": Executor,
 }
+
+BUILT_IN: tuple[tuple[str, Plugin], ...] = (
+    (
+        "executor",
+        Executor(
+            name="local",
+            executor="benchmarker.executors.local:LocalExecutor",
+            stays=True,
+            summary="processes on this machine",
+        ),
+    ),
+)
+"""Plugins of the core, each with its kind, which are installed wherever the benchmarker is."""
 
 SHORTCUTS: Mapping[str, tuple[str, ...]] = {
     "dataset": ("manifest", "image_size", "mnist"),

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
+from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Executor, Generator
 from benchmarker.contracts.settings import Options, Preparation
 from benchmarker.discovery import options_model
 from benchmarker.errors import ConfigurationError, PluginError
 from benchmarker.registry.positions import Problem
 from benchmarker.registry.validation import validate
 
-OptionedPlugin = Architecture | Augmentation | Dataset | Generator
+OptionedPlugin = Architecture | Augmentation | Dataset | Executor | Generator
 
 
 def check_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> tuple[Options | None, list[Problem]]:
@@ -22,7 +22,7 @@ def check_options(plugin: OptionedPlugin, raw: Mapping[str, Any]) -> tuple[Optio
 
     Parameters
     ----------
-    plugin : Architecture, Augmentation, Dataset or Generator
+    plugin : Architecture, Augmentation, Dataset, Executor or Generator
         Plugin whose options are checked.
     raw : mapping of str to plain data
         Options as a registry gives them.

@@ -1,16 +1,27 @@
-"""Clusters: submits the cells of a study to a batch system, and shows how far they are."""
+"""Clusters: runs the cells of a study on Slurm or Ray."""
 
 from __future__ import annotations
 
-from benchmarker import Command, Registrar, hookimpl
+from benchmarker import Executor, Registrar, hookimpl
 
 
 @hookimpl
 def benchmarker_register(registrar: Registrar) -> None:
-    """Register the commands."""
-    for name, summary in (
-        ("submit", "Submit what is left of a registry to Slurm or Ray, one task for each cell or group of cells."),
-        ("status", "Show what of a study is finished, running, queued, failed or lost."),
-        ("cancel", "Cancel the queued and running tasks of a study."),
-    ):
-        registrar.command(Command(name=name, command=f"benchmarker_clusters.commands:{name}", summary=summary))
+    """Register the executors."""
+    registrar.executor(
+        Executor(
+            name="slurm",
+            executor="benchmarker_clusters.on_slurm:SlurmExecutor",
+            options="benchmarker_clusters.on_slurm:SlurmOptions",
+            summary="array jobs of Slurm, with readable job scripts",
+        )
+    )
+    registrar.executor(
+        Executor(
+            name="ray",
+            executor="benchmarker_clusters.on_ray:RayExecutor",
+            options="benchmarker_clusters.on_ray:RayOptions",
+            stays=True,
+            summary="tasks on a Ray cluster, or on Ray on this machine",
+        )
+    )

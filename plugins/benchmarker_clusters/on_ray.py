@@ -7,13 +7,23 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from benchmarker import BenchmarkerError, ConfigurationError, echo
-from benchmarker_clusters.submitting import Tasks
+from pydantic import Field
+
+from benchmarker import (
+    BatchJob,
+    BenchmarkerError,
+    ConfigurationError,
+    Options,
+    TaskId,
+    TaskState,
+    Work,
+    echo,
+)
 
 _POLL_SECONDS = 1.0
 _GIB = 1 << 30
@@ -26,6 +36,56 @@ _UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": _GIB, "T": 1 << 40}
 
 class RayError(BenchmarkerError):
     """Ray cannot be started, or does not answer."""
+
+
+class RayOptions(Options):
+    """Which cluster to use, and what each task asks it for."""
+
+    address: str | None = Field(default=None, json_schema_extra={"metavar": "ADDRESS"})
+    """A running cluster, such as auto or 10.0.0.1:6379; otherwise Ray is started on this machine."""
+
+    mem: str | None = Field(default=None, json_schema_extra={"metavar": "SIZE"})
+    """Memory of a task, such as 4G."""
+
+    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """GPUs of a task; 0.5 lets two share one."""
+
+
+class RayExecutor:
+    """Runs tasks on a cluster; a task whose node is lost runs again on another one.
+
+    Parameters
+    ----------
+    options : RayOptions
+        Which cluster, and what a task asks for.
+    """
+
+    def __init__(self, options: RayOptions) -> None:
+        self._options = options
+        self._memory = size(options.mem)
+        self._ray: Any = None
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[None]:
+        """Connect to the cluster, or start Ray on this machine until the context ends."""
+        with connected(self._options.address) as self._ray:
+            yield
+
+    def submit(self, work: Work, report: Callable[[BatchJob], None]) -> int:
+        """Run all tasks, and return how many of them ended with an error."""
+        needs = Needs(cores=work.threads, gpus=self._options.gpus, memory=self._memory, at_once=work.at_once)
+        require_possible(self._ray, needs)
+        for name, tasks in work.groups:
+            report(BatchJob(name=name, number="", tasks=tuple(task.keys for task in tasks), folder=work.folder))
+        return run_tasks(self._ray, work, needs)
+
+    def states(self, jobs: Sequence[BatchJob]) -> Mapping[TaskId, TaskState]:  # noqa: ARG002
+        """Return nothing: the command stays until its tasks have ended."""
+        return {}
+
+    def cancel(self, jobs: Sequence[BatchJob]) -> int:  # noqa: ARG002 - nothing is queued
+        """Cancel nothing: Ctrl-C ends the tasks."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +231,7 @@ def run_group(command: Sequence[str], log: str, environment: Mapping[str, str]) 
         return process.wait()
 
 
-def run_tasks(ray: Any, generators: Tasks, cells: Tasks, needs: Needs) -> int:
+def run_tasks(ray: Any, work: Work, needs: Needs) -> int:
     """Run tasks, cells after the generators, and return how many of them ended with an error.
 
     A task whose node is lost runs again on another one, where its cells resume from their snapshots.
@@ -180,7 +240,7 @@ def run_tasks(ray: Any, generators: Tasks, cells: Tasks, needs: Needs) -> int:
     ----------
     ray : module
         Ray, connected.
-    generators, cells : Tasks
+    work : Work
         What to run.
     needs : Needs
         What each task asks for.
@@ -192,26 +252,26 @@ def run_tasks(ray: Any, generators: Tasks, cells: Tasks, needs: Needs) -> int:
         memory=int(resources.get("memory", 0)) or None,
         max_retries=-1,
     )
-    errors = _run_phase(ray, task, generators, needs.at_once)
-    return errors + _run_phase(ray, task, cells, needs.at_once)
+    return sum(_run_group(ray, task, work, name, at_once=needs.at_once) for name, _ in work.groups)
 
 
-def _run_phase(ray: Any, task: Any, tasks: Tasks, at_once: int | None) -> int:
-    waiting = list(enumerate(tasks.commands, start=1))
+def _run_group(ray: Any, task: Any, work: Work, name: str, *, at_once: int | None) -> int:
+    tasks = dict(work.groups)[name]
+    waiting = list(enumerate(tasks, start=1))
     running: dict[Any, int] = {}
     ended = errors = 0
     while waiting or running:
         while waiting and (at_once is None or len(running) < at_once):
-            number, command = waiting.pop(0)
-            running[task.remote(command, str(tasks.log(number)), passed_on(os.environ))] = number
+            number, each = waiting.pop(0)
+            running[task.remote(each.command, str(work.log(name, number)), passed_on(os.environ))] = number
         done, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
         for reference in done:
             number = running.pop(reference)
             ended += 1
             code = _result(ray, reference)
             errors += code != 0
-            state = "ended" if code == 0 else f"ended with an error: {tasks.log(number)}"
-            echo(f"[{ended}/{len(tasks.commands)}] {tasks.name} {number} {state}")
+            state = "ended" if code == 0 else f"ended with an error: {work.log(name, number)}"
+            echo(f"[{ended}/{len(tasks)}] {name} {number} {state}")
     return errors
 
 

@@ -43,9 +43,14 @@ def submit(script: Path, *, after: int | None = None) -> int:
     dependency = [] if after is None else [f"--dependency=afterany:{after}"]
     answer = _ask("sbatch", "--parsable", *dependency, str(script))
     number = answer.strip().partition(";")[0]  # the cluster's name may follow
-    if not number.isdigit():
+    if not is_number(number):
         raise SlurmError(f"sbatch: the number of a job was expected. Received: {printable(answer.strip())!r}")
     return int(number)
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is the number of a job; Slurm's have at most ten digits."""
+    return text.isascii() and text.isdigit() and len(text) <= 10
 
 
 def queued(jobs: Mapping[int, Path]) -> dict[Task, str]:

@@ -52,6 +52,7 @@ def test_every_kind_of_plugin_is_registered(site: Site) -> None:
         "generator(Generator(name='sky', builder='x:y', citation='none'))",
         "report(Report(name='sky', renderer='x:y'))",
         "command(Command(name='sky', command='x:y'))",
+        "executor(Executor(name='sky', executor='x:y'))",
     )
     site.install("sky-kinds", {"kinds": source})
     plugins = discover()

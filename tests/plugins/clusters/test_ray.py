@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarker import ConfigurationError
+from benchmarker import ConfigurationError, RunTask, Work
 from benchmarker.cli import main
+from benchmarker.executors.tasks import make_work
 from benchmarker.results.study import read_study
 from benchmarker_clusters import on_ray
 from benchmarker_clusters.on_ray import Needs, require_possible, run_tasks, size
-from benchmarker_clusters.submitting import Tasks, make_tasks
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -66,20 +66,21 @@ class FewNodes:
         return reference()
 
 
-def tasks(folder: Path, name: str, *words: str) -> Tasks:
-    commands = tuple(
-        (sys.executable, "-c", "import sys; print(sys.argv[1]); sys.exit(sys.argv[1] == 'bad')", word) for word in words
-    )
-    return Tasks(name=name, folder=folder, commands=commands)
+def tasks(*words: str) -> tuple[RunTask, ...]:
+    code = "import sys; print(sys.argv[1]); sys.exit(sys.argv[1] == 'bad')"
+    return tuple(RunTask(keys=(word,), command=(sys.executable, "-c", code, word)) for word in words)
+
+
+def work_of(folder: Path, *cells: str, generators: tuple[str, ...] = ()) -> Work:
+    registry = folder / "registry.yaml"
+    return Work(study=folder, registry=registry, folder=folder, generators=tasks(*generators), cells=tasks(*cells))
 
 
 def test_generators_end_before_cells_begin_and_errors_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ray = FewNodes(lost=("lost",))
-    errors = run_tasks(
-        ray, tasks(tmp_path, "generators", "g"), tasks(tmp_path, "cells", "a", "bad", "lost"), Needs(cores=2)
-    )
+    errors = run_tasks(ray, work_of(tmp_path, "a", "bad", "lost", generators=("g",)), Needs(cores=2))
     assert errors == 2
     assert ray.log == ["generators-1", "cells-1", "cells-2", "cells-3"]
     assert (tmp_path / "cells-2.txt").read_text() == "bad\n"
@@ -91,12 +92,7 @@ def test_generators_end_before_cells_begin_and_errors_are_counted(
 
 def test_tasks_ask_for_their_resources_and_are_repeated_when_a_node_is_lost(tmp_path: Path) -> None:
     ray = FewNodes()
-    run_tasks(
-        ray,
-        tasks(tmp_path, "generators"),
-        tasks(tmp_path, "cells", "a", "b", "c"),
-        Needs(cores=2, gpus=0.5, memory=GIB, at_once=2),
-    )
+    run_tasks(ray, work_of(tmp_path, "a", "b", "c"), Needs(cores=2, gpus=0.5, memory=GIB, at_once=2))
     assert ray.options == {"num_cpus": 2, "num_gpus": 0.5, "memory": GIB, "max_retries": -1}
     assert ray.largest == 2
 
@@ -125,15 +121,15 @@ def test_size_that_is_none_is_refused(text: str) -> None:
     [
         (("--executor", "ray", "--partition", "gpu"), "--partition"),
         (("--executor", "ray", "--dry-run"), "--dry-run"),
-        (("--address", "auto"), "--address"),
-        (("--gpus", "1", "--dry-run"), "--gpus"),
+        (("--executor", "slurm", "--address", "auto"), "--address"),
+        (("--executor", "slurm", "--gpus", "1", "--dry-run"), "--gpus"),
     ],
 )
 def test_options_of_another_executor_are_refused(
     tmp_path: Path, options: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["submit", "mine.yaml", "-p", str(tmp_path / "study"), *options]) == 2
-    assert f"{name}: is an option of" in capsys.readouterr().err
+    assert f"{name}: is not an option of" in capsys.readouterr().err
 
 
 def test_address_without_a_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,13 +151,13 @@ def test_tasks_hold_the_keys_of_their_cells(study: StudyFiles) -> None:
     keys = [study.cell("first", seed)["key"] for seed in (1, 2, 3)]
     study.write_plan()
     read = read_study(study.folder)
-    generators, cells = make_tasks(read, read.cells, cells_per_task=2, options=["--retry-failed"])
-    assert generators.commands == ()
-    found = [command[command.index("--cells") + 1].split(",") for command in cells.commands]
+    work = make_work(read, read.cells, folder=study.folder, cells_per_task=2, options=["--retry-failed"])
+    assert work.generators == ()
+    found = [task.command[task.command.index("--cells") + 1].split(",") for task in work.cells]
+    assert [tuple(group) for group in found] == [task.keys for task in work.cells]
     assert sorted(key for group in found for key in group) == sorted(keys)
     assert [len(group) for group in found] == [2, 1]
-    assert all(command[-1] == "--retry-failed" for command in cells.commands)
-    assert cells.log(2).parent.is_dir()
+    assert all(task.command[-1] == "--retry-failed" for task in work.cells)
 
 
 @pytest.mark.parametrize("victim", ["parent", "tied process", "both"])

@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from benchmarker import Stream
+from benchmarker import RunTask, Stream, Work
 from benchmarker_clusters import on_ray
-from benchmarker_clusters.submitting import Tasks
 from tests.run.comparing import SMALL, assert_equal_runs, lay_out, runs, surroundings
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the extra clusters")
@@ -87,7 +86,7 @@ def test_task_of_a_lost_node_runs_again_elsewhere_and_its_process_ends(nodes: No
         "while time.monotonic() < until: time.sleep(0.05)\n"
     )
     names = ("a", "b")
-    commands = tuple((sys.executable, "-c", code, str(tmp_path / name)) for name in names)
+    cells = tuple(RunTask(keys=(name,), command=(sys.executable, "-c", code, str(tmp_path / name))) for name in names)
     started = time.monotonic()
 
     def remove() -> None:
@@ -99,9 +98,8 @@ def test_task_of_a_lost_node_runs_again_elsewhere_and_its_process_ends(nodes: No
     remover = threading.Thread(target=remove)
     with on_ray.connected(nodes.address) as ray:
         remover.start()
-        none = Tasks(name="generators", folder=tmp_path, commands=())
-        cells = Tasks(name="cells", folder=tmp_path, commands=commands)
-        assert on_ray.run_tasks(ray, none, cells, on_ray.Needs(cores=1)) == 0
+        work = Work(study=tmp_path, registry=tmp_path / "registry.yaml", folder=tmp_path, cells=cells)
+        assert on_ray.run_tasks(ray, work, on_ray.Needs(cores=1)) == 0
         remover.join()
     assert time.monotonic() - started < 590
     processes = [int(path.suffix[1:]) for path in tmp_path.glob("?.*")]

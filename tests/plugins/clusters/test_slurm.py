@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,19 +17,23 @@ from tests.run.comparing import SMALL, assert_equal_runs, lay_out, runs, surroun
 
 pytestmark = [
     pytest.mark.clusters,
-    pytest.mark.timeout(3000),
+    pytest.mark.timeout(7200),
     pytest.mark.skipif(not is_installed(), reason="needs slurm-wlm and munge, and root"),
 ]
 
-PATIENCE = 1200.0
-CANCELLED = 4
+# `make test-clusters-long` cancels a hundred tasks of 24 cells, and cuts the power four times.
+CANCELLED = int(os.environ.get("CANCELLED", "4"))
+CUTS = max(1, CANCELLED // 25)
+N_SEEDS = int(os.environ.get("SEEDS", "2"))
+EPOCHS = int(os.environ.get("EPOCHS", "12"))
+PATIENCE = float(os.environ.get("PATIENCE", "1200"))
 CHANGES: dict[str, Any] = {
     "models": [
-        SMALL | {"name": name, "epochs": 12, "learning_rate": rate} for name, rate in (("a", 1e-3), ("b", 2e-3))
+        SMALL | {"name": name, "epochs": EPOCHS, "learning_rate": rate} for name, rate in (("a", 1e-3), ("b", 2e-3))
     ],
     "arms": ["real", {"name": "painted", "generated": {"by": "cgan", "ratio": 0.5}}],
     "generators": [{"generator": "cgan", "epochs": 2, "options": {"batch_size": 8}}],
-    "seeds": [1, 2],
+    "seeds": list(range(1, N_SEEDS + 1)),
 }
 
 
@@ -41,12 +46,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniSlurm]:
 def test_cancelled_tasks_and_a_lost_node_change_no_bit(cluster: MiniSlurm, tmp_path: Path, command_line: Any) -> None:
     folder = lay_out(tmp_path / "cluster", **CHANGES)
     environment = {**surroundings(folder), **cluster.environment}
-    submit = ("submit", "killed.yaml", "-p", "study", "--mem", "1000")
+    submit = ("submit", "killed.yaml", "-p", "study", "--executor", "slurm", "--mem", "1000")
     draws = Stream("cancelled-tasks", seed=8901).generator()
     done = command_line.run(*submit, cwd=folder, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    n_runs = len(json.loads((folder / "study" / "plan.json").read_text())["cells"]) + 2
-    cancelled, cut = 0, False
+    n_runs = len(json.loads((folder / "study" / "plan.json").read_text())["cells"]) + N_SEEDS
+    cancelled = cuts = 0
     until = time.monotonic() + PATIENCE
     while len(runs(folder / "study")) < n_runs:
         assert time.monotonic() < until, command_line.run("status", "study", cwd=folder, env=environment).stdout
@@ -55,10 +60,11 @@ def test_cancelled_tasks_and_a_lost_node_change_no_bit(cluster: MiniSlurm, tmp_p
         if working and snapshots and cancelled < CANCELLED:
             cluster.command("scancel", str(draws.choice(working)))
             cancelled += 1
-        elif working and snapshots and not cut:
-            cluster.cut_power("n1")
-            cluster.start_node("n1")
-            cut = True
+            if cancelled % (CANCELLED // CUTS) == 0:
+                name = cluster.names[cuts % len(cluster.names)]
+                cluster.cut_power(name)
+                cluster.start_node(name)
+                cuts += 1
         time.sleep(float(draws.uniform(0.5, 2.0)))
         if not cluster.tasks() and len(runs(folder / "study")) < n_runs:
             status = command_line.run("status", "study", cwd=folder, env=environment).stdout
@@ -66,7 +72,7 @@ def test_cancelled_tasks_and_a_lost_node_change_no_bit(cluster: MiniSlurm, tmp_p
             done = command_line.run(*submit, cwd=folder, env=environment)
             assert done.returncode == 0, done.stdout + done.stderr
     assert cancelled == CANCELLED
-    assert cut
+    assert cuts == CUTS
     cluster.await_empty_queue(60)
     local = lay_out(tmp_path / "local", **CHANGES)
     done = command_line.run("run", "killed.yaml", "-p", "study", cwd=local, env=surroundings(local))
@@ -82,7 +88,9 @@ def test_time_limit_queues_a_task_again(cluster: MiniSlurm, tmp_path: Path, comm
     """Slurm sends the signal a minute before the limit of one minute, so within seconds."""
     folder = lay_out(tmp_path / "limited", models=[SMALL | {"epochs": 100_000}], arms=["real"])
     environment = {**surroundings(folder), **cluster.environment}
-    done = command_line.run("submit", "killed.yaml", "-p", "study", "--time", "1", cwd=folder, env=environment)
+    done = command_line.run(
+        "submit", "killed.yaml", "-p", "study", "--executor", "slurm", "--time", "1", cwd=folder, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     output = folder / "study" / "cluster" / "1" / "cells-1.txt"
     until = time.monotonic() + PATIENCE

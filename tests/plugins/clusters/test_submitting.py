@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarker import ConfigurationError, StorageError
+from benchmarker import BatchJob, ConfigurationError, RunTask, Work
 from benchmarker.cli import main
+from benchmarker.executors.submissions import SubmissionLog, new_folder
 from benchmarker.study.layout import RunPaths
 from benchmarker.study.protocol import EpochDone
-from benchmarker_clusters import slurm
+from benchmarker_clusters import on_slurm, slurm
+from benchmarker_clusters.on_slurm import SlurmExecutor, SlurmOptions
 from benchmarker_clusters.scripts import Resources, job_script
-from benchmarker_clusters.submissions import ArrayJob, Submission, new_folder, read_all, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
     def make(name: str, script: str) -> Path:
-        path, called = folder / name, tmp_path / f"{name}.called"
+        path, called = folder / name, folder / f"{name}.called"
         path.write_text(f'#!/bin/sh\necho "$@" >> "{called}"\n{script}\n')
         path.chmod(0o755)
         return called
@@ -57,6 +58,13 @@ def written(folder: Path, **resources: object) -> tuple[Path, str]:
     )
     script.write_text(text)
     return script, text
+
+
+def submitted(study: Path, number: str, *tasks: tuple[str, ...]) -> Path:
+    """Write down a job of Slurm with some tasks, and return the folder of the submission."""
+    folder = new_folder(study)
+    SubmissionLog(folder=folder, executor="slurm")(BatchJob(name="cells", number=number, tasks=tasks, folder=folder))
+    return folder
 
 
 def test_script_runs_the_cells_of_its_task_in_any_folder(tmp_path: Path) -> None:
@@ -139,9 +147,7 @@ def test_jobs_of_the_user_that_a_study_claims_are_not_cancelled(
 ) -> None:
     study.cell("first", 1)
     for number in (3, 4):
-        save(
-            new_folder(study.folder), Submission(jobs=(ArrayJob(number=number, script="cells.sh", tasks=(CELL_KEYS,)),))
-        )
+        submitted(study.folder, str(number), CELL_KEYS)
     scripts = {3: "/home/user/other.sh", 4: study.folder / "cluster" / "2" / "cells.sh"}
     commands("squeue", "; ".join(f"echo '{number} 1 RUNNING {script}'" for number, script in scripts.items()))
     called = commands("scancel", "")
@@ -150,16 +156,23 @@ def test_jobs_of_the_user_that_a_study_claims_are_not_cancelled(
     assert "1 task cancelled" in capsys.readouterr().out
 
 
-def test_submissions_are_kept_in_the_study(tmp_path: Path) -> None:
-    job = ArrayJob(number=3, script="cells.sh", tasks=(CELL_KEYS,))
-    first, second = new_folder(tmp_path), new_folder(tmp_path)
-    assert [first.name, second.name] == ["1", "2"]
-    save(first, Submission(jobs=(job,)))
-    assert list(read_all(tmp_path)) == [(first, Submission(jobs=(job,)))]
-    assert job.log(first, 1) == first / "cells-1.txt"
-    (second / "submission.json").write_text('{"jobs": [{}]}')
-    with pytest.raises(StorageError, match="no record of a submission"):
-        list(read_all(tmp_path))
+def test_more_tasks_than_an_array_may_have_become_several_jobs_after_the_last_generators(
+    tmp_path: Path, commands: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_slurm, "_LARGEST_ARRAY", 2)
+    called = commands("sbatch", "wc -l < $0.called")
+    generators, cells = (tuple(RunTask(keys=(key,), command=()) for key in keys) for keys in ("ghi", "abc"))
+    work = Work(study=tmp_path, registry=tmp_path / "r.yaml", folder=tmp_path, generators=generators, cells=cells)
+    jobs: list[BatchJob] = []
+    SlurmExecutor(SlurmOptions()).submit(work, jobs.append)
+    assert [(job.name, job.number) for job in jobs] == [
+        *(("generators-1", "1"), ("generators-2", "2"), ("cells-1", "3"), ("cells-2", "4")),
+    ]
+    assert [line.split()[1] for line in called.read_text().splitlines() if "afterany" in line] == [
+        "--dependency=afterany:2"
+    ] * 2
+    assert jobs[3].log(1) == tmp_path / "cells-2-1.txt"
+    assert "--output" in (tmp_path / "cells-2.sh").read_text()
 
 
 def test_status_without_a_queue_shows_what_run_folders_say(
@@ -172,16 +185,14 @@ def test_status_without_a_queue_shows_what_run_folders_say(
     working = RunPaths.of(study.folder, begun["key"]).working
     working.mkdir(parents=True)
     (working / "events.jsonl").write_text(json.dumps(event.to_json()) + '\n{"event": "epo')
-    job = ArrayJob(number=3, script="cells.sh", tasks=((begun["key"],), (pending["key"],)))
-    folder = new_folder(study.folder)
-    save(folder, Submission(jobs=(job,)))
+    folder = submitted(study.folder, "3", (begun["key"],), (pending["key"],))
     commands("sbatch", "")
     commands("squeue", "echo 'one line' >&2; echo 'squeue: no such host' >&2; exit 1")
     assert main(["status", str(study.folder), "--all"]) == 0
     out, err = capsys.readouterr()
     assert "1 finished, 1 failed, 1 begun, 1 submitted" in out
     assert "epoch 3 of 9" in out
-    assert "the queue is unknown: squeue: no such host" in err
+    assert "the queue of slurm is unknown: squeue: no such host" in err
     for queue, summary in (
         (
             f"echo '3 1 RUNNING {folder}/cells.sh'; echo '3 2 PENDING {folder}/cells.sh'",

@@ -1,0 +1,195 @@
+"""Executors of this machine and of third parties: their contract, their options, and the commands that use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarker import BatchJob, Executor, Options, PluginError, StorageError
+from benchmarker.cli import main
+from benchmarker.cli.entry import cli
+from benchmarker.contracts.plugins import BUILT_IN
+from benchmarker.discovery import discover
+from benchmarker.executors.opening import executor_options, open_executor
+from benchmarker.executors.submissions import SubmissionLog, new_folder, read_jobs
+from benchmarker.results.study import read_study
+from benchmarker.testing import check_executor
+from tests.executors.stand_ins import FORGETFUL, QUEUE, ThreadQueue
+from tests.registries import plugins_of
+
+if TYPE_CHECKING:
+    from tests.conftest import StudyFiles
+
+LOCAL = next(plugin for _, plugin in BUILT_IN if isinstance(plugin, Executor))
+
+
+@pytest.fixture
+def planned(study: StudyFiles, monkeypatch: pytest.MonkeyPatch) -> StudyFiles:
+    """A plan of three cells, with the executors of this file installed; nothing is trained."""
+    for seed in (1, 2, 3):
+        study.cell("first", seed)
+    study.write_plan()
+    (study.folder / read_study(study.folder).plan.registry.copy_name).write_text("title: mine\n")
+    monkeypatch.setattr("benchmarker.discovery.installed", lambda: plugins_of(QUEUE, LOCAL))
+    monkeypatch.setattr("benchmarker.cli.submit_command._plan", lambda *_, **__: 0)
+    ThreadQueue.opened.clear()
+    ThreadQueue.running.clear()
+    return study
+
+
+@pytest.mark.parametrize("executor", [LOCAL, QUEUE], ids=lambda executor: executor.name)
+def test_executor_keeps_its_contract(executor: Executor, tmp_path: Path) -> None:
+    check_executor(executor, tmp_path)
+
+
+def test_executor_that_loses_a_task_breaks_its_contract(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r"'forgetful' .* must report jobs"):
+        check_executor(FORGETFUL, tmp_path)
+
+
+def test_local_is_installed_without_any_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarker.discovery.find", list)
+    assert discover().executor("local") == LOCAL
+    assert discover().distribution("executor", "local").startswith("galaxy-benchmarker ")
+
+
+def test_third_party_executor_is_submitted_to_asked_and_cancelled(
+    planned: StudyFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(planned.folder)
+    options = ("--account", "radio", "--nice", "5", "--feature", "ssd", "--feature", "gpu", "--hold")
+    command = ("submit", "mine.yaml", "-p", folder, "--executor", "Thread_Queue", "--cells-per-task", "2")
+    assert main([*command, *options]) == 0
+    assert "3 runs in 2 tasks submitted as job cells@" in capsys.readouterr().out
+    (opened,) = ThreadQueue.opened
+    assert opened.model_dump() == {"account": "radio", "nice": 5, "feature": ("ssd", "gpu"), "hold": True}
+    assert main(["status", folder, "--all"]) == 0
+    out = capsys.readouterr().out
+    assert "3 queued" in out
+    assert str(planned.folder / "cluster" / "1" / "cells-2.txt") in out
+    assert main(list(command)) == 0  # what is queued is not submitted again
+    assert "nothing is left" in capsys.readouterr().out
+    assert main(["cancel", folder]) == 0
+    assert "2 tasks cancelled" in capsys.readouterr().out
+    assert main(["status", folder]) == 0
+    assert "3 lost" in capsys.readouterr().out
+
+
+def test_executor_of_a_submission_that_is_not_installed_leaves_the_queue_unknown(
+    planned: StudyFiles, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(planned.folder)
+    assert main(["submit", "mine.yaml", "-p", folder, "--executor", "thread-queue", "--hold"]) == 0
+    monkeypatch.setattr("benchmarker.discovery.installed", lambda: plugins_of(LOCAL))
+    capsys.readouterr()
+    assert main(["status", folder]) == 0
+    out, err = capsys.readouterr()
+    assert "3 submitted" in out
+    assert "no executor is called 'thread-queue'" in err
+
+
+def test_unknown_executor_is_refused_with_the_known_ones(
+    planned: StudyFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["submit", "mine.yaml", "-p", str(planned.folder), "--executor", "condor"]) == 2
+    err = capsys.readouterr().err
+    assert "'condor'" in err
+    assert "local, thread-queue" in err
+    assert main(["submit", "mine.yaml", "-p", str(planned.folder), "--executor", "locl"]) == 2
+    assert "did you mean 'local'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("local", "--account", "radio"), "--account: is not an option of --executor local"),
+        (("thread-queue", "--nice", "much"), "'much' is not a valid integer"),
+    ],
+)
+def test_wrong_option_of_an_executor_is_refused(
+    planned: StudyFiles, words: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["submit", "mine.yaml", "-p", str(planned.folder), "--executor", *words]) == 2
+    assert expected in capsys.readouterr().err
+    assert not (planned.folder / "cluster").exists()
+
+
+class Required(Options):
+    """An option without a default."""
+
+    account: str
+
+
+class Untyped(Options):
+    """An option that cannot be typed."""
+
+    account: dict[str, int] | None = None
+
+
+class Number(Options):
+    """The option of the queue as a number."""
+
+    account: int = 0
+
+
+class Common(Options):
+    """An option that `submit` has itself."""
+
+    seed: str = ""
+
+
+def described(model: type, name: str = "mine") -> Executor:
+    return Executor(name=name, executor="x:y", options=f"{model.__module__}:{model.__name__}")
+
+
+@pytest.mark.parametrize("model", [Required, Untyped])
+def test_option_that_the_command_line_cannot_have_is_an_error_of_the_plugin(model: type) -> None:
+    with pytest.raises(PluginError, match="the option 'account' of the executor 'mine'"):
+        executor_options([described(model)])
+
+
+@pytest.mark.parametrize("model", [Required, Number, Common])
+def test_help_leaves_out_options_that_cannot_be_used(
+    model: type, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugins = plugins_of(QUEUE, described(model, "zz-late"))
+    monkeypatch.setattr("benchmarker.discovery.installed", lambda: plugins)
+    assert main(["submit", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "Options of thread-queue" in out
+    assert "zz-late" not in out
+
+
+def test_class_that_is_no_executor_is_an_error_of_the_plugin() -> None:
+    with pytest.raises(PluginError, match="without connected, submit, states, cancel"):
+        open_executor(Executor(name="mine", executor="builtins:repr"), {})
+
+
+def test_commands_of_queues_are_the_programs_own() -> None:
+    assert {"submit", "status", "cancel"} <= set(cli.commands_from)
+
+
+def job(folder: Path, *, name: str = "cells", number: str = "7") -> BatchJob:
+    return BatchJob(name=name, number=number, tasks=(("a", "b"), ("c",)), folder=folder)
+
+
+def test_submissions_are_kept_in_the_study(tmp_path: Path) -> None:
+    first, second = new_folder(tmp_path), new_folder(tmp_path)
+    assert [first.name, second.name] == ["1", "2"]
+    log = SubmissionLog(folder=first, executor="mine")
+    log(job(first))
+    log(job(first, name="cells-2", number="8"))
+    assert list(read_jobs(tmp_path)) == [("mine", job(first)), ("mine", job(first, name="cells-2", number="8"))]
+    assert job(first).log(2) == first / "cells-2.txt"
+    for wrong in ('{"jobs": [{}]}', '{"executor": "mine", "jobs": [{"name": "../x", "number": "1", "tasks": []}]}'):
+        (second / "submission.json").write_text(wrong)
+        with pytest.raises(StorageError, match="no record of a submission"):
+            list(read_jobs(tmp_path))
+
+
+def test_job_with_a_name_that_leaves_the_folder_is_an_error_of_the_plugin(tmp_path: Path) -> None:
+    log = SubmissionLog(folder=tmp_path, executor="mine")
+    with pytest.raises(PluginError, match="'mine' reports a job that is wrong"):
+        log(job(tmp_path, name="../cells"))
