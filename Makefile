@@ -12,8 +12,9 @@ PYPI := https://pypi.org/pypi/pip/24.0/json
 CODE := $(PACKAGES) tests benchmarks examples docs quickstart.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-long test-statistics test-clusters test-clusters-long test-ray test-pages test-airflow lint docs \
-	demo bench kill soak mutation fuzz gpu-check gallery constraints audit-dependencies sbom licences clean
+.PHONY: help install quickstart test test-long test-statistics test-clusters test-clusters-long test-ray \
+	test-pages test-airflow lint docs demo bench kill soak mutation fuzz gpu-check gallery constraints \
+	audit-dependencies sbom licences clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
