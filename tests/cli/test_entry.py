@@ -19,7 +19,7 @@ from tests.fixture_plugins import install
 
 COMMANDS = (
     "run", "list", "validate", "leaderboard", "report", "show", "audit", "schema", "doctor", "merge", "gc", "data",
-    "gan", "sign", "verify",
+    "gan", "sign", "verify", "submit", "status", "cancel",
 )  # fmt: skip
 HEAVY = ("keras", "tensorflow", "matplotlib", "pandas", "astropy")
 
