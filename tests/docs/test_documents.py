@@ -125,7 +125,8 @@ def assert_options_exist(command: click.Command, words: list[str]) -> None:
         found: click.Command | None = find(context, words[0])
         assert found is not None, f"no command {words[0]!r}"
         command, words = found, words[1:]
-    parameters = command.get_params(click.Context(command, **command.context_settings))  # also those of executors
+    # Not `params`: `submit` also has the options of executors.
+    parameters = command.get_params(click.Context(command, help_option_names=["-h", "--help"]))
     known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
     used = {word.split("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
     assert used <= known | {"-h", "--help"}, (command.name, used - known)
