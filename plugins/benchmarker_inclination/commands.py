@@ -133,7 +133,11 @@ def augment(
     *, infolder: Path, size: int, outfolder: Path, n_subsamples: int, n_batches: int, batchsize: int, seed: int,
     keep_shape: bool, grey_recipe: bool, verbose: bool,
 ) -> None:  # fmt: skip
-    """Write batch files in which every bin of inclination holds as many galaxies; existing files are kept."""
+    """Write batch files in which every bin of inclination holds as many galaxies; existing files are kept.
+
+    Histograms of the inclinations before and after, and pictures of augmented images, are written beside them.
+    """
+    from benchmarker_inclination.augmented_figures import draw_training_sets
     from benchmarker_inclination.batch_files import write_batches
 
     write_batches(
@@ -148,6 +152,7 @@ def augment(
         keep_shape=keep_shape,
         grey_recipe=grey_recipe,
     )
+    draw_training_sets(infolder, size, outfolder, n_subsamples=n_subsamples, report=_report(verbose))
 
 
 @inclination.command(epilog="Example: benchmarker inclination train -m model4 -n 3 -b 50 -N 60 -z 64")

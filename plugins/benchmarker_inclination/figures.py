@@ -1,4 +1,4 @@
-"""Figures of the inclination pipeline: learning curves, residuals, and outliers."""
+"""Figures of the inclination pipeline: learning curves, residuals, outliers, and augmented images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarker import figure_style
+from benchmarker_inclination.batch_files import EDGES, bins_of
 from benchmarker_inclination.evaluation import scores
 from benchmarker_inclination.members import Iteration
 
@@ -116,13 +117,53 @@ def draw_outliers(outliers: Sequence[Outlier], target: Path | BinaryIO) -> None:
     target : Path or binary file
         What to write to.
     """
-    columns = min(7, len(outliers))
-    rows = -(-len(outliers) // columns)
+    titles = [f"{each.name}\n{each.measured:.0f} / {each.predicted:.0f} deg" for each in outliers]
+    _draw_tiles(titles, [each.image for each in outliers], target)
+
+
+@figure_style()
+def draw_examples(titles: Sequence[str], images: Sequence[NDArray[Any]], target: Path) -> None:
+    """Draw augmented images, seven in a row, each under its title.
+
+    Parameters
+    ----------
+    titles : sequence of str
+        Name, label and band of each image.
+    images : sequence of ndarray of shape (height, width, 3), uint8
+        One or more.
+    target : Path
+        PNG file to write.
+    """
+    _draw_tiles(titles, images, target)
+
+
+def _draw_tiles(titles: Sequence[str], images: Sequence[NDArray[Any]], target: Path | BinaryIO) -> None:
+    columns = min(7, len(images))
+    rows = -(-len(images) // columns)
     figure = _figure(1.7 * columns, 2.0 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, each in zip(panels, outliers, strict=False):
-        axes.imshow(each.image, cmap="gray")
-        axes.set_title(f"{each.name}\n{each.measured:.0f} / {each.predicted:.0f} deg", fontsize=7)
+    for axes, title, image in zip(panels, titles, images, strict=False):
+        axes.imshow(image, cmap="gray")
+        axes.set_title(title, fontsize=7)
     for axes in panels:
         axes.set_axis_off()
+    figure.savefig(target, dpi=150)
+
+
+@figure_style()
+def draw_labels(before: NDArray[np.int32], after: NDArray[np.int32], target: Path) -> None:
+    """Draw histograms of the inclinations of a training set and of a batch file of it, in bins of 5 degrees.
+
+    Parameters
+    ----------
+    before, after : ndarray of shape (n,), int32
+        Inclinations in degrees.
+    target : Path
+        PNG file to write.
+    """
+    figure = _figure(7, 3)
+    panels = {f"Training set: {len(before):,} images": before, f"Batch file: {len(after):,} images": after}
+    for axes, (title, labels) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+        axes.stairs(np.bincount(bins_of(labels), minlength=len(EDGES) - 1), EDGES, fill=True)
+        axes.set(title=title, xlabel="Inclination [deg]", ylabel="Images")
     figure.savefig(target, dpi=150)

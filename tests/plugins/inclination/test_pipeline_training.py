@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from benchmarker import Stream
@@ -77,6 +78,17 @@ def test_pipeline_ends_with_scores_of_members_and_ensembles(pipeline: Path) -> N
     found = json.loads((pipeline / "evaluation" / "scores.json").read_text())
     assert set(found["scores"]) >= {"model4_0", "median of model4", "median of all", "mean of all"}
     assert read_table(pipeline / "evaluation" / "model_evaluation.csv").letters.count("c") == 1
+
+
+def test_augmented_sets_are_drawn_once(pipeline: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = pipeline / "augmented"
+    assert sorted(path.name for path in folder.glob("*.png")) == ["Uset_000_examples.png", "Uset_000_labels.png"]
+    for path in folder.glob("*.png"):
+        with Image.open(path) as picture:
+            assert np.asarray(picture.convert("L")).std() > 10
+    arguments = ["-i", pipeline / "samples", "-s", 24, "-o", folder, "-n", 0, "-b", 1, "-z", 1, "-v"]
+    assert main(["inclination", "augment", *map(str, arguments)]) == 0
+    assert "png" not in capsys.readouterr().out
 
 
 def test_metrics_have_the_keys_of_the_original(pipeline: Path, shared_data: Path) -> None:
