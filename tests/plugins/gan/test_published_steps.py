@@ -141,6 +141,23 @@ def test_radio_networks_learn_together_from_one_set_of_images() -> None:
     assert not np.allclose(to_numpy(model.generator(draws["generator_noise"], training=True)), to_numpy(before))
 
 
+@pytest.mark.parametrize("preset", ["radio", "published"])
+def test_kept_state_holds_both_networks_and_both_optimisers(preset: Any) -> None:
+    """What `keep_state` writes are the variables of the model; moments and steps of Adam are among them."""
+    if preset == "radio":
+        model: Any = dcgan.build((16, 16, 1), NOTHING, 5, DcganOptions(preset=preset, filters=4))
+    else:
+        model = cgan.build((16, 16, 1), SPACE, 8, CganOptions(preset=preset, filters=4))
+    held = {id(variable) for variable in model.variables}
+    for network in (model.generator, model.discriminator):
+        assert {id(variable) for variable in network.variables} <= held
+        assert len(network.trainable_variables) > 4
+    assert len(model._optimisers) == 2
+    for optimiser in model._optimisers:
+        assert {id(variable) for variable in optimiser.variables} <= held
+        assert len(optimiser.variables) > 10  # the step, the rate, and two moments of each weight
+
+
 def test_colour_discriminator_has_two_updates_of_half_a_batch() -> None:
     model = dcgan.build((16, 16, 3), NOTHING, 5, DcganOptions(preset="colour", filters=16, batch_size=8))
     assert isinstance(model, Gan)
