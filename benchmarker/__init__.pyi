@@ -167,6 +167,7 @@ from .statistics.power import detection_power as detection_power
 from .statistics.power import plan_seeds as plan_seeds
 from .statistics.power import seeds_needed as seeds_needed
 from .statistics.power import smallest_detectable as smallest_detectable
+from .statistics.published_folds import means_of_folds as means_of_folds
 from .statistics.rank_ranges import RankRange as RankRange
 from .statistics.rank_ranges import rank_ranges as rank_ranges
 from .statistics.ranks import RankDiagram as RankDiagram

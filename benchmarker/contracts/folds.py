@@ -12,6 +12,9 @@ from benchmarker.errors import SplitError
 from benchmarker.randomness import Stream
 
 _FOLDS_OF_A_SEED = 100
+PUBLISHED_FOLDS = "fold"
+"""Attribute of sources that holds their published fold."""
+
 MOST_FOLDS = 99
 LARGEST_SEED = (2**32 - 1 - MOST_FOLDS) // _FOLDS_OF_A_SEED
 """Largest seed whose folds have seeds of their own."""

@@ -171,12 +171,14 @@ class Split(Settings):
         default=None, exclude_if=lambda value: value is None
     )
     """Cross-validation: divide the sources of each class into this many folds under each seed, and test each fold by
-    networks trained on the others. A cell is one fold under one seed. `validation` is taken from the training folds."""
+    networks trained on the others. A cell is one fold under one seed. `validation` is taken from the training folds.
+    With `published: true`, use the folds that the dataset publishes in its attribute `fold`, which must be this many;
+    where it also publishes a test part, all cells are tested on that, and their fold is the validation part."""
 
     @model_validator(mode="after")
     def _folds_alone(self) -> Self:
-        others = {"published": self.published, "train": self.train, "test_seed": self.test_seed}
-        given = [name for name, value in others.items() if value not in {None, False}]
+        others = {"train": self.train, "test_seed": self.test_seed}
+        given = [name for name, value in others.items() if value is not None]
         if self.folds is not None and (given or self.draw != "streams"):
             raise ValueError(f"'folds' divides all sources, so it excludes {', '.join(map(repr, given or ['draw']))}")
         return self

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker.contracts.folds import tested
+from benchmarker.contracts.folds import PUBLISHED_FOLDS, fold_of, tested
 from benchmarker.contracts.images import LabelledImages, Part
 from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Classification
@@ -24,6 +24,7 @@ from benchmarker.randomness import Stream, python_shuffle
 DEFAULT_TRAIN = 0.7
 DEFAULT_VALIDATION = 0.15
 DEFAULT_VALIDATION_OF_PUBLISHED = 0.2
+_MOST_SHOWN = 12
 
 Indices = NDArray[np.int64]
 
@@ -103,7 +104,10 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     ``folds: k`` is k-fold cross-validation, repeated under each seed of the registry: the sources of each class are
     divided into k folds by a stream that depends on that seed and the class, one fold is tested, and the validation
     part is drawn from the others (by default 15 % of each class). The last two digits of a cell's seed are the number
-    of the fold that it tests.
+    of the fold that it tests. With ``published``, the folds are those of the attribute ``fold``, in ascending order of
+    its values, the same under every seed. Where a test part is published besides, it is the test part of every cell,
+    and the cell's fold is its validation part; otherwise the fold is tested, and the validation part is drawn from the
+    others as from a published training part.
 
     ``group: position`` divides groups of neighbours on the sky instead of sources: two sources are in one group if they
     are at most ``radius`` apart, or connected by other sources that are. A group counts for the class of its first
@@ -137,17 +141,9 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
     named_data = data
     if split.radius is not None:
         data = _grouped(data, split.radius)
-    has_published = any(part is not None for part in data.parts)
-    unsaid = has_published and split.train is None and split.folds is None
-    published = split.published if split.published is not None else unsaid
-    if split.radius is not None and split.draw == "manifest":
-        raise SplitError("split.draw: manifest draws single sources; leave split.group and split.radius out")
-    if published and not has_published:
-        raise SplitError("the dataset has no published split; give split.train and split.validation instead")
-    if published and split.train is not None:
-        raise SplitError("split.published and split.train exclude each other; leave one of them out")
-    if published and split.test_seed is not None:
-        raise SplitError("the published split has a test part of its own; leave split.test_seed out")
+    published = _uses_published(data, split)
+    if published and split.folds is not None:
+        data = replace(data, parts=_parts_of_fold(named_data, split.folds, seed))
     if split.draw == "manifest":
         train, validation, test = _manifest_parts(data, split, seed)
     elif published:
@@ -166,6 +162,22 @@ def split_sources(data: LabelledImages, split: Split | None, seed: int) -> Parts
         ),
         shared_sources=_shared_sources(data),
     )
+
+
+def _uses_published(data: LabelledImages, split: Split) -> bool:
+    """Return whether a split starts from parts or folds that the dataset publishes; refuse what contradicts itself."""
+    has_published = any(part is not None for part in data.parts)
+    unsaid = has_published and split.train is None and split.folds is None
+    published = split.published if split.published is not None else unsaid
+    if split.radius is not None and split.draw == "manifest":
+        raise SplitError("split.draw: manifest draws single sources; leave split.group and split.radius out")
+    if published and not has_published and split.folds is None:
+        raise SplitError("the dataset has no published split; give split.train and split.validation instead")
+    if published and split.train is not None:
+        raise SplitError("split.published and split.train exclude each other; leave one of them out")
+    if published and split.test_seed is not None:
+        raise SplitError("the published split has a test part of its own; leave split.test_seed out")
+    return published
 
 
 def _grouped(data: LabelledImages, radius: float) -> LabelledImages:
@@ -188,6 +200,32 @@ def _grouped(data: LabelledImages, radius: float) -> LabelledImages:
         low, high = sorted((root(data.source_ids[one]), root(data.source_ids[other])))
         first[high] = low
     return replace(data, source_ids=tuple(root(source) for source in data.source_ids))
+
+
+def _parts_of_fold(data: LabelledImages, folds: int, seed: int) -> tuple[Part | None, ...]:
+    """Return the part of each image in a cell that is one of the published folds."""
+    if PUBLISHED_FOLDS not in data.attributes:
+        raise SplitError(
+            f"split.folds with split.published: true needs the attribute {PUBLISHED_FOLDS!r} of each source, which "
+            "this dataset does not give; leave split.published out to draw folds"
+        )
+    of_test = np.array([part == "test" for part in data.parts])
+    of_image = data.attributes[PUBLISHED_FOLDS].values
+    without = np.flatnonzero(np.isnan(of_image) & ~of_test)
+    if without.size:
+        raise SplitError(
+            f"split.folds: {without.size} image(s) have no {PUBLISHED_FOLDS!r}, the first of them that of the source "
+            f"{data.source_ids[without[0]]!r}"
+        )
+    known = np.unique(of_image[~of_test])
+    if len(known) != folds:
+        shown = ", ".join(f"{value:g}" for value in known[:_MOST_SHOWN].tolist())
+        raise SplitError(f"split.folds is {folds}, but the dataset publishes {len(known)} folds: {shown}")
+    ours = known[fold_of(seed, folds)[1] - 1]
+    held_out: Part = "validation" if of_test.any() else "test"
+    return tuple(
+        "test" if test else held_out if fold == ours else "train" for fold, test in zip(of_image, of_test, strict=True)
+    )
 
 
 def _published_parts(data: LabelledImages, split: Split, seed: int) -> tuple[Indices, Indices, Indices]:

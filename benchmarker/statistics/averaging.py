@@ -69,6 +69,8 @@ def weighted(terms: Sequence[tuple[float, NetworkResults]], metric: str, *, netw
         planned=max(row.planned for row in rows),
         seeds=seeds,
         n_train=rows[0].n_train,
+        held_out=rows[0].held_out,
+        published_folds=rows[0].published_folds,
         _scores=scores,
     )
 

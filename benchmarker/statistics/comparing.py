@@ -81,7 +81,7 @@ def compare_pair(
 
 
 def corrected_table(
-    name: TableName, title: str, caption: str, rows: Iterable[Comparison], level: float
+    name: TableName, title: str, caption: str, rows: Iterable[Comparison], level: float, *, share: float = 1.0
 ) -> ComparisonTable:
     """Correct the p-values of comparisons for their number, and decide on each.
 
@@ -93,10 +93,12 @@ def corrected_table(
         Comparisons before correction, as `compare_pair` returns them.
     level : float
         One minus the error rate that verdicts accept over the whole table.
+    share : float
+        Share of the error rate that this table may use, where it is one of several looks at the same comparisons.
     """
     rows = list(rows)
-    adjusted = holm([row.p for row in rows])
-    equivalence = holm([row.p_equivalence for row in rows])
+    adjusted = [_spending(p, share) for p in holm([row.p for row in rows])]
+    equivalence = [_spending(p, share) for p in holm([row.p_equivalence for row in rows])]
     decided = [
         replace(
             row,
@@ -111,7 +113,7 @@ def corrected_table(
         name=name,
         title=title,
         caption=caption,
-        rows=tuple(_with_corrected_numbers(row, tests, level) for row in decided),
+        rows=tuple(_with_corrected_numbers(row, tests, 1 - (1 - level) * share) for row in decided),
         tests=tests,
     )
 
@@ -172,6 +174,10 @@ def adjusted_interval(
     if verdict == "equivalent" and margin is not None:
         return max(low, -margin), min(high, margin)
     return low, high
+
+
+def _spending(p: float | None, share: float) -> float | None:
+    return None if p is None else min(1.0, p / share)
 
 
 def _with_corrected_numbers(row: Comparison, tests: int, level: float) -> Comparison:

@@ -17,8 +17,10 @@ OVERALL = "overall"
 TableName = Literal["main_arms", "main_networks", "interactions", "arms", "arms_per_class", "networks"]
 Method = Literal[
     "pooled seeds and sources",
+    "pooled folds and sources",
     "pooled seeds, overlapping splits",
     "seeds and sources",
+    "folds and sources",
     "seeds, overlapping splits",
     "seeds alone",
 ]
@@ -42,8 +44,6 @@ class ComparisonSettings:
         Classes, or the targets of a regression with several.
     scope_metric : str
         Metric that is compared within a class or target.
-    spent : float
-        Share of the error rate that verdicts may use; less than 1 in a study that is judged after each round of seeds.
     """
 
     metric: str
@@ -53,12 +53,6 @@ class ComparisonSettings:
     margin: float | None
     scopes: tuple[str, ...] = ()
     scope_metric: str = "recall"
-    spent: float = 1.0
-
-    @property
-    def verdict_level(self) -> float:
-        """One minus the error rate that the verdicts of a table accept."""
-        return 1 - (1 - self.level) * self.spent
 
     def scope_margin(self, index: int | None) -> float | None:
         """Return the margin within a class or target; recalls are in percent, whatever the unit of the metric."""
@@ -127,7 +121,8 @@ class Comparison:
     method : str
         How the interval was computed: ``"pooled seeds and sources"`` with the variance over seeds pooled over the
         table, ``"seeds and sources"`` with that of the two sides alone; ``"... overlapping splits"`` where every seed
-        has its own split; ``"seeds alone"`` where predictions are unknown.
+        has its own split; ``"folds and sources"`` where folds of the training sources have a test part in common;
+        ``"seeds alone"`` where predictions are unknown.
     standard_error, degrees_of_freedom, low, high : float or None
         Standard error of the mean difference, and its interval before any correction; None for fewer than two seeds.
     variance : VarianceComponents or None

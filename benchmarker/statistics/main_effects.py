@@ -137,7 +137,7 @@ def _arms(found: CrossedRows, settings: ComparisonSettings, reference: str) -> C
         f"Arms against {reference}, averaged over {len(found.networks)} networks",
         f"Difference in {label}: arm minus {reference}, mean over {', '.join(found.networks)}.{found.note}",
         (compare_pair(means[arm], means[reference], settings, pool=pool) for arm in found.arms if arm != reference),
-        settings.verdict_level,
+        settings.level,
     )
 
 
@@ -150,7 +150,7 @@ def _networks(found: CrossedRows, settings: ComparisonSettings) -> ComparisonTab
         f"Networks, averaged over {len(found.arms)} arms",
         f"Difference in {label}: first network minus second, mean over {', '.join(found.arms)}.{found.note}",
         (compare_pair(first, second, settings, pool=pool) for first, second in combinations(means, 2)),
-        settings.verdict_level,
+        settings.level,
     )
 
 
@@ -162,7 +162,7 @@ def _interactions(found: CrossedRows, settings: ComparisonSettings, reference: s
         f"Arms that act differently on single networks (against {reference})",
         f"Difference in {label}: effect of the arm on the network minus its mean effect on the other networks.",
         (row for arm in found.arms if arm != reference for row in _arm_interactions(found, free, arm, reference)),
-        settings.verdict_level,
+        settings.level,
     )
 
 

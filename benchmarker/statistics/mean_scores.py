@@ -179,7 +179,7 @@ def _components(
     components = variance_components(values, np.array(left_out), first.strata)
     if components is not None:
         freedom = _degrees_of_freedom(np.array(left_out), first.strata)
-        components = replace(components, sources_degrees_of_freedom=freedom)
+        components = replace(components, sources_degrees_of_freedom=freedom, overlap=row.overlap)
     if components is not None and pool is not None and row.label in pool.names:
         shared = pool.row(row.label)
         components = replace(components, seeds=shared.value, pooled_degrees_of_freedom=shared.degrees_of_freedom)

@@ -141,6 +141,10 @@ class NetworkResults:
         Result of each finished seed.
     n_train : int
         Number of images in the training part; 0 if unknown.
+    held_out : int
+        Number of images in the validation part where the cells are folds with a test part in common; otherwise 0.
+    published_folds : int
+        Number of published folds that the cells leave out of training in turn; otherwise 0.
     costs : mapping of str to float
         Mean costs over finished seeds, by flat name.
     generator : str
@@ -155,6 +159,8 @@ class NetworkResults:
     planned: int
     seeds: Mapping[int, SeedResult]
     n_train: int = 0
+    held_out: int = 0
+    published_folds: int = 0
     costs: Mapping[str, float] = field(default_factory=dict)
     generator: str = ""
     ratio: float | None = None
@@ -169,6 +175,11 @@ class NetworkResults:
     def values(self) -> dict[int, float]:
         """The metric of each finished seed."""
         return {seed: result.value for seed, result in self.seeds.items()}
+
+    @property
+    def overlap(self) -> float:
+        """What is added to 1 / n for folds with a test part in common, because they share training sources."""
+        return self.held_out / self.n_train if self.n_train else 0.0
 
     @property
     def unfinished(self) -> str | None:
@@ -240,7 +251,7 @@ def _read_row(
 ) -> NetworkResults:
     summary = row.summary(metric)
     seeds = {} if summary is None else {seed: SeedResult(value=value) for seed, value in summary.values.items()}
-    n_train = 0
+    n_train = held_out = 0
     for cell in cells:
         value = {**cell.evaluations.get(checkpoint, {}), **cell.cost_values}.get(metric)
         known = seeds.get(cell.seed)
@@ -251,6 +262,7 @@ def _read_row(
         seeds[cell.seed] = _with_predictions(results, cell, checkpoint, found) if predictions else found
         metrics = cell.read_metrics()
         n_train = metrics.parts.train if metrics is not None else 0
+        held_out = metrics.parts.validation if metrics is not None and cell.entry.published_folds else 0
     generator, ratio = _generated(results, cells[-1].spec.arm) if cells else ("", None)
     return NetworkResults(
         network=row.label,
@@ -259,6 +271,8 @@ def _read_row(
         planned=row.planned,
         seeds=seeds,
         n_train=n_train,
+        held_out=held_out,
+        published_folds=cells[-1].entry.published_folds if cells else 0,
         costs={name: each.mean for name, each in row.costs.items()},
         generator=generator,
         ratio=ratio,

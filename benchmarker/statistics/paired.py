@@ -28,7 +28,7 @@ Zou and Donner 2008, Stat. Med. 27, 1693, doi:10.1002/sim.3095.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -233,7 +233,12 @@ def overlapping_splits_t(
 
 
 def seeds_and_sources(
-    differences: ArrayLike, left_out: ArrayLike, *, strata: ArrayLike | None = None, level: float = 0.95
+    differences: ArrayLike,
+    left_out: ArrayLike,
+    *,
+    strata: ArrayLike | None = None,
+    level: float = 0.95,
+    overlap: float = 0.0,
 ) -> MeanDifference | None:
     """Return the mean of paired differences where all seeds share one test part, and both are random.
 
@@ -247,6 +252,10 @@ def seeds_and_sources(
         Class of each source, where the number of sources in each class is fixed.
     level : float
         Confidence level of the interval.
+    overlap : float
+        Added to 1 / n_seeds in front of the variance over seeds. Where the differences are those of folds that are left
+        out of training in turn, it is the number of images in a fold divided by that in the others, as in
+        `overlapping_splits_t`.
 
     Returns
     -------
@@ -255,8 +264,8 @@ def seeds_and_sources(
 
     Notes
     -----
-    The equations are at the top of this module. The training part is taken as given: the interval says nothing about
-    other training images.
+    The equations are at the top of this module. Without an overlap, the training part is taken as given: the interval
+    says nothing about other training images.
 
     References
     ----------
@@ -276,7 +285,7 @@ def seeds_and_sources(
     """
     array = as_vector(differences)
     components = variance_components(array, np.asarray(left_out, dtype=np.float64), strata)
-    return None if components is None else MeanDifference.of(mean(array), components, level)
+    return None if components is None else MeanDifference.of(mean(array), replace(components, overlap=overlap), level)
 
 
 def variance_components(

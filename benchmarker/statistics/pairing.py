@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,12 @@ from benchmarker.statistics.paired import (
     seeds_and_sources,
 )
 from benchmarker.statistics.pooling import PooledVariance
+
+_POOLED: Mapping[Method, Method] = {
+    "seeds and sources": "pooled seeds and sources",
+    "folds and sources": "pooled folds and sources",
+    "seeds, overlapping splits": "pooled seeds, overlapping splits",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +138,11 @@ def _with_estimate(
     scale = percentage_scale(metric)
     if scale is not None and (lonely := _lonely_classes(ours[0], settings, index)):
         return replace(paired, method="seeds and sources", caveats=(caveats.single_source(lonely),))
-    estimate = seeds_and_sources(differences, table, strata=strata, level=level)
+    estimate = seeds_and_sources(differences, table, strata=strata, level=level, overlap=first.overlap)
     exact = scale is None or _same_cells(first, second, seeds)
     agreement = 0.0 if exact or scale is None else agreement_variance(strata, scale, index)
-    found = replace(paired, method="seeds and sources", estimate=estimate, agreement=agreement)
+    method: Method = "folds and sources" if first.overlap else "seeds and sources"
+    found = replace(paired, method=method, estimate=estimate, agreement=agreement)
     return _pooled(found, first, second, shared, level)
 
 
@@ -153,10 +160,9 @@ def _pooled(
     components = replace(
         paired.estimate.components, seeds=found.value, pooled_degrees_of_freedom=found.degrees_of_freedom
     )
-    method: Method = "pooled seeds, overlapping splits" if components.overlap else "pooled seeds and sources"
     estimate = MeanDifference.of(paired.estimate.value, components, level)
     notes = tuple(caveats.stands_out(name) for name in found.own)
-    return replace(paired, method=method, estimate=estimate, caveats=(*paired.caveats, *notes))
+    return replace(paired, method=_POOLED[paired.method], estimate=estimate, caveats=(*paired.caveats, *notes))
 
 
 def _lonely_classes(sums: SourceSums | None, settings: ComparisonSettings, index: int | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarker.statistics.comparison import Comparison, ComparisonSettings
 from benchmarker.statistics.intervals import mean, standard_deviation
 from benchmarker.statistics.network_results import NetworkResults
-from benchmarker.statistics.paired import MeanDifference, paired_t, seeds_and_sources
+from benchmarker.statistics.paired import MeanDifference, overlapping_splits_t, paired_t, seeds_and_sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +88,8 @@ def ratio_responses(
     .. math:: b_s = \frac{\sum_r (r - \bar{r}) \, y_{rs}}{\sum_r (r - \bar{r})^2}, \qquad b = \frac{1}{S} \sum_s b_s
 
     A slope is a weighted sum of metrics, so its jackknife over test sources is the same sum, and its interval is that
-    of `seeds_and_sources`. A straight line describes the trend only: a response that rises and then falls may have a
-    slope of zero, so look at the points too.
+    of `seeds_and_sources`, or of `overlapping_splits_t` where every seed has its own split. A straight line
+    describes the trend only: a response that rises and then falls may have a slope of zero, so look at the points too.
     """
     references = {row.network: row for row in rows if row.arm == reference and not row.generator}
     series: dict[tuple[str, str], list[tuple[float, NetworkResults]]] = {}
@@ -146,8 +146,16 @@ def _slope(
     values = [row.values for _, row in arms]
     slopes = [sum(weight * of_arm[seed] for weight, of_arm in zip(weights, values, strict=True)) for seed in seeds]
     scores = [[row.score(seed, settings.metric) for _, row in arms] for seed in seeds]
-    sums = [found for _, row in arms for seed in seeds if (found := row.sums(seed)) is not None]
-    if len({each.sources for each in sums}) != 1 or any(each is None for line in scores for each in line):
+    first = arms[0][1]
+    tested = [[found.sources for seed in seeds if (found := row.sums(seed)) is not None] for _, row in arms]
+    known = all(each is not None for line in scores for each in line)
+    if not known or any(each != tested[0] for each in tested):
         return paired_t(slopes, settings.level)
+    if len(set(tested[0])) > 1:
+        n_test = len(first.seeds[seeds[0]].image_sources)
+        return overlapping_splits_t(slopes, n_test=n_test, n_train=first.n_train or 1, level=settings.level)
     left_out = np.array([weights @ np.array([each.left_out for each in line if each]) for line in scores])
-    return seeds_and_sources(slopes, left_out, strata=sums[0].strata, level=settings.level)
+    sums = first.sums(seeds[0])
+    return seeds_and_sources(
+        slopes, left_out, strata=None if sums is None else sums.strata, level=settings.level, overlap=first.overlap
+    )

@@ -26,6 +26,7 @@ from benchmarker.statistics.mean_scores import MeanScore, mean_scores
 from benchmarker.statistics.network_results import NetworkResults, read_network_results
 from benchmarker.statistics.pairing import pooled_variance
 from benchmarker.statistics.pooling import PooledVariance
+from benchmarker.statistics.published_folds import means_of_folds
 from benchmarker.statistics.rank_ranges import RankRange, rank_ranges
 from benchmarker.statistics.ratios import RatioResponse, ratio_responses
 from benchmarker.statistics.sequential import sequential_tables
@@ -44,11 +45,13 @@ METHOD = (
     "quadrature (Howe 1974, doi:10.1080/01621459.1974.10480206). In a table of three or more rows, v is pooled over "
     "the rows; it is never below what the two rows show themselves, and a row that varies much more than the others "
     "is judged by its own variance. Where every seed has its own split, the variance is multiplied by 1/S + "
-    "n_test/n_train instead (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366). p is corrected by Holm (1979) "
+    "n_test/n_train instead (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366); where folds of the training sources "
+    "share one test part, v is multiplied by 1/S + n_validation/n_train. p is corrected by Holm (1979) "
     "over all rows of a table, and intervals are those of Bonferroni, cut at zero where Holm's procedure excludes it "
     "(Strassburger and Bretz 2008, doi:10.1002/sim.3338); equivalent means inside the margin by two one-sided tests "
     "(Schuirmann 1987, doi:10.1007/BF01068419). A study that adds seeds until it is decided spends its error rate over "
-    "the rounds (Lan and DeMets 1983, doi:10.1093/biomet/70.3.659)."
+    "the rounds (Lan and DeMets 1983, doi:10.1093/biomet/70.3.659; Maurer and Bretz 2013, "
+    "doi:10.1080/19466315.2013.807748)."
 )
 
 
@@ -201,7 +204,8 @@ def compare_study(
         print(compare_study(open_results("results/quickstart")).frame())
     """
     settings = comparison_settings(results, level=level, margin=margin, checkpoint=checkpoint)
-    rows = read_network_results(results, settings.metric, checkpoint, predictions=predictions)
+    found = read_network_results(results, settings.metric, checkpoint, predictions=predictions)
+    rows = [means_of_folds(row) for row in found]
     arms = list(dict.fromkeys(cell.arm for cell in results.cells))
     notes = []
     if reference not in arms and len(arms) > 1:
@@ -210,10 +214,10 @@ def compare_study(
     pool = pooled_variance(rows, settings)
     rounds = results.study.plan.until_decided
 
-    def judged(rows: Sequence[NetworkResults], settings: ComparisonSettings) -> list[ComparisonTable]:
+    def judged(rows: Sequence[NetworkResults]) -> list[ComparisonTable]:
         return _tables(rows, settings, reference, arms)
 
-    tables = judged(rows, settings) if rounds is None else sequential_tables(rows, settings, rounds, judged)
+    tables = judged(rows) if rounds is None else sequential_tables(rows, level, rounds, judged)
     found = tuple(table for table in tables if table.rows)
     overall = next((table for table in found if table.name == "arms"), None)
     return Comparisons(
@@ -289,7 +293,7 @@ def _arms(
         f"Arms against {reference}",
         f"Difference in {label}: arm minus {reference}, paired by seed and test source.",
         (compare_pair(row, base, settings, pool=pool) for row, base in arm_pairs(rows, reference)),
-        settings.verdict_level,
+        settings.level,
     )
 
 
@@ -307,7 +311,7 @@ def _arms_per_class(rows: Sequence[NetworkResults], settings: ComparisonSettings
             for index in range(len(settings.scopes))
             if any(row.score(seed, settings.scope_metric, index) for seed in row.seeds)
         ),
-        settings.verdict_level,
+        settings.level,
     )
 
 
@@ -324,7 +328,7 @@ def _networks(
             for arm in arms
             for first, second in combinations([row for row in rows if row.arm == arm], 2)
         ),
-        settings.verdict_level,
+        settings.level,
     )
 
 

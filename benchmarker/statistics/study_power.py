@@ -12,6 +12,7 @@ from benchmarker.statistics.network_results import NetworkResults, read_network_
 from benchmarker.statistics.pairing import paired_difference, pooled_variance
 from benchmarker.statistics.pooling import PooledVariance
 from benchmarker.statistics.power import SeedPlan, expected, plan_seeds, smallest_detectable
+from benchmarker.statistics.published_folds import means_of_folds
 from benchmarker.statistics.study_comparison import arm_pairs
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def study_power(
     The power is that of Bonferroni's intervals for all comparisons of a table together: verdicts are decided after
     Holm's correction, which needs at most as many seeds. The equations are in `benchmarker.statistics.power`.
     """
-    rows = read_network_results(results, settings.metric, checkpoint)
+    rows = [means_of_folds(row) for row in read_network_results(results, settings.metric, checkpoint)]
     found, left_out = [], 0
     pool = pooled_variance(rows, settings)
     arms, networks = arm_pairs(rows, reference), _network_pairs(rows)

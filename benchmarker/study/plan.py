@@ -350,6 +350,11 @@ class PlanEntry(BaseModel):
         return folds
 
     @property
+    def published_folds(self) -> int:
+        """Number of folds where they are those that the dataset publishes; otherwise 0."""
+        return (self.folds or 0) if self.spec.get("split", {}).get("published") else 0
+
+    @property
     def run_name(self) -> str:
         """Name of the folder of the finished run."""
         return run_name(self.key)

@@ -125,7 +125,7 @@ DATASETS = (
         task=Classification(classes=("FRI", "FRII", "Compact", "Bent")),
         downloads=(*FIRST_RADIO_GALAXIES_FOLDS, FIRST_RADIO_GALAXIES_FOLDS_TEST),
         options="benchmarker_radio.first_radio_galaxies:FoldOptions",
-        summary="One of five published folds of first-radio-galaxies (1,405 + 353), and their test part of 400",
+        summary="One or all of the published folds of first-radio-galaxies (1,405 + 353), and their test part of 400",
     ),
     Dataset(
         name="fr-deep",

@@ -350,7 +350,7 @@ def test_folds_with_too_few_sources_name_the_class() -> None:
         split_sources(_labelled(_rows(4)), Split(folds=5), 101)
 
 
-@pytest.mark.parametrize("other", [{"train": 5}, {"published": True}, {"test_seed": 3}, {"draw": "manifest"}])
+@pytest.mark.parametrize("other", [{"train": 5}, {"test_seed": 3}, {"draw": "manifest"}])
 def test_folds_exclude_other_ways_to_choose_the_test_part(other: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="folds"):
         Split(folds=5, **other)

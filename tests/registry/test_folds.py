@@ -37,6 +37,16 @@ def test_every_fold_of_every_seed_is_a_cell_of_one_row(registry: Callable[..., P
     assert len({cell.key for cell in cells}) == 6
 
 
+def test_published_folds_are_cells_like_drawn_ones_with_another_specification(registry: Callable[..., Path]) -> None:
+    drawn, published = (
+        cells_of(registry(dataset={"name": "fits-manifest", "path": "x", "split": {"folds": 3} | more}, seeds=[8901]))
+        for more in ({}, {"published": True})
+    )
+    assert [cell.seed for cell in published] == [890101, 890102, 890103]
+    assert published[0].spec.to_json()["split"]["published"] is True
+    assert not {cell.key for cell in drawn} & {cell.key for cell in published}
+
+
 def test_splits_without_folds_keep_their_specification(registry: Callable[..., Path]) -> None:
     assert "folds" not in cells_of(registry())[0].spec.to_json()["split"]
 

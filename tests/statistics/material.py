@@ -39,9 +39,18 @@ def finish(study: StudyFiles, cell: Mapping[str, Any], skill: float | NDArray[np
         (folder / f"predictions_{checkpoint}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def fill(study: StudyFiles, skills: Mapping[tuple[str, str], float], seeds: tuple[int, ...] = SEEDS) -> Comparisons:
+def fill(
+    study: StudyFiles,
+    skills: Mapping[tuple[str, str], float],
+    seeds: tuple[int, ...] = SEEDS,
+    split: Mapping[str, Any] | None = None,
+) -> Comparisons:
     """Finish every network and arm under every seed, and compare them."""
     for (model, arm), skill in skills.items():
         for seed in seeds:
-            finish(study, study.cell(model, seed, arm=arm), skill)
+            cell = study.cell(model, seed, arm=arm)
+            if split is not None:
+                cell["spec"]["split"] = dict(split)
+                study.write_plan()
+            finish(study, cell, skill)
     return compare_study(open_results(study.folder))

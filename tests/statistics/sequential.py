@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from scipy import special
 
 from benchmarker import Stream
+from benchmarker.statistics.boundaries import nominal_level
 from benchmarker.statistics.comparing import compare_pair, corrected_table
-from benchmarker.statistics.comparison import Comparison, ComparisonSettings, ComparisonTable
+from benchmarker.statistics.comparison import Comparison, ComparisonTable
 from benchmarker.statistics.network_results import NetworkResults
 from benchmarker.statistics.pairing import pooled_variance
-from benchmarker.statistics.sequential import Judged, Place, look_tables, with_decided
+from benchmarker.statistics.sequential import Judged, Place, look
 from benchmarker.study.rounds import Look, RoundsRecord
-from tests.statistics.characteristics import Array, Table, true_differences
+from tests.statistics.characteristics import Array, Table, scores, true_differences
 from tests.statistics.crossed import SETTINGS, as_row
 
 
@@ -39,18 +41,18 @@ class Outcome:
     saved: float
 
 
-def networks(rows: Sequence[NetworkResults], settings: ComparisonSettings) -> list[ComparisonTable]:
+def networks(rows: Sequence[NetworkResults]) -> list[ComparisonTable]:
     """Return the table of all pairs of networks, as the comparison of a study makes it."""
-    pool = pooled_variance(rows, settings)
-    pairs = (compare_pair(one, other, settings, pool=pool) for one, other in combinations(rows, 2))
-    return [corrected_table("networks", "", "", pairs, settings.verdict_level)]
+    pool = pooled_variance(rows, SETTINGS)
+    pairs = (compare_pair(one, other, SETTINGS, pool=pool) for one, other in combinations(rows, 2))
+    return [corrected_table("networks", "", "", pairs, SETTINGS.level)]
 
 
-def verdicts(rows: Sequence[NetworkResults], settings: ComparisonSettings) -> list[ComparisonTable]:
+def verdicts(rows: Sequence[NetworkResults]) -> list[ComparisonTable]:
     """Return the same table without corrected intervals and detectable differences, which take half of the time."""
-    pool = pooled_variance(rows, settings)
-    pairs = (compare_pair(one, other, settings, pool=pool) for one, other in combinations(rows, 2))
-    return [corrected_table("networks", "", "", (replace(row, variance=None) for row in pairs), settings.verdict_level)]
+    pool = pooled_variance(rows, SETTINGS)
+    pairs = (compare_pair(one, other, SETTINGS, pool=pool) for one, other in combinations(rows, 2))
+    return [corrected_table("networks", "", "", (replace(row, variance=None) for row in pairs), SETTINGS.level)]
 
 
 def run(
@@ -62,8 +64,7 @@ def run(
     rounds = RoundsRecord.begin(range(table.seeds), at_least, names)
     decided: dict[Place, Comparison] = {}
     while True:
-        look = look_tables(rows, SETTINGS, rounds, len(rounds.rounds), judged)
-        (found,) = with_decided(look, decided)
+        (found,) = look(rows, SETTINGS.level, rounds, number=len(rounds.rounds), judged=judged, decided=decided)
         open_ = [row for row in found.rows if row.verdict == "undecided"]
         undecided = frozenset(side.label for row in open_ for side in (row.first, row.second))
         rounds = rounds.after(Look(pairs=found.tests, decided=found.tests - len(open_), undecided=undecided))
@@ -96,3 +97,45 @@ def outcome(table: Table, studies: int, at_least: int = 3) -> Outcome:
         found += float((called[truth != 0] != 0).mean()) if truth.any() else 0.0
         saved += 1 - rounds.spent / rounds.planned
     return Outcome(tables / studies, pairs / studies, found / studies, saved / studies)
+
+
+def oracle_saved(table: Table, studies: int, at_least: int = 3) -> tuple[float, float]:
+    """Return the share of runs that a study saves which knows the variance of every difference, and the pairs it finds.
+
+    It judges means by a z test with the same boundaries and Holm's correction, so what it saves more is the price of
+    not knowing the variances.
+
+    Parameters
+    ----------
+    table, studies, at_least
+        As in `outcome`.
+    """
+    generator = Stream("oracle of sequential studies", table=str(table), at_least=at_least).generator()
+    pairs = list(combinations(range(len(table.luck)), 2))
+    values = np.stack([scores(table.draw(generator), table.classes)[0] for _ in range(studies)])
+    differences = np.stack([values[:, a] - values[:, b] for a, b in pairs], axis=-1)  # study, seed, pair
+    around = differences - differences.mean(axis=(0, 1))
+    of_one, of_mean = around.var(axis=(0, 1)), around.mean(axis=1).var(axis=0)
+    of_seeds = (of_one - of_mean) * table.seeds / (table.seeds - 1)
+    looks = tuple(range(at_least, table.seeds + 1))
+    spread = [np.sqrt(of_seeds / n + np.maximum(0.0, of_one - of_seeds)) for n in looks]
+    p = [2 * special.ndtr(-np.abs(differences[:, :n].mean(axis=1)) / sd) for n, sd in zip(looks, spread, strict=True)]
+    ends = [_ends(np.array([each[k] for each in p]), looks) for k in range(studies)]
+    spent = [
+        [max(end for end, pair in zip(one, pairs, strict=True) if row in pair) for row in range(len(table.luck))]
+        for one, _ in ends
+    ]
+    return 1 - float(np.mean(spent)) / table.seeds, float(np.mean([found for _, found in ends]))
+
+
+def _ends(p: Array, looks: tuple[int, ...]) -> tuple[list[int], float]:
+    """Return the seeds after which each pair is decided, or all of them, and the share of decided pairs."""
+    ends = np.full(p.shape[1], looks[-1])
+    left = set(range(p.shape[1]))
+    for number, n in enumerate(looks):
+        for pair in sorted(left, key=lambda pair: p[number, pair]):
+            if p[number, pair] > nominal_level(looks[: number + 1], looks[-1], (1 - SETTINGS.level) / len(left)):
+                break
+            left.discard(pair)
+            ends[pair] = n
+    return ends.tolist(), 1 - len(left) / p.shape[1]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from benchmarker import Stream, overlapping_splits_t
 from benchmarker.statistics.comparing import compare_pair
+from benchmarker.statistics.pairing import pooled_variance
 from tests.statistics.crossed import SETTINGS
 from tests.statistics.folds import false_verdicts, study
 
@@ -26,6 +29,37 @@ def test_folds_are_compared_with_the_corrected_variance() -> None:
     expected = overlapping_splits_t(by_hand, n_test=40, n_train=160)
     assert expected is not None
     assert found.p == pytest.approx(expected.p)
+
+
+def test_folds_with_a_test_part_in_common_vary_with_test_sources_too() -> None:
+    """By hand: s² (1/15 + 40/160) + c, with the variance c of the test sources as on any test part in common."""
+    first, second = study(2, 3, 5, 50, Stream("corrected variance of folds").generator(), common=50)
+    found = compare_pair(first, second, SETTINGS)
+    assert (found.method, found.n, found.n_sources) == ("folds and sources", 15, 200)
+    alone = compare_pair(replace(first, held_out=0), replace(second, held_out=0), SETTINGS)
+    assert alone.method == "seeds and sources"
+    assert found.variance is not None
+    assert alone.variance is not None
+    by_hand = np.array(found.differences).var(ddof=1) * (1 / 15 + 40 / 160) + alone.variance.sources
+    assert found.standard_error == pytest.approx(np.sqrt(by_hand))
+    rows = study(3, 1, 5, 20, Stream("pooled folds").generator(), common=20)
+    pooled = compare_pair(rows[0], rows[1], SETTINGS, pool=pooled_variance(rows, SETTINGS))
+    assert pooled.method == "pooled folds and sources"
+    assert pooled.variance is not None
+    assert pooled.variance.overlap == pytest.approx(1 / 4)
+
+
+@pytest.mark.statistics
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("networks", "seeds", "size", "common"),
+    [(2, 1, 50, 50), (2, 3, 50, 50), (5, 3, 50, 50), (2, 3, 10, 50), (2, 1, 50, 400)],
+)
+def test_false_verdicts_of_folds_with_a_test_part_in_common(networks: int, seeds: int, size: int, common: int) -> None:
+    tables, pairs = false_verdicts(networks, seeds, 5, size, STUDIES, common=common)
+    slack = 2 * np.sqrt(TOLERATED * (1 - TOLERATED) / STUDIES)
+    assert tables <= TOLERATED + slack
+    assert pairs <= TOLERATED
 
 
 @pytest.mark.statistics

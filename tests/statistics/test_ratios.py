@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from benchmarker import Stream
 from benchmarker.statistics.comparison import ComparisonSettings
 from benchmarker.statistics.network_results import NetworkResults, SeedResult, classification_sums, score
-from benchmarker.statistics.paired import paired_t, seeds_and_sources
+from benchmarker.statistics.paired import overlapping_splits_t, paired_t, seeds_and_sources
 from benchmarker.statistics.ratios import ratio_responses
 
 ACCURACY = "mean_per_class_accuracy"
@@ -93,6 +94,24 @@ def test_slope_over_different_test_sources_is_judged_over_seeds() -> None:
     expected = paired_t([np.polyfit(RATIOS, line, 1)[0] for line in values], 0.9)
     assert expected is not None
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_slope_over_splits_of_each_seed_has_the_corrected_variance() -> None:
+    rows = [predicted("real", 0.5), predicted("half", 0.7, 0.5), predicted("twice", 0.9, 2.0)]
+    names = [tuple(f"{seed} {name}" for name in SOURCES) for seed in range(3)]
+    rows = [
+        replace(each, n_train=96, seeds={k: on_sources(each.seeds[k], names[k]) for k in range(3)}) for each in rows
+    ]
+    (found,) = ratio_responses(rows, SETTINGS, "real", ())
+    slopes = [np.polyfit(RATIOS, [each.seeds[seed].value for each in rows], 1)[0] for seed in range(3)]
+    expected = overlapping_splits_t(slopes, n_test=24, n_train=96, level=0.9)
+    assert expected is not None
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def on_sources(result: SeedResult, names: tuple[str, ...]) -> SeedResult:
+    assert result.sums is not None
+    return replace(result, sums=replace(result.sums, sources=names), image_sources=names)
 
 
 def test_two_seeds_are_enough_for_a_slope_and_one_is_not() -> None:

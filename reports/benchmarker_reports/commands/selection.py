@@ -11,6 +11,7 @@ from benchmarker import (
     RunName,
     choose_runs,
     comparison_settings,
+    means_of_folds,
     open_results,
     read_network_results,
     split_study,
@@ -75,7 +76,12 @@ def select(text: str, *, checkpoint: str = "best", level: float = 0.95) -> Selec
     if selector:
         rows, parts = _selected(rows, selector, text)
     return Selection(
-        text=text, results=results, parts=parts, settings=settings, rows=tuple(rows), checkpoint=checkpoint
+        text=text,
+        results=results,
+        parts=parts,
+        settings=settings,
+        rows=tuple(map(means_of_folds, rows)),
+        checkpoint=checkpoint,
     )
 
 

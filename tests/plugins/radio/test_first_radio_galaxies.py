@@ -183,6 +183,21 @@ def test_fold_is_joined_with_the_test_part(tmp_path: Path) -> None:
         first_radio_galaxies.load_fold(first_radio_galaxies.FoldOptions(), context)
 
 
+def test_all_folds_name_the_fold_of_each_source(tmp_path: Path) -> None:
+    for fold in range(5):
+        parts = ["valid" if number == fold else "train" for number in range(5)]
+        _fold_file(tmp_path / f"galaxy_data_crossvalid_{fold}_h5.zip", parts, 10)
+    _fold_file(tmp_path / "galaxy_data_crossvalid_test_h5.zip", ["test"] * 4, 50)
+    context = Context(dataset="first-radio-galaxies-folds", path=tmp_path)
+    contents = first_radio_galaxies.load_fold(first_radio_galaxies.FoldOptions(fold="all"), context)
+    found = [record for record in contents.records() if isinstance(record, ImageRecord)]
+    assert Counter(record.part for record in found) == {"train": 5, "test": 4}
+    assert {record.source_id: dict(record.attributes) for record in found if record.part == "train"} == {
+        f"data_{number}": {"fold": number} for number in range(5)
+    }
+    assert contents.attribute_units == {"fold": ""}
+
+
 def test_hdf5_that_keeps_pixels_in_another_file_is_refused(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     secret, path = tmp_path / "id_rsa", tmp_path / "galaxies.h5"
@@ -203,6 +218,35 @@ def test_published_fold_is_complete(shared_data: Path) -> None:
     assert Counter(record.part for record in found) == {"train": 1405, "validation": 353, "test": 400}
     assert Counter(record.target for record in found if record.part == "test") == dict.fromkeys(range(4), 100)
     assert Counter(record.target for record in found) == {0: 495, 1: 924, 2: 391, 3: 348}
+
+
+@pytest.mark.long
+@pytest.mark.shared
+def test_published_folds_together_are_those_of_the_files(shared_data: Path) -> None:
+    pytest.importorskip("h5py")
+    context = Context(dataset="first-radio-galaxies-folds", path=shared_data / "first_radio_galaxies")
+    alone, together = (
+        [
+            record
+            for record in first_radio_galaxies.load_fold(first_radio_galaxies.FoldOptions(fold=fold), context).records()
+            if isinstance(record, ImageRecord)
+        ]
+        for fold in (4, "all")
+    )
+    assert {record.source_id: record.image.tobytes() for record in alone} == {
+        record.source_id: record.image.tobytes() for record in together
+    }
+    assert {record.source_id for record in alone if record.part == "validation"} == {
+        record.source_id for record in together if record.attributes.get("fold") == 4
+    }
+    assert Counter(record.attributes.get("fold") for record in together) == {
+        0: 353,
+        1: 353,
+        2: 353,
+        3: 353,
+        4: 346,
+        None: 400,
+    }
 
 
 @pytest.mark.long
