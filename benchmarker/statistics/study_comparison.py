@@ -204,8 +204,8 @@ def compare_study(
         print(compare_study(open_results("results/quickstart")).frame())
     """
     settings = comparison_settings(results, level=level, margin=margin, checkpoint=checkpoint)
-    found = read_network_results(results, settings.metric, checkpoint, predictions=predictions)
-    rows = [means_of_folds(row) for row in found]
+    read = read_network_results(results, settings.metric, checkpoint, predictions=predictions)
+    rows = [means_of_folds(row) for row in read]
     arms = list(dict.fromkeys(cell.arm for cell in results.cells))
     notes = []
     if reference not in arms and len(arms) > 1:

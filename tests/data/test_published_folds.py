@@ -19,7 +19,8 @@ CELLS = fold_seeds([8901], 3)
 def labelled(folds: Sequence[float], *, tested: int = 0, per_fold: int = 8) -> LabelledImages:
     """Return images of two classes in folds with the given numbers, and some of a published test part."""
     values = [fold for fold in folds for _ in range(per_fold)] + [float("nan")] * tested
-    parts: list[Part | None] = [None] * (len(values) - tested) + ["test"] * tested
+    parts: list[Part | None] = [None for _ in values]
+    parts[len(values) - tested :] = ["test" for _ in range(tested)]
     return LabelledImages(
         task=Classification(classes=("FRI", "FRII")),
         images=np.zeros((len(values), 1, 1, 1), np.float32),

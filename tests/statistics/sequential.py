@@ -12,7 +12,7 @@ from scipy import special
 from benchmarker import Stream
 from benchmarker.statistics.boundaries import nominal_level
 from benchmarker.statistics.comparing import compare_pair, corrected_table
-from benchmarker.statistics.comparison import Comparison, ComparisonTable
+from benchmarker.statistics.comparison import Comparison, ComparisonSettings, ComparisonTable
 from benchmarker.statistics.network_results import NetworkResults
 from benchmarker.statistics.pairing import pooled_variance
 from benchmarker.statistics.sequential import Judged, Place, look
@@ -41,11 +41,11 @@ class Outcome:
     saved: float
 
 
-def networks(rows: Sequence[NetworkResults]) -> list[ComparisonTable]:
+def networks(rows: Sequence[NetworkResults], settings: ComparisonSettings = SETTINGS) -> list[ComparisonTable]:
     """Return the table of all pairs of networks, as the comparison of a study makes it."""
-    pool = pooled_variance(rows, SETTINGS)
-    pairs = (compare_pair(one, other, SETTINGS, pool=pool) for one, other in combinations(rows, 2))
-    return [corrected_table("networks", "", "", pairs, SETTINGS.level)]
+    pool = pooled_variance(rows, settings)
+    pairs = (compare_pair(one, other, settings, pool=pool) for one, other in combinations(rows, 2))
+    return [corrected_table("networks", "", "", pairs, settings.level)]
 
 
 def verdicts(rows: Sequence[NetworkResults]) -> list[ComparisonTable]:

@@ -11,7 +11,8 @@ import pytest
 from benchmarker import Stream, compare_study, open_results
 from benchmarker.statistics.network_results import read_network_results
 from benchmarker.statistics.published_folds import means_of_folds
-from tests.statistics.folds import METRIC, on_one_test_part
+from tests.statistics.crossed import METRIC
+from tests.statistics.folds import on_one_test_part
 from tests.statistics.material import fill
 
 if TYPE_CHECKING:
