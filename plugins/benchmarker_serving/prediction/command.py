@@ -105,6 +105,7 @@ def _progress() -> Iterator[Callable[[Reached], None]]:
 
 def _write(output: Path, networks: Sequence[TrainedNetwork], job: Job, calibration: Calibration | None) -> None:
     """Write the table from the parts, which are read one at a time."""
+    from benchmarker import DataError
     from benchmarker_serving.prediction.job import PartialResults
     from benchmarker_serving.prediction.output import table_rows, write_table
 
@@ -114,6 +115,10 @@ def _write(output: Path, networks: Sequence[TrainedNetwork], job: Job, calibrati
     )
     done = write_table(output, task, chunks, _header(networks, job, calibration), calibrated=job.calibrate)
     report_skipped(output, (image for part in partial.parts() for image in part.skipped))
+    if not done:
+        output.unlink()
+        partial.remove()
+        raise DataError(f"{job.data}: no image can be used, so {output} was not written")
     echo(f"{output}: {done:,} images.")
     if calibration is not None and math.inf in calibration.thresholds:
         echo(

@@ -59,6 +59,16 @@ def test_ensemble_gives_sets_spread_and_flags(trained: Path, fits_folder: Path, 
     assert main(words) == 2  # it is there already
 
 
+def test_a_folder_of_unusable_images_is_an_error(trained: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    np.save(images / "large.npy", np.eye(40))
+    out = tmp_path / "none.csv"
+    assert main(["predict", str(trained), "--model", "mcrgnet/real", "--data", str(images), "--out", str(out)]) == 1
+    assert not out.exists()
+    assert "40 x 40" in (tmp_path / "none.skipped.csv").read_text()
+
+
 def test_interrupted_prediction_continues(
     trained: Path,
     fits_folder: Path,
