@@ -71,6 +71,17 @@ def test_first_selected_row_of_an_identifier_counts(folder: Path) -> None:
     assert skipped == [f"HSC {IDS[k]}" for k in (1, 4, 6)]
 
 
+def test_all_galaxies_are_used_without_a_column_of_selected_ones(folder: Path) -> None:
+    """As in the second notebook of galaxyCGAN: rows are left out only if a number is missing."""
+    path = folder / "2018_02_23-all_objects.csv"
+    for text in (TABLE, TABLE.replace("selected", "anything")):
+        path.write_text(text)
+        records = list(contents(folder, selected_column=None).records())
+        used = {each.source_id: each for each in records if isinstance(each, ImageRecord)}
+        assert [name[-1] for name in used] == ["0", "1", "2", "3", "5"]
+        assert used[f"HSC {IDS[5]}"].attributes == {"redshift": 0.10, "log_stellar_mass": 8.5}  # its first row
+
+
 def test_images_keep_their_unit_and_have_their_channels_last(folder: Path) -> None:
     first = next(iter(contents(folder).records()))
     stored = np.load(folder / "images.small.npy")[0]
