@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -121,10 +122,11 @@ def choose_runs(names: Sequence[RunName], selector: str, *, where: str) -> tuple
     """
     found = []
     left = [part.strip() for part in selector.split(",")]
+    known = _Known(names)
     while left:
         # The longest name first: commas may belong to it.
-        for length in range(len(left), 0, -1):
-            choice = _meaning(names, ",".join(left[:length]), where)
+        for length in range(min(len(left), known.most_parts), 0, -1):
+            choice = _meaning(known, ",".join(left[:length]), where)
             if choice is not None:
                 found.append(choice)
                 left = left[length:]
@@ -191,12 +193,56 @@ def _is_folder(text: str) -> bool:
         return False
 
 
-def _meaning(names: Sequence[RunName], text: str, where: str) -> Choice | None:
+class _Known:
+    """The names that a study has, so that a text which is none of them is not compared with each.
+
+    Parameters
+    ----------
+    names : sequence of RunName
+        Names of the runs.
+
+    Attributes
+    ----------
+    most_parts : int
+        Parts, separated by commas, of the name that has most.
+    """
+
+    def __init__(self, names: Sequence[RunName]) -> None:
+        self.names = names
+        self._spelled = {spelling(form) for name in names for form in _forms(name)}
+        self.most_parts = 1 + max((form.count(",") for form in self._spelled), default=0)
+        self._keys = sorted((name.key, position) for position, name in enumerate(names))
+
+    def named(self, text: str) -> Sequence[RunName]:
+        """Return all names, or none if the text is the name of no run however it is spelt."""
+        return self.names if spelling(text) in self._spelled else ()
+
+    def with_key(self, beginning: str) -> tuple[int, ...]:
+        """Return the positions of the runs whose keys begin so."""
+        found = []
+        for index in range(bisect_left(self._keys, (beginning, -1)), len(self._keys)):
+            key, position = self._keys[index]
+            if not key.startswith(beginning):
+                break
+            found.append(position)
+        return tuple(sorted(found))
+
+
+def _forms(name: RunName) -> Iterator[str]:
+    """Yield each form in which a run can be named, as `_readings` reads them."""
+    for network in name.networks:
+        yield network
+        yield f"{network}/{name.arm}"
+        if name.seed is not None:
+            yield f"{network}/{name.arm}/{name.seed}"
+
+
+def _meaning(known: _Known, text: str, where: str) -> Choice | None:
     """Return what a choice means, or None if it means nothing here."""
     exactly: Callable[[str], str] = str
     for form in (exactly, spelling):
         found: dict[tuple[int, str, str], list[int]] = {}
-        for position, name in enumerate(names):
+        for position, name in enumerate(known.named(text)):
             for reading in _readings(name, text, form):
                 found.setdefault(reading, []).append(position)
         if len(found) > 1:
@@ -210,7 +256,7 @@ def _meaning(names: Sequence[RunName], text: str, where: str) -> Choice | None:
             return Choice(positions=tuple(positions), parts=reading[0])
     if not _KEY.fullmatch(text):
         return None
-    by_key = tuple(position for position, name in enumerate(names) if name.key.startswith(text.lower()))
+    by_key = known.with_key(text.lower())
     return Choice(positions=by_key, parts=3) if by_key else None
 
 
