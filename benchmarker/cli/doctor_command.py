@@ -23,13 +23,16 @@ _WIDTH = 14
         "benchmarker doctor",
         "benchmarker doctor results/quickstart",
         "benchmarker doctor results/quickstart --json",
+        "benchmarker doctor --speed registries/quickstart.yaml",
     )
 )
 @click.argument("study", required=False, type=PATH)
 @click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=1), default=120.0, show_default=True,
               help="Longest time to wait for the backend, and for the plugins.")  # fmt: skip
+@click.option("--speed", "registry", metavar="REGISTRY", type=PATH,
+              help="Only measure how fast backends and precisions train the networks of this registry.")  # fmt: skip
 @json_option
-def doctor(study: Path | None, timeout: float, as_json: bool) -> int:
+def doctor(study: Path | None, timeout: float, registry: Path | None, as_json: bool) -> int:
     """Check the installation: backend, devices, determinism, disk space and plugins.
 
     With STUDY, also list what would keep results computed here from agreeing with the study bit for bit, with the most
@@ -37,7 +40,12 @@ def doctor(study: Path | None, timeout: float, as_json: bool) -> int:
 
     The backend is started in a separate process, exactly as for a run. The exit code is 1 if anything is broken or
     differs.
+
+    With --speed, each network of REGISTRY is trained for some steps on noise, with each installed backend and in each
+    precision, each time in a new process, and one of them is recommended. The data are prepared first, as by a run.
     """
+    if registry is not None:
+        return _speed(registry, timeout, as_json=as_json)
     from benchmarker.maintenance.doctor import diagnose
     from benchmarker.results.study import read_study
 
@@ -49,6 +57,34 @@ def doctor(study: Path | None, timeout: float, as_json: bool) -> int:
     else:
         echo("\n".join(_lines(found)))
     return 0 if found.healthy else UNHEALTHY
+
+
+def _speed(registry: Path, timeout: float, *, as_json: bool) -> int:
+    """Measure the networks of a registry, and return the exit code."""
+    import json
+    import tempfile
+    from pathlib import Path
+
+    from benchmarker.cli.progress import observer
+    from benchmarker.discovery import installed
+    from benchmarker.maintenance.speed import lines, measure_speed
+    from benchmarker.registry import Overrides, load_registry
+    from benchmarker.results.study import read_study
+    from benchmarker.run import plan_study
+
+    plugins = installed()
+    loaded = load_registry(registry, Overrides(), plugins)
+    with tempfile.TemporaryDirectory() as name:
+        planned = Path(name) / "study"
+        with observer(planned) as watching:
+            plan_study(loaded, planned, observer=watching, plugins=plugins)
+        speeds = measure_speed(
+            read_study(planned),
+            seconds=timeout,
+            on_network=lambda *words: echo(f"measuring {', '.join(words)} ...", err=True),
+        )
+    echo(json.dumps(speeds.to_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(lines(speeds)))
+    return 0 if speeds.gains() else UNHEALTHY
 
 
 def _lines(found: Diagnosis) -> Iterator[str]:

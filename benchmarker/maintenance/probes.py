@@ -22,6 +22,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from benchmarker.backends import worker_environment
 from benchmarker.record import Record
 from benchmarker.study.fingerprint import Fingerprint
+from benchmarker.study.plan import DatasetRecord
+from benchmarker.study.specs import CellSpec
 
 A = TypeVar("A", bound=Record)
 
@@ -62,9 +64,28 @@ class BackendQuestion(Record):
     """Arithmetic of the layers."""
 
 
-_QUESTION: TypeAdapter[PluginsQuestion | BackendQuestion] = TypeAdapter(
-    Annotated[PluginsQuestion | BackendQuestion, Field(discriminator="about")]
-)
+class SpeedQuestion(Record):
+    """Ask how fast a network trains."""
+
+    about: Literal["speed"] = "speed"
+    """Tells the questions apart."""
+
+    seconds: float
+    """Time after which the probe gives up."""
+
+    spec: CellSpec
+    """A cell of the network, with the backend and the precision in question."""
+
+    dataset: DatasetRecord
+    """The images that it is made for; noise of their shape takes their place."""
+
+    steps: int
+    """Gradient steps of each epoch."""
+
+
+Question = PluginsQuestion | BackendQuestion | SpeedQuestion
+
+_QUESTION: TypeAdapter[Question] = TypeAdapter(Annotated[Question, Field(discriminator="about")])
 
 
 class EntryPoint(Record):
@@ -119,6 +140,19 @@ class BackendAnswer(Record):
     """What of the environment may change bits."""
 
 
+class SpeedAnswer(Record):
+    """How fast a network trains."""
+
+    images_per_second: float | None = None
+    """Training images per second, after compilation; None if it was refused."""
+
+    start_seconds: float | None = None
+    """Time to build the network and train for one epoch of some steps."""
+
+    refused: str = ""
+    """Why it was not trained; empty if it was."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[A]):
     """What came of a probe.
@@ -143,7 +177,7 @@ class Probe(Generic[A]):
 
     Parameters
     ----------
-    question : PluginsQuestion or BackendQuestion
+    question : Question
         What to ask.
     answers : type
         Model of the answer.
@@ -153,7 +187,7 @@ class Probe(Generic[A]):
 
     def __init__(
         self,
-        question: PluginsQuestion | BackendQuestion,
+        question: Question,
         answers: type[A],
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -222,6 +256,11 @@ def probe_backend(name: str, threads: int, precision: str, seconds: float = SECO
     return Probe(question, BackendAnswer, worker_environment(name, threads))
 
 
+def probe_speed(question: SpeedQuestion) -> Probe[SpeedAnswer]:
+    """Start a process that trains a network for some steps, in the environment of a worker."""
+    return Probe(question, SpeedAnswer, worker_environment(question.spec.backend, question.spec.threads))
+
+
 def main() -> int:
     """Answer the question on standard input."""
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -229,11 +268,29 @@ def main() -> int:
     question = _QUESTION.validate_json(sys.stdin.read())
     # If it hangs, the end of standard error says where.
     faulthandler.dump_traceback_later(question.seconds, exit=True)
-    answer = _backend(question) if isinstance(question, BackendQuestion) else _plugins()
+    answer = _answer(question)
     faulthandler.cancel_dump_traceback_later()
     with pipe:
         pipe.write(answer.model_dump_json(exclude_unset=True))
     return 0
+
+
+def _answer(question: Question) -> Record:
+    match question:
+        case BackendQuestion():
+            return _backend(question)
+        case SpeedQuestion():
+            return _speed(question)
+        case PluginsQuestion():
+            return _plugins()
+
+
+def _speed(question: SpeedQuestion) -> SpeedAnswer:
+    from benchmarker.maintenance.speed_step import train_steps
+
+    dataset = question.dataset
+    found = train_steps(question.spec, dataset.shape, dataset.task, question.steps)
+    return SpeedAnswer.model_validate(found)
 
 
 def _backend(question: BackendQuestion) -> BackendAnswer:
