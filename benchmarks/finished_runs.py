@@ -70,7 +70,7 @@ def write_study(folder: Path, *, networks: int = NETWORKS, arms: int = ARMS, see
                 cell = _cell(f"network-{network:03}", "real" if arm == 0 else f"arm-{arm}", seed)
                 cells.append(cell)
                 skill = 0.6 + 0.3 * network / networks + 0.002 * arm
-                _write_run(folder / RUNS_FOLDER / cell.run_name, cell, skill, rng)
+                write_run(folder / RUNS_FOLDER / cell.run_name, cell, skill, rng)
     plan = Plan(
         title=f"{len(cells):,} runs",
         registry=RegistryRecord(name="many.yaml", sha256="0" * 64),
@@ -105,8 +105,21 @@ def _cell(model: str, arm: str, seed: int) -> PlannedCell:
     return PlannedCell.of(spec, model=model, arm=arm, line=7)
 
 
-def _write_run(run: Path, cell: PlannedCell, skill: float, rng: RandomGenerator) -> None:
-    run.mkdir(parents=True)
+def write_run(run: Path, cell: PlannedCell, skill: float, rng: RandomGenerator) -> FinishedManifest:
+    """Write the files of a finished run, and return its manifest.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    cell : PlannedCell
+        Cell that was run.
+    skill : float
+        Chance that a test image is classified correctly.
+    rng : RandomGenerator
+        Source of the results.
+    """
+    run.mkdir(parents=True, exist_ok=True)
     truth = np.arange(PARTS.test) % TASK.n_outputs
     predicted = np.where(rng.random(PARTS.test) < skill, truth, (truth + 1) % TASK.n_outputs)
     weights = rng.random((PARTS.test, TASK.n_outputs))
@@ -132,6 +145,7 @@ def _write_run(run: Path, cell: PlannedCell, skill: float, rng: RandomGenerator)
         ["source_id", "image", *prediction_columns(TASK)],
         [[f"source{k:04}", str(k), *row] for k, row in enumerate(rows)],
     )
+    return manifest
 
 
 def _metrics(truth: NDArray[np.int64], predicted: NDArray[np.int64], epoch: int) -> CheckpointMetrics:

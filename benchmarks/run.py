@@ -34,9 +34,11 @@ BENCHMARKS = (
     "trail",
     "jobs",
     "turnaround",
+    "radio_framework",
     "gan_step",
     "gan_samples",
     "many_runs",
+    "many_cells",
 )
 RESULTS = Path("build") / "benchmarks.json"
 

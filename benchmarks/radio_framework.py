@@ -1,0 +1,185 @@
+"""A comparison from FITS files to test scores, against the steps of the radio framework of Becker et al. (2021).
+
+The rival does what that framework does, written anew: each training and validation image is normalised, clipped,
+rotated and written as a FITS file; a generator reads the copies one by one in every epoch; `keras.Model.fit` trains one
+network after the other in one process; the best and the final weights are tested, and the test part is read and
+predicted five times to time it. Both sides start in new processes, and train the same networks on the same images for the same
+number of epochs.
+
+``python -m benchmarks.radio_framework --rival FOLDER`` is the rival alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarker import Stream
+from benchmarks.measure import Figure, print_figures, seconds
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SIZE, STEP = 150, 15
+PER_CLASS, TRAIN, VALIDATION = 60, 40, 10
+TYPES = {"COMP": 1, "FRI": 2, "FRII": 3, "BENT": 4}
+NETWORKS = ("mcrgnet", "convxpress")
+EPOCHS, LEARNING_RATE, BATCH = 2, 1e-4, 32
+PASSES = 5
+MANIFEST = "manifest.csv"
+
+
+def write_images(folder: Path) -> None:
+    """Write noise with one to three blobs as FITS files in a folder for each class, and their manifest."""
+    import numpy as np
+    from astropy.io import fits
+
+    rng = Stream("radio framework").generator()
+    y, x = np.mgrid[:SIZE, :SIZE]
+    rows = []
+    for name, number in TYPES.items():
+        (folder / name).mkdir(parents=True)
+        for index in range(PER_CLASS):
+            image = rng.normal(0, 0.02, (SIZE, SIZE))
+            for _ in range(1 + number // 2):
+                row, column = rng.uniform(0.3 * SIZE, 0.7 * SIZE, 2)
+                image += rng.uniform(0.5, 1) * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * 4.0**2))
+            fits.writeto(folder / name / f"{name}-{index}.fits", image.astype(np.float32))
+            rows.append((f"{name}-{index}.fits", str(number)))
+    with (folder / MANIFEST).open("w", newline="") as stream:
+        csv.writer(stream).writerows([("Name", "Type"), *rows])
+
+
+def prepared(path: Path) -> NDArray[np.float32]:
+    """Return an image with values from 0 to 1 whose pixels below the mean and three standard deviations are 0."""
+    import numpy as np
+    from astropy.io import fits
+
+    image: NDArray[np.float32] = np.nan_to_num(np.asarray(fits.getdata(path, memmap=False), dtype=np.float32))
+    image = (image - image.min()) / (image.max() - image.min())
+    image[image < image.mean() + 3 * image.std()] = 0
+    return image
+
+
+def write_copies(folder: Path, out: Path) -> dict[str, list[tuple[Path, int]]]:
+    """Write the rotated copies, and return the files of each part with the numbers of their classes."""
+    import numpy as np
+    from astropy.io import fits
+    from skimage.transform import rotate
+
+    parts: dict[str, list[tuple[Path, int]]] = {"train": [], "validation": [], "test": []}
+    out.mkdir()
+    for label, name in enumerate(TYPES):
+        for index, path in enumerate(sorted((folder / name).glob("*.fits"))):
+            part = "train" if index < TRAIN else "validation" if index < TRAIN + VALIDATION else "test"
+            if part == "test":
+                parts[part].append((path, label))
+                continue
+            image = prepared(path)
+            for angle in range(0, 360, STEP):
+                copy = out / f"{path.stem}-{angle}.fits"
+                fits.writeto(copy, rotate(image, angle, order=1).astype(np.float32))
+                parts[part].append((copy, label))
+    return parts
+
+
+def batches(files: list[tuple[Path, int]], *, test: bool = False) -> Any:
+    """Return a generator of Keras that reads the images of a batch one by one."""
+    import keras
+    import numpy as np
+    from astropy.io import fits
+
+    class Files(keras.utils.PyDataset):  # type: ignore[misc]
+        def __len__(self) -> int:
+            return math.ceil(len(files) / BATCH)
+
+        def __getitem__(self, index: int) -> tuple[Any, Any]:
+            chosen = files[BATCH * index : BATCH * (index + 1)]
+            read = [prepared(path) if test else np.asarray(fits.getdata(path, memmap=False)) for path, _ in chosen]
+            return np.stack(read)[..., None], keras.utils.to_categorical([label for _, label in chosen], len(TYPES))
+
+    return Files()
+
+
+def rival(folder: Path) -> None:
+    """Do what the radio framework does."""
+    import keras
+
+    from benchmarker import Training
+    from benchmarks.inputs import compiled_network
+
+    parts = write_copies(folder, folder.parent / "copies")
+    for network in NETWORKS:
+        model = compiled_network(network, SIZE, Training(batch_size=BATCH))
+        best = folder.parent / f"{network}-best.weights.h5"
+        model.fit(
+            batches(parts["train"]),
+            validation_data=batches(parts["validation"]),
+            epochs=EPOCHS,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.ModelCheckpoint(best, monitor="val_loss", save_best_only=True, save_weights_only=True),
+                keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_delta=0.01, min_lr=1e-12),
+            ],
+        )
+        model.save_weights(folder.parent / f"{network}-final.weights.h5")
+        for _ in range(PASSES):
+            model.predict(batches(parts["test"], test=True), verbose=0)
+        model.evaluate(batches(parts["test"], test=True), verbose=0)
+        model.load_weights(best)
+        model.evaluate(batches(parts["test"], test=True), verbose=0)
+
+
+def run(*command: str | Path, cwd: Path, cache: Path) -> None:
+    """Run one side in a new process, with the variables of a user's shell."""
+    kept = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment |= {"BENCHMARKER_CACHE": str(cache), "PYTHONPATH": str(Path.cwd()), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
+
+
+def main() -> None:
+    """Measure, or be the rival."""
+    parser = argparse.ArgumentParser(description="Compare with the steps of the radio framework.")
+    parser.add_argument("--rival", type=Path, metavar="FOLDER", help="do what the radio framework does, and end")
+    arguments = parser.parse_args()
+    if arguments.rival is not None:
+        rival(arguments.rival)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images, registry = folder / "images", folder / "list.txt"
+        write_images(images)
+        registry.write_text("".join(f"{network},{LEARNING_RATE},{EPOCHS}\n" for network in NETWORKS), encoding="utf-8")
+        options = ("-r", str(STEP), "-t", str(TRAIN), "-v", str(VALIDATION), "-s", "1", "-p", folder / "study")
+        command = ("-m", "benchmarker", "run", registry, "-d", images, "-f", MANIFEST, *options)
+        theirs = seconds(
+            lambda: run("-m", "benchmarks.radio_framework", "--rival", images, cwd=folder, cache=folder / "cache")
+        )
+        ours = seconds(lambda: run(*command, cwd=folder, cache=folder / "cache"))
+    print_figures(
+        Figure(
+            name="time of the steps of the radio framework / time of `benchmarker run`, from FITS files to test scores",
+            rival="rotate, write and read FITS copies, and fit with a generator, in one process",
+            ratio=theirs / ours,
+            bound="at least",
+            limit=1.0,
+            measured={"seconds": ours, "seconds_of_the_rival": theirs, "cores": os.cpu_count() or 0},
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
