@@ -3,8 +3,8 @@
 The rival does what that framework does, written anew: each training and validation image is normalised, clipped,
 rotated and written as a FITS file; a generator reads the copies one by one in every epoch; `keras.Model.fit` trains one
 network after the other in one process; the best and the final weights are tested, and the test part is read and
-predicted five times to time it. Both sides start in new processes, and train the same networks on the same images for the same
-number of epochs.
+predicted five times to time it. Both sides start in new processes, and train the same networks on the same images for
+the same number of epochs.
 
 ``python -m benchmarks.radio_framework --rival FOLDER`` is the rival alone.
 """
