@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
 
@@ -172,13 +174,34 @@ _DEUTERANOPIA = np.array(
 )
 
 
-def test_first_four_colours_keep_apart_under_deuteranopia() -> None:
+def _apart(colours: Sequence[str]) -> dict[tuple[int, int], float]:
+    """Return CIEDE2000 of each pair of colours as somebody with complete deuteranopia sees them."""
     from skimage.color import deltaE_ciede2000, rgb2lab
 
-    rgb = np.array([[int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)] for colour in PALETTE[:4]])
+    rgb = np.array([[int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)] for colour in colours])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ _DEUTERANOPIA.T, 0, 1)
     shown = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
     lab = rgb2lab(shown[None])[0]
-    apart = [float(deltaE_ciede2000(lab[a], lab[b])) for a, b in combinations(range(4), 2)]
-    assert min(apart) > 10
+    return {(a, b): float(deltaE_ciede2000(lab[a], lab[b])) for a, b in combinations(range(len(colours)), 2)}
+
+
+def _palettes() -> list[list[str]]:
+    """Return the colours of series on the page, for light screens, dark screens and paper."""
+    css = (files("benchmarker_reports") / "formats" / "templates" / "html" / "style.css").read_text(encoding="utf-8")
+    found = re.findall(r"--c(\d): (#[0-9a-f]{6});", css)
+    assert [number for number, _ in found] == [str(k) for k in range(8)] * (len(found) // 8)
+    return [[colour for _, colour in found[start : start + 8]] for start in range(0, len(found), 8)]
+
+
+def test_figures_have_the_colours_of_the_page() -> None:
+    assert _palettes()[0] == _palettes()[-1] == list(PALETTE)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_colours_keep_apart_under_deuteranopia(number: int) -> None:
+    """Neighbours, and the first four among each other, by colour alone; later pairs have line styles besides."""
+    apart = _apart(_palettes()[number])
+    assert min(distance for (a, b), distance in apart.items() if b == a + 1) > 12
+    assert min(distance for (_, b), distance in apart.items() if b < 4) > 10
+    assert min(apart.values()) > 6

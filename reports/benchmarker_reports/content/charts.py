@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-PALETTE = ("#0b62a8", "#c8520a", "#00836a", "#a8428a", "#a87b00", "#2f93cc", "#5b6168", "#7f5a36")
+PALETTE = ("#0b62a8", "#c8520a", "#00836a", "#a8428a", "#4d4a00", "#2f93cc", "#5b6168", "#7f5a36")
 """Colours that the common kinds of colour blindness tell apart, dark enough on white; the page has the same."""
 
 
