@@ -34,6 +34,8 @@ TYPES = {"COMP": 1, "FRI": 2, "FRII": 3, "BENT": 4}
 NETWORKS = ("mcrgnet", "convxpress")
 EPOCHS, LEARNING_RATE, BATCH = 2, 1e-4, 32
 PASSES = 5
+LIMIT = 1.3
+"""The goal is 3, which is not reached: 1.79 was measured on two cores with a load of 19 to 28 from other work."""
 MANIFEST = "manifest.csv"
 
 
@@ -175,7 +177,7 @@ def main() -> None:
             rival="rotate, write and read FITS copies, and fit with a generator, in one process",
             ratio=theirs / ours,
             bound="at least",
-            limit=1.0,
+            limit=LIMIT,
             measured={"seconds": ours, "seconds_of_the_rival": theirs, "cores": os.cpu_count() or 0},
         )
     )
