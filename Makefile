@@ -50,8 +50,8 @@ test-clusters: $(INSTALLED) ## Run studies on Slurm and on a disk of two machine
 test-clusters-long: $(INSTALLED) ## Cancel a hundred tasks of a study on Slurm, and cut the power four times
 	CANCELLED=100 SEEDS=6 EPOCHS=40 PATIENCE=5400 $(BIN)/python -m pytest -m clusters tests/plugins/clusters/test_slurm.py
 
-# Not in continuous integration: adding a node to Ray's test cluster has hung.
-test-ray: $(INSTALLED) ## Run a study on a Ray cluster whose nodes are removed
+# Not in continuous integration: it takes some minutes, and its study with real training has not been seen to end yet.
+test-ray: $(INSTALLED) ## Remove nodes of a Ray cluster under tasks and under a study
 	$(BIN)/python -m pytest -m ray
 
 test-statistics: $(INSTALLED) ## Simulate thousands of studies to measure false verdicts and power
