@@ -64,6 +64,7 @@ from .data.pickles import load_plain_pickle as load_plain_pickle
 from .data.remarks import remark as remark
 from .data.tables import SourceTable as SourceTable
 from .data.tables import read_table as read_table
+from .data.text_tables import read_text_rows as read_text_rows
 from .digests import canonical_json as canonical_json
 from .digests import digest_arrays as digest_arrays
 from .digests import digest_file as digest_file

@@ -37,19 +37,10 @@ def read_text_table(content: bytes, path: Path, separator: str | None) -> dict[s
     >>> read_text_table(b"# name flux\n3C_31 1.5\n3C_66 2.5\n", Path("a.txt"), None)
     {'name': ['3C_31', '3C_66'], 'flux': ['1.5', '2.5']}
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not a table that can be read: neither FITS, VOTable or Parquet, nor text in UTF-8 "
-            f"({error.reason} at byte {error.start}); `iconv -f latin1 -t utf-8` converts older text files"
-        ) from error
-    comments, lines = _lines(text)
+    comments, lines = _lines(_text(content, path))
     if not lines:
         raise DataError(f"{path}: the table is empty")
-    if separator is not None and len(separator) != 1:
-        raise DataError(f"{path}: `separator` must be one character. Received: {separator!r}")
-    found = separator or _separator(comments, lines)
+    found = _checked(separator, path) or _separator(comments, lines)
     if found is None:
         raise DataError(
             f"{path}: neither {', '.join(_SEPARATORS.values())} divides every row into as many fields as the header "
@@ -67,6 +58,57 @@ def read_text_table(content: bytes, path: Path, separator: str | None) -> dict[s
                 f"contain the separator {found!r}"
             )
     return {name: [row[column] for _number, row in rows] for column, name in enumerate(header)}
+
+
+def read_text_rows(content: bytes, path: Path, separator: str | None = None) -> list[tuple[int, list[str]]]:
+    r"""Return the rows of a text table as they are, the header first, and however many fields each of them has.
+
+    Parameters
+    ----------
+    content : bytes
+        UTF-8 text, with or without a byte order mark.
+    path : Path
+        Name of the file in messages.
+    separator : str, optional
+        Character between the fields; by default it is found as for `read_text_table`, and a comma where none fits.
+
+    Returns
+    -------
+    list of (int, list of str)
+        Number of the line, counted from 1, and its fields without surrounding blanks.
+
+    Raises
+    ------
+    DataError
+        If it is not text, or the separator is not one character.
+
+    Examples
+    --------
+    >>> read_text_rows(b"Name;Type\n3C 31;2\n\n3C 66\n", Path("a.csv"))
+    [(1, ['Name', 'Type']), (2, ['3C 31', '2']), (4, ['3C 66'])]
+    """
+    comments, lines = _lines(_text(content, path))
+    if not lines:
+        return []
+    found = _checked(separator, path) or _separator(comments, lines) or ","
+    header, rows = _header(comments, _fields(lines, found), found)
+    return [(lines[0][0], header), *rows]
+
+
+def _text(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not a table that can be read: neither FITS, VOTable or Parquet, nor text in UTF-8 "
+            f"({error.reason} at byte {error.start}); `iconv -f latin1 -t utf-8` converts older text files"
+        ) from error
+
+
+def _checked(separator: str | None, path: Path) -> str | None:
+    if separator is not None and len(separator) != 1:
+        raise DataError(f"{path}: `separator` must be one character. Received: {separator!r}")
+    return separator
 
 
 def _lines(text: str) -> tuple[list[str], list[tuple[int, str]]]:

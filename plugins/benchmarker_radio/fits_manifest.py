@@ -36,6 +36,7 @@ from benchmarker import (
     digest_file,
     framework_grey,
     read_fits_image,
+    read_text_rows,
     remark,
 )
 from benchmarker import read_image as read_any_image
@@ -65,7 +66,7 @@ class FitsManifestOptions(Options):
     """Where the manifest is, and what its types mean."""
 
     manifest: str = _DEFAULT_MANIFEST
-    """CSV file with the columns Name and Type; a relative path starts at the folder with the images."""
+    """CSV or other text with the columns Name and Type; a relative path starts at the folder with the images."""
 
     classes: dict[str, str] = Field(default={"1": "COMP", "2": "FRI", "3": "FRII", "4": "BENT"}, min_length=1)
     """Class of each type, which is also the name of its sub-folder; networks number the classes in this order."""
@@ -88,6 +89,9 @@ class FitsManifestOptions(Options):
     )
     """What becomes of the channels of cubes: nothing (`as-it-is`), or one of them, 0.3 R + 0.59 G + 0.11 B of three and
     the mean of others (`radio-framework`)."""
+
+    separator: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Character between the fields of the manifest; by default it is found."""
 
     name_column: str | None = None
     """Column of the manifest with the names of the sources; by default Name, Object, Source, File or Filename."""
@@ -398,11 +402,9 @@ def _read_manifest(path: Path, files: _Files, options: FitsManifestOptions) -> _
     """Read a manifest in UTF-8 with a header such as ``Name,Type``; columns may be in any order and spelling."""
     known = files.type_of
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(stream)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: the manifest cannot be read as CSV in UTF-8: {error}") from error
-    lines = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]
+        lines = read_text_rows(path.read_bytes(), path, options.separator)
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{path}: the manifest cannot be read as text: {error}") from error
     name_column, type_column = _columns(path, lines[0][1] if lines else [], options)
     found: dict[str, set[str]] = {}
     unknown: dict[str, str] = {}

@@ -115,6 +115,10 @@ def test_folder_without_classes_lists_the_first_files(shared_data: Path) -> None
         '"Name","ra","Type"\n"a",1,2.0\n"b.1",1,2.0\n"c+1",1,3.0\n"d",1,3.0\n',
         "Name,class\na.fits,FRI\nb.1.fits,FR I\nc+1,FR-II\nd,fr2\n",
         "Name,Type\na,2\na,2\nb.1,2\nc+1,3\nd,3\nd,3\n",
+        "Name;Type;remark\na;2;bent, or not\nb.1;2;\nc+1;3;\nd;3;\n",
+        "Name\tType\na\t2\nb.1\t2\nc+1\t3\nd\t3\n",
+        "# by eye\n| Name | Type |\n| a | 2 |\n| b.1 | 2 |\n| c+1 | 3 |\n| d | 3 |\n",
+        "# Name Type\na   2\nb.1 2\nc+1 3\nd   3\n",
     ],
 )
 def test_manifest_variants_are_understood(folder: Path, text: str) -> None:
@@ -122,6 +126,14 @@ def test_manifest_variants_are_understood(folder: Path, text: str) -> None:
     contents = _load(folder)
     assert _classes(contents) == ("FRI", "FRII")
     assert _read(contents) == ({"a": "FRI", "b.1": "FRI", "c+1": "FRII", "d": "FRII"}, {})
+
+
+def test_separator_is_an_option_that_leaves_other_keys_as_they_were(folder: Path) -> None:
+    (folder / "manifest.csv").write_text("Name~Type\na~2\nb.1~2\nc+1~3\nd~3\n")
+    assert len(_read(_load(folder, separator="~"))[0]) == 4
+    with pytest.raises(DataError, match="separator"):
+        _load(folder, separator="~~")
+    assert "separator" not in FitsManifestOptions().model_dump()
 
 
 def test_unusable_rows_are_skipped_with_reasons(folder: Path) -> None:
