@@ -106,7 +106,7 @@ def find_copies(
 
     Notes
     -----
-    Near copies are searched in three steps. The images with the nearest descriptors, up to forty, are compared ring by
+    Near copies are searched in three steps. The images with the nearest descriptors, up to fifty, are compared ring by
     ring over all angles. The five best pairs of each image are laid onto each other, and the correlation r of their
     details is measured. A pair is a near copy if r is at least 0.9, and 1 - r is at most a fifth of what it is for
     the second best of the other candidates of *both* images; with half of that of *one* of them it is a look-alike. In
@@ -228,13 +228,14 @@ def _near(
     (rings,) = _in_chunks(lambda a, b: (correlate(features, a, b),), pairs, _RING_CHUNK)
     pairs = pairs[_best_of_each(pairs, rings, len(features))]
     progress("laying images onto each other", 0, len(pairs))
-    scores, zooms = _in_chunks(lambda a, b: similarity(features, a, b), pairs, _DETAIL_CHUNK)
+    richness = features.richness()
+    detailed = richness >= _RICH
+    scores, zooms = _in_chunks(lambda a, b: similarity(features, a, b, detailed), pairs, _DETAIL_CHUNK)
     candidates = _candidates(pairs, scores, len(features), n)
     others = np.array([[_second(candidates[a], b), _second(candidates[b], a)] for a, b in pairs.tolist()]).reshape(
         -1, 2
     )
     high, low = others.max(axis=1), others.min(axis=1)
-    richness = features.richness()
     alike = (scores >= _SIMILAR) & (np.abs(np.log(zooms)) <= _LARGEST_ZOOM)
     distinct = (richness[pairs].min(axis=1) >= _RICH) & (high <= _COMMON)
     near = alike & distinct & (1 - scores <= _STANDS_OUT * (1 - high))

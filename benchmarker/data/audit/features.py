@@ -29,7 +29,9 @@ _INNERMOST = 2.0
 _CHUNK = 128
 _HARMONICS = 9
 _COEFFICIENTS = 25
-CENTRES = 2
+CENTRES = 3
+VIEWS = CENTRES + 1
+"""Descriptors of each image: around each centre without the background, and around the first one with it."""
 _CENTRE = (SIDE - 1) / 2
 _DISC_RADIUS = 24.0
 _SMALLEST_SCALE = 0.05
@@ -37,12 +39,15 @@ _KEPT = 0.6
 """Fraction of height and width that is looked at, where 64 pixels are left: details count more than the field."""
 _WIDTH = 5.0
 """Side of what is looked at, in units of the extent of the source; noise is as wide as the image."""
-_WINDOWS = ((14.0, 0.5), (28.0, 1.5))
-"""Width of the window, in reduced pixels, and faintest brightness of the two centres of each image. In noise, a wide
-window stays in the middle; without it, a narrow one settles on one of two lobes."""
+_WINDOWS = ((14.0, 0.5), (28.0, 1.5), (6.0, 1.5))
+"""Width of the window, in reduced pixels, and faintest brightness of the three centres of each image. In noise, a wide
+window stays in the middle; without it, a narrow one settles on one of two lobes; and the narrowest stays on the source
+in the middle where a neighbour is brighter."""
 _EMPTY = 1e-3
 """Where the noise is less than this fraction of the brightest pixel, the image is empty outside the source."""
 _SHIFTS = 10
+_BACKGROUND = 5.0
+"""Width of the filter, in reduced pixels, whose result is taken off before the rings are measured."""
 
 AXIS = np.arange(SIDE, dtype=np.float32)
 ROWS, COLUMNS = (axis.astype(np.float32) for axis in np.mgrid[:SIDE, :SIDE])
@@ -66,12 +71,14 @@ class Features:
         Stretched images with all their details.
     scales : ndarray of shape (n,), float32
         Pixels of the image in a reduced pixel.
-    centres : ndarray of shape (n, 2, 2), float32
-        Row and column of each of two centres of brightness, in reduced pixels.
-    rings : ndarray of shape (n, 2, 36, 25), complex64
-        Fourier coefficients over the angle of the smoothed image on logarithmic rings around each centre.
-    descriptors : ndarray of shape (n, 2, 36, 9), float32
-        Moduli of the first coefficients, which rotations and mirror images do not change.
+    centres : ndarray of shape (n, 3, 2), float32
+        Row and column of each of three centres of brightness, in reduced pixels.
+    rings : ndarray of shape (n, 3, 36, 25), complex64
+        Fourier coefficients over the angle of the smoothed image, less its background, on logarithmic rings around
+        each centre.
+    descriptors : ndarray of shape (n, 4, 36, 9), float32
+        Moduli of the first coefficients, which rotations and mirror images do not change: those of the rings, and
+        those around the first centre with the background.
     """
 
     smooth: NDArray[np.float16]
@@ -124,27 +131,33 @@ def workers() -> int:
 
 
 def _chunk(images: Any) -> dict[str, NDArray[Any]]:
-    from scipy import fft
     from scipy.ndimage import gaussian_filter
 
     reduced, scales = _looked_at(images)
     smooth, _empty = _stretched(gaussian_filter(reduced, (0, 1.2, 1.2)))
     sharp = gaussian_filter(_stretched(reduced)[0], (0, 0.8, 0.8))
     centres = np.stack([_centres(smooth, *window)[0] for window in _WINDOWS], axis=1)
-    found = []
-    for centre in np.moveaxis(centres, 1, 0):
-        rows, columns = (centre[:, axis, None] + ring for axis, ring in enumerate((_RING_ROWS, _RING_COLUMNS)))
-        values = sample(smooth, rows, columns).reshape(-1, RINGS, ANGLES)
-        found.append(fft.rfft(values, axis=2)[:, :, :_COEFFICIENTS])
-    rings = np.stack(found, axis=1)
+    # Without the profile of the whole source, which is much the same in all galaxies that are seen face-on.
+    flat = smooth - gaussian_filter(smooth, (0, _BACKGROUND, _BACKGROUND), truncate=3.0)
+    found = [*(_rings(flat, centres[:, k]) for k in range(CENTRES)), _rings(smooth, centres[:, 0])]
     return {
         "smooth": smooth.astype(np.float16),
         "sharp": sharp.astype(np.float16),
         "scales": scales,
         "centres": centres,
-        "rings": rings.astype(np.complex64),
-        "descriptors": np.abs(rings[..., :_HARMONICS]).astype(np.float32),
+        "rings": np.stack(found[:CENTRES], axis=1).astype(np.complex64),
+        "descriptors": np.abs(np.stack(found, axis=1)[..., :_HARMONICS]).astype(np.float32),
     }
+
+
+def _rings(images: Array, centre: Array) -> NDArray[np.complexfloating[Any, Any]]:
+    """Return the first Fourier coefficients of images over the angle, on rings around a centre of each."""
+    from scipy import fft
+
+    rows, columns = (centre[:, axis, None] + ring for axis, ring in enumerate((_RING_ROWS, _RING_COLUMNS)))
+    values = sample(images, rows, columns).reshape(-1, RINGS, ANGLES)
+    coefficients: NDArray[np.complexfloating[Any, Any]] = fft.rfft(values, axis=2)[:, :, :_COEFFICIENTS]
+    return coefficients
 
 
 def details(images: NDArray[Any]) -> Array:
@@ -160,15 +173,15 @@ def details(images: NDArray[Any]) -> Array:
     return found
 
 
-def descriptors(features: Features, centre: int, zoom: int = 0) -> Array:
+def descriptors(features: Features, view: int, zoom: int = 0) -> Array:
     """Return the descriptors of images as they would be if the images were magnified by ``1.08**zoom``.
 
     Parameters
     ----------
     features : Features
         Features of n images.
-    centre : int
-        Which of the two centres.
+    view : int
+        Which of the four descriptors of each image.
     zoom : int
         Steps of the zoom, from -3 to 3.
 
@@ -179,7 +192,7 @@ def descriptors(features: Features, centre: int, zoom: int = 0) -> Array:
     """
     inner = slice(ZOOM_STEPS - zoom, RINGS - ZOOM_STEPS - zoom)
     weights = _TAPER[ZOOM_STEPS : RINGS - ZOOM_STEPS]
-    found = (features.descriptors[:, centre, inner] * weights[:, None]).reshape(len(features), -1)
+    found = (features.descriptors[:, view, inner] * weights[:, None]).reshape(len(features), -1)
     scaled: Array = found / (np.linalg.norm(found, axis=1, keepdims=True) + 1e-9)
     return scaled
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker.data.audit.features import CENTRES, ZOOM_STEPS, Array, Features, descriptors
+from benchmarker.data.audit.features import CENTRES, VIEWS, ZOOM_STEPS, Array, Features, descriptors
 
-NEIGHBOURS = 20
+NEIGHBOURS = 12
 _COMPONENTS = 48
 _BLOCK = 1024
 
@@ -20,7 +20,8 @@ def nearest_pairs(features: Features, neighbours: int = NEIGHBOURS) -> NDArray[n
     features : Features
         Features of n images.
     neighbours : int
-        Number of neighbours of each image for each of its two centres.
+        Number of neighbours of each image for each of its three centres, as seen without the background; with it, half
+        as many are added.
 
     Returns
     -------
@@ -29,20 +30,23 @@ def nearest_pairs(features: Features, neighbours: int = NEIGHBOURS) -> NDArray[n
 
     Notes
     -----
-    The descriptors are projected on their 48 first principal components, each divided by the square root of its
-    deviation, so that neither the brightest structure nor the noise decides alone. All pairs are compared in blocks:
-    the time grows as :math:`n^2`, the memory as :math:`n`. Each image is looked up at seven zooms.
+    The background of a galaxy that is seen face-on hides its details, but that of a small source tells much of it, so
+    neighbours of both kinds are taken. The descriptors are projected on their 48 first principal components, each
+    divided by the square root of its deviation, so that neither the brightest structure nor the noise decides alone.
+    All pairs are compared in blocks: the time grows as :math:`n^2`, the memory as :math:`n`. Each image is looked up at
+    seven zooms.
     """
-    pairs = [_pairs_around(features, centre, min(neighbours, len(features) - 1)) for centre in range(CENTRES)]
+    wanted = [neighbours if view < CENTRES else neighbours // 2 for view in range(VIEWS)]
+    pairs = [_pairs_of(features, view, min(k, len(features) - 1)) for view, k in enumerate(wanted)]
     return np.unique(np.concatenate(pairs), axis=0)
 
 
-def _pairs_around(features: Features, centre: int, k: int) -> NDArray[np.int64]:
-    """Return pairs of each image with the k nearest ones, as they are seen from one of the centres."""
-    plain = descriptors(features, centre)
+def _pairs_of(features: Features, view: int, k: int) -> NDArray[np.int64]:
+    """Return pairs of each image with the k nearest ones by one of their descriptors."""
+    plain = descriptors(features, view)
     mean = plain.mean(axis=0)
     project = _projection(plain - mean)
-    queries = [(descriptors(features, centre, zoom) - mean) @ project for zoom in range(-ZOOM_STEPS, ZOOM_STEPS + 1)]
+    queries = [(descriptors(features, view, zoom) - mean) @ project for zoom in range(-ZOOM_STEPS, ZOOM_STEPS + 1)]
     stored = queries[ZOOM_STEPS]
     pairs = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(features), _BLOCK):
