@@ -229,7 +229,8 @@ def _near(
     pairs = pairs[_best_of_each(pairs, rings, len(features))]
     progress("laying images onto each other", 0, len(pairs))
     richness = features.richness()
-    detailed = richness >= _RICH
+    # In an empty image, what is looked at follows the source, so the stretch is the same at any zoom.
+    detailed = (richness >= _RICH) & ~features.empty
     scores, zooms = _in_chunks(lambda a, b: similarity(features, a, b, detailed), pairs, _DETAIL_CHUNK)
     candidates = _candidates(pairs, scores, len(features), n)
     others = np.array([[_second(candidates[a], b), _second(candidates[b], a)] for a, b in pairs.tolist()]).reshape(

@@ -71,6 +71,8 @@ class Features:
         Stretched images with all their details.
     scales : ndarray of shape (n,), float32
         Pixels of the image in a reduced pixel.
+    empty : ndarray of shape (n,), bool
+        Whether the image is empty outside its source, as clipped images are.
     centres : ndarray of shape (n, 3, 2), float32
         Row and column of each of three centres of brightness, in reduced pixels.
     rings : ndarray of shape (n, 3, 36, 25), complex64
@@ -84,6 +86,7 @@ class Features:
     smooth: NDArray[np.float16]
     sharp: NDArray[np.float16]
     scales: Array
+    empty: NDArray[np.bool_]
     centres: Array
     rings: NDArray[np.complex64]
     descriptors: Array
@@ -133,7 +136,7 @@ def workers() -> int:
 def _chunk(images: Any) -> dict[str, NDArray[Any]]:
     from scipy.ndimage import gaussian_filter
 
-    reduced, scales = _looked_at(images)
+    reduced, scales, empty = _looked_at(images)
     smooth, _empty = _stretched(gaussian_filter(reduced, (0, 1.2, 1.2)))
     sharp = gaussian_filter(_stretched(reduced)[0], (0, 0.8, 0.8))
     centres = np.stack([_centres(smooth, *window)[0] for window in _WINDOWS], axis=1)
@@ -144,6 +147,7 @@ def _chunk(images: Any) -> dict[str, NDArray[Any]]:
         "smooth": smooth.astype(np.float16),
         "sharp": sharp.astype(np.float16),
         "scales": scales,
+        "empty": empty,
         "centres": centres,
         "rings": np.stack(found[:CENTRES], axis=1).astype(np.complex64),
         "descriptors": np.abs(np.stack(found, axis=1)[..., :_HARMONICS]).astype(np.float32),
@@ -229,8 +233,8 @@ def sample(images: Array, rows: Array, columns: Array) -> Array:
     return values
 
 
-def _looked_at(images: Any) -> tuple[Array, Array]:
-    """Return what is looked at of each image as 64 x 64 pixels, and the pixels of the image in each of these.
+def _looked_at(images: Any) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Return what is looked at of each image as 64 x 64 pixels, the image pixels in each, and whether it is empty.
 
     It is the middle of the image. If the image is empty outside the source, it is the surroundings of the source: their
     size follows that of the source, so it does not depend on the zoom.
@@ -248,7 +252,7 @@ def _looked_at(images: Any) -> tuple[Array, Array]:
         middle = middles[index] + (centres[index] - _CENTRE) * sides[index] / SIDE
         found[index] = _reduced(grey[index], middle, wanted[index])
     smallest = np.array([min(image.shape) for image in grey])
-    return found, (np.minimum(wanted, smallest) / SIDE).astype(np.float32)
+    return found, (np.minimum(wanted, smallest) / SIDE).astype(np.float32), empty
 
 
 def _reduced(image: Array, middle: NDArray[Any], side: float) -> Array:
