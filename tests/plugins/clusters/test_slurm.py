@@ -75,8 +75,9 @@ def test_cancelled_tasks_and_a_lost_node_change_no_bit(cluster: MiniSlurm, tmp_p
     assert cuts == CUTS
     cluster.await_empty_queue(60)
     local = lay_out(tmp_path / "local", **CHANGES)
-    done = command_line.run("run", "killed.yaml", "-p", "study", cwd=local, env=surroundings(local))
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = command_line.start("run", "killed.yaml", "-p", "study", cwd=local, env=surroundings(local))
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, out + err
     assert_equal_runs(folder / "study", local / "study")
     status = command_line.run("status", "study", cwd=folder, env=environment).stdout
     assert f"{n_runs} finished" in status
