@@ -27,7 +27,7 @@ dataset:
   name: synthetic-radio
   options: {{images_per_class: 40, size: 64}}
   preparation: {{resize: {SIZE}}}
-  split: {{train: 20, validation: 20}}
+  split: {{train: 20, validation: 10}}
 arms: [real]
 seeds: [8901]
 models:
@@ -36,11 +36,13 @@ models:
 
 
 def write_images(folder: Path, n: int) -> None:
-    """Write images of noise as NumPy files."""
+    """Write images of noise with a bright source as NumPy files."""
     rng = Stream("predicting").generator()
     folder.mkdir()
     for k in range(n):
-        np.save(folder / f"{k:06d}.npy", rng.random((SIZE, SIZE), dtype=np.float32))
+        image = rng.random((SIZE, SIZE), dtype=np.float32)
+        image[14:18, 14:18] += 20
+        np.save(folder / f"{k:06d}.npy", image)
 
 
 def predict(work: Path, images: Path, out: str) -> list[str]:
@@ -69,7 +71,7 @@ def resumed(work: Path) -> bool:
     """Whether a call that is killed half-way and repeated writes the same table as one that is not."""
     words = predict(work, work / f"images-{FEW}", "killed.csv")
     with subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL) as process:
-        while len(list(work.glob(".killed.csv.partial/part-*.json"))) < FEW // 1024:
+        while len(list(work.glob(".killed.csv.partial/part-*.json"))) < FEW // 2048:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
     left = len(list(work.glob(".killed.csv.partial/part-*.json")))
