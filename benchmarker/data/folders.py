@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +85,21 @@ def _status(file: str) -> os.stat_result | None:
 
 def folder_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
     """Yield the files below a folder as members, sorted by name."""
-    for name, file in list_folder(path, suffixes):
-        yield Member(name=name, read=partial(_read_file, file))
+    for name, file in [(name, file) for name, file, _ in _regular_files(path, suffixes)]:
+        yield Member(name=name, read=_File(file))
 
 
-def _read_file(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror or error}") from error
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Reads a file when it is called; small, because somebody may list 100,000 of them."""
+
+    path: str
+
+    def __call__(self) -> bytes:
+        try:
+            return Path(self.path).read_bytes()
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be read: {error.strerror or error}") from error
 
 
 def is_wanted(name: str, suffixes: tuple[str, ...]) -> bool:
