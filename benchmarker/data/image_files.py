@@ -125,10 +125,16 @@ def framework_grey(image: NDArray[Any]) -> NDArray[Any]:
     if image.ndim != 3:
         return image
     weights = np.array([0.3, 0.59, 0.11])
+
+    def grey(block: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(block @ weights if block.shape[-1] == 3 else block.mean(axis=-1))
+
     # In blocks of rows, so that no copy of a large image in double precision is made.
     rows = max(1, _BLOCK // max(1, image[:1].size))
-    blocks = [image[k : k + rows] for k in range(0, len(image), rows)] or [image]
-    return np.concatenate([each @ weights if image.shape[-1] == 3 else each.mean(axis=-1) for each in blocks])
+    found = np.empty(image.shape[:2], grey(image[:1]).dtype)
+    for k in range(0, len(image), rows):
+        found[k : k + rows] = grey(image[k : k + rows])
+    return found
 
 
 def _resolved(image: Any, *, grey: bool) -> Any:
