@@ -16,6 +16,7 @@ SETTINGS: Mapping[str, str] = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime reads it while it is loaded; its function for that comes too late
     "RAY_USAGE_STATS_ENABLED": "0",
+    "SE_AVOID_STATS": "true",  # Selenium, which examples and the gallery open pages with
 }
 """Environment variables and their values."""
 

@@ -146,9 +146,12 @@ def page(work: Path) -> None:
     options = webdriver.ChromeOptions()
     for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,1300"):
         options.add_argument(word)
+    # A driver that is named keeps Selenium from asking its makers for one.
+    driver = shutil.which("chromedriver")
+    service = None if driver is None else webdriver.ChromeService(driver)
     address = f"http://127.0.0.1:{PAGE_PORT}"
     with started("page", "models", "--port", str(PAGE_PORT), cwd=work, address=f"{address}/_stcore/health"):
-        browser = webdriver.Chrome(options=options)
+        browser = webdriver.Chrome(options=options, service=service)
         try:
             browser.get(address)
             for _ in range(120):
