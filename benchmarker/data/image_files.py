@@ -89,11 +89,16 @@ def read_picture(content: bytes, *, colour: Colour = "as-it-is") -> NDArray[Any]
     UnreadableImageError
         If it is not an image, or too large.
     """
+    pixels = _pixels(content, grey=colour == "grey")
+    return framework_grey(pixels) if colour == "radio-framework" else pixels
+
+
+def _pixels(content: bytes, *, grey: bool) -> NDArray[Any]:
+    """Return the pixels of a picture; what Pillow holds of it is gone afterwards."""
     import numpy as np
 
     with open_picture(io.BytesIO(content)) as image:
-        pixels = np.array(_resolved(image, grey=colour == "grey"))
-    return framework_grey(pixels) if colour == "radio-framework" else pixels
+        return np.array(_resolved(image, grey=grey))
 
 
 def framework_grey(image: NDArray[Any]) -> NDArray[Any]:
