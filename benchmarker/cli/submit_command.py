@@ -190,7 +190,10 @@ def _chosen(context: click.Context, executor: str, own: set[str], values: Mappin
         if not name.startswith(_PREFIX) or source is None or source.name != "COMMANDLINE":
             continue
         if field not in own:
-            raise ConfigurationError(f"{parameter.opts[0]}: is not an option of --executor {executor}")
+            raise ConfigurationError(
+                f"{parameter.opts[0]} is not an option of --executor {executor}; leave it out, or use an executor that "
+                "has it (see `benchmarker submit --help`)"
+            )
         value = values[name]
         several = isinstance(value, tuple)
         chosen[field] = [_plain(each) for each in value] if several else _plain(value)

@@ -104,7 +104,7 @@ def test_unknown_executor_is_refused_with_the_known_ones(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("local", "--account", "radio"), "--account: is not an option of --executor local"),
+        (("local", "--account", "radio"), "--account is not an option of --executor local"),
         (("thread-queue", "--nice", "much"), "'much' is not a valid integer"),
     ],
 )

@@ -129,7 +129,7 @@ def test_options_of_another_executor_are_refused(
     tmp_path: Path, options: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["submit", "mine.yaml", "-p", str(tmp_path / "study"), *options]) == 2
-    assert f"{name}: is not an option of" in capsys.readouterr().err
+    assert f"{name} is not an option of" in capsys.readouterr().err
 
 
 def test_address_without_a_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
