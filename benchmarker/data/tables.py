@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MOST_BYTES = 1 << 32
+_PIECE_BYTES = 1 << 22
 _UNKNOWN = {"", "-", "--", "...", "nan", "null", "none", "n/a", "na", "masked"}
 _LISTED = 30
 _MASK = ".mask"
@@ -211,12 +212,23 @@ def _content(path: Path) -> bytes:
         stream.seek(0)
         unpacked = gzip.GzipFile(fileobj=stream) if head.startswith(b"\x1f\x8b") else stream
         try:
-            content = unpacked.read(_MOST_BYTES + 1)
+            content = _read_whole(unpacked)
         except (EOFError, zlib.error, OSError) as error:
             raise DataError(f"{path}: truncated or damaged: {error}") from error
     if len(content) > _MOST_BYTES:
         raise DataError(f"{path}: the table is larger than {_MOST_BYTES >> 30} GiB")
     return content
+
+
+def _read_whole(stream: Any) -> bytes:
+    """Return the rest of a stream, of which little more is read than a table may have.
+
+    It is read in pieces, because ``read(n)`` first takes n bytes of memory, which a system may refuse.
+    """
+    whole = io.BytesIO()
+    while whole.tell() <= _MOST_BYTES and (piece := stream.read(_PIECE_BYTES)):
+        whole.write(piece)
+    return whole.getvalue()
 
 
 def _with_astropy(content: bytes, kind: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import logging
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,15 @@ def test_text_tables_may_be_compressed(tmp_path: Path) -> None:
     stream = io.BytesIO(gzip.compress(b"a,b\n1,2\n"))
     (tmp_path / "a.csv.gz").write_bytes(stream.getvalue())
     assert read_table(tmp_path / "a.csv.gz").texts("b") == ["2"]
+
+
+def test_small_table_takes_little_memory(tmp_path: Path) -> None:
+    """Whatever a table may have at most, a system with a limit on memory reads a small one."""
+    path = tmp_path / "small.csv"
+    path.write_text("Name,Type\n3C 31,FRI\n")
+    tracemalloc.start()
+    try:
+        read_table(path)
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
