@@ -19,7 +19,7 @@ from benchmarker.study.plan_growth import in_rounds, merge_cells, merge_generato
 from benchmarker.study.rounds import Look, RoundsRecord
 
 Judge = Callable[[Path], Look]
-"""Reads a study back, and says which rows still take part in an undecided comparison."""
+"""Reads a study back, and says which rows take part in a comparison that more seeds may decide."""
 
 
 def is_open(study: PreparedStudy) -> bool:
@@ -78,6 +78,8 @@ def _report(rounds: RoundsRecord) -> str:
     """Return what the last round that has ended decided, and how the study goes on."""
     judged = [each for each in rounds.rounds if each.pairs is not None][-1]
     decided = f"after {counted(judged.seeds, 'seed')}, {judged.decided} of {counted(judged.pairs or 0, 'pair')} decided"
+    if judged.out_of_reach:
+        decided += f", {judged.out_of_reach} out of reach"
     if rounds.stopped is not None:
         return f"{decided}. {rounds.summary}"
     last = rounds.rounds[-1]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarker.results.study_results import StudyResults, open_results
-from benchmarker.statistics.comparison import OVERALL
-from benchmarker.statistics.study_comparison import Comparisons, compare_study
+from benchmarker.errors import StorageError
+from benchmarker.results.study_results import open_results
+from benchmarker.statistics.prospects import look_at
+from benchmarker.statistics.study_comparison import compare_study
 from benchmarker.study.rounds import Look, row_name
 
 
 def judge_round(study: Path) -> Look:
-    """Read a study back after a round of seeds, and say which rows still take part in an undecided comparison.
+    """Read a study back after a round of seeds, and say which rows take part in a comparison that more may decide.
 
     Parameters
     ----------
@@ -25,17 +26,8 @@ def judge_round(study: Path) -> Look:
         with fewer than two finished seeds are left out: they cannot be decided by seeds of the other row.
     """
     results = open_results(study)
-    return _look(results, compare_study(results))
-
-
-def _look(results: StudyResults, found: Comparisons) -> Look:
+    found, rounds = compare_study(results), results.study.plan.until_decided
+    if rounds is None:
+        raise StorageError(f"{study}: the plan has no rounds of seeds, so there is nothing to judge; run it again")
     names = {(row.label, row.arm): row_name(row.model, row.arm) for row in results.leaderboard("best").rows}
-    pairs = [
-        row for table, row in found.rows() if table.name in {"arms", "networks"} and row.scope == OVERALL and row.n > 1
-    ]
-    open_ = [row for row in pairs if row.verdict == "undecided"]
-    return Look(
-        pairs=len(pairs),
-        decided=len(pairs) - len(open_),
-        undecided=frozenset(names[side.network, side.arm] for row in open_ for side in (row.first, row.second)),
-    )
+    return look_at(found.tables, found.level, rounds, names)

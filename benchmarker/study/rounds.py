@@ -1,7 +1,7 @@
 """Rounds of seeds: how a study that runs until its comparisons are decided grows, and why it stopped.
 
-The plan holds the cells of the rounds so far. After each round the comparisons are judged; the networks with an
-undecided comparison get one more seed, until none is left or all seeds are spent.
+The plan holds the cells of the rounds so far. After each round the comparisons are judged; the networks with a
+comparison that more seeds may decide get another one, until none is left or all seeds are spent.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ class Look:
 
     Parameters
     ----------
-    pairs, decided : int
-        Number of pairs of rows that are compared, and of those with a verdict.
-    undecided : frozenset of str
-        Rows, named by `row_name`, that take part in an undecided comparison.
+    pairs, decided, out_of_reach : int
+        Number of pairs of rows that are compared, of those with a verdict, and of those that even all seeds would
+        hardly decide.
+    rows : frozenset of str
+        Rows, named by `row_name`, that take part in a comparison that more seeds may decide.
     """
 
     pairs: int
     decided: int
-    undecided: frozenset[str]
+    rows: frozenset[str]
+    out_of_reach: int = 0
 
 
 class RoundRecord(Record):
@@ -45,6 +47,9 @@ class RoundRecord(Record):
     decided: int | None = None
     """How many of these pairs have a verdict; left out until the round has ended."""
 
+    out_of_reach: int | None = None
+    """How many of the others are too close for all seeds to decide them; left out until the round has ended."""
+
 
 class RoundsRecord(Record):
     """What a study that runs until it is decided may spend, what it has spent, and why it stopped."""
@@ -58,7 +63,7 @@ class RoundsRecord(Record):
     rounds: tuple[RoundRecord, ...]
     """Rounds so far, the first one first; the last one may be running."""
 
-    stopped: Literal["decided", "seeds spent"] | None = None
+    stopped: Literal["decided", "out of reach", "seeds spent"] | None = None
     """Why there are no more rounds; left out while there may be."""
 
     @classmethod
@@ -111,12 +116,16 @@ class RoundsRecord(Record):
             What the comparisons say.
         """
         last = self.rounds[-1]
-        judged = RoundRecord(seeds=last.seeds, rows=last.rows, pairs=look.pairs, decided=look.decided)
-        rows = dict.fromkeys(row for each in self.rounds for row in each.rows)
-        left = tuple(row for row in rows if row in look.undecided)
+        judged = RoundRecord(
+            seeds=last.seeds, rows=last.rows, pairs=look.pairs, decided=look.decided, out_of_reach=look.out_of_reach
+        )
+        left = tuple(row for row in self._rows if row in look.rows)
         rounds = (*self.rounds[:-1], judged)
-        if not left or last.seeds == len(self.seeds):
-            return self.model_copy(update={"rounds": rounds, "stopped": "seeds spent" if left else "decided"})
+        if not left:
+            why = "decided" if look.decided == look.pairs else "out of reach"
+            return self.model_copy(update={"rounds": rounds, "stopped": why})
+        if last.seeds == len(self.seeds):
+            return self.model_copy(update={"rounds": rounds, "stopped": "seeds spent"})
         return self.model_copy(update={"rounds": (*rounds, RoundRecord(seeds=last.seeds + 1, rows=left))})
 
     @property
@@ -139,6 +148,7 @@ class RoundsRecord(Record):
         parts = (f"{n} for {rows} {'row' if rows == 1 else 'rows'}" for n, rows in sorted(counts.items()))
         why = {
             "decided": "it stopped because every comparison of two rows is decided",
+            "out of reach": "it stopped because the comparisons left undecided are too close for so many seeds",
             "seeds spent": "it stopped because all seeds are spent, with comparisons left undecided",
             None: "it goes on",
         }[self.stopped]

@@ -14,9 +14,11 @@ from benchmarker.statistics.boundaries import nominal_level
 from benchmarker.statistics.comparing import compare_pair, corrected_table
 from benchmarker.statistics.comparison import Comparison, ComparisonSettings, ComparisonTable
 from benchmarker.statistics.network_results import NetworkResults
+from benchmarker.statistics.paired import VarianceComponents
 from benchmarker.statistics.pairing import pooled_variance
+from benchmarker.statistics.prospects import look_at
 from benchmarker.statistics.sequential import Judged, Place, look
-from benchmarker.study.rounds import Look, RoundsRecord
+from benchmarker.study.rounds import RoundsRecord, row_name
 from tests.statistics.characteristics import Array, Table, scores, true_differences
 from tests.statistics.crossed import SETTINGS, as_row
 
@@ -48,11 +50,23 @@ def networks(rows: Sequence[NetworkResults], settings: ComparisonSettings = SETT
     return [corrected_table("networks", "", "", pairs, settings.level)]
 
 
-def verdicts(rows: Sequence[NetworkResults]) -> list[ComparisonTable]:
-    """Return the same table without corrected intervals and detectable differences, which take half of the time."""
-    pool = pooled_variance(rows, SETTINGS)
-    pairs = (compare_pair(one, other, SETTINGS, pool=pool) for one, other in combinations(rows, 2))
-    return [corrected_table("networks", "", "", (replace(row, variance=None) for row in pairs), SETTINGS.level)]
+class Verdicts:
+    """Judges the same table without corrected intervals and detectable differences, which take half of the time."""
+
+    def __init__(self) -> None:
+        self._variances: dict[tuple[str, str], VarianceComponents | None] = {}
+
+    def __call__(self, rows: Sequence[NetworkResults]) -> list[ComparisonTable]:
+        """Return the table of all pairs of networks, without their variances."""
+        pool = pooled_variance(rows, SETTINGS)
+        pairs = [compare_pair(one, other, SETTINGS, pool=pool) for one, other in combinations(rows, 2)]
+        self._variances = {(row.first.label, row.second.label): row.variance for row in pairs}
+        return [corrected_table("networks", "", "", (replace(row, variance=None) for row in pairs), SETTINGS.level)]
+
+    def with_variances(self, table: ComparisonTable) -> ComparisonTable:
+        """Return a table with the variances of the last look."""
+        rows = (replace(row, variance=self._variances[row.first.label, row.second.label]) for row in table.rows)
+        return replace(table, rows=tuple(rows))
 
 
 def run(
@@ -60,14 +74,13 @@ def run(
 ) -> tuple[ComparisonTable, RoundsRecord]:
     """Return the table and the rounds of a study whose runs are known, shape (networks, seeds, sources)."""
     rows = [as_row(one, table.classes, f"network {k}", "real") for k, one in enumerate(right)]
-    names = [f"{row.model}/{row.arm}" for row in rows]
-    rounds = RoundsRecord.begin(range(table.seeds), at_least, names)
+    names = {(row.network, row.arm): row_name(row.model, row.arm) for row in rows}
+    rounds = RoundsRecord.begin(range(table.seeds), at_least, names.values())
     decided: dict[Place, Comparison] = {}
     while True:
         (found,) = look(rows, SETTINGS.level, rounds, number=len(rounds.rounds), judged=judged, decided=decided)
-        open_ = [row for row in found.rows if row.verdict == "undecided"]
-        undecided = frozenset(side.label for row in open_ for side in (row.first, row.second))
-        rounds = rounds.after(Look(pairs=found.tests, decided=found.tests - len(open_), undecided=undecided))
+        whole = judged.with_variances(found) if isinstance(judged, Verdicts) else found
+        rounds = rounds.after(look_at([whole], SETTINGS.level, rounds, names))
         if rounds.stopped is not None:
             return found, rounds
 
@@ -89,7 +102,7 @@ def outcome(table: Table, studies: int, at_least: int = 3) -> Outcome:
     generator = Stream("sequential studies", table=str(table), at_least=at_least).generator()
     tables = pairs = found = saved = 0.0
     for _ in range(studies):
-        result, rounds = run(table.draw(generator), table, at_least, verdicts)
+        result, rounds = run(table.draw(generator), table, at_least, Verdicts())
         called = np.array([{"better": 1, "worse": -1}.get(row.verdict, 0) for row in result.rows])
         wrong = (called != 0) & (called != np.sign(truth))
         tables += bool(wrong.any())

@@ -36,7 +36,7 @@ def test_a_study_with_a_single_look_is_judged_as_any_other() -> None:
 def test_each_look_sees_the_seeds_of_its_round() -> None:
     rows = [as_row(np.ones((6, 8)), (4, 4), name, "real") for name in "ab"]
     rounds = RoundsRecord.begin(range(6), 3, ("a/real", "b/real"))
-    rounds = rounds.after(Look(pairs=1, decided=0, undecided=frozenset({"a/real"})))
+    rounds = rounds.after(Look(pairs=1, decided=0, rows=frozenset({"a/real"})))
     seen = []
 
     def watch(kept: Sequence[NetworkResults]) -> list[ComparisonTable]:
@@ -95,6 +95,24 @@ def test_at_least_half_of_the_runs_are_saved_where_differences_are_clear() -> No
     assert found.found >= 0.99
 
 
+GROUPS = {
+    "five networks, 12 points apart": (Table((0.1,) * 5, seeds=10, gain=(0.0, 0.0, 0.0, -0.54, -0.54)), STUDIES),
+    "fifteen networks, 14 points apart": (Table((0.1,) * 15, seeds=10, gain=(0.0,) * 10 + (-0.68,) * 5), 200),
+}
+
+
+@pytest.mark.statistics
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", GROUPS)
+def test_at_least_half_of_the_runs_are_saved_where_two_groups_of_equal_networks_differ(name: str) -> None:
+    """Comparisons within a group are out of reach, so they do not use up all seeds."""
+    world, studies = GROUPS[name]
+    found = outcome(world, studies)
+    assert found.saved >= 0.5
+    assert found.found >= 0.99
+    assert found.tables <= TOLERATED
+
+
 @pytest.mark.statistics
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("luck", "bound"), [(0.1, 0.69), (0.2, 0.50), (0.3, 0.23)])
@@ -104,4 +122,4 @@ def test_runs_saved_come_close_to_what_known_variances_would_save(luck: float, b
     found = outcome(world, STUDIES)
     best, _ = oracle_saved(world, STUDIES)
     assert best == pytest.approx(bound, abs=0.03)
-    assert 0.6 * best <= found.saved <= best
+    assert found.saved >= 0.6 * best

@@ -20,8 +20,8 @@ def begin() -> RoundsRecord:
     return RoundsRecord.begin((11, 12, 13, 14), 2, ROWS)
 
 
-def look(*undecided: str) -> Look:
-    return Look(pairs=3, decided=3 - len(undecided) // 2, undecided=frozenset(undecided))
+def look(*rows: str) -> Look:
+    return Look(pairs=3, decided=3 - len(rows) // 2, rows=frozenset(rows))
 
 
 def test_rows_of_undecided_comparisons_get_another_seed() -> None:
@@ -37,6 +37,13 @@ def test_a_study_stops_when_everything_is_decided() -> None:
     assert rounds.stopped == "decided"
     assert (rounds.rounds[-1].pairs, rounds.rounds[-1].decided) == (3, 3)
     assert (rounds.spent, rounds.planned) == (6, 12)
+
+
+def test_a_study_stops_when_what_is_left_is_out_of_reach() -> None:
+    rounds = begin().after(Look(pairs=3, decided=2, out_of_reach=1, rows=frozenset()))
+    assert rounds.stopped == "out of reach"
+    assert (rounds.rounds[-1].decided, rounds.rounds[-1].out_of_reach) == (2, 1)
+    assert "too close" in rounds.summary.rpartition(";")[2]
 
 
 def test_a_study_stops_when_its_seeds_are_spent() -> None:
@@ -106,7 +113,7 @@ def test_rounds_cannot_be_changed_after_a_look(tmp_path: Path) -> None:
     first = with_rounds(whole, settings, None, where="study")
     assert first.until_decided is not None
     assert {cell.seed for cell in first.cells} == {11, 12}
-    later = first.until_decided.after(Look(pairs=1, decided=0, undecided=frozenset({"mcrgnet/real"})))
+    later = first.until_decided.after(Look(pairs=1, decided=0, rows=frozenset({"mcrgnet/real"})))
     assert {cell.seed for cell in with_rounds(whole, settings, later, where="study").cells} == {11, 12, 13}
     with pytest.raises(ConfigurationError, match="until_decided"):
         with_rounds(whole, UntilDecided(at_least=3, at_most=4), later, where="study")
