@@ -100,6 +100,19 @@ def test_page_has_no_errors_and_no_overflow(driver: Any, address: str, width: in
     assert (dark == "rgb(18, 22, 27)") == (scheme == "dark")
 
 
+def test_a_phone_shows_the_score_of_each_network_in_each_arm(driver: Any, study_folder: Path, tmp_path: Path) -> None:
+    _open(driver, _saved(study_folder, tmp_path), 360)
+    edges = driver.execute_script("""
+        const table = document.querySelector("#leaderboard table");
+        const edge = table.closest(".scroll").getBoundingClientRect().right;
+        const heads = Array.from(table.tHead.rows[0].cells).map((cell) => cell.innerText.trim());
+        const score = heads.findIndex((head) => head.startsWith("MPCA"));
+        return Array.from(table.rows).map((row) => edge - row.cells[score].getBoundingClientRect().right);
+    """)
+    assert len(edges) > 8
+    assert min(edges) >= 0
+
+
 def test_page_tables_sort_by_click_and_by_key(driver: Any, address: str) -> None:
     from selenium.webdriver.common.keys import Keys
 

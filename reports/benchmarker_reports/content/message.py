@@ -5,7 +5,7 @@ Every format begins with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,18 @@ from benchmarker import counted, metric_label
 from benchmarker_reports.content.values import sentence, signed_as, written_level
 
 if TYPE_CHECKING:
-    from benchmarker import Comparison, Comparisons, ComparisonTable, Leaderboard
+    from benchmarker import Comparison, Comparisons, ComparisonTable, Leaderboard, Verdict
     from benchmarker_reports.content.leaderboard import Line
 
 MOST_NAMES = 4
 """Names that a sentence lists."""
-MOST_ARMS = 6
-"""Arms that get a sentence each."""
 
-_EFFECTS = {"better": "helps", "worse": "hurts", "equivalent": "makes no practical difference"}
+_EFFECTS: Mapping[Verdict, tuple[str, str]] = {
+    "better": ("helps", "help"),
+    "worse": ("hurts", "hurt"),
+    "equivalent": ("makes no practical difference", "make no practical difference"),
+}
+"""What an arm does, and what several do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,16 +176,23 @@ def _arms(content: Material, found: Comparisons) -> Iterator[str]:
         yield from _counted_arms(table, found)
         return
     over = f", averaged over {len({line.label for line in content.lines})} networks" if averaged else ""
-    decided = [row for row in table.rows if row.verdict != "undecided"]
-    for row in decided[:MOST_ARMS]:
-        yield f"The arm {row.first.arm} {_EFFECTS[row.verdict]}: {_difference(row, found)}{over}."
-    if len(decided) > MOST_ARMS:
-        yield f"{counted(len(decided) - MOST_ARMS, 'other arm')} also differ from {found.reference}."
+    for verdict, (one_does, several_do) in _EFFECTS.items():
+        rows = _largest_first(row for row in table.rows if row.verdict == verdict)
+        if len(rows) == 1:
+            yield f"The arm {rows[0].first.arm} {one_does}: {_difference(rows[0], found)}{over}."
+        elif rows:
+            listed = [f"{row.first.arm} ({_difference(row, found)})" for row in rows]
+            yield f"{sentence(f'{over}, '.removeprefix(', '))}{len(rows)} arms {several_do}: {_named(listed)}."
     undecided = [row for row in table.rows if row.verdict == "undecided" and row.n > 1]
     if undecided:
         listed = [f"{row.first.arm} ({_difference(row, found)})" for row in undecided]
         yield f"Not decided against {found.reference}{over}: {_named(listed)}."
     yield from _interactions(found)
+
+
+def _largest_first(rows: Iterable[Comparison]) -> list[Comparison]:
+    """Return comparisons by the size of their differences, the largest first."""
+    return sorted(rows, key=lambda row: -abs(row.difference or 0.0))
 
 
 def _counted_arms(table: ComparisonTable, found: Comparisons) -> Iterator[str]:
