@@ -16,7 +16,7 @@ Giving up cannot cause a false verdict, because nothing is called better or wors
 
 References
 ----------
-Lan, Simon and Halperin 1982, Commun. Stat. C 1, 207, doi:10.1080/07474948208836014;
+Lan, Simon and Halperin 1982, Communications in Statistics C 1, 207, doi:10.1080/07474948208836014;
 Spiegelhalter, Freedman and Blackburn 1986, Control. Clin. Trials 7, 8, doi:10.1016/0197-2456(86)90003-6.
 """
 
