@@ -43,11 +43,15 @@ from .contracts.settings import Preparation as Preparation
 from .contracts.settings import Radius as Radius
 from .contracts.settings import Split as Split
 from .contracts.settings import Training as Training
+from .contracts.sky import Beam as Beam
+from .contracts.sky import SkyFacts as SkyFacts
+from .contracts.sky import SkyImage as SkyImage
 from .contracts.tasks import Classification as Classification
 from .contracts.tasks import Regression as Regression
 from .contracts.tasks import RegressionTarget as RegressionTarget
 from .contracts.tasks import Task as Task
 from .data.archives import read_members as read_members
+from .data.fits import read_fits as read_fits
 from .data.fits import read_fits_image as read_fits_image
 from .data.folders import Member as Member
 from .data.folders import path_signature as path_signature
@@ -58,6 +62,7 @@ from .data.image_files import framework_grey as framework_grey
 from .data.image_files import open_picture as open_picture
 from .data.image_files import read_image as read_image
 from .data.image_files import read_picture as read_picture
+from .data.image_files import read_sky_image as read_sky_image
 from .data.npz import map_npy as map_npy
 from .data.npz import open_npz as open_npz
 from .data.pickles import load_plain_pickle as load_plain_pickle

@@ -121,6 +121,10 @@ class UnreadableImageError(DataError):
         super().__init__(reason)
 
 
+class UnplacedImageError(UnreadableImageError):
+    """An image cannot be placed on the sky: it has no celestial coordinates, or no position is known or shown."""
+
+
 class SplitError(DataError):
     """A class has too few sources for the split."""
 

@@ -233,7 +233,8 @@ def cutouts(
     Sources that no mosaic shows, and those that are partly blank, are named; cutouts.csv lists all of them. The exit
     code is 1 if no source was cut out.
     """
-    from benchmarker.data.cutouts import Geometry, catalogue_targets, write_cutouts
+    from benchmarker.data.cutouts import catalogue_targets, write_cutouts
+    from benchmarker.data.resampling import Geometry
     from benchmarker.data.tables import read_table
 
     ra, _, dec = position.partition(",")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from benchmarker.contracts.sky import SkyColumns, SkyFacts
 from benchmarker.contracts.tasks import Task
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class ImageRecord:
         Part of the image in the published split of the dataset.
     attributes : mapping of str to float, optional
         Further quantities, in the units of `DatasetContents.attribute_units`; NaN where unknown.
+    sky : SkyFacts, optional
+        What the header of a FITS image says about the sky, for the same height and width as the image.
 
     Examples
     --------
@@ -52,6 +55,7 @@ class ImageRecord:
     source_id: str
     part: Part | None = None
     attributes: Mapping[str, float] = field(default_factory=dict)
+    sky: SkyFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +167,9 @@ class LabelledImages:
         What is odd about files that are used nevertheless, with the number of files; covered by no digest.
     equal_pixels : tuple of tuple of int
         Indices of the images in each group whose prepared pixels are equal; covered by no digest of its own.
+    sky : SkyColumns, optional
+        What FITS headers say about the prepared images; None if no image is from a FITS file, or an older version
+        prepared them. Covered by no digest.
     """
 
     task: Task
@@ -175,6 +182,7 @@ class LabelledImages:
     digest: str
     remarks: tuple[str, ...] = ()
     equal_pixels: tuple[tuple[int, ...], ...] = ()
+    sky: SkyColumns | None = None
 
     def __len__(self) -> int:
         return len(self.source_ids)

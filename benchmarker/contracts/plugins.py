@@ -96,8 +96,9 @@ class Dataset:
         `options`) and a `DatasetContext`; returns `DatasetContents`.
     reader : str
         ``"package.module:function"``, called as ``read(member, options)`` with a `Member` and the validated options:
-        returns the pixels of a new image file, without a label, exactly as the loader reads those of the dataset. By
-        default `read_image` reads FITS files, pictures and NumPy arrays.
+        returns the pixels of a new image file, without a label, exactly as the loader reads those of the dataset, or a
+        `SkyImage` with them, without which registries cannot cut squares out of the sky. By default `read_sky_image`
+        reads FITS files, pictures and NumPy arrays.
     licence, citation, homepage : str
         Terms of use, bibcode or DOI, and the page where the data are published.
     task : Task, optional

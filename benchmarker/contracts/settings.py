@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 PositiveInt = Annotated[int, Field(strict=True, gt=0, lt=2**31)]
-_Pixels = Annotated[int, Field(strict=True, gt=0, le=16384)]
+_MOST_PIXELS = 16384
+_Pixels = Annotated[int, Field(strict=True, gt=0, le=_MOST_PIXELS)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
@@ -76,8 +77,49 @@ class Copies(Settings):
     """Also shift each of these copies by so many pixels up, down, left and right."""
 
 
+class SkySquare(Settings):
+    """The square of the sky that becomes the image, before all other steps; FITS headers must give coordinates."""
+
+    centre: Literal["position", "image"] = "position"
+    """What lies in the centre: the position of the source (its attributes `ra` and `dec` in degrees, or those that its
+    name contains, such as J103603.5+000606), or the centre of the image as it is (`image`)."""
+
+    size: Radius | None = None
+    """Side of the square: a number of arcsec, or a text with its unit, such as `4.5 arcmin`; by default the shorter
+    side of the image. Parts beyond the image have no value."""
+
+    pixel: Radius | None = None
+    """Resample to pixels with this side, so that images of different surveys have one scale; by default the pixels of
+    the image are kept, and nothing is interpolated."""
+
+    north_up: bool = False
+    """Resample with north up and east to the left, whatever the orientation or parity of the image."""
+
+    missing: Literal["refuse", "leave-out"] = "refuse"
+    """What becomes of images without coordinates, without a position, or whose position they do not show: the set is
+    refused with their names (`refuse`), or these images are left out and listed with the reason (`leave-out`)."""
+
+    @model_validator(mode="after")
+    def _not_too_many_pixels(self) -> Self:
+        if self.side is not None and self.side > _MOST_PIXELS:
+            raise ValueError(
+                f"'size' / 'pixel' gives {self.side:,} pixels in a row; at most {_MOST_PIXELS:,} are allowed"
+            )
+        return self
+
+    @property
+    def side(self) -> int | None:
+        """Height and width of the square in pixels; None if they depend on the images."""
+        return None if self.size is None or self.pixel is None else max(1, round(self.size / self.pixel))
+
+
 class Preparation(Settings):
     """Steps that turn an image into the input of a network, taken in the order of the fields."""
+
+    # Left out of specifications where it is not used, so that keys stay what they were.
+    sky: SkySquare | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Cut this square of the sky out of each image, by the celestial coordinates of FITS files; null for the image as
+    it is."""
 
     normalise: bool = True
     """Scale each image to [0, 1] by its own minimum and maximum."""
@@ -127,7 +169,7 @@ class Preparation(Settings):
     @property
     def size(self) -> int | None:
         """Height and width after preparation in pixels; None if they depend on the images."""
-        return self.resize or self.crop
+        return self.resize or self.crop or (None if self.sky is None else self.sky.side)
 
 
 class Split(Settings):

@@ -12,7 +12,9 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmarker.contracts.sky import SkyImage
 from benchmarker.data.remarks import remark
+from benchmarker.data.sky_facts import header_facts
 from benchmarker.errors import UnreadableImageError
 
 if TYPE_CHECKING:
@@ -104,7 +106,6 @@ def read_fits_image(
     An image whose ``DATASUM`` does not match is read and remarked on: a cut-out usually inherits the header of its
     mosaic, and with it a checksum of other pixels. ``CHECKSUM`` also covers the header, and becomes stale whenever a
     tool edits a keyword, so it is ignored. So is ``DATASUM`` of tile-compressed images, which belongs to their table.
-    World coordinates are not read.
 
     float64 keeps 53 bits, so integers above 2**53 are rounded.
 
@@ -122,6 +123,42 @@ def read_fits_image(
     >>> read_fits_image(stream.getvalue())
     array([[1., 2.],
            [3., 4.]], dtype=float32)
+    """
+    pixels: NDArray[np.floating[Any]] = read_fits(source, hdu=hdu, planes=planes, name=name).pixels
+    return pixels
+
+
+def read_fits(
+    source: Path | bytes, *, hdu: int | str | None = None, planes: Planes = None, name: str = "FITS"
+) -> SkyImage:
+    """Read the science image of a FITS file, and what its header says about the sky.
+
+    Parameters
+    ----------
+    source, hdu, planes, name
+        As for `read_fits_image`.
+
+    Returns
+    -------
+    SkyImage
+        Pixels as `read_fits_image` returns them, with celestial coordinates, unit and beam where the header of this HDU
+        gives them.
+
+    Raises
+    ------
+    UnreadableImageError
+        As `read_fits_image` does. A header without coordinates, or with wrong ones, is no reason.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> stream = io.BytesIO()
+    >>> fits.PrimaryHDU(np.eye(2), fits.Header({"BUNIT": "JY/BEAM", "BMAJ": 0.0015})).writeto(stream)
+    >>> image = read_fits(stream.getvalue())
+    >>> image.sky.unit, round(image.sky.beam.major, 3)
+    ('JY/BEAM', 5.4)
     """
     data = _decompress(_read(source) if isinstance(source, Path) else source)
     name = str(source) if isinstance(source, Path) else name
@@ -169,14 +206,16 @@ def _decompress(data: bytes) -> bytes:
     return unpacked.getvalue()
 
 
-def _science_image(data: bytes, name: str, wanted: int | str | None, planes: Planes) -> NDArray[np.floating[Any]]:
+def _science_image(data: bytes, name: str, wanted: int | str | None, planes: Planes) -> SkyImage:
     from astropy.io import fits
 
     try:
         # uint=False: unsigned integers come as scaled floats, in which BLANK pixels are NaN.
         with fits.open(io.BytesIO(data), mode="readonly", memmap=False, uint=False) as hdus:
             chosen = _choose(hdus, name, len(data)) if wanted is None else _select(hdus, wanted)
-            return _pixels(chosen, name, len(data), planes)
+            pixels = _pixels(chosen, name, len(data), planes)
+            height, width = pixels.shape[:2]
+            return SkyImage(pixels=pixels, sky=header_facts(chosen.header, (height, width)))
     except UnreadableImageError:
         raise
     # Broad on purpose: damaged headers, tables and tiles make astropy raise many kinds of errors, and that of its

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from benchmarker.data.fits import Planes, read_fits_image
+from benchmarker.contracts.sky import SkyImage
+from benchmarker.data.fits import Planes, read_fits
 from benchmarker.data.folders import Member
 from benchmarker.data.npz import load_npy
 from benchmarker.errors import UnreadableImageError
@@ -188,19 +190,51 @@ def read_image(
     array([[1., 0.],
            [0., 1.]])
     """
+    pixels: NDArray[Any] = read_sky_image(member, hdu=hdu, planes=planes, colour=colour).pixels
+    return pixels
+
+
+def read_sky_image(
+    member: Member, *, hdu: int | str | None = None, planes: Planes = None, colour: Colour = "as-it-is"
+) -> SkyImage:
+    """Read an image file of any kind, with what its header says about the sky if it is a FITS file.
+
+    Parameters
+    ----------
+    member, hdu, planes, colour
+        As for `read_image`.
+
+    Returns
+    -------
+    SkyImage
+        Pixels as `read_image` returns them; without facts about the sky for other files than FITS.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the file cannot be read as an image.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> stream = io.BytesIO()
+    >>> np.save(stream, np.eye(2))
+    >>> read_sky_image(Member(name="a.npy", read=stream.getvalue)).sky is None
+    True
+    """
     name = member.name.lower()
     if name.endswith(FITS_SUFFIXES):
-        image = read_fits_image(member.read(), hdu=hdu, planes=planes, name=member.name)
-        return framework_grey(image) if colour == "radio-framework" else image
+        image = read_fits(member.read(), hdu=hdu, planes=planes, name=member.name)
+        return replace(image, pixels=framework_grey(image.pixels)) if colour == "radio-framework" else image
     if name.endswith(PICTURE_SUFFIXES):
-        return read_picture(member.read(), colour=colour)
+        return SkyImage(pixels=read_picture(member.read(), colour=colour))
     if name.endswith(ARRAY_SUFFIXES):
-        return _read_array(member.read())
+        return SkyImage(pixels=_read_array(member.read()))
     raise UnreadableImageError(f"not an image file; names end in one of: {', '.join(IMAGE_SUFFIXES)}")
 
 
 def _read_array(content: bytes) -> NDArray[Any]:
-
     try:
         return load_npy(content)
     except (OSError, ValueError, EOFError) as error:

@@ -15,6 +15,7 @@ from benchmarker.containment import PluginErrors
 from benchmarker.contracts.images import DatasetContents, DatasetContext, ImageRecord, Part, SkippedImage
 from benchmarker.contracts.plugins import Dataset, Download
 from benchmarker.contracts.settings import Options
+from benchmarker.contracts.sky import SkyFacts
 from benchmarker.contracts.tasks import Classification, Regression, RegressionTarget
 from benchmarker.data.cache import produce
 from benchmarker.data.downloads import fetch, user_file
@@ -168,6 +169,8 @@ def _image_problem(record: Any) -> str:
     if record.part not in (None, *get_args(Part)):
         parts = ", ".join(map(repr, get_args(Part)))
         return f"a part that is not one of {parts} or None ({record.source_id!r}). Received: {record.part!r:.100}"
+    if record.sky is not None and not (isinstance(record.sky, SkyFacts) and record.sky.shape == record.image.shape[:2]):
+        return f"facts about the sky that are not those of its image ({record.source_id!r})"
     return _attributes_problem(record)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +42,41 @@ def positions(data: LabelledImages) -> NDArray[np.float64] | None:
     >>> [round(angle, 5) for angle in named_position("FRI/J103603.5-000606.fits")]
     [159.01458, -0.10167]
     """
-    known = {name.lower(): found for name, found in data.attributes.items()}
-    for axes in _AXES:
-        if all(axis in known and known[axis].unit in {"", "deg"} for axis in axes):
-            found = np.stack([np.asarray(known[axis].values, dtype=np.float64) for axis in axes], axis=1)
-            break
+    axes = _axes({name: attribute.unit for name, attribute in data.attributes.items()})
+    if axes is not None:
+        found = np.stack([np.asarray(data.attributes[axis].values, dtype=np.float64) for axis in axes], axis=1)
     else:
         found = np.array([named_position(source) for source in data.source_ids], dtype=np.float64).reshape(-1, 2)
     found[~_on_the_sky(found)] = np.nan
     return found if np.isfinite(found).any() else None
+
+
+def _axes(units: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the names of the attributes with right ascension and declination, by the units of all attributes."""
+    known = {name.lower(): name for name, unit in units.items() if unit in {"", "deg"}}
+    return next(((known[ra], known[dec]) for ra, dec in _AXES if ra in known and dec in known), None)
+
+
+def record_position(attributes: Mapping[str, float], units: Mapping[str, str], source: str) -> tuple[float, float]:
+    """Return right ascension and declination of the source of one image in degrees; NaN where unknown.
+
+    Parameters
+    ----------
+    attributes : mapping of str to float
+        Its attributes, which are looked up as `positions` does.
+    units : mapping of str to str
+        Units of attributes; those that are missing have none.
+    source : str
+        Name of the source, which is read if no attribute is a position.
+
+    Examples
+    --------
+    >>> record_position({"RA": 10.5, "Dec": -1.25}, {"RA": "deg", "Dec": "deg"}, "A")
+    (10.5, -1.25)
+    """
+    axes = _axes({name: units.get(name, "") for name in attributes})
+    found = named_position(source) if axes is None else (float(attributes[axes[0]]), float(attributes[axes[1]]))
+    return found if _on_the_sky(np.array([found]))[0] else (np.nan, np.nan)
 
 
 def _on_the_sky(found: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -50,6 +50,8 @@ def prepare_images(image: NDArray[Any], preparation: Preparation) -> Iterator[ND
 def prepare_image(image: NDArray[Any], preparation: Preparation) -> NDArray[np.float32]:
     r"""Prepare one image: normalise, clip, threshold, crop and resample it, in this order.
 
+    The step ``sky`` comes before these and is taken by `benchmarker.data.sky_preparation.cut_from_sky`.
+
     Each step but the third is taken only if `preparation` asks for it. This is the order ``scale-clip-crop``.
 
     1. ``normalise``: :math:`x \to (x - \min x) / (\max x - \min x)` in float64. Otherwise the values keep their unit.

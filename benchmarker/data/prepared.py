@@ -1,8 +1,9 @@
 """Prepare a dataset once, and open it memory-mapped from then on.
 
-A prepared folder holds ``images.f32`` (little-endian float32, C order), ``targets.npy`` and ``prepared.json``. Its name
-is the digest of the dataset, the code of its plugin, its options, the preparation and the loader's signature. Cells are
-keyed by the digest of its *contents*, so moving or touching a file changes no cell.
+A prepared folder holds ``images.f32`` (little-endian float32, C order), ``targets.npy``, ``prepared.json`` and, if
+images are from FITS files, ``sky.npy``. Its name is the digest of the dataset, the code of its plugin, its options, the
+preparation and the loader's signature. Cells are keyed by the digest of its *contents*, so moving or touching a file
+changes no cell.
 """
 
 from __future__ import annotations
@@ -30,14 +31,18 @@ from benchmarker.contracts.images import (
 )
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Options, Preparation
+from benchmarker.contracts.sky import SkyImage
 from benchmarker.contracts.tasks import Classification, Task
 from benchmarker.data.cache import produce
 from benchmarker.data.loading import checked_records, load
+from benchmarker.data.positions import record_position
 from benchmarker.data.preparation import prepare_images
 from benchmarker.data.remarks import collect_remarks
+from benchmarker.data.sky_columns import SkyRow, read_sky, sky_rows, write_sky
+from benchmarker.data.sky_preparation import cut_from_sky
 from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.disk import require_free
-from benchmarker.errors import DataError, PluginError, StorageError, UnreadableImageError
+from benchmarker.errors import DataError, PluginError, StorageError, UnplacedImageError, UnreadableImageError
 from benchmarker.record import Record, TaskRecord
 
 VERSION = 2
@@ -88,6 +93,8 @@ class _Row:
     pixels: bytes
     """Digest of the prepared pixels, by which equal images are found."""
 
+    sky: SkyRow | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LeftOut:
@@ -95,9 +102,13 @@ class _LeftOut:
 
     images: list[SkippedImage] = field(default_factory=list)
     by_class: dict[int, list[SkippedImage]] = field(default_factory=dict)
+    unplaced: list[SkippedImage] = field(default_factory=list)
+    """Those of them that cannot be placed on the sky, although the preparation cuts squares out of it."""
 
-    def add(self, name: str, reason: str, target: object) -> None:
-        image = SkippedImage(name=name, reason=reason)
+    def add(self, name: str, error: UnreadableImageError, target: object) -> None:
+        image = SkippedImage(name=name, reason=error.reason)
+        if isinstance(error, UnplacedImageError):
+            self.unplaced.append(image)
         self.images.append(image)
         if isinstance(target, int | np.integer):
             self.by_class.setdefault(int(target), []).append(image)
@@ -165,12 +176,14 @@ def _write(
     """Fill a prepared folder."""
     with collect_remarks() as remarks:
         rows, skipped = _prepare_images(folder, dataset, contents, preparation, progress)
+    _refuse_unplaced(dataset, preparation, skipped.unplaced)
     if not rows:
         raise DataError(_nothing_usable(f"no image of {dataset.name!r}", skipped.images))
     rows = _keep_one_shape(folder, rows, skipped)
     _require_every_class(dataset, contents.task, rows, skipped)
     targets = np.array([row.target for row in rows], dtype=_target_type(contents.task))
     np.save(folder / _TARGETS_FILE, targets)
+    write_sky(folder, [row.sky for row in rows])
     images: NDArray[Any] = _map_images(folder, len(rows), rows[0].shape)
     description = _describe(contents, rows, skipped.images, remarks)
     digest = _digest(description, images, targets)
@@ -198,9 +211,9 @@ def _prepare_images(
                 skipped.images.append(record)
                 continue
             try:
-                rows.extend(_append(record, contents.task, preparation, stream))
+                rows.extend(_append(record, contents, preparation, stream))
             except UnreadableImageError as error:
-                skipped.add(record.source_id, error.reason, record.target)
+                skipped.add(record.source_id, error, record.target)
                 continue
             if first and rows and contents.count is not None:
                 # The first image shows the size of all: better to fail now than hours later.
@@ -210,24 +223,29 @@ def _prepare_images(
     return rows, skipped
 
 
-def _append(record: ImageRecord, task: Task, preparation: Preparation, stream: IO[bytes]) -> list[_Row]:
+def _append(record: ImageRecord, contents: DatasetContents, preparation: Preparation, stream: IO[bytes]) -> list[_Row]:
     """Prepare an image and its copies, and write their pixels; return their facts."""
-    images = list(prepare_images(record.image, preparation))  # all of them first: an image is used whole or not at all
-    target = _checked_target(record, task)
+    image = SkyImage(pixels=record.image, sky=record.sky)
+    if preparation.sky is not None:
+        position = record_position(record.attributes, contents.attribute_units, record.source_id)
+        image = cut_from_sky(image, preparation.sky, position, name=record.source_id)
+    images = list(prepare_images(image.pixels, preparation))  # all of them first: an image is used whole or not at all
+    target = _checked_target(record, contents.task)
     values = {name: float(value) for name, value in record.attributes.items()}
     attributes = {name: value if math.isfinite(value) else None for name, value in values.items()}
     rows = []
-    for image in images:
-        pixels = np.ascontiguousarray(image, dtype="<f4").data
+    for prepared, sky in zip(images, sky_rows(image.sky, preparation, len(images)), strict=True):
+        pixels = np.ascontiguousarray(prepared, dtype="<f4").data
         stream.write(pixels)
         rows.append(
             _Row(
-                shape=image.shape,
+                shape=prepared.shape,
                 target=target,
                 source_id=record.source_id,
                 part=record.part,
                 attributes=attributes,
                 pixels=hashlib.blake2b(pixels, digest_size=16).digest(),
+                sky=sky,
             )
         )
     return rows
@@ -277,7 +295,7 @@ def _keep_one_shape(folder: Path, rows: list[_Row], skipped: _LeftOut) -> list[_
                 target.write(pixels)
                 continue
             reason = f"its shape is {_times(row.shape)}; most images are {_times(expected)}"
-            skipped.add(row.source_id, reason, row.target)
+            skipped.add(row.source_id, UnreadableImageError(reason), row.target)
     selected.replace(everything)
     return [row for row in rows if row.shape == expected]
 
@@ -295,6 +313,16 @@ def _require_every_class(dataset: Dataset, task: Task, rows: Sequence[_Row], ski
         if target not in present:
             label = task.classes[target]
             raise DataError(_nothing_usable(f"no image of the class {label!r} of {dataset.name!r}", images))
+
+
+def _refuse_unplaced(dataset: Dataset, preparation: Preparation, unplaced: Sequence[SkippedImage]) -> None:
+    """Refuse a dataset with images that cannot be placed on the sky, unless the registry leaves them out."""
+    if not unplaced or preparation.sky is None or preparation.sky.missing == "leave-out":
+        return
+    raise DataError(
+        f"preparation.sky: {len(unplaced):,} image(s) of {dataset.name!r} cannot be placed on the sky; correct them, "
+        f"choose another `centre`, or leave them out by `missing: leave-out`:\n{_named(unplaced)}"
+    )
 
 
 def _equal_pixels(rows: Sequence[_Row]) -> tuple[tuple[int, ...], ...]:
@@ -337,10 +365,13 @@ def _describe(
 
 
 def _nothing_usable(what: str, skipped: Sequence[SkippedImage]) -> str:
+    return f"{what} can be used; {len(skipped):,} were skipped:\n{_named(skipped)}"
+
+
+def _named(skipped: Sequence[SkippedImage]) -> str:
     shown = "\n".join(f"  {image.name}: {image.reason}" for image in skipped[:_LISTED_SKIPPED])
     hidden = len(skipped) - _LISTED_SKIPPED
-    more = f"\n  ... and {hidden} more" if hidden > 0 else ""
-    return f"{what} can be used; {len(skipped):,} were skipped:\n{shown}{more}"
+    return shown + (f"\n  ... and {hidden} more" if hidden > 0 else "")
 
 
 def _map_images(folder: Path, n: int, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.float32]]:
@@ -401,5 +432,6 @@ def _read(folder: Path) -> tuple[_Description, LabelledImages]:
         skipped=tuple(SkippedImage(name=name, reason=reason) for name, reason in described.skipped),
         remarks=described.remarks,
         equal_pixels=described.equal_pixels,
+        sky=read_sky(folder, len(targets)),
         digest=described.digest,
     )

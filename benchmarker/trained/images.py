@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 from benchmarker.containment import PluginErrors
 from benchmarker.contracts.images import LabelledImages, Part, TrainingSet
 from benchmarker.contracts.settings import Options, Preparation
+from benchmarker.contracts.sky import SkyImage
 from benchmarker.contracts.tasks import Task
 from benchmarker.data.folders import Member
-from benchmarker.data.image_files import read_image
+from benchmarker.data.image_files import read_sky_image
 from benchmarker.data.loading import Context
+from benchmarker.data.positions import named_position
 from benchmarker.data.preparation import prepare_image
 from benchmarker.data.prepared import prepare
+from benchmarker.data.sky_preparation import NO_COORDINATES, cut_from_sky
 from benchmarker.data.splits import Parts, split_sources
 from benchmarker.discovery import installed, resolve
-from benchmarker.errors import ConfigurationError, DataError, UnreadableImageError
+from benchmarker.errors import ConfigurationError, DataError, UnplacedImageError, UnreadableImageError
 from benchmarker.paths import expand_user, reading_problem
 from benchmarker.registry import validated_options
 from benchmarker.results.study import Study, read_study
@@ -77,27 +80,30 @@ class StudyImages:
         return self._source.preparation
 
     @cached_property
-    def _read(self) -> Callable[[Member], NDArray[Any]]:
+    def _read(self) -> Callable[[Member], SkyImage]:
         dataset = installed().dataset(self._study.dataset.name)
         options: Options | None = validated_options(dataset, self._source.options)
         if not dataset.reader:
-            return read_image
+            return read_sky_image
         function = resolve(dataset.reader)
 
-        def read(member: Member) -> NDArray[Any]:
+        def read(member: Member) -> SkyImage:
             with PluginErrors(f"reading an image as {dataset.name!r} does ({dataset.reader})", passing=(OSError,)):
-                pixels: NDArray[Any] = function(member, options)
-                return pixels
+                found: SkyImage | NDArray[Any] = function(member, options)
+                return found if isinstance(found, SkyImage) else SkyImage(pixels=found)
 
         return read
 
-    def read(self, member: Member) -> NDArray[np.float32]:
+    def read(self, member: Member, position: tuple[float, float] | None = None) -> NDArray[np.float32]:
         """Read and prepare one image file exactly as those that the networks were trained on.
 
         Parameters
         ----------
         member : Member
             The file.
+        position : tuple of float, optional
+            Right ascension and declination of its source in degrees, for a preparation that cuts squares out of the
+            sky; by default those that the name of the file contains.
 
         Returns
         -------
@@ -109,7 +115,11 @@ class StudyImages:
         UnreadableImageError
             If it cannot be used, with a short reason.
         """
-        return self.prepare(self._read(member))
+        image = self._read(member)
+        square = self.preparation.sky
+        if square is not None:
+            image = cut_from_sky(image, square, position or named_position(member.name), name=member.name)
+        return self._prepared(image.pixels)
 
     def prepare(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Prepare the pixels of one image exactly as those that the networks were trained on.
@@ -127,8 +137,13 @@ class StudyImages:
         Raises
         ------
         UnreadableImageError
-            If it cannot be used, with a short reason.
+            If it cannot be used, with a short reason; always if the preparation cuts squares out of the sky.
         """
+        if self.preparation.sky is not None:
+            raise UnplacedImageError(NO_COORDINATES)
+        return self._prepared(pixels)
+
+    def _prepared(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         prepared = prepare_image(pixels, self.preparation)
         if prepared.shape != self.shape:
             expected, received = (" x ".join(map(str, shape)) for shape in (self.shape, prepared.shape))

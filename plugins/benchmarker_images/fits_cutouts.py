@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, model_validator
 
@@ -27,16 +27,16 @@ from benchmarker import (
     ImageRecord,
     Member,
     SkippedImage,
+    SkyFacts,
+    SkyImage,
     UnreadableImageError,
     path_signature,
     read_members,
+    read_sky_image,
+    remark,
 )
-from benchmarker import read_image as read_any_image
 from benchmarker_images.catalogue import IDENTIFIER, Catalogue, Entry, read_catalogue
 from benchmarker_images.catalogue_options import CatalogueOptions
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _SUFFIXES = tuple(IMAGE_SUFFIXES)
 _SHOWN = 3
@@ -206,31 +206,53 @@ def _record(entry: Entry, files: _Files, options: FitsCutoutsOptions) -> ImageRe
     shown = entry.source or entry.files[0]
     try:
         bands = [_band(files.find(name), options) for name in entry.files]
-        image = bands[0] if len(bands) == 1 else _stacked(bands)
+        image = bands[0] if len(bands) == 1 else _stacked(bands, shown)
     except UnreadableImageError as error:
         return SkippedImage(name=shown, reason=error.reason)
     return ImageRecord(
-        image=image,
+        image=image.pixels,
         target=entry.target,
         source_id=entry.source or _stem(_composed(entry.files[0])),
         part=entry.part,
         attributes=entry.attributes,
+        sky=image.sky,
     )
 
 
-def _band(member: Member, options: FitsCutoutsOptions) -> NDArray[Any]:
-    return read_any_image(member, hdu=options.hdu, planes=options.planes, colour=options.colour)
+def _band(member: Member, options: FitsCutoutsOptions) -> SkyImage:
+    return read_sky_image(member, hdu=options.hdu, planes=options.planes, colour=options.colour)
 
 
-def _stacked(bands: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def _stacked(bands: Sequence[SkyImage], name: str) -> SkyImage:
+    """Return several bands as the channels of one image, with the facts about the sky that they share."""
     import numpy as np
 
-    if len({band.shape[:2] for band in bands}) > 1:
-        shapes = ", ".join(" x ".join(map(str, band.shape[:2])) for band in bands)
+    pixels = [band.pixels for band in bands]
+    if len({each.shape[:2] for each in pixels}) > 1:
+        shapes = ", ".join(" x ".join(map(str, each.shape[:2])) for each in pixels)
         raise UnreadableImageError(f"its bands have different sizes: {shapes}")
-    return np.concatenate([np.atleast_3d(band) for band in bands], axis=-1)
+    return SkyImage(
+        pixels=np.concatenate([np.atleast_3d(each) for each in pixels], axis=-1),
+        sky=_shared([band.sky for band in bands], name),
+    )
 
 
-def read_image(member: Member, options: FitsCutoutsOptions) -> NDArray[Any]:
+def _shared(facts: Sequence[SkyFacts | None], name: str) -> SkyFacts | None:
+    known = [each for each in facts if each is not None]
+    if len(known) < len(facts):
+        return None
+    first, *others = known
+    same = all(dict(each.cards) == dict(first.cards) for each in others)
+    if not same:
+        remark("its bands have different celestial coordinates, which are therefore not used", name)
+    return SkyFacts(
+        shape=first.shape,
+        cards=first.cards if same else {},
+        unit=first.unit if all(each.unit == first.unit for each in others) else "",
+        beam=first.beam if all(each.beam == first.beam for each in others) else None,
+    )
+
+
+def read_image(member: Member, options: FitsCutoutsOptions) -> SkyImage:
     """Read one image file as the dataset does."""
     return _band(member, options)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeInt
 
@@ -26,15 +26,13 @@ from benchmarker import (
     Options,
     Part,
     SkippedImage,
+    SkyImage,
     UnreadableImageError,
     path_signature,
     read_members,
+    read_sky_image,
 )
-from benchmarker import read_image as read_any_image
 from benchmarker_images.labels import PARTS
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _FITS = tuple(f"{suffix}{packed}" for suffix in (".fits", ".fit", ".fts") for packed in ("", ".gz", ".fz", ".bz2"))
@@ -123,7 +121,11 @@ def load(options: ImagesFolderOptions, context: DatasetContext) -> DatasetConten
                 yield SkippedImage(name=member.name, reason=error.reason)
             else:
                 yield ImageRecord(
-                    image=image, target=classes.index(origin.label), source_id=origin.source, part=origin.part
+                    image=image.pixels,
+                    target=classes.index(origin.label),
+                    source_id=origin.source,
+                    part=origin.part,
+                    sky=image.sky,
                 )
 
     return DatasetContents(
@@ -156,6 +158,6 @@ def _suffix(name: str) -> str:
     return max((suffix for suffix in _SUFFIXES if name.lower().endswith(suffix)), key=len)
 
 
-def read_image(member: Member, options: ImagesFolderOptions) -> NDArray[Any]:
+def read_image(member: Member, options: ImagesFolderOptions) -> SkyImage:
     """Read one image file as the dataset does."""
-    return read_any_image(member, hdu=options.hdu, planes=options.planes, colour=options.colour)
+    return read_sky_image(member, hdu=options.hdu, planes=options.planes, colour=options.colour)

@@ -16,9 +16,9 @@ import csv
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt
 
@@ -32,17 +32,15 @@ from benchmarker import (
     Member,
     Options,
     SkippedImage,
+    SkyImage,
     UnreadableImageError,
     digest_file,
     framework_grey,
-    read_fits_image,
+    read_fits,
+    read_sky_image,
     read_text_rows,
     remark,
 )
-from benchmarker import read_image as read_any_image
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _SUFFIXES = (".fits", ".fit", ".fts")
 _COMPRESSED = ("", ".gz", ".fz", ".bz2")
@@ -182,7 +180,9 @@ def load(options: FitsManifestOptions, context: DatasetContext) -> DatasetConten
                     )
                 attributes = {"manifest_row": order[source.row], "manifest_rows": len(order)} if order else {}
                 target = classes.index(source.label)
-                yield ImageRecord(image=image, target=target, source_id=source.name, attributes=attributes)
+                yield ImageRecord(
+                    image=image.pixels, target=target, source_id=source.name, attributes=attributes, sky=image.sky
+                )
         for label, failed in unread.items():
             if failed and len(failed) == sum(source.label == label for source in selection.sources):
                 raise DataError(files.report(f"no image of the class {label} can be read", failed))
@@ -364,14 +364,14 @@ def _select_by_folder(files: _Files) -> _Selection:
     return _Selection(sources=sources, skipped=[*skipped, *files.skip_other()], order={})
 
 
-def read_image(member: Member, options: FitsManifestOptions) -> NDArray[Any]:
+def read_image(member: Member, options: FitsManifestOptions) -> SkyImage:
     """Read one image file as the data set does; pictures and arrays as they are."""
-    return read_any_image(member, hdu=options.hdu, planes=options.planes, colour=options.colour)
+    return read_sky_image(member, hdu=options.hdu, planes=options.planes, colour=options.colour)
 
 
-def _read_fits(path: Path, options: FitsManifestOptions) -> NDArray[Any]:
-    image = read_fits_image(path, hdu=options.hdu, planes=options.planes)
-    return framework_grey(image) if options.colour == "radio-framework" else image
+def _read_fits(path: Path, options: FitsManifestOptions) -> SkyImage:
+    image = read_fits(path, hdu=options.hdu, planes=options.planes)
+    return replace(image, pixels=framework_grey(image.pixels)) if options.colour == "radio-framework" else image
 
 
 def _why_unused(path: Path) -> str:
@@ -379,7 +379,7 @@ def _why_unused(path: Path) -> str:
     import numpy as np
 
     try:
-        image = read_fits_image(path)
+        image = read_fits(path).pixels
     except UnreadableImageError as error:
         return error.reason
     return "every pixel is NaN" if bool(np.isnan(image).all()) else _NO_CLASS

@@ -23,7 +23,7 @@ from benchmarker import (
     ImageRecord,
     Options,
     Stream,
-    read_fits_image,
+    read_fits,
 )
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def load(options: SyntheticRadioOptions, context: DatasetContext) -> DatasetCont
         for target, label in enumerate(CLASSES):
             for source in range(options.images_per_class):
                 name = source_name(label, source)
-                image = read_fits_image(folder / label / f"{name}.fits")
-                yield ImageRecord(image=image, target=target, source_id=name)
+                image = read_fits(folder / label / f"{name}.fits")
+                yield ImageRecord(image=image.pixels, target=target, source_id=name, sky=image.sky)
 
     return DatasetContents(
         task=Classification(classes=CLASSES),
@@ -144,7 +144,7 @@ def draw_fits(label: str, source: int, options: SyntheticRadioOptions) -> bytes:
     Examples
     --------
     >>> file = draw_fits("FRII", 0, SyntheticRadioOptions(size=64))
-    >>> read_fits_image(file).shape
+    >>> read_fits(file).pixels.shape
     (64, 64)
     """
     from benchmarker_radio.synthetic_observation import PIXEL, draw_beam, observe

@@ -16,7 +16,8 @@ from astropy.wcs import WCS
 
 from benchmarker import DataError
 from benchmarker.cli import main
-from benchmarker.data.cutouts import Geometry, Target, cut_out, write_cutouts
+from benchmarker.data.cutouts import write_cutouts
+from benchmarker.data.resampling import Geometry, Target, cut_out
 
 SOURCE = Target(name="3C 1", ra=150.1, dec=60.05)
 PIXEL = 2.0  # arcsec, of the mosaic

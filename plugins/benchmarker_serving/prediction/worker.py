@@ -108,9 +108,10 @@ def _read(images: StudyImages, image: NewImage) -> _Readable | SkippedImage:
     try:
         content = image.member.read()
         ra, dec = image.ra, image.dec
-        if not (math.isfinite(ra) and math.isfinite(dec)):
+        listed = (ra, dec) if math.isfinite(ra) and math.isfinite(dec) else None
+        if listed is None:
             ra, dec = position(content)
-        pixels = images.read(Member(name=image.member.name, read=lambda: content))
+        pixels = images.read(Member(name=image.member.name, read=lambda: content), listed)
     except UnreadableImageError as error:
         return SkippedImage(name=image.member.name, reason=error.reason)
     except OSError as error:

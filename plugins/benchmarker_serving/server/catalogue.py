@@ -124,5 +124,8 @@ def _exported(folder: Path) -> Iterator[Place]:
 
 def _settings(results: StudyResults, run: Run) -> ExportSettings:
     source = results.study.plan.source
-    inside = isinstance(run, CellRecord) and source is not None and source.preparation.size is None
+    if not isinstance(run, CellRecord) or source is None:
+        return ExportSettings(formats=("onnx",), preparation=False)
+    # No graph cuts squares out of the sky, whose coordinates a request does not hold.
+    inside = source.preparation.size is None and source.preparation.sky is None
     return ExportSettings(formats=("onnx",), preparation=inside)
