@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from benchmarker.cli.options import PATH, command_settings, json_option
-from benchmarker.printing import echo
+from benchmarker.printing import counted, echo
 
 if TYPE_CHECKING:
     from benchmarker.maintenance.doctor import Comparison, Diagnosis
+    from benchmarker.maintenance.speed import Setting
 
 UNHEALTHY = 1
 _WIDTH = 14
@@ -30,7 +31,7 @@ _WIDTH = 14
 @click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=1), default=120.0, show_default=True,
               help="Longest time to wait for the backend, and for the plugins.")  # fmt: skip
 @click.option("--speed", "registry", metavar="REGISTRY", type=PATH,
-              help="Only measure how fast backends and precisions train the networks of this registry.")  # fmt: skip
+              help="Only measure how fast the networks of this registry train under several settings.")  # fmt: skip
 @json_option
 def doctor(study: Path | None, timeout: float, registry: Path | None, as_json: bool) -> int:
     """Check the installation: backend, devices, determinism, disk space and plugins.
@@ -41,8 +42,9 @@ def doctor(study: Path | None, timeout: float, registry: Path | None, as_json: b
     The backend is started in a separate process, exactly as for a run. The exit code is 1 if anything is broken or
     differs.
 
-    With --speed, each network of REGISTRY is trained for some steps on noise, with each installed backend and in each
-    precision, each time in a new process, and one of them is recommended. The data are prepared first, as by a run.
+    With --speed, each network of REGISTRY is trained for some steps on noise, with each installed backend, in each
+    precision, and with the threads of the registry as well as with one, each time in a new process. One of these
+    settings is recommended. The data are prepared first, as by a run.
     """
     if registry is not None:
         return _speed(registry, timeout, as_json=as_json)
@@ -81,10 +83,14 @@ def _speed(registry: Path, timeout: float, *, as_json: bool) -> int:
         speeds = measure_speed(
             read_study(planned),
             seconds=timeout,
-            on_network=lambda *words: echo(f"measuring {', '.join(words)} ...", err=True),
+            on_network=lambda network, setting: echo(f"measuring {network}, {_in_words(setting)} ...", err=True),
         )
     echo(json.dumps(speeds.to_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(lines(speeds)))
     return 0 if speeds.gains() else UNHEALTHY
+
+
+def _in_words(setting: Setting) -> str:
+    return f"{setting.backend}, {setting.precision}, {counted(setting.threads, 'thread')}"
 
 
 def _lines(found: Diagnosis) -> Iterator[str]:

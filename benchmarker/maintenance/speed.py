@@ -1,30 +1,66 @@
-"""Measures how fast the installed backends and precisions train the networks of a study on this machine."""
+"""Measures how fast backends, precisions and threads train the networks of a study on this machine."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from benchmarker import backends
 from benchmarker.contracts.settings import Training
 from benchmarker.digests import digest_json
 from benchmarker.errors import ConfigurationError
 from benchmarker.maintenance.probes import Outcome, SpeedAnswer, SpeedQuestion, probe_speed
+from benchmarker.printing import counted
 from benchmarker.results.study import Study
 from benchmarker.study.specs import CellSpec
 
-FORMAT = 1
+FORMAT = 2
 STEPS = 20
 _WORTH = 1.1
-"""A change of backend or precision is advised if the networks train this many times as fast."""
+"""Another setting is advised if the networks train this many times as fast."""
 
 Precision = Literal["float32", "mixed_bfloat16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Training.model_fields["precision"].annotation)
 
-Setting = tuple[str, Precision]
-"""Backend and precision."""
+
+class Setting(NamedTuple):
+    """What decides how fast a network is trained; each is part of a cell's key."""
+
+    backend: str
+    """Name of the backend."""
+
+    precision: Precision
+    """Arithmetic of the layers."""
+
+    threads: int
+    """Number of threads that one operation may use."""
+
+    def __str__(self) -> str:
+        """Return it as part of a sentence."""
+        return f"{self.backend} in {self.precision} with {counted(self.threads, 'thread')}"
+
+    @classmethod
+    def of(cls, spec: CellSpec) -> Setting:
+        """Return the setting of a cell."""
+        return cls(spec.backend, spec.training.precision, spec.threads)
+
+    def changed_from(self, own: Setting) -> str:
+        """Return what to set for it in a shell and in a registry."""
+        options = [
+            *([f"precision: {self.precision}"] if self.precision != own.precision else []),
+            *([f"threads: {self.threads}"] if self.threads != own.threads else []),
+        ]
+        change = [
+            *([f"KERAS_BACKEND={self.backend}"] if self.backend != own.backend else []),
+            *([f"training: {{{', '.join(options)}}}"] if options else []),
+        ]
+        return " and ".join(change)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return self._asdict()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +71,8 @@ class Measured:
     ----------
     network : str
         Name of the network in the study.
-    backend, precision : str
-        The setting.
+    setting : Setting
+        Backend, precision and threads.
     images_per_second : float or None
         Training images per second, after compilation; None if the network was not trained.
     start_seconds : float or None
@@ -46,8 +82,7 @@ class Measured:
     """
 
     network: str
-    backend: str
-    precision: Precision
+    setting: Setting
     images_per_second: float | None = None
     start_seconds: float | None = None
     problem: str = ""
@@ -63,12 +98,12 @@ class Speeds:
         Title of the study.
     shape : tuple of int
         Height and width in pixels, and channels of an image.
-    batch_size, threads : int
-        Images of a gradient step, and threads of an operation.
-    own : tuple of str
-        Backend and precision that a run of the registry would have now.
+    batch_size : int
+        Images of a gradient step.
+    own : Setting
+        Setting that a run of the registry would have now.
     measured : tuple of Measured
-        Speeds by network, backend and precision.
+        Speeds by network and setting.
     epochs : mapping of str to int
         Epochs of each network, by which the networks are weighted.
     """
@@ -76,7 +111,6 @@ class Speeds:
     study: str
     shape: tuple[int, int, int]
     batch_size: int
-    threads: int
     own: Setting
     measured: tuple[Measured, ...]
     epochs: Mapping[str, int] = field(default_factory=dict)
@@ -90,10 +124,9 @@ class Speeds:
         """
         times: dict[Setting, float] = {}
         for each in self.measured:
-            setting: Setting = (each.backend, each.precision)
             rate = each.images_per_second or 0.0
             seconds = self.epochs.get(each.network, 1) / rate if rate else float("inf")
-            times[setting] = times.get(setting, 0.0) + seconds
+            times[each.setting] = times.get(each.setting, 0.0) + seconds
         now = times.get(self.own, float("inf"))
         return {setting: now / seconds for setting, seconds in times.items() if seconds < float("inf")}
 
@@ -101,18 +134,17 @@ class Speeds:
     def advice(self) -> str:
         """What to do, in a sentence or two."""
         gains = self.gains()
-        own = f"{self.own[0]} in {self.own[1]}"
         if not gains:
-            return "no backend trains all networks; see the problems above"
+            return "no setting trains all networks; see the problems above"
         best = max(gains, key=lambda setting: gains[setting])
         if self.own in gains and gains[best] < _WORTH:
-            return f"stay with {own}: no other backend or precision is {_WORTH:g} times as fast"
-        change = [
-            *([f"KERAS_BACKEND={best[0]}"] if best[0] != self.own[0] else []),
-            *([f"training: {{precision: {best[1]}}}"] if best[1] != self.own[1] else []),
-        ]
-        much = f"{gains[best]:.1f} times as fast as {own}" if self.own in gains else f"{own} does not train them all"
-        return f"{' and '.join(change)}: {much}. Each gives other bits, so use one for a whole study"
+            return f"stay with {self.own}: no other setting is {_WORTH:g} times as fast"
+        much = (
+            f"{gains[best]:.1f} times as fast as {self.own}"
+            if self.own in gains
+            else f"{self.own} does not train them all"
+        )
+        return f"{best.changed_from(self.own)}: {much}. Each gives other bits, so use one for a whole study"
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON."""
@@ -121,23 +153,18 @@ class Speeds:
             "study": self.study,
             "shape": list(self.shape),
             "batch_size": self.batch_size,
-            "threads": self.threads,
-            "own": {"backend": self.own[0], "precision": self.own[1]},
+            "own": self.own.to_json(),
             "measured": [
                 {
                     "network": each.network,
-                    "backend": each.backend,
-                    "precision": each.precision,
+                    **each.setting.to_json(),
                     "images_per_second": each.images_per_second,
                     "start_seconds": each.start_seconds,
                     "problem": each.problem,
                 }
                 for each in self.measured
             ],
-            "gains": [
-                {"backend": backend, "precision": precision, "gain": gain}
-                for (backend, precision), gain in self.gains().items()
-            ],
+            "gains": [{**setting.to_json(), "gain": gain} for setting, gain in self.gains().items()],
             "advice": self.advice,
         }
 
@@ -152,9 +179,12 @@ def measure_speed(
     *,
     seconds: float,
     steps: int = STEPS,
-    on_network: Callable[[str, str, str], object] = lambda _network, _backend, _precision: None,
+    on_network: Callable[[str, Setting], object] = lambda _network, _setting: None,
 ) -> Speeds:
-    """Train each network of a study for some steps under each backend and precision, each time in a fresh process.
+    """Train each network of a study for some steps under each setting, each time in a fresh process.
+
+    The settings are the installed backends, all precisions, and the threads of the study as well as one thread: small
+    networks often train faster on one, because their operations are shorter than it takes to share them out.
 
     Parameters
     ----------
@@ -165,7 +195,7 @@ def measure_speed(
     steps : int
         Gradient steps of each of the three epochs.
     on_network : callable
-        Called with network, backend and precision before each process.
+        Called with the network and the setting before each process.
 
     Raises
     ------
@@ -181,8 +211,7 @@ def measure_speed(
         study=study.title,
         shape=study.plan.dataset.shape,
         batch_size=first.training.batch_size,
-        threads=first.threads,
-        own=(first.backend, first.training.precision),
+        own=Setting.of(first),
         measured=measured,
         epochs={name: spec.model.epochs for name, spec in networks.items()},
     )
@@ -204,31 +233,37 @@ def _measured(
     *,
     seconds: float,
     steps: int,
-    on_network: Callable[[str, str, str], object],
+    on_network: Callable[[str, Setting], object],
 ) -> Iterator[Measured]:
-    refused: dict[Setting, str] = {}
+    refused: dict[tuple[str, str], str] = {}
     for name, spec in networks.items():
-        for backend in installed_backends():
-            for precision in PRECISIONS:
-                problem = refused.get((backend, precision), "")
-                outcome: Outcome[SpeedAnswer] = Outcome(problem=problem)
-                if not problem:
-                    on_network(name, backend, precision)
-                    training = spec.training.model_copy(update={"precision": precision})
-                    asked = spec.model_copy(update={"backend": backend, "training": training})
-                    question = SpeedQuestion(spec=asked, dataset=study.plan.dataset, steps=steps, seconds=seconds)
-                    outcome = probe_speed(question).outcome()
-                yield _result(name, backend, precision, outcome)
-                if outcome.answer is not None and outcome.answer.refused:
-                    refused[backend, precision] = outcome.answer.refused
+        for setting in _settings(spec):
+            problem = refused.get(setting[:2], "")
+            outcome: Outcome[SpeedAnswer] = Outcome(problem=problem)
+            if not problem:
+                on_network(name, setting)
+                changed = {"precision": setting.precision, "threads": setting.threads}
+                training = spec.training.model_copy(update=changed)
+                asked = spec.model_copy(update={"backend": setting.backend, "training": training})
+                question = SpeedQuestion(spec=asked, dataset=study.plan.dataset, steps=steps, seconds=seconds)
+                outcome = probe_speed(question).outcome()
+            yield _result(name, setting, outcome)
+            if outcome.answer is not None and outcome.answer.refused:
+                refused[setting[:2]] = outcome.answer.refused
 
 
-def _result(name: str, backend: str, precision: Precision, outcome: Outcome[SpeedAnswer]) -> Measured:
+def _settings(spec: CellSpec) -> Iterator[Setting]:
+    for backend in installed_backends():
+        for precision in PRECISIONS:
+            for threads in dict.fromkeys((spec.threads, 1)):
+                yield Setting(backend, precision, threads)
+
+
+def _result(name: str, setting: Setting, outcome: Outcome[SpeedAnswer]) -> Measured:
     answer = outcome.answer
     return Measured(
         network=name,
-        backend=backend,
-        precision=precision,
+        setting=setting,
         images_per_second=None if answer is None else answer.images_per_second,
         start_seconds=None if answer is None else answer.start_seconds,
         problem=outcome.problem if answer is None else answer.refused,
@@ -238,11 +273,12 @@ def _result(name: str, backend: str, precision: Precision, outcome: Outcome[Spee
 def lines(speeds: Speeds) -> Sequence[str]:
     """Return the speeds as lines for the terminal."""
     height, width, channels = speeds.shape
-    head = f"{'network':24} {'backend':11} {'precision':15} {'images/s':>9} {'start':>8}"
+    head = f"{'network':24} {'backend':11} {'precision':15} {'threads':>7} {'images/s':>9} {'start':>8}"
     images = f"images of {height}x{width}x{channels}, batches of {speeds.batch_size}"
-    found = [f"{speeds.study}: {images}, {speeds.threads} threads, without augmentations", head]
+    found = [f"{speeds.study}: {images}, without augmentations", head]
     for each in speeds.measured:
-        row = f"{each.network:24} {each.backend:11} {each.precision:15}"
+        backend, precision, threads = each.setting
+        row = f"{each.network:24} {backend:11} {precision:15} {threads:7}"
         if each.images_per_second is None:
             found.append(f"{row} {each.problem}")
         else:

@@ -11,7 +11,7 @@ import pytest
 from benchmarker.cli import main
 from benchmarker.maintenance import speed
 from benchmarker.maintenance.probes import Outcome, SpeedAnswer, SpeedQuestion, probe_speed
-from benchmarker.maintenance.speed import PRECISIONS, Measured, Speeds, measure_speed
+from benchmarker.maintenance.speed import PRECISIONS, Measured, Setting, Speeds, measure_speed
 from benchmarker.maintenance.speed_step import refusal
 from benchmarker.results.study import read_study
 from benchmarker.study.fingerprint import Fingerprint
@@ -40,7 +40,10 @@ models:
 
 
 class Stopwatch:
-    """Stands in for the processes that train: answers by backend and precision, and keeps the questions."""
+    """Stands in for the processes that train: answers by backend and precision, and keeps the questions.
+
+    One thread is half as fast.
+    """
 
     def __init__(self, rates: dict[tuple[str, str], float | str]) -> None:
         self.rates = rates
@@ -57,7 +60,7 @@ class Stopwatch:
             return Outcome(problem="its process was ended by SIGILL")
         if isinstance(rate, str):
             return Outcome(answer=SpeedAnswer(refused=rate))
-        return Outcome(answer=SpeedAnswer(images_per_second=rate, start_seconds=1.5))
+        return Outcome(answer=SpeedAnswer(images_per_second=rate * (1 if spec.threads > 1 else 0.5), start_seconds=1.5))
 
 
 RATES: dict[tuple[str, str], float | str] = {
@@ -85,26 +88,43 @@ def test_networks_are_measured_once_each_whatever_their_seeds_and_rates(
     study.write_plan()
     found = measure_speed(read_study(study.folder), seconds=10)
     networks = {each.network for each in found.measured}
-    assert len(found.measured) == len(networks) * 2 * len(PRECISIONS)
-    # What one network was refused, the next is not asked for.
-    asked = [(each.spec.backend, each.spec.training.precision) for each in stopwatch.questions]
-    assert asked.count(("jax", "mixed_bfloat16")) == 1
-    assert asked.count(("jax", "float32")) == len(networks)
-    assert found.gains() == {("tensorflow", "float32"): 1.0, ("jax", "float32"): 1.5}
+    assert len(found.measured) == len(networks) * 2 * len(PRECISIONS) * 2
+    # What one network was refused, the next is not asked for, nor is another number of threads.
+    asked = [(each.spec.backend, each.spec.training.precision, each.spec.threads) for each in stopwatch.questions]
+    assert [each[2] for each in asked if each[:2] == ("jax", "mixed_bfloat16")] == [2]
+    assert asked.count(("jax", "float32", 2)) == asked.count(("jax", "float32", 1)) == len(networks)
+    assert found.gains() == {
+        ("tensorflow", "float32", 2): 1.0,
+        ("tensorflow", "float32", 1): 0.5,
+        ("jax", "float32", 2): 1.5,
+        ("jax", "float32", 1): 0.75,
+    }
     assert found.advice.startswith("KERAS_BACKEND=jax: 1.5 times as fast")
 
 
-def speeds(*measured: tuple[str, str, str, float | None], epochs: dict[str, int] | None = None) -> Speeds:
+def test_networks_that_use_one_thread_are_measured_once(study: StudyFiles, stopwatch: Stopwatch) -> None:
+    study.cell("first", 1)["spec"]["training"]["threads"] = 1
+    study.write_plan()
+    found = measure_speed(read_study(study.folder), seconds=10)
+    assert {each.setting.threads for each in found.measured} == {1}
+    assert len(found.measured) == len(stopwatch.questions) == 2 * len(PRECISIONS)
+
+
+def speeds(
+    *measured: tuple[str, str, str, float | None], one_thread: float | None = None, epochs: dict[str, int] | None = None
+) -> Speeds:
     rows = tuple(
-        Measured(network=network, backend=backend, precision=precision, images_per_second=rate)  # type: ignore[arg-type]
+        Measured(network=network, setting=Setting(backend, precision, 2), images_per_second=rate)  # type: ignore[arg-type]
         for network, backend, precision, rate in measured
     )
+    if one_thread is not None:
+        alone = Setting("tensorflow", "float32", 1)
+        rows = (*rows, Measured(network=measured[0][0], setting=alone, images_per_second=one_thread))
     return Speeds(
         study="mine",
         shape=(32, 32, 1),
         batch_size=32,
-        threads=2,
-        own=("tensorflow", "float32"),
+        own=Setting("tensorflow", "float32", 2),
         measured=rows,
         epochs=epochs or {},
     )
@@ -116,7 +136,7 @@ def test_gain_weights_networks_by_their_epochs() -> None:
         *(("a", "jax", "float32", 200.0), ("b", "jax", "float32", 50.0)),
         epochs={"a": 9, "b": 1},
     )
-    assert found.gains()["jax", "float32"] == pytest.approx((10 / 100) / (9 / 200 + 1 / 50))
+    assert found.gains()[Setting("jax", "float32", 2)] == pytest.approx((10 / 100) / (9 / 200 + 1 / 50))
 
 
 def test_setting_that_does_not_train_every_network_is_not_recommended() -> None:
@@ -135,6 +155,11 @@ def test_small_gain_is_no_reason_to_change() -> None:
 def test_precision_is_recommended_where_it_is_faster() -> None:
     found = speeds(("a", "tensorflow", "float32", 100.0), ("a", "tensorflow", "mixed_bfloat16", 300.0))
     assert found.advice.startswith("training: {precision: mixed_bfloat16}: 3.0 times as fast")
+
+
+def test_one_thread_is_recommended_where_it_is_faster() -> None:
+    found = speeds(("a", "tensorflow", "float32", 100.0), one_thread=180.0)
+    assert found.advice.startswith("training: {threads: 1}: 1.8 times as fast as tensorflow in float32 with 2 threads")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +186,8 @@ def test_command_prepares_the_data_and_prints_a_recommendation(
     assert "images of 48x48x1" in out
     assert "1,500" in out
     assert "Advice: KERAS_BACKEND=jax" in out
-    assert "measuring mcrgnet, jax, float32" in err
+    assert "measuring mcrgnet, jax, float32, 2 threads" in err
+    assert "measuring mcrgnet, jax, float32, 1 thread " in err
     assert {question.dataset.shape for question in stopwatch.questions} == {(48, 48, 1)}
     assert not (tmp_path / "results").exists()
     stopwatch.rates = dict.fromkeys(RATES, "crash")
@@ -169,6 +195,8 @@ def test_command_prepares_the_data_and_prints_a_recommendation(
     out = capsys.readouterr().out
     found = json.loads(out[out.index("{\n") :])
     assert found["gains"] == []
+    assert found["own"] == {"backend": "tensorflow", "precision": "float32", "threads": 2}
+    assert {each["threads"] for each in found["measured"]} == {1, 2}
     assert {each["problem"] for each in found["measured"]} == {"its process was ended by SIGILL"}
 
 
