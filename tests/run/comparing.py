@@ -31,8 +31,13 @@ def surroundings(folder: Path) -> dict[str, str]:
 def lay_out(folder: Path, **changes: Any) -> Path:
     """Make a folder with a registry."""
     folder.mkdir()
-    (folder / "killed.yaml").write_text(json.dumps(REGISTRY | CHANGES | changes))
+    write_registry(folder, **changes)
     return folder
+
+
+def write_registry(folder: Path, **changes: Any) -> None:
+    """Write the registry of a folder, anew where there is one."""
+    (folder / "killed.yaml").write_text(json.dumps(REGISTRY | CHANGES | changes))
 
 
 def runs(study: Path) -> dict[str, Path]:
