@@ -30,7 +30,7 @@ ray = pytest.importorskip("ray", reason="needs the extra clusters")
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(3000)]
 
-# `make test-ray` removes twenty nodes under each of the two tests; `make test-clusters` three under the real training.
+# `make test-ray` removes twenty nodes under each of the two tests.
 REMOVED = int(os.environ.get("REMOVED", "3"))
 PATIENCE = 2400.0
 START_SECONDS = 120.0
@@ -197,7 +197,6 @@ def test_removed_nodes_lose_no_step_and_repeat_none(nodes: Nodes, tmp_path: Path
     assert sum(len({process for _, process in each}) - 1 for each in lines.values()) > 0  # some went on elsewhere
 
 
-@pytest.mark.clusters
 def test_removed_nodes_change_no_bit(nodes: Nodes, tmp_path: Path, command_line: Any) -> None:
     """Cells resume on other nodes; the study gets another seed until enough nodes have been removed."""
     folder = lay_out(tmp_path / "cluster", **CHANGES, seeds=[1])
