@@ -163,9 +163,9 @@ def audit(
     """Look for faults of a dataset that make scores wrong.
 
     It finds copies (equal pixels, and the same image turned by any angle, mirrored, shifted or rescaled), sources in
-    different parts that share the sky, objects with two labels, classes and attributes that differ between parts, and
-    images that are blank, saturated or off-centre. The parts are those of the first seed. DATASET and REGISTRY are as
-    in `benchmarker data show`.
+    different parts that share the sky, objects with two labels, classes and attributes that differ between parts,
+    FITS images that differ in unit, beam or pixel scale, and images that are blank, saturated or off-centre. The parts
+    are those of the first seed. DATASET and REGISTRY are as in `benchmarker data show`.
     """
     import json
 

@@ -1,4 +1,4 @@
-"""What a reader of results should know about the images: odd files, copies, and images without a part."""
+"""What a reader of results should know about the images: odd files, mixed surveys, copies, images without a part."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import numpy as np
 
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.data.positions import SAME_SKY, pairs_within, positions
+from benchmarker.data.sky_differences import difference_remarks
 from benchmarker.data.splits import Parts
 
 _NAMED = 3
 
 
 def data_caveats(data: LabelledImages, splits: Sequence[Parts]) -> tuple[str, ...]:
-    """Return sentences about odd files, images with equal pixels, images that no part contains, and shared sky.
+    """Return sentences about what a reader of results should know about the images.
+
+    They are about odd files, images that differ in unit, beam or scale, images with equal pixels, images that no part
+    contains, and shared sky.
 
     Parameters
     ----------
@@ -23,7 +27,13 @@ def data_caveats(data: LabelledImages, splits: Sequence[Parts]) -> tuple[str, ..
     splits : sequence of Parts
         The parts under each seed. Copies are counted under the seed that spreads most of them over parts.
     """
-    return (*data.remarks, *_equal_pixels(data, splits), *_without_part(data), *_neighbours(data, splits))
+    return (
+        *data.remarks,
+        *difference_remarks(data.sky, data.source_ids),
+        *_equal_pixels(data, splits),
+        *_without_part(data),
+        *_neighbours(data, splits),
+    )
 
 
 def _equal_pixels(data: LabelledImages, splits: Sequence[Parts]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from benchmarker.data.audit.copies import find_copies
 from benchmarker.data.audit.findings import SEVERITIES, Audit, Finding, Subject
 from benchmarker.data.audit.objects import apart_on_the_sky, copy_findings, label_findings, sky_findings
 from benchmarker.data.audit.quality import quality_findings
+from benchmarker.data.audit.surveys import survey_findings
 from benchmarker.data.pictures import draw_rows
 from benchmarker.data.positions import SAME_SKY, positions
 from benchmarker.data.splits import Parts
@@ -72,6 +73,7 @@ def audit_images(
         *label_findings(subject, search.matches, same_position),
         *neighbours,
         *balance_findings(subject),
+        *survey_findings(subject),
         *quality_findings(subject),
     ]
     return Audit(
