@@ -116,6 +116,15 @@ def test_page_shows_progress_and_the_leaderboard_so_far(
     assert len(app.get("vega_lite_chart")) == 1
 
 
+def test_page_of_a_study_that_has_ended_begins_with_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = DocumentStudy(tmp_path / "study").add(("convxpress", "mcrgnet"), (1, 2), ("real", "rotations"))
+    app = page(study.folder, monkeypatch)
+    assert app.segmented_control(key="view").value == "Leaderboard"
+    assert app.text[0].value.startswith("Averaged over 2 arms, ")
+
+
 def test_page_shows_the_images_behind_a_confusion_cell(study_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = page(study_folder, monkeypatch, "Images")
     counts = app.dataframe[0].value

@@ -1,8 +1,8 @@
-"""Cross-validated studies whose truth is known: classifiers that are trained on overlapping folds."""
+"""Studies whose truth is known and whose training parts overlap: folds, and splits that each seed draws for itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -122,6 +122,89 @@ def on_one_test_part(
             )
         )
     return rows
+
+
+def classifiers_on_own_splits(
+    networks: int,
+    seeds: int,
+    size: int,
+    generator: np.random.Generator,  # noqa: TID251 - a type
+) -> list[NetworkResults]:
+    """Return the rows of the classifiers of `study` where each seed draws its own split: 60 % train, 20 % test.
+
+    Parameters
+    ----------
+    networks, seeds : int
+        Size of the study.
+    size : int
+        Sources of each class.
+    generator : numpy.random.Generator
+        Where draws come from.
+    """
+    truth = np.repeat(np.arange(CLASSES), size)
+    centres = np.stack([0.6 * generator.standard_normal((CLASSES, FEATURES))] * networks, axis=1)
+    features = centres[truth] + generator.standard_normal((truth.size, networks, FEATURES))
+    names = np.array([f"{k:04d}" for k in range(truth.size)])
+    parts = {seed: _own_split(truth, generator) for seed in range(seeds)}
+    return [_row(k, features[:, k], truth, names, parts) for k in range(networks)]
+
+
+def networks_on_own_splits(
+    luck: Sequence[float],
+    seeds: int,
+    size: int,
+    generator: np.random.Generator,  # noqa: TID251 - a type
+    *,
+    shared: float,
+) -> list[NetworkResults]:
+    """Return the rows of equally good networks that each seed tests on another fifth of the sources of each class.
+
+    A source is classified correctly where ability - difficulty (standard deviation 1.5) + luck of the run + luck of the
+    seed + quirk (0.45 for each source and network) + noise (0.6 for each run) is positive.
+
+    Parameters
+    ----------
+    luck : sequence of float
+        Standard deviation of the luck of runs for each network; its length is the number of networks.
+    seeds : int
+        Seeds of each network.
+    size : int
+        Sources of each class, of which a fifth is tested and three are trained on.
+    generator : numpy.random.Generator
+        Where draws come from.
+    shared : float
+        Standard deviation of the luck of a seed, which all networks share.
+    """
+    truth = np.repeat(np.arange(CLASSES), size)
+    names = np.array([f"{k:04d}" for k in range(truth.size)])
+    latent = 1.0 - 1.5 * generator.standard_normal(truth.size)
+    latent = latent + 0.45 * generator.standard_normal((len(luck), truth.size))
+    rows: list[dict[int, SeedResult]] = [{} for _ in luck]
+    for seed in range(seeds):
+        train, test = _own_split(truth, generator)
+        common = shared * generator.standard_normal()
+        for k, own in enumerate(luck):
+            shift = common + own * generator.standard_normal()
+            right = latent[k, test] + shift + 0.6 * generator.standard_normal(int(test.sum())) > 0
+            predicted = np.where(right, truth[test], (truth[test] + 1) % CLASSES)
+            rows[k][seed] = _result(tuple(names[test].tolist()), truth[test], predicted)
+    trained = int(train.sum())
+    return [
+        NetworkResults(
+            network=f"network {k}", arm="real", model=f"network {k}", planned=seeds, seeds=row, n_train=trained
+        )
+        for k, row in enumerate(rows)
+    ]
+
+
+def _own_split(truth: NDArray[np.int64], generator: np.random.Generator) -> tuple[Mask, Mask]:  # noqa: TID251 - a type
+    """Return which sources are trained on and which are tested: 60 and 20 % of each class."""
+    train, test = np.zeros(truth.size, dtype=bool), np.zeros(truth.size, dtype=bool)
+    for c in range(CLASSES):
+        order = generator.permutation(np.flatnonzero(truth == c))
+        train[order[: 3 * len(order) // 5]] = True
+        test[order[4 * len(order) // 5 :]] = True
+    return train, test
 
 
 def _result(sources: tuple[str, ...], truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> SeedResult:

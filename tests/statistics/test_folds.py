@@ -11,7 +11,14 @@ from benchmarker import Stream, overlapping_splits_t
 from benchmarker.statistics.comparing import compare_pair
 from benchmarker.statistics.pairing import pooled_variance
 from tests.statistics.crossed import SETTINGS
-from tests.statistics.folds import false_verdicts, on_one_test_part, rates, study
+from tests.statistics.folds import (
+    classifiers_on_own_splits,
+    false_verdicts,
+    networks_on_own_splits,
+    on_one_test_part,
+    rates,
+    study,
+)
 
 STUDIES = 1000
 TOLERATED = 0.06
@@ -81,3 +88,50 @@ def test_false_verdicts_of_folds(networks: int, seeds: int, folds: int, size: in
     slack = 2 * np.sqrt(TOLERATED * (1 - TOLERATED) / STUDIES)  # the error of a simulated rate
     assert tables <= TOLERATED + slack
     assert pairs <= TOLERATED
+
+
+OWN_SPLITS = {
+    "two networks": ((0.1,) * 2, 3, 250, 0.0),
+    "two networks, 10 seeds": ((0.1,) * 2, 10, 250, 0.0),
+    "five networks": ((0.1,) * 5, 3, 250, 0.0),
+    "five networks, 20 test sources": ((0.1,) * 5, 3, 25, 0.0),
+    "five networks, 20 test sources, 10 seeds": ((0.1,) * 5, 10, 25, 0.0),
+    "luck 0.6": ((0.6,) * 5, 3, 250, 0.0),
+    "one of five spreads fourfold": ((0.1,) * 4 + (0.4,), 3, 250, 0.0),
+    "luck shared by all networks of a seed": ((0.1,) * 5, 3, 250, 0.3),
+}
+
+
+@pytest.mark.statistics
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", OWN_SPLITS)
+def test_false_verdicts_of_networks_where_each_seed_has_its_own_split(name: str) -> None:
+    luck, seeds, size, shared = OWN_SPLITS[name]
+    generator = Stream("own splits", world=[name]).generator()
+    tables, pairs = rates(lambda: networks_on_own_splits(luck, seeds, size, generator, shared=shared), STUDIES)
+    slack = 2 * np.sqrt(TOLERATED * (1 - TOLERATED) / STUDIES)  # the error of a simulated rate
+    assert tables <= TOLERATED + slack
+    assert pairs <= TOLERATED
+
+
+@pytest.mark.statistics
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("networks", "seeds", "size"), [(2, 3, 50), (2, 10, 50), (5, 3, 50), (5, 5, 250), (5, 10, 50), (2, 3, 10)]
+)
+def test_false_verdicts_of_classifiers_trained_on_a_split_of_each_seed(networks: int, seeds: int, size: int) -> None:
+    generator = Stream("classifiers on own splits", size=[networks, seeds, size]).generator()
+    tables, pairs = rates(lambda: classifiers_on_own_splits(networks, seeds, size, generator), STUDIES)
+    slack = 2 * np.sqrt(TOLERATED * (1 - TOLERATED) / STUDIES)
+    assert tables <= TOLERATED + slack
+    assert pairs <= TOLERATED + slack  # the same as tables where there are two networks
+
+
+def test_each_seed_of_an_own_split_tests_a_fifth_of_each_class() -> None:
+    rows = networks_on_own_splits((0.1, 0.1), 2, 10, Stream("a fifth").generator(), shared=0.0)
+    tested = [row.sums(seed) for row in rows for seed in row.seeds]
+    sources = [sums.sources for sums in tested if sums is not None]
+    assert [len(each) for each in sources] == [8] * 4
+    assert sources[0] == sources[2] != sources[1]
+    assert rows[0].n_train == 24
+    assert compare_pair(rows[0], rows[1], SETTINGS).method == "seeds, overlapping splits"

@@ -44,11 +44,14 @@ def main() -> None:
     settings = page_settings()
     path = str(settings["study"])
     st.set_page_config(page_title="Galaxy benchmarker", layout="wide")
-    st.title(markdown_text(open_results(path).title))
+    results = open_results(path)
+    st.title(markdown_text(results.title))
     views: dict[str, Callable[[LiveStudy], None]] = {
         "Progress": _progress, "Learning curves": _curves, "Leaderboard": _leaderboard, "Images": _images,
     }  # fmt: skip
-    view = views[st.segmented_control("View", list(views), default="Progress", key="view") or "Progress"]
+    if "view" not in st.session_state:
+        st.session_state["view"] = "Leaderboard" if LiveStudy(results).ended else "Progress"
+    view = views[st.segmented_control("View", list(views), key="view") or "Progress"]
 
     @st.fragment(run_every=int(settings["every"]))
     def live() -> None:

@@ -100,6 +100,11 @@ class LiveStudy:
         return {word: found[word] for word in _ORDER if found[word]}
 
     @property
+    def ended(self) -> bool:
+        """Whether no run is in training or waits, so that what the study says is final."""
+        return not self.counts.keys() & {"training", "waiting"}
+
+    @property
     def share(self) -> float:
         """Share of the planned epochs that are done or were given up, between 0 and 1."""
         shares = [1.0 if each.state in {"ok", "failed", "unreadable"} else _share(each) for each in self.progress]
