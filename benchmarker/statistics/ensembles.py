@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from benchmarker.contracts.tasks import Regression, Task
+from benchmarker.statistics.comparison import ComparisonSettings
 from benchmarker.statistics.intervals import Interval
-from benchmarker.statistics.network_results import SourceSums, classification_sums, regression_sums, score
+from benchmarker.statistics.mean_scores import best_value, bounded_interval, mean_scores
+from benchmarker.statistics.network_results import (
+    NetworkResults,
+    SeedResult,
+    SourceSums,
+    classification_sums,
+    regression_sums,
+    score,
+)
 from benchmarker.statistics.paired import jackknife_covariance
 
 if TYPE_CHECKING:
@@ -21,12 +31,12 @@ if TYPE_CHECKING:
 
 
 def ensemble_interval(ensemble: Ensemble, task: Task, metric: str, level: float = 0.95) -> Interval | None:
-    r"""Return the interval of an ensemble's metric for other test sources of the same kind and the same members.
+    r"""Return the interval of an ensemble's metric for other test sources of the same kind.
 
     Parameters
     ----------
     ensemble : Ensemble
-        An ensemble over seeds, or of networks under a single seed.
+        An ensemble over seeds, or of networks under one seed or several.
     task : Task
         Task of its study.
     metric : str
@@ -37,28 +47,34 @@ def ensemble_interval(ensemble: Ensemble, task: Task, metric: str, level: float 
     Returns
     -------
     Interval or None
-        In the unit of the metric; None for several values, which have a spread over seeds instead, for a metric that
-        is no function of sums over sources, such as the loss, and for a single source.
+        In the unit of the metric, and within its limits; None for a metric that is no function of sums over sources,
+        such as the loss, for a single source, and for one prediction without an error.
 
     Notes
     -----
-    With the variance :math:`v` of the stratified jackknife over the :math:`N` sources in :math:`K` classes, the
-    interval is
+    An ensemble of networks has a value for each seed, and the interval of their mean is that of a network, for new
+    seeds and new sources (`benchmarker.statistics.mean_scores`). An ensemble over seeds is one number. With the
+    variance :math:`v` of the stratified jackknife over the :math:`N` sources in :math:`K` classes, half the width of
+    its interval is
 
-    .. math:: \theta \pm t_{N - K} \sqrt{v}
+    .. math:: h = t_{N - K} \sqrt{v}
 
-    It says nothing about another set of seeds: there is only one ensemble, and its members are not independent draws
-    of it.
+    before it is kept within the limits of the metric. It says nothing about another set of seeds: there is only one
+    ensemble, and its members are not independent draws of it.
 
     References
     ----------
     Efron and Stein 1981, Ann. Stat. 9, 586, doi:10.1214/aos/1176345462.
     """
     if len(ensemble.combined) != 1:
-        return None
+        return _interval_over_seeds(ensemble, task, metric, level)
     sums = _sums(next(iter(ensemble.combined.values())), task)
     found = score(sums, metric)
-    return None if found is None else _interval(found.value, found.left_out, sums.strata, level)
+    alone = None if found is None else _interval(found.value, found.left_out, sums.strata, level)
+    if alone is None:
+        return None
+    low, high = bounded_interval(alone.value, alone.high - alone.value, best=best_value(metric))
+    return replace(alone, low=low, high=high)
 
 
 def ensemble_gain(ensemble: Ensemble, task: Task, metric: str, level: float = 0.95) -> Interval | None:
@@ -86,6 +102,30 @@ def ensemble_gain(ensemble: Ensemble, task: Task, metric: str, level: float = 0.
     value = own.value - math.fsum(each.value for each in others) / len(others)
     left_out = own.left_out - np.mean([each.left_out for each in others], axis=0)
     return _interval(value, left_out, sums.strata, level)
+
+
+def _interval_over_seeds(ensemble: Ensemble, task: Task, metric: str, level: float) -> Interval | None:
+    seeds = {}
+    for seed, predictions in ensemble.combined.items():
+        sums = _sums(predictions, task)
+        found = score(sums, metric)
+        if found is None:
+            return None
+        seeds[seed] = SeedResult(value=found.value, sums=sums, image_sources=tuple(predictions.source_ids))
+    trained = [member.cell.read_metrics() for each in ensemble.members.values() for member in each[:1]]
+    row = NetworkResults(
+        network=ensemble.row.label,
+        arm=ensemble.row.arm,
+        model=ensemble.row.model,
+        planned=len(seeds),
+        seeds=seeds,
+        n_train=next((metrics.parts.train for metrics in trained if metrics is not None), 0),
+    )
+    settings = ComparisonSettings(metric=metric, unit="", higher_is_better=True, level=level, margin=None)
+    (found_mean,) = mean_scores([row], settings, None)
+    if found_mean.low is None or found_mean.high is None:
+        return None
+    return Interval(value=found_mean.value, low=found_mean.low, high=found_mean.high, level=level)
 
 
 def _interval(value: float, left_out: NDArray[np.float64], strata: NDArray[np.int64], level: float) -> Interval | None:

@@ -66,6 +66,36 @@ def test_interval_of_an_ensemble_covers_its_accuracy_on_other_sources() -> None:
     assert COVERED[0] <= covered / REPEATS <= COVERED[1]
 
 
+def test_interval_of_an_ensemble_with_equal_scores_under_all_seeds_covers_other_sources() -> None:
+    """Under three seeds other sources are wrong, but as many: no spread over seeds is no certainty."""
+    right = [np.roll(np.arange(40) % 10 > 1, 10 * k) for k in range(3)]
+    one = ensemble(predictions(right[0]), ())
+    several = Ensemble(row=row(), combined={k: predictions(each) for k, each in enumerate(right)}, members={})
+    found = ensemble_interval(several, TASK, METRIC)
+    assert found is not None
+    assert found.value == pytest.approx(80.0)
+    assert found.low < 75
+    assert found.high > 85
+    alone = ensemble_interval(one, TASK, METRIC)
+    assert alone is not None
+    assert found.high - found.low <= alone.high - alone.low + 1e-9
+
+
+def test_interval_of_an_ensemble_stays_within_the_limits_of_the_metric() -> None:
+    found = ensemble_interval(ensemble(predictions(np.arange(40) != 7), ()), TASK, METRIC)
+    assert found is not None
+    assert found.low < 97.5 < found.high <= 100
+    task = Regression(targets=(RegressionTarget(name="inclination", unit="deg", minimum=45, maximum=90),))
+    truth = np.linspace(45, 90, 20)[:, None]
+    table = Predictions(
+        source_ids=tuple(f"pgc{k:03}" for k in range(20)), images=np.arange(20), classes=(), truth=truth,
+        values=truth + (np.arange(20) == 3)[:, None] * 5.0,
+    )  # fmt: skip
+    error = ensemble_interval(ensemble(table, ()), task, "mean_absolute_error")
+    assert error is not None
+    assert 0 <= error.low < error.value < error.high
+
+
 def test_gain_of_an_ensemble_covers_its_difference_on_other_sources() -> None:
     draws = Stream("test-ensemble-gain").generator()
     covered = 0
@@ -100,4 +130,5 @@ def test_interval_of_a_regression_is_that_of_a_mean() -> None:
     found = ensemble_interval(ensemble(table, ()), task, "mean_absolute_error")
     assert found is not None
     assert found.value == pytest.approx(np.abs(errors).mean())
-    assert found.high - found.value == pytest.approx(1.9842 * np.abs(errors).std(ddof=1) / 10, rel=1e-4)
+    half = 1.9842 * np.abs(errors).std(ddof=1) / 10
+    assert found.high == pytest.approx(found.value * np.exp(half / found.value), rel=1e-4)  # as for networks

@@ -93,13 +93,13 @@ def _place(row: LeaderboardRow, metric: str, sign: int) -> tuple[bool, float, st
 
 
 def _estimate(ensemble: Ensemble, results: StudyResults, metric: str, confidence: float) -> Estimate | None:
-    """Return the mean over seeds with Student's t interval, or a single value with that over test sources."""
+    """Return the mean over seeds, or a single value, with an interval that covers other test sources if possible."""
     from benchmarker import ensemble_interval
 
     interval = ensemble_interval(ensemble, results.task, metric, confidence)
     if interval is None:
         return t_estimate(ensemble.row.summary(metric), confidence)
-    return Estimate(mean=interval.value, low=interval.low, high=interval.high)
+    return Estimate(mean=interval.value, low=interval.low, high=interval.high, covers_sources=True)
 
 
 def _gain(ensemble: Ensemble, results: StudyResults, metric: str, confidence: float) -> Interval | None:

@@ -145,7 +145,7 @@ def _leaderboard_table(content: StudyContent) -> Table:
     head[1:1] = [f"{content.level} interval"]
     best = [_best(column, content.lines) for column in shown]
     rows = []
-    for line in content.table_lines:
+    for line in content.brief_table_lines:
         cells: list[object] = [
             _bold(column.cell(line).text, first=line is first) for column, first in zip(shown, best, strict=True)
         ]

@@ -42,7 +42,7 @@ def render(results: StudyResults, options: ReportOptions) -> str:
 
 def _leaderboard(content: StudyContent) -> list[str]:
     head = [f"{column.title} {column.checkpoint}".strip() for column in content.columns]
-    rows = [[column.cell(line).text for column in content.columns] for line in content.table_lines]
+    rows = [[column.cell(line).text for column in content.columns] for line in content.brief_table_lines]
     return _table(head, [column.numeric for column in content.columns], rows)
 
 
