@@ -126,6 +126,21 @@ def test_search_finds_copies_of_small_sources_in_large_empty_images() -> None:
     assert found.recognisable > 40
 
 
+def test_similarity_finds_copies_of_sources_with_distant_lobes() -> None:
+    """Neither lobe lies in the middle of the image, and what is looked at may not depend on which of them is found."""
+    size, generator = 150, Stream("audit-lobes").generator()
+    images = np.zeros((8, size, size, 1), np.float32)
+    for image, lobes in zip(images, noisy_sources(16, 40, blobs=8)[..., 0].reshape(8, 2, 40, 40), strict=True):
+        angle = generator.uniform(0, np.pi)
+        for lobe, side in zip(lobes, (-1, 1), strict=True):
+            row, column = (round(55 + side * 42 * f(angle)) for f in (np.sin, np.cos))
+            image[row : row + 40, column : column + 40, 0] = np.where(lobe < 0.3, 0, lobe)
+    copies = [disturbed(image, generator) for image in images]
+    features = measure(np.concatenate([images, copies]))
+    found, _ = similarity(features, np.arange(8), np.arange(8, 16))
+    assert found.min() > 0.95, found
+
+
 @pytest.mark.parametrize("zoom", [0.8, 1.1, 1.25])
 def test_similarity_finds_the_zoom_of_galaxies_that_fill_their_image(zoom: float) -> None:
     generator = Stream("audit-tests").generator()
@@ -253,7 +268,7 @@ def test_audit_writes_a_page_and_a_picture_of_each_kind(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("name", "least"), [("synthetic-radio", 0.99), ("synthetic-optical", 0.98), ("synthetic-spirals", 0.94)]
+    ("name", "least"), [("synthetic-radio", 0.99), ("synthetic-optical", 0.99), ("synthetic-spirals", 0.97)]
 )
 def test_search_raises_no_alarm_on_synthetic_sets_and_finds_planted_copies(name: str, least: float) -> None:
     found = open_images(name, installed())

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.data.audit.features import Features, measure, workers
-from benchmarker.data.audit.matching import correlate, similarity
+from benchmarker.data.audit.matching import similarity
 from benchmarker.data.audit.neighbours import nearest_pairs
+from benchmarker.data.audit.rings import correlate_pairs
 from benchmarker.randomness import Stream
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ _RICH_ENOUGH = 50.0
 _UNCOMMON = 0.93
 _LARGEST_ZOOM = np.log(1.4)
 _ZOOM = np.log(1.25)
-_RING_CHUNK = 256
 _DETAIL_CHUNK = 64
 
 
@@ -106,8 +106,8 @@ def find_copies(
 
     Notes
     -----
-    Near copies are searched in three steps. The images with the nearest descriptors, up to fifty, are compared ring by
-    ring over all angles. The five best pairs of each image are laid onto each other, and the correlation r of their
+    Near copies are searched in three steps. The images with the nearest descriptors, up to about a hundred, are
+    compared ring by ring over all angles. The five best pairs of each image are laid onto each other, and the correlation r of their
     details is measured. A pair is a near copy if r is at least 0.9, and 1 - r is at most a fifth of what it is for
     the second best of the other candidates of *both* images; with half of that of *one* of them it is a look-alike. In
     a near copy, the details of both images fill at least 40 reduced pixels, and r of the second best other candidate is
@@ -224,13 +224,11 @@ def _near(
 ) -> tuple[list[Match], NDArray[np.bool_]]:
     """Return near copies and look-alikes among all images, of which the first n are the set, and which can be known."""
     progress("comparing images", 0, None)
-    pairs = nearest_pairs(features)
-    (rings,) = _in_chunks(lambda a, b: (correlate(features, a, b),), pairs, _RING_CHUNK)
+    pairs, rings = correlate_pairs(features, nearest_pairs(features))
     pairs = pairs[_best_of_each(pairs, rings, len(features))]
     progress("laying images onto each other", 0, len(pairs))
     richness = features.richness()
-    # In an empty image, what is looked at follows the source, so the stretch is the same at any zoom.
-    detailed = (richness >= _RICH) & ~features.empty
+    detailed = richness >= _RICH
     scores, zooms = _in_chunks(lambda a, b: similarity(features, a, b, detailed), pairs, _DETAIL_CHUNK)
     candidates = _candidates(pairs, scores, len(features), n)
     others = np.array([[_second(candidates[a], b), _second(candidates[b], a)] for a, b in pairs.tolist()]).reshape(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarker.data.audit.features import CENTRES, VIEWS, ZOOM_STEPS, Array, Features, descriptors
+from benchmarker.data.audit.features import CENTRES, VIEWS, ZOOM_STEPS, ZOOMS, Array, Features, descriptors
 
-NEIGHBOURS = 12
+NEIGHBOURS = 30
 _COMPONENTS = 48
-_BLOCK = 1024
+_BLOCK = 512
 
 
 def nearest_pairs(features: Features, neighbours: int = NEIGHBOURS) -> NDArray[np.int64]:
@@ -25,8 +25,10 @@ def nearest_pairs(features: Features, neighbours: int = NEIGHBOURS) -> NDArray[n
 
     Returns
     -------
-    ndarray of shape (m, 2), int64
-        Indices of pairs, the lower one first; every pair once, in ascending order.
+    ndarray of shape (m, 4), int64
+        Indices of pairs, the lower one first, the centre around which they are alike, and the steps of the zoom by
+        which the second one must be magnified for that, in ascending order. A pair that was found more than once is
+        there with each of its centres and zooms.
 
     Notes
     -----
@@ -42,20 +44,40 @@ def nearest_pairs(features: Features, neighbours: int = NEIGHBOURS) -> NDArray[n
 
 
 def _pairs_of(features: Features, view: int, k: int) -> NDArray[np.int64]:
-    """Return pairs of each image with the k nearest ones by one of their descriptors."""
+    """Return pairs of each image with the k nearest ones by one of their descriptors, with centre and zoom."""
     plain = descriptors(features, view)
     mean = plain.mean(axis=0)
     project = _projection(plain - mean)
-    queries = [(descriptors(features, view, zoom) - mean) @ project for zoom in range(-ZOOM_STEPS, ZOOM_STEPS + 1)]
+    queries = [(descriptors(features, view, zoom) - mean) @ project for zoom in ZOOMS]
     stored = queries[ZOOM_STEPS]
-    pairs = [np.zeros((0, 2), np.int64)]
-    for start in range(0, len(features), _BLOCK):
+    # One product of matrices gives the squares of all distances.
+    right = np.concatenate([-2 * stored, _squares(stored), np.ones_like(stored[:, :1])], axis=1).T.copy()
+    left = [np.concatenate([query, np.ones_like(query[:, :1]), _squares(query)], axis=1) for query in queries]
+
+    def looked_up(start: int) -> NDArray[np.int64]:
         block = np.arange(start, min(start + _BLOCK, len(features)))
-        distance = np.minimum.reduce([_distances(query[block], stored) for query in queries])
+        distance = left[0][block] @ right
+        for query in left[1:]:
+            np.minimum(distance, query[block] @ right, out=distance)
         distance[np.arange(len(block)), block] = np.inf
         found = np.argpartition(distance, k - 1, axis=1)[:, :k]
-        pairs.append(np.sort(np.stack([np.repeat(block, k), found.ravel()], axis=1), axis=1))
-    return np.concatenate(pairs)
+        each = np.stack([((query[block, None] - stored[found]) ** 2).sum(axis=2) for query in queries])
+        zoom = each.argmin(axis=0).ravel() - ZOOM_STEPS
+        query, other = np.repeat(block, k), found.ravel()
+        centre = np.full(len(query), view % CENTRES)
+        lower = query < other
+        return np.stack(
+            [np.where(lower, query, other), np.where(lower, other, query), centre, np.where(lower, -zoom, zoom)], axis=1
+        )
+
+    # The products use all cores already.
+    return np.concatenate([looked_up(start) for start in range(0, len(features), _BLOCK)])
+
+
+def _squares(vectors: Array) -> Array:
+    """Return the squares of the lengths of vectors, as a column."""
+    found: Array = (vectors**2).sum(axis=1, keepdims=True)
+    return found
 
 
 def _projection(centred: Array) -> Array:
@@ -66,8 +88,3 @@ def _projection(centred: Array) -> Array:
     kept = strongest[power[strongest] > 1e-12 * power.max()]
     matrix: Array = (axes[:, kept] / power[kept] ** 0.25).astype(np.float32)
     return matrix
-
-
-def _distances(one: Array, all_others: Array) -> Array:
-    squares: Array = (one**2).sum(axis=1)[:, None] + (all_others**2).sum(axis=1) - 2 * one @ all_others.T
-    return squares
