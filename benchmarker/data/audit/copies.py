@@ -85,7 +85,12 @@ class CopySearch:
 
 
 def find_copies(
-    data: LabelledImages, images: NDArray[Any], progress: Callable[[str, int, int | None], None] = lambda *_: None
+    data: LabelledImages,
+    images: NDArray[Any],
+    progress: Callable[[str, int, int | None], None] = lambda *_: None,
+    *,
+    planted: int = PLANTED,
+    stream: Stream | None = None,
 ) -> CopySearch:
     """Find all copies in a set.
 
@@ -98,6 +103,10 @@ def find_copies(
         another.
     progress : callable
         Called with a description, the number of steps done and of all steps.
+    planted : int
+        Number of copies to plant, at most half as many as there are images.
+    stream : Stream, optional
+        Source of the planted copies; by default that of every audit.
 
     Returns
     -------
@@ -107,11 +116,11 @@ def find_copies(
     Notes
     -----
     Near copies are searched in three steps. The images with the nearest descriptors, up to about a hundred, are
-    compared ring by ring over all angles. The five best pairs of each image are laid onto each other, and the correlation r of their
-    details is measured. A pair is a near copy if r is at least 0.9, and 1 - r is at most a fifth of what it is for
-    the second best of the other candidates of *both* images; with half of that of *one* of them it is a look-alike. In
-    a near copy, the details of both images fill at least 40 reduced pixels, and r of the second best other candidate is
-    at most 0.95: a copy that was resampled has about 0.98 itself.
+    compared ring by ring over all angles. The five best pairs of each image are laid onto each other, and the
+    correlation r of their details is measured. A pair is a near copy if r is at least 0.9, and 1 - r is at most a fifth
+    of what it is for the second best of the other candidates of *both* images; with half of that of *one* of them it is
+    a look-alike. In a near copy, the details of both images fill at least 40 reduced pixels, and r of the second best
+    other candidate is at most 0.95: a copy that was resampled has about 0.98 itself.
 
     An image is recognisable if its details fill at least 50 reduced pixels, and r of its second best candidate is at
     most 0.93. Compact sources of a clipped set, which all look the same, are thus not reported as copies of each other,
@@ -120,9 +129,9 @@ def find_copies(
     exact = {(m.first, m.second): m for m in (*_equal(data.equal_pixels), *_turned(data.images, data.equal_pixels))}
     if len(data) < _SMALLEST_SET:
         return CopySearch(matches=_sorted(exact.values()), recognisable=0, planted=0, found=0)
-    chosen, planted = _plant(images)
+    chosen, copies = _plant(images, planted, stream or Stream("audit-planted"))
     progress("measuring images", 0, None)
-    features = measure(_Joined(images, planted))
+    features = measure(_Joined(images, copies))
     n = len(images)
     near, recognisable = _near(features, n, progress)
     truth = {(int(index), n + number) for number, index in enumerate(chosen) if recognisable[index]}
@@ -184,10 +193,10 @@ class _Joined:
         return [*self._images[start : min(stop, n)], *self._others[max(0, start - n) : max(0, stop - n)]]
 
 
-def _plant(images: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _plant(images: NDArray[Any], number: int, stream: Stream) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return some images, turned by any angle, and some of them mirrored, shifted and rescaled."""
-    generator = Stream("audit-planted").generator()
-    chosen = generator.choice(len(images), min(PLANTED, len(images) // 2), replace=False)
+    generator = stream.generator()
+    chosen = generator.choice(len(images), min(number, len(images) // 2), replace=False)
     return chosen, np.stack([disturbed(images[index], generator) for index in chosen])
 
 
