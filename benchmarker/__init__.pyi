@@ -44,6 +44,7 @@ from .contracts.settings import Radius as Radius
 from .contracts.settings import Split as Split
 from .contracts.settings import Training as Training
 from .contracts.sky import Beam as Beam
+from .contracts.sky import SkyColumns as SkyColumns
 from .contracts.sky import SkyFacts as SkyFacts
 from .contracts.sky import SkyImage as SkyImage
 from .contracts.tasks import Classification as Classification
@@ -65,6 +66,9 @@ from .data.image_files import read_picture as read_picture
 from .data.image_files import read_sky_image as read_sky_image
 from .data.npz import map_npy as map_npy
 from .data.npz import open_npz as open_npz
+from .data.orientation import north_is_known as north_is_known
+from .data.orientation import pixel_side as pixel_side
+from .data.orientation import upright as upright
 from .data.pickles import load_plain_pickle as load_plain_pickle
 from .data.remarks import remark as remark
 from .data.tables import SourceTable as SourceTable

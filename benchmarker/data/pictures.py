@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.tasks import Classification, Regression
+from benchmarker.data.orientation import upright
 from benchmarker.data.overview import indices_by_part
 from benchmarker.data.splits import Parts
 from benchmarker.plain_figures import figure_style
@@ -43,7 +44,12 @@ def contact_sheet(data: LabelledImages, columns: int = _COLUMNS) -> bytes:
         The PNG file.
     """
     rows = [(caption, _spread(indices, columns)) for caption, indices in _rows(data)]
-    return draw_rows([(caption, [data.images[index] for index in chosen]) for caption, chosen in rows])
+    return draw_rows([(caption, [seen(data, index) for index in chosen]) for caption, chosen in rows])
+
+
+def seen(data: LabelledImages, number: int) -> NDArray[np.float32]:
+    """Return a prepared image as it is drawn; see `benchmarker.data.orientation.upright`."""
+    return upright(data.images[number], data.sky, number)
 
 
 def draw_rows(rows: Sequence[tuple[str, Sequence[NDArray[np.float32]]]]) -> bytes:
@@ -82,13 +88,15 @@ def picture(image: NDArray[np.float32], size: int = TILE) -> Image:
     Parameters
     ----------
     image : ndarray of shape (height, width, channels), float32
-        Pixels; three channels are shown as red, green and blue, of others the first is shown in grey.
+        Pixels; three channels are shown as red, green and blue, of others the first is shown in grey. NaN
+        is drawn black.
     size : int
         Height and width of the picture in pixels.
     """
     from PIL import Image
 
     shown = image if image.shape[-1] == 3 else np.repeat(image[..., :1], 3, axis=-1)
+    shown = np.nan_to_num(shown, nan=float(np.nanmin(shown)))
     lowest, highest = float(shown.min()), float(shown.max())
     unit = (shown - lowest) / (highest - lowest or 1.0)
     return Image.fromarray(np.round(255 * unit).astype(np.uint8)).resize((size, size), Image.Resampling.BILINEAR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import cast
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import stats
 from sklearn import metrics
 
@@ -19,7 +21,7 @@ from benchmarker_reports.content import curves
 from benchmarker_reports.content.charts import Floats, as_floats
 from benchmarker_reports.content.comparisons import ratio_charts
 from benchmarker_reports.content.learning import MOST_POINTS, average_histories
-from benchmarker_reports.content.pictures import png
+from benchmarker_reports.content.pictures import bar_label, png
 from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.content.values import signed, t_quantile, written_p
 from benchmarker_reports.formats.html import render as html_report
@@ -135,6 +137,15 @@ def test_pictures_are_the_same_png_each_time() -> None:
     assert png(image).startswith(b"\x89PNG")
     for flat in (np.zeros((4, 4, 3), np.float32), np.full((4, 4, 1), np.nan, np.float32)):
         assert png(flat).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("arcsec", "label"), [(1.8, '30"'), (0.4, '5"'), (20.0, "5'"), (1e-4, "")])
+def test_bar_is_as_long_as_its_label_says(arcsec: float, label: str) -> None:
+    image = np.zeros((60, 60, 1), np.float32)
+    drawn = np.array(Image.open(io.BytesIO(png(image, 60, arcsec=arcsec))))
+    bar = drawn[60 - 5 - 1] == 255
+    lengths = {bar_label(length): length for length in (5.0, 30.0, 300.0)}
+    assert bar.sum() == (round(lengths[label] / arcsec) if label else 0)
 
 
 def test_differences_and_p_values_are_written_briefly() -> None:

@@ -16,7 +16,7 @@ from benchmarker.data.audit.findings import SEVERITIES, Audit, Finding, Subject
 from benchmarker.data.audit.objects import apart_on_the_sky, copy_findings, label_findings, sky_findings
 from benchmarker.data.audit.quality import quality_findings
 from benchmarker.data.audit.surveys import survey_findings
-from benchmarker.data.pictures import draw_rows
+from benchmarker.data.pictures import draw_rows, seen
 from benchmarker.data.positions import SAME_SKY, positions
 from benchmarker.data.splits import Parts
 from benchmarker.files import make_folder, write_bytes
@@ -138,12 +138,12 @@ def _rows(
         return [
             (
                 f"{pair.first} ({pair.parts[0]}, {pair.labels[0]})  {pair.second} ({pair.parts[1]}, {pair.labels[1]})",
-                [data.images[index_of[pair.first]], data.images[_second(data, index_of, pair.first, pair.second)]],
+                [seen(data, index_of[pair.first]), seen(data, _second(data, index_of, pair.first, pair.second))],
             )
             for pair in finding.pairs[:_DRAWN]
         ]
     known = [index_of[name] for name in finding.images if name in index_of][:_DRAWN]
-    return [(finding.check, [data.images[index] for index in known])] if known else []
+    return [(finding.check, [seen(data, index) for index in known])] if known else []
 
 
 def _second(data: LabelledImages, index_of: dict[str, int], first: str, second: str) -> int:

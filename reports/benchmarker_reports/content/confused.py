@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarker import CellRecord, Stretch, StudyResults
+from benchmarker_reports.content.drawing import draw_images
 from benchmarker_reports.content.examples import Picture
 from benchmarker_reports.content.leaderboard import Line
-from benchmarker_reports.content.pictures import png
 from benchmarker_reports.content.readable import predictions_of
 
 MOST_IN_CELL = 6
@@ -124,10 +124,10 @@ def confused_pictures(
         and (images := confused_images(results, runs, checkpoint, truth=truth, predicted=predicted))
     }
     numbers = sorted({each.image for images in found.values() for each in images})
-    pixels = results.images(numbers) if numbers else None
-    if pixels is None:
+    pictures = draw_images(results, numbers, stretch) if numbers else None
+    if pictures is None:
         return {}
-    drawn = {number: png(image, stretch=stretch) for number, image in zip(numbers, pixels, strict=True)}
+    drawn = dict(zip(numbers, pictures, strict=True))
     return {
         (truth, predicted): tuple(
             Picture(

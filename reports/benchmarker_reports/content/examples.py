@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarker import Stretch, StudyResults
+from benchmarker_reports.content.drawing import draw_images, shows_north
 from benchmarker_reports.content.leaderboard import Line
-from benchmarker_reports.content.pictures import png
 from benchmarker_reports.content.readable import predictions_of
 
 SHOWN = 12
@@ -53,6 +52,8 @@ class Examples:
         How many there are, and how many images every line was tested on.
     n_lines : int
         Lines of the leaderboard whose predictions were read.
+    north_up : bool
+        Whether any of the pictures is drawn with north up.
     """
 
     always: tuple[Picture, ...]
@@ -61,6 +62,7 @@ class Examples:
     n_never: int
     n_images: int
     n_lines: int
+    north_up: bool
 
 
 @dataclass(slots=True)
@@ -104,12 +106,12 @@ def examples(
     # Of each kind, those with the clearest probabilities are shown.
     first = _chosen(always, tallies, results.classes, highest=True)
     second = _chosen(never, tallies, results.classes, highest=False)
-    pixels = results.images([*first, *second])
-    if pixels is None:
+    shown = [*first, *second]
+    drawn = draw_images(results, shown, stretch)
+    if drawn is None:
         return None
     pictures = [
-        _picture(image, tallies[number], results.classes, stretch)
-        for image, number in zip(pixels, [*first, *second], strict=True)
+        _picture(content, tallies[number], results.classes) for content, number in zip(drawn, shown, strict=True)
     ]
     return Examples(
         always=tuple(pictures[: len(first)]),
@@ -118,6 +120,7 @@ def examples(
         n_never=len(never),
         n_images=len(tallies),
         n_lines=len(read),
+        north_up=shows_north(results, shown),
     )
 
 
@@ -166,10 +169,10 @@ def _chosen(
     return [queues[c][place] for place, c in turns[:SHOWN]]
 
 
-def _picture(image: NDArray[np.float32], tally: _Tally, classes: Sequence[str], stretch: Stretch) -> Picture:
+def _picture(content: bytes, tally: _Tally, classes: Sequence[str]) -> Picture:
     counts = np.bincount(tally.predicted, minlength=len(classes))
     return Picture(
-        png=png(image, stretch=stretch),
+        png=content,
         name=tally.name,
         truth=classes[tally.truth],
         predicted=classes[int(counts.argmax())],

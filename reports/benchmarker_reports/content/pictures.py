@@ -1,4 +1,4 @@
-"""Images of galaxies as PNG files, by a choice of stretch."""
+"""Images of galaxies as PNG files, by a choice of stretch, with a bar that gives their scale."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from benchmarker import Stretch
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image as PillowImage
 
 STRETCHES: tuple[Stretch, ...] = get_args(Stretch)
 """How pixels become shades; the first one is the default."""
 
-_SMALLEST_SIDE = 96
+SMALLEST_SIDE = 96
+
+_BARS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000)
+"""Lengths of bars in arcsec."""
+_LONGEST_BAR = 0.4
+_MARGIN = 5
 
 
 def stretched(image: NDArray[np.float32], stretch: Stretch = "auto") -> NDArray[np.float64]:
@@ -76,7 +82,13 @@ def stretched(image: NDArray[np.float32], stretch: Stretch = "auto") -> NDArray[
     return np.asarray(scaled, np.float64)
 
 
-def png(image: NDArray[np.float32], smallest_side: int = _SMALLEST_SIDE, stretch: Stretch = "auto") -> bytes:
+def png(
+    image: NDArray[np.float32],
+    smallest_side: int = SMALLEST_SIDE,
+    stretch: Stretch = "auto",
+    *,
+    arcsec: float | None = None,
+) -> bytes:
     """Return an image as PNG; the same pixels give the same bytes.
 
     Parameters
@@ -87,6 +99,8 @@ def png(image: NDArray[np.float32], smallest_side: int = _SMALLEST_SIDE, stretch
         Pixels are repeated until the image is at least this wide.
     stretch : {"auto", "linear", "sqrt", "log", "asinh", "zscale"}
         How pixels become shades, as for `stretched`.
+    arcsec : float, optional
+        Side of a pixel on the sky in arcsec, for a bar with its length; none is drawn where it is unknown.
     """
     import numpy as np
     from PIL import Image
@@ -95,6 +109,37 @@ def png(image: NDArray[np.float32], smallest_side: int = _SMALLEST_SIDE, stretch
     values = values[..., 0] if values.shape[-1] < 3 else values
     factor = max(1, -(-smallest_side // values.shape[1]))
     picture = Image.fromarray(values.repeat(factor, axis=0).repeat(factor, axis=1))
+    if arcsec is not None:
+        _draw_bar(picture, arcsec / factor)
     stream = io.BytesIO()
     picture.save(stream, format="PNG", optimize=True)
     return stream.getvalue()
+
+
+def _draw_bar(picture: PillowImage, arcsec: float) -> None:
+    """Draw a bar and its length into the lower left corner of a picture, whose pixels have a side of so many arcsec."""
+    from PIL import ImageDraw
+
+    lengths = [length for length in _BARS if length / arcsec <= _LONGEST_BAR * picture.width]
+    if not lengths:
+        return
+    pixels = round(lengths[-1] / arcsec)
+    bottom = picture.height - _MARGIN
+    pen = ImageDraw.Draw(picture)
+    black, white = (0, 255) if picture.mode == "L" else ("black", "white")
+    pen.rectangle((_MARGIN - 1, bottom - 3, _MARGIN + pixels, bottom), fill=black)
+    pen.rectangle((_MARGIN, bottom - 2, _MARGIN + pixels - 1, bottom - 1), fill=white)
+    pen.text((_MARGIN, bottom - 4), bar_label(lengths[-1]), fill=white, stroke_fill=black, stroke_width=1, anchor="lb")
+
+
+def bar_label(arcsec: float) -> str:
+    """Return the length of a bar in the unit that suits it.
+
+    Examples
+    --------
+    >>> [bar_label(length) for length in (0.5, 30, 120, 3600)]
+    ['0.5"', '30"', "2'", '1 deg']
+    """
+    if arcsec < 60:
+        return f'{arcsec:g}"'
+    return f"{arcsec / 60:g}'" if arcsec < 3600 else f"{arcsec / 3600:g} deg"

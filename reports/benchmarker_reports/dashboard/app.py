@@ -26,7 +26,8 @@ from benchmarker import (
 )
 from benchmarker_reports.content.charts import PALETTE
 from benchmarker_reports.content.confused import ConfusedImage, confused_images
-from benchmarker_reports.content.pictures import STRETCHES, png
+from benchmarker_reports.content.drawing import draw_images, shows_north
+from benchmarker_reports.content.pictures import STRETCHES
 from benchmarker_reports.content.study_content import StudyContent
 from benchmarker_reports.dashboard.live import MOST_CURVES, LiveStudy, curve_metrics, curve_points
 
@@ -198,14 +199,17 @@ def _pictures(results: StudyResults, found: Sequence[ConfusedImage], stretch: St
     pages = max(1, -(-len(found) // _ON_A_PAGE))
     page = int(st.number_input("Page", 1, pages, 1, key="page")) if pages > 1 else 1
     shown = found[(page - 1) * _ON_A_PAGE : page * _ON_A_PAGE]
-    pixels = results.images([each.image for each in shown]) if shown else None
-    if shown and pixels is None:
+    numbers = [each.image for each in shown]
+    pictures = draw_images(results, numbers, stretch, _PICTURE_SIDE) if shown else None
+    if shown and pictures is None:
         st.info("The prepared images are not in the cache of this machine, so only names are listed.")
+    if shows_north(results, numbers):
+        st.caption("North is up and east to the left; the bar gives the scale.")
     for start in range(0, len(shown), _COLUMNS):
         columns = st.columns(_COLUMNS)
         for place, each in enumerate(shown[start : start + _COLUMNS]):
-            if pixels is not None:
-                columns[place].image(png(pixels[start + place], _PICTURE_SIDE, stretch), width="stretch")
+            if pictures is not None:
+                columns[place].image(pictures[start + place], width="stretch")
             seeds = f"{len(each.seeds)} of {counted(each.tested, 'seed')}"
             columns[place].text(f"{each.source}\n{seeds}, p = {each.probability:.2f}")
 
