@@ -234,6 +234,9 @@ def _missing(leader: Line, found: Comparisons) -> Iterator[str]:
     from benchmarker import plan_seeds
 
     table = found.table("networks")
+    # Averages over arms have sentences of their own, which may decide what one arm does not.
+    several = table is not None and any(row.first.arm != leader.arm for row in table.rows)
+    place = f"In the arm {leader.arm}, " if several else ""
     for each in table.rows if table else ():
         row = _from(leader.label, each) if each.first.arm == leader.arm else None
         if row is None or row.verdict != "undecided" or not row.difference or row.variance is None or table is None:
@@ -243,9 +246,9 @@ def _missing(leader: Line, found: Comparisons) -> Iterator[str]:
         size = f"{signed_as(row.metric, abs(row.difference)).lstrip('+')}{f' {row.unit}' if row.unit else ''}"
         pair = f"{leader.label} from {row.second.network}, if they differ by the {size} measured"
         if plan.needed is not None:
-            yield f"About {plan.needed} seeds would tell {pair}."
+            yield f"{place}{'about' if place else 'About'} {plan.needed} seeds would tell {pair}."
         elif plan.obstacle == "sources" and plan.sources_factor is not None and row.n_sources:
             enough = round(row.n_sources * plan.sources_factor)
             tested = f"about {enough:,} test sources instead of {row.n_sources:,}"
-            yield f"No number of seeds tells {pair}: that takes {tested}."
+            yield f"{place}{'no' if place else 'No'} number of seeds tells {pair}: that takes {tested}."
         return
