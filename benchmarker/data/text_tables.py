@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarker.errors import DataError
@@ -12,6 +12,10 @@ from benchmarker.errors import DataError
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "'|'", " ": "blanks"}
 _TRIED_LINES = 100
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_LONGEST_FIELD = 200
+"""Lines that a quoted field may span."""
+_OPENING = re.compile(r'(?:^|[,;\t| ])"')
+_CLOSING = re.compile(r'(?:[^"]|"")*"(?=$|[,;\t| ])')
 
 
 def read_text_table(content: bytes, path: Path, separator: str | None) -> dict[str, list[str]]:
@@ -115,13 +119,45 @@ def _lines(text: str) -> tuple[list[str], list[tuple[int, str]]]:
     """Return the comments before the first row, and the numbered lines that are neither comments nor blank."""
     comments: list[str] = []
     lines: list[tuple[int, str]] = []
-    for number, line in enumerate(_LINE_END.split(text), start=1):
+    for number, line in _records(_LINE_END.split(text)):
         if line.lstrip().startswith("#"):
             if not lines:
                 comments.append(line.lstrip().lstrip("#").strip())
         elif line.strip():
             lines.append((number, line))
     return comments, lines
+
+
+def _records(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield numbered lines, with those that a quoted field spans joined into one."""
+    number = 0
+    while number < len(lines):
+        end = _end_of_quotes(lines, number) if '"' in lines[number] else number
+        yield number + 1, "\n".join(lines[number : end + 1])
+        number = end + 1
+
+
+def _end_of_quotes(lines: Sequence[str], start: int) -> int:
+    """Return the line on which the quotes that are open at the end of a line are closed; this line if none are.
+
+    Not every mark is a quote: one that no later line closes, such as the seconds of arc of ``5" beam``, opens nothing.
+    """
+    if lines[start].lstrip().startswith("#"):
+        return start
+    within = False
+    for end in range(start, min(len(lines), start + _LONGEST_FIELD)):
+        within = _ends_within_quotes(lines[end], within)
+        if not within:
+            return end
+    return start
+
+
+def _ends_within_quotes(line: str, within: bool) -> bool:
+    """Whether a quoted field is open at the end of a line, which began within one or not."""
+    place = 0
+    while found := (_CLOSING.match if within else _OPENING.search)(line, place):
+        place, within = found.end(), not within
+    return within
 
 
 def _separator(comments: Sequence[str], lines: Sequence[tuple[int, str]]) -> str | None:
@@ -139,12 +175,22 @@ def _fields(lines: Iterable[tuple[int, str]], separator: str) -> list[tuple[int,
     """Return the fields of each line, without surrounding blanks and without an empty one after the last separator."""
     found: list[tuple[int, list[str]]] = []
     for number, line in lines:
-        (fields,) = csv.reader([line.strip() if separator == " " else line], delimiter=separator, skipinitialspace=True)
-        found.append((number, [field.strip() for field in fields]))
+        found.append((number, [field.strip() for field in _divided(line, separator)]))
     width = len(found[0][1])
     if all(len(fields) == width and not fields[-1] for _number, fields in found):
         return [(number, fields[:-1]) for number, fields in found]
     return found
+
+
+def _divided(line: str, separator: str) -> list[str]:
+    rows = csv.reader([line.strip() if separator == " " else line], delimiter=separator, skipinitialspace=True)
+    try:
+        (fields,) = rows
+    except csv.Error:
+        if "\n" not in line:
+            raise
+        return [line]  # with this separator, no quoted field spans its lines
+    return fields
 
 
 def _header(

@@ -18,6 +18,7 @@ from astropy.table import MaskedColumn
 from astropy.table import Table as AstropyTable
 
 from benchmarker.data.tables import read_table
+from benchmarker.data.text_tables import read_text_rows
 from benchmarker.errors import ConfigurationError, DataError
 
 
@@ -76,6 +77,27 @@ def test_text_tables_of_every_separator_are_read(content: bytes, tmp_path: Path)
     assert table.texts("Name") == ["3C 31", "NGC 6251"]
     assert table.texts("Type") == ["FRI", "FRII"]
     assert table.numbers("z").tolist() == [0.017, 0.5]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", " "])
+def test_a_quoted_field_may_span_lines(separator: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    rows = [
+        ["Name", "note", "Type"],
+        ['"3C 31"', '"first\n\n# ""second"", third"', '"FRI"'],
+        ["3C66", '5"x', "FRII"],
+        ['"a\nb"', '"c\nd"', "FRI"],
+    ]
+    path.write_text("\n".join(separator.join(row) for row in rows))
+    table = read_table(path)
+    assert table.texts("Name") == ["3C 31", "3C66", "a\nb"]
+    assert table.texts("note") == ['first\n\n# "second", third', '5"x', "c\nd"]
+    assert table.texts("Type") == ["FRI", "FRII", "FRI"]
+
+
+def test_a_mark_that_no_line_closes_is_no_quote(tmp_path: Path) -> None:
+    rows = read_text_rows(b'Name,Type,note\n3C 31,FRI,"open\n3C 66,FRII,closed\n', tmp_path / "a.csv")
+    assert rows[1:] == [(2, ["3C 31", "FRI", "open"]), (3, ["3C 66", "FRII", "closed"])]
 
 
 def test_a_separator_inside_quotes_is_part_of_the_field(tmp_path: Path) -> None:
