@@ -48,6 +48,8 @@ window stays in the middle; without it, a narrow one settles on one of two lobes
 in the middle where a neighbour is brighter."""
 _WHOLE = (28.0, 1.5)
 """Window and faintest brightness for the centre of a whole source, where the image is empty outside of it."""
+_MOST = 0.75
+"""Largest fraction of height and width that is looked at of a source; more would cost the details of its middle."""
 _EMPTY = 1e-3
 """Where the noise is less than this fraction of the brightest pixel, the image is empty outside the source."""
 _SHIFTS = 10
@@ -291,8 +293,8 @@ def _surroundings(images: Sequence[Array], middles: NDArray[Any]) -> tuple[NDArr
     reduced = np.stack([_reduced(*each) for each in zip(images, middles, whole, strict=True)])
     stretched = _stretched(blurred(reduced, 1.2))[0]
     centres, extents = _centres(np.where(RADIUS < _CENTRE, stretched, 0), *_WHOLE)
-    sides = np.clip(np.rint(_WIDTH * extents * whole / SIDE), np.minimum(SIDE, whole), whole)
-    return middles + (centres - _CENTRE) * (whole / SIDE)[:, None], sides
+    sides = np.clip(_WIDTH * extents * whole / SIDE, np.minimum(SIDE, whole), np.maximum(SIDE, _MOST * whole))
+    return middles + (centres - _CENTRE) * (whole / SIDE)[:, None], np.rint(sides)
 
 
 def _reduced(image: Array, middle: NDArray[Any], side: float) -> Array:
