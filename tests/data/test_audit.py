@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmarker import Attribute, Classification, LabelledImages, Stream
 from benchmarker.data.audit.auditing import audit_images, write_audit
@@ -176,6 +178,27 @@ def test_one_of_the_centres_stays_on_the_source_in_the_middle_beside_a_brighter_
 def test_search_raises_no_alarm_without_copies() -> None:
     images = noisy_sources()
     assert find_copies(dataset(images), images).matches == ()
+
+
+def test_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of BLAS round sums by their number, so there is one; those of the search share images among them."""
+    seen: list[int] = []
+
+    def measured(images: Any) -> Any:
+        seen.extend(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+        return measure(images)
+
+    images, generator = noisy_sources(), Stream("audit-threads").generator()
+    everything = np.concatenate([images, np.stack([disturbed(image, generator) for image in images[:10]])])
+    monkeypatch.setattr("benchmarker.data.audit.copies.measure", measured)
+    found = []
+    for cores in (1, 2, 4):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        with threadpool_limits(cores, user_api="blas"):
+            found.append(find_copies(dataset(everything), everything))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0].matches) == 10
+    assert set(seen) == {1}
 
 
 def test_search_tells_quarter_turns_from_near_copies() -> None:

@@ -129,11 +129,15 @@ def find_copies(
     exact = {(m.first, m.second): m for m in (*_equal(data.equal_pixels), *_turned(data.images, data.equal_pixels))}
     if len(data) < _SMALLEST_SET:
         return CopySearch(matches=_sorted(exact.values()), recognisable=0, planted=0, found=0)
+    from threadpoolctl import threadpool_limits
+
     chosen, copies = _plant(images, planted, stream or Stream("audit-planted"))
-    progress("measuring images", 0, None)
-    features = measure(_Joined(images, copies))
     n = len(images)
-    near, recognisable = _near(features, n, progress)
+    progress("measuring images", 0, None)
+    # Threads of the BLAS library round sums by their number. Those of the search do not, and keep the cores busy.
+    with threadpool_limits(1, user_api="blas"):
+        features = measure(_Joined(images, copies))
+        near, recognisable = _near(features, n, progress)
     truth = {(int(index), n + number) for number, index in enumerate(chosen) if recognisable[index]}
     found = sum(1 for match in near if match.kind == "near" and (match.first, match.second) in truth)
     for match in near:
