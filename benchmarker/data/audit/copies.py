@@ -27,13 +27,13 @@ PLANTED = 100
 _SMALLEST_SET = 20
 """With fewer images there is nothing to compare a pair with, so only exact copies are looked for."""
 _SIMILAR = 0.9
-_COMPARED = 5
+_COMPARED = 6
 _RINGS_ALIKE = 0.7
-_LEAST_COMPARED = 3
-_STANDS_OUT = 0.2
+_LEAST_COMPARED = 4
+_STANDS_OUT = 0.25
 _HALF_STANDS_OUT = 0.5
 _RICH = 40.0
-_COMMON = 0.95
+_COMMON = 0.97
 _RICH_ENOUGH = 50.0
 _UNCOMMON = 0.93
 _LARGEST_ZOOM = np.log(1.4)
@@ -115,12 +115,12 @@ def find_copies(
 
     Notes
     -----
-    Near copies are searched in three steps. The images with the nearest descriptors, up to about a hundred, are
-    compared ring by ring over all angles. The five best pairs of each image are laid onto each other, and the
-    correlation r of their details is measured. A pair is a near copy if r is at least 0.9, and 1 - r is at most a fifth
-    of what it is for the second best of the other candidates of *both* images; with half of that of *one* of them it is
-    a look-alike. In a near copy, the details of both images fill at least 40 reduced pixels, and r of the second best
-    other candidate is at most 0.95: a copy that was resampled has about 0.98 itself.
+    Near copies are searched in three steps. The images with the nearest descriptors, up to some hundreds, are
+    compared ring by ring over all angles. The six best pairs of each image are laid onto each other, and the
+    correlation r of their details is measured. A pair is a near copy if r is at least 0.9, and 1 - r is at most a
+    quarter of what it is for the second best of the other candidates of *both* images; with half of that of *one* of
+    them it is a look-alike. In a near copy, the details of both images fill at least 40 reduced pixels, and r of the
+    second best other candidate is at most 0.97: a copy that was resampled has about 0.98 itself, or more.
 
     An image is recognisable if its details fill at least 50 reduced pixels, and r of its second best candidate is at
     most 0.93. Compact sources of a clipped set, which all look the same, are thus not reported as copies of each other,
@@ -274,7 +274,7 @@ def _in_chunks(
 
 
 def _best_of_each(pairs: NDArray[np.int64], scores: NDArray[np.float32], n: int) -> NDArray[np.bool_]:
-    """Return which pairs are among the best few of at least one of their images: of unlike ones only the best three."""
+    """Return which pairs are among the best few of at least one of their images: of unlike ones only the best four."""
     taken = [0] * n
     kept = np.zeros(len(pairs), dtype=np.bool_)
     for number in np.argsort(-scores, kind="stable").tolist():
