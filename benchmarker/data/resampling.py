@@ -189,7 +189,7 @@ def _local_orientation(wcs: WCS, target: Target) -> NDArray[np.float64]:
 
 def _resampled(pixels: NDArray[np.float64], wcs: WCS, wanted: WCS, side: int, *, coarser: bool) -> NDArray[np.float64]:
     try:
-        from reproject import reproject_adaptive, reproject_interp
+        from reproject import reproject_adaptive
     except ImportError as error:
         raise ConfigurationError(
             "to resample images, install reproject: python -m pip install 'galaxy-benchmarker[sky]'"
@@ -202,5 +202,23 @@ def _resampled(pixels: NDArray[np.float64], wcs: WCS, wanted: WCS, side: int, *,
                 kernel="gaussian",
             )  # fmt: skip
         else:
-            found, _ = reproject_interp((pixels, wcs), wanted, shape_out=(side, side), order="bicubic")
+            found = _interpolated(pixels, wcs, wanted, side)
+    return np.asarray(found, dtype=np.float64)
+
+
+def _interpolated(pixels: NDArray[np.float64], wcs: WCS, wanted: WCS, side: int) -> NDArray[np.float64]:
+    """Interpolate by cubic splines, whose coefficients a single pixel without a value would make NaN everywhere."""
+    from reproject import reproject_interp
+    from scipy.ndimage import binary_dilation
+
+    blank = ~np.isfinite(pixels)
+    if blank.all():
+        return np.full((side, side), np.nan)
+    filled = np.where(blank, np.median(pixels[~blank]), pixels)
+    found, _ = reproject_interp((filled, wcs), wanted, shape_out=(side, side), order="bicubic")
+    if blank.any():
+        # The neighbours of such pixels are blank as well, since the filling reaches into them.
+        near = binary_dilation(blank, np.ones((3, 3))).astype(np.float64)
+        share, _ = reproject_interp((near, wcs), wanted, shape_out=(side, side), order="bilinear")
+        found[share > 0] = np.nan
     return np.asarray(found, dtype=np.float64)

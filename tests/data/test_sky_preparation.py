@@ -84,6 +84,21 @@ def test_pixels_are_kept_unless_they_are_to_be_resampled() -> None:
     assert np.array_equal(cut_from_sky(image, SkySquare(centre="image")).pixels, image.pixels)
 
 
+@pytest.mark.parametrize("pixel", [1.5, 2.0, 4.0])
+def test_pixels_without_a_value_spoil_only_what_lies_beside_them(pixel: float) -> None:
+    pytest.importorskip("reproject")
+    image = field(20.0)
+    square = SkySquare(size=120.0, pixel=pixel, north_up=True)
+    whole = cut_from_sky(image, square, (150.0, 2.0)).pixels
+    damaged = image.pixels.copy()
+    damaged[40:44, 70:74] = np.nan
+    found = cut_from_sky(SkyImage(pixels=damaged, sky=image.sky), square, (150.0, 2.0)).pixels
+    blank = np.isnan(found)
+    side = 4 * 2.0 / pixel  # of the blank square, in new pixels
+    assert side**2 <= blank.sum() <= (2 * side + 6) ** 2
+    assert np.abs(found - whole)[~blank].max() < 0.02 * np.nanmax(whole)
+
+
 def test_every_channel_of_an_image_is_cut_out() -> None:
     image = field(35.0)
     colours = SkyImage(pixels=np.stack([image.pixels, 2 * image.pixels], axis=-1), sky=image.sky)
