@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -11,7 +13,9 @@ from astropy.wcs import WCS
 from benchmarker import Preparation, SkyFacts, upright
 from benchmarker.contracts.sky import SkyColumns
 from benchmarker.data.orientation import north_is_known, pixel_side
+from benchmarker.data.pictures import contact_sheet
 from benchmarker.data.sky_columns import SkyRow, sky_rows
+from tests.data.skies import prepare_sky
 from tests.data.test_sky_facts import header
 from tests.data.test_sky_preparation import field
 
@@ -64,3 +68,12 @@ def test_scale_follows_the_preparation() -> None:
     (row,) = sky_rows(field().sky, Preparation(crop=60, resize=30), 1)
     assert row is not None
     assert pixel_side(columns(row), 0) == pytest.approx(4.0, rel=1e-3)
+
+
+@pytest.mark.usefixtures("isolated_cache", "sky")
+def test_contact_sheets_draw_images_upright() -> None:
+    data = prepare_sky()
+    one = columns(SkyRow())
+    sky = SkyColumns(**{each.name: np.repeat(getattr(one, each.name), len(data), axis=0) for each in fields(one)})
+    flipped = replace(data, images=data.images[:, ::-1])
+    assert contact_sheet(replace(data, sky=sky)) == contact_sheet(flipped) != contact_sheet(data)

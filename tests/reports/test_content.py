@@ -16,10 +16,21 @@ from PIL import Image
 from scipy import stats
 from sklearn import metrics
 
-from benchmarker import Comparisons, History, RatioPoint, RatioResponse, ReportOptions, Stream, open_results
+from benchmarker import (
+    Comparisons,
+    History,
+    RatioPoint,
+    RatioResponse,
+    ReportOptions,
+    Stream,
+    StudyResults,
+    open_results,
+)
+from benchmarker.data.sky_columns import SkyRow
 from benchmarker_reports.content import curves
 from benchmarker_reports.content.charts import Floats, as_floats
 from benchmarker_reports.content.comparisons import ratio_charts
+from benchmarker_reports.content.drawing import draw_images
 from benchmarker_reports.content.learning import MOST_POINTS, average_histories
 from benchmarker_reports.content.pictures import bar_label, png
 from benchmarker_reports.content.study_content import StudyContent
@@ -27,6 +38,7 @@ from benchmarker_reports.content.values import signed, t_quantile, written_p
 from benchmarker_reports.formats.html import render as html_report
 from benchmarker_reports.formats.html_charts import domain_of
 from benchmarker_reports.formats.json import render as json_report
+from tests.data.test_orientation import columns
 from tests.reports.material import DocumentStudy
 
 Scored = tuple[Floats, NDArray[np.bool_]]
@@ -137,6 +149,13 @@ def test_pictures_are_the_same_png_each_time() -> None:
     assert png(image).startswith(b"\x89PNG")
     for flat in (np.zeros((4, 4, 3), np.float32), np.full((4, 4, 1), np.nan, np.float32)):
         assert png(flat).startswith(b"\x89PNG")
+
+
+def test_images_of_a_study_are_drawn_upright_with_their_scale() -> None:
+    image = np.linspace(0, 1, 40 * 40, dtype=np.float32).reshape(40, 40, 1)
+    data = SimpleNamespace(sky=columns(SkyRow(north=0.0, pixel=2.0)))
+    results = SimpleNamespace(images=lambda _numbers: image[None], prepared=data)
+    assert draw_images(cast("StudyResults", results), [0]) == [png(image[::-1], arcsec=2.0)]
 
 
 @pytest.mark.parametrize(("arcsec", "label"), [(1.8, '30"'), (0.4, '5"'), (20.0, "5'"), (1e-4, "")])
