@@ -179,13 +179,24 @@ def publish(aside: Path, final: Path) -> None:
     OSError
         If the disk does not take everything, or the folder cannot be renamed.
     """
-    for folder, _, names in os.walk(aside, topdown=False):
-        for path in (Path(folder, name) for name in names):
-            if stat.S_ISREG(path.lstat().st_mode):
-                _synchronise(path)
-        _synchronise_folder(Path(folder))
+    synchronise(aside)
     aside.rename(final)
     _synchronise_folder(final.parent)
+
+
+def synchronise(folder: Path) -> None:
+    """Wait until everything in a folder has reached the disk.
+
+    Raises
+    ------
+    OSError
+        If the disk does not take everything.
+    """
+    for inner, _, names in os.walk(folder, topdown=False):
+        for path in (Path(inner, name) for name in names):
+            if stat.S_ISREG(path.lstat().st_mode):
+                _synchronise(path)
+        _synchronise_folder(Path(inner))
 
 
 def _synchronise(path: Path) -> None:

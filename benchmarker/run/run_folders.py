@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypedDict
 
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, StorageError, UnknownPluginError
-from benchmarker.files import make_folder, publish, remove_partial_files, storage_error
+from benchmarker.files import make_folder, publish, remove_partial_files, storage_error, synchronise
 from benchmarker.study.claims import claim, find_working
 from benchmarker.study.layout import (
     COSTS_FILE,
@@ -86,7 +87,7 @@ def finish(folder: Path, final: Path, manifest: Manifest, confirm: Callable[[], 
     manifest : Manifest
         Written last, so that a folder with a manifest is complete.
     confirm : callable
-        Called before anything is written; raises what keeps the run from being finished.
+        Called before each step that cannot be undone; raises what keeps the run from being finished.
     """
     confirm()
     manifest.write(folder / MANIFEST_FILE)
@@ -94,30 +95,75 @@ def finish(folder: Path, final: Path, manifest: Manifest, confirm: Callable[[], 
         for snapshot in folder.glob(_SNAPSHOTS):
             snapshot.unlink()
     remove_partial_files(folder)
+    synchronise(folder)  # now, since it may take long, and the older folder should not be missing meanwhile
+    with _out_of_the_way(final, confirm):
+        publish(folder, final)
+
+
+@contextlib.contextmanager
+def _out_of_the_way(final: Path, confirm: Callable[[], object]) -> Iterator[None]:
+    """Move a run aside and remove it once the block has ended; if that fails, the run gets its name back.
+
+    It may be that of a process that took over since the last look. So the claim is confirmed after the move, too.
+    """
     replaced = replaced_path(final)
+    confirm()
+    moved = _move_aside(final, replaced)
+    try:
+        confirm()
+        yield
+    except BaseException:
+        if moved:
+            _restore(replaced, final)
+        raise
+    if moved:
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _move_aside(final: Path, replaced: Path) -> bool:
+    """Move a run aside, and return whether there is one; without one, an older one that lies aside stays there."""
+    if not final.exists():
+        return False
     shutil.rmtree(replaced, ignore_errors=True)
-    if final.exists():
+    try:
         final.rename(replaced)
-    publish(folder, final)
-    shutil.rmtree(replaced, ignore_errors=True)
+    except FileNotFoundError:
+        return False
+    return True
 
 
-def record_failure(planned: Planned, paths: RunPaths, kind: str, message: str) -> CellOutcome:
+def record_failure(
+    planned: Planned, paths: RunPaths, kind: str, message: str, confirm: Callable[[], object]
+) -> CellOutcome:
     """Write down that a run failed without its worker saying so, and return how it ended.
+
+    Parameters
+    ----------
+    planned : PlannedCell or PlannedGenerator
+        What failed.
+    paths : RunPaths
+        Paths of its run.
+    kind, message : str
+        Kind of the failure, and what went wrong.
+    confirm : callable
+        As `finish` takes it.
 
     Raises
     ------
     StorageError
         If it cannot be written.
     """
+    confirm()
     make_folder(paths.working)
-    _finish_failed(paths.working, planned, paths, kind, message)
+    _finish_failed(paths.working, planned, paths, kind=kind, message=message, confirm=confirm)
     return read_failure(paths.failed)
 
 
-def _finish_failed(folder: Path, planned: Planned, paths: RunPaths, kind: str, message: str) -> None:
+def _finish_failed(
+    folder: Path, planned: Planned, paths: RunPaths, *, kind: str, message: str, confirm: Callable[[], object]
+) -> None:
     manifest = FailedManifest(**identity(planned), kind=kind, message=message, traceback="", finished=now())
-    finish(folder, paths.failed, manifest)
+    finish(folder, paths.failed, manifest, confirm)
 
 
 def read_failure(folder: Path) -> CellOutcome:
@@ -161,6 +207,7 @@ class WorkFolder:
         self.path = job.folder
         self._planned = job.planned
         self._paths = job.paths
+        self._confirm = job.require_claim
         self._testing = job.folder == job.paths.tested
 
     def take_up(self, *, fresh: bool) -> CellOutcome | None:
@@ -184,7 +231,7 @@ class WorkFolder:
             (self.path / name).unlink(missing_ok=True)
         make_folder(self.path)
         # From now on the cell is being worked on, or pending if that is stopped.
-        shutil.rmtree(self._paths.failed, ignore_errors=True)
+        self._remove_failed()
         return None
 
     def settled(self) -> CellOutcome | None:
@@ -193,11 +240,11 @@ class WorkFolder:
             return None
         manifest = read_manifest(self.path)
         if isinstance(manifest, FinishedManifest):
-            finish(self.path, self._paths.finished, manifest)
-            shutil.rmtree(self._paths.failed, ignore_errors=True)
+            finish(self.path, self._paths.finished, manifest, self._confirm)
+            self._remove_failed()
             return read_success(self._paths.finished, self._planned)
         if manifest.kind not in RESUMABLE:
-            finish(self.path, self._paths.failed, manifest)
+            finish(self.path, self._paths.failed, manifest, self._confirm)
             return read_failure(self._paths.failed)
         return None
 
@@ -216,7 +263,7 @@ class WorkFolder:
 
     def fail(self, kind: str, message: str) -> CellOutcome:
         """Finish the run as failed, and return how it ended."""
-        _finish_failed(self.path, self._planned, self._paths, kind, message)
+        _finish_failed(self.path, self._planned, self._paths, kind=kind, message=message, confirm=self._confirm)
         return read_failure(self._paths.failed)
 
     def _keep_interrupted_training(self) -> None:
@@ -228,7 +275,18 @@ class WorkFolder:
         except StorageError:
             resumable = False
         if resumable:
+            self._confirm()
             self._paths.failed.rename(self._paths.working)
+            try:
+                self._confirm()
+            except StorageError:  # it is the run of a process that has taken over meanwhile
+                _restore(self._paths.working, self._paths.failed)
+                raise
+
+    def _remove_failed(self) -> None:
+        """Remove the run of an earlier attempt that failed, but not that of a process that has taken over."""
+        with _out_of_the_way(self._paths.failed, self._confirm):
+            pass
 
 
 class ExistingRuns:
@@ -350,7 +408,7 @@ def _require_ordinary_run(folder: Path) -> None:
 
 
 def _restore(replaced: Path, final: Path) -> None:
-    """Give a run back its name; its cell must be claimed."""
+    """Give a run back its name, unless a newer one has it; its cell must be claimed, or the caller have moved it."""
     if final.exists():
         shutil.rmtree(replaced, ignore_errors=True)
         return

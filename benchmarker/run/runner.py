@@ -147,7 +147,7 @@ class Runner:
             existing = self._existing.outcome(planned) if self._is_reusable(planned) else None
             try:
                 outcome = existing or self._run(planned, slot, held)
-            except StorageError:
+            except (StorageError, OSError):  # a successor renames the folder that this run works in
                 if held.claim.is_held():
                     raise
                 self._report(f"{planned.name}: another run has taken over, because this one gave no sign of life")
@@ -202,7 +202,7 @@ class Runner:
 
     def _run(self, planned: Planned, slot: int, held: CellClaim) -> CellOutcome:
         if (failure := self._failure_before_training(planned)) is not None:
-            return record_failure(planned, held.paths, failure.kind, failure.message)
+            return record_failure(planned, held.paths, failure.kind, failure.message, held.claim.require)
         weights = self._weights.get(planned.key)
         if isinstance(weights, ConfigurationError):  # of a cell that failed in training, perhaps
             return CellOutcome(status="failed", kind="configuration", message=str(weights))

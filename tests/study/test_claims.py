@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 from pathlib import Path
 
 import pytest
 
-from benchmarker.claims import Claim, LostClaimError, try_claim_alone
-from benchmarker.claims.holders import Holder
+from benchmarker.claims import LostClaimError, try_claim_alone
 from benchmarker.errors import StorageError
 from benchmarker.files import write_bytes
 from benchmarker.study.claims import CellClaim, claim, find_working, joined, planning
 from benchmarker.study.layout import RUNS_FOLDER, RunPaths
-from tests.claims.holding import HoldingProcess
+from tests.claims.holding import HoldingProcess, succeed
 
 NAME = "0123456789abcdef"
 
@@ -82,12 +80,6 @@ def test_successor_takes_the_folder_of_a_dead_run_and_keeps_its_files_from_it(st
             assert (working / "log.txt").read_text() == "before\n"
             assert (working / "snapshot-000001.npz").stat().st_ino == before
             assert not left.exists()
-
-
-def succeed(held: Claim) -> None:
-    """Write what a process writes that takes over, although this one has beaten its heart just now."""
-    successor = dataclasses.replace(Holder.here(), token="f" * 16, after=(held.token,))
-    held.path.with_name(f"{held.path.name}-2").write_bytes(successor.to_bytes())
 
 
 def test_plan_of_a_process_that_was_given_up_is_not_written(study: Path) -> None:
