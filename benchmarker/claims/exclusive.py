@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from benchmarker.claims.heart import Beating, heart
-from benchmarker.claims.holders import Holder, create, read
+from benchmarker.claims.holders import Holder, create, read, token_of
 from benchmarker.claims.watching import Verdict, watcher
 from benchmarker.errors import StorageError
 
@@ -91,13 +91,38 @@ class Claim:
                 # From the oldest on: a dead holder that comes back never finds its own file without the one that
                 # succeeds it.
                 for number in range(1, self.number + 1):
-                    generation_file(self.path, number).unlink(missing_ok=True)
+                    _remove(
+                        generation_file(self.path, number), self.token, *self.predecessors, half=number < self.number
+                    )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _remove(file: Path, *tokens: str, half: bool = False) -> None:
+    """Remove the file of one of some holders.
+
+    Between the last look at a claim and this one, a process that was stopped may have lost it, and another may have
+    finished and a third one begun anew, under the same name.
+
+    Parameters
+    ----------
+    file : Path
+        Path of the file.
+    tokens : str
+        Tokens of the holders.
+    half : bool
+        Whether a file is removed, too, that names no holder: its process was killed while it wrote it.
+    """
+    content = read(file)
+    if content is None:
+        return
+    token = token_of(content)
+    if token in tokens or (token is None and half):
+        file.unlink(missing_ok=True)
 
 
 def _lost(path: Path) -> LostClaimError:
@@ -172,7 +197,7 @@ def attempt(path: Path) -> Claim | Verdict:
         return Verdict.UNKNOWN  # another process was quicker
     if _generations(path, number + 1) or (before and not _is_as_it_was(before[-1])):
         # What was seen was old: the dead holder is gone, with its successors, or they have gone on.
-        file.unlink(missing_ok=True)
+        _remove(file, holder.token)
         return Verdict.UNKNOWN
 
     return Claim(path, number, Beating(file, holder, lambda: _is_superseded(path, number, holder.token)))
@@ -208,9 +233,7 @@ def require_current(path: Path, number: int, token: str) -> None:
     LostClaimError
         If it has.
     """
-    content = read(generation_file(path, number))
-    holder = None if content is None else Holder.from_bytes(content)
-    if holder is None or holder.token != token or _is_superseded(path, number, token):
+    if token_of(read(generation_file(path, number))) != token or _is_superseded(path, number, token):
         raise _lost(path)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarker.claims.holders import Holder, read
+from benchmarker.claims.holders import Holder, read, rewrite, token_of
 from benchmarker.errors import StorageError
 
 
@@ -49,33 +48,19 @@ class Beating:
         StorageError
             If that cannot be found out.
         """
-        if not self._lost:
-            content = read(self.path)
-            found = None if content is None else Holder.from_bytes(content)
-            if found is None or found.token != self.holder.token or self._superseded():
-                self._lose()
+        if not self._lost and (token_of(read(self.path)) != self.holder.token or self._superseded()):
+            self._lose()
         return not self._lost
 
     def beat(self) -> None:
         """Say that this process lives, unless the claim is lost."""
         self.due = time.monotonic() + self.holder.interval
         # A disk that does not answer now may answer the next time; until then nothing is known.
-        with contextlib.suppress(StorageError):
+        with contextlib.suppress(StorageError, OSError):
             if self.is_held():
-                self._write()
-
-    def _write(self) -> None:
-        self.holder = self.holder.next()
-        try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError as error:
-            if error.errno in {errno.ENOENT, errno.ESTALE}:
-                self._lose()
-            return
-        with contextlib.suppress(OSError):
-            os.write(descriptor, self.holder.to_bytes())
-        with contextlib.suppress(OSError):  # network file systems write when a file is closed
-            os.close(descriptor)
+                self.holder = self.holder.next()
+                if not rewrite(self.path, self.holder):
+                    self._lose()
 
     def on_loss(self, call: Callable[[], None]) -> None:
         """Call a function once the claim is found to be lost; at once if it is."""

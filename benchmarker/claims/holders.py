@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
@@ -187,7 +188,40 @@ def read(path: Path) -> bytes | None:
             return None
         raise storage_error(error, path) from error
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # of a file that another machine has removed, for example
+            os.close(descriptor)
+
+
+def rewrite(path: Path, holder: Holder) -> bool:
+    """Write the next heartbeat of a holder into its file; return False if the file is gone, or another's by now.
+
+    It is compared and written through one descriptor. So a file that has taken its name meanwhile is never written to.
+
+    Raises
+    ------
+    OSError
+        If the disk does not answer.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ESTALE}:
+            return False
+        raise
+    try:
+        if token_of(os.read(descriptor, _LARGEST_BYTES)) != holder.token:
+            return False
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, holder.to_bytes())
+    finally:
+        os.close(descriptor)  # network file systems write now
+    return True
+
+
+def token_of(content: bytes | None) -> str | None:
+    """Return the token of the holder that a file names; None if there is none."""
+    holder = None if content is None else Holder.from_bytes(content)
+    return None if holder is None else holder.token
 
 
 def create(path: Path, content: bytes) -> bool:
@@ -205,12 +239,15 @@ def create(path: Path, content: bytes) -> bool:
     except OSError as error:
         raise storage_error(error, path) from error
     try:
-        os.write(descriptor, content)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)  # network file systems write now
     except OSError as error:
-        path.unlink(missing_ok=True)
+        left = read(path)
+        if left is not None and content.startswith(left):
+            path.unlink(missing_ok=True)
         raise storage_error(error, path) from error
-    finally:
-        os.close(descriptor)
     return True
 
 

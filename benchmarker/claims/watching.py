@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from benchmarker.claims.holders import DEFAULT_SECONDS, Holder
+from benchmarker.claims.holders import DEFAULT_SECONDS, Holder, token_of
 
 MISSED = 10
 """Heartbeats that a dead holder has missed."""
@@ -76,7 +76,7 @@ class Watcher:
             now = self._clock()
             sight = self._sights.get(path)
             if sight is None or sight.content != content:
-                same = sight is not None and holder is not None and _token(sight.content) == holder.token
+                same = sight is not None and holder is not None and token_of(sight.content) == holder.token
                 self._sights[path] = sight = _Sight(content=content, looked=now, changed=same)
             else:
                 sight.quiet += min(now - sight.looked, interval)
@@ -90,11 +90,6 @@ class Watcher:
         """Forget a file that is gone."""
         with self._lock:
             self._sights.pop(path, None)
-
-
-def _token(content: bytes) -> str | None:
-    holder = Holder.from_bytes(content)
-    return None if holder is None else holder.token
 
 
 watcher = Watcher()

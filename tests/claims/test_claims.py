@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from benchmarker.claims import (
     HEARTBEAT_VARIABLE,
+    Claim,
     LostClaimError,
     chain_tokens,
     claim,
@@ -26,8 +28,10 @@ from benchmarker.claims import (
     wait_for_claim,
     wait_for_share,
 )
+from benchmarker.claims import exclusive as exclusive_module
+from benchmarker.claims.heart import Beating
 from benchmarker.errors import ConfigurationError, StorageError
-from tests.claims.holding import HoldingProcess
+from tests.claims.holding import HoldingProcess, succeed
 
 ELSEWHERE = "another machine"
 
@@ -250,4 +254,121 @@ def test_impossible_heartbeats_are_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv(HEARTBEAT_VARIABLE, given)
     with pytest.raises(ConfigurationError, match=f"{HEARTBEAT_VARIABLE}.*{re.escape(given)}"):
         try_claim(tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Stall:
+    """Lets a claim pass to a successor, which finishes, and then to a third process, just after it was last confirmed.
+
+    Parameters
+    ----------
+    held : Claim
+        Claim of the process that stalls.
+    """
+
+    def __init__(self, held: Claim) -> None:
+        self.held = held
+        self.third: list[Claim] = []
+
+    def pass_on(self) -> None:
+        """Let the others go on."""
+        succeed(self.held)
+        for number in (1, 2):
+            self.held.path.with_name(f"{self.held.path.name}-{number}").unlink()
+        self.third.append(claim(self.held.path))
+
+
+@pytest.fixture
+def stall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stall]:
+    """A claim that passes on after it was looked at."""
+    held = claim(tmp_path / "a.claim")
+    stall = Stall(held)
+    real = Beating.is_held
+
+    def look_and_stall(beating: Beating) -> bool:
+        found = real(beating)
+        if beating.path == held.file and not stall.third:
+            stall.pass_on()
+        return found
+
+    monkeypatch.setattr(Beating, "is_held", look_and_stall)
+    yield stall
+    monkeypatch.undo()
+    for third in stall.third:
+        third.release()
+
+
+def test_claim_that_is_released_too_late_leaves_the_file_of_a_later_holder(stall: Stall) -> None:
+    stall.held.release()
+    (third,) = stall.third
+    third.require()
+    assert chain_tokens(third.path) == (third.token,)
+
+
+def test_heartbeat_that_comes_too_late_leaves_the_file_of_a_later_holder(stall: Stall) -> None:
+    told: list[str] = []
+    stall.held.on_loss(lambda: told.append("lost"))
+    stall.held._beating.beat()
+    (third,) = stall.third
+    third.require()
+    assert chain_tokens(third.path) == (third.token,)
+    assert told == ["lost"]
+
+
+def test_attempt_on_an_old_view_that_stalls_leaves_the_file_of_a_later_holder(
+    tmp_path: Path, start: Callable[..., HoldingProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own file is removed by a successor, and another process has made one of that name when it wakes up."""
+    path = tmp_path / "a.claim"
+    start(path).kill()
+    real, later = exclusive_module._is_as_it_was, []
+
+    def stall(generation: exclusive_module._Generation) -> bool:
+        if later:
+            return real(generation)
+        for number in (1, 2):
+            path.with_name(f"{path.name}-{number}").unlink()
+        start(path).kill()
+        later.append(None)
+        later[0] = claim(path)
+        return real(generation)
+
+    monkeypatch.setattr(exclusive_module, "_is_as_it_was", stall)
+    assert try_claim(path) is None
+    (third,) = later
+    assert isinstance(third, Claim)
+    assert third.number == 2
+    third.require()
+    third.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def fail_to_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each descriptor be closed with an error, as of a file on a network file system that another has removed."""
+    real = os.close
+
+    def close(descriptor: int) -> None:
+        real(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "close", close)
+
+
+def test_file_that_cannot_be_closed_does_not_end_the_heartbeats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with claim(tmp_path / "a.claim") as held:
+        fail_to_close(monkeypatch)
+        held._beating.beat()  # by the thread of all claims of this process
+        held.require()
+        monkeypatch.undo()
+
+
+def test_claim_that_does_not_reach_the_disk_when_it_is_closed_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_close(monkeypatch)
+    with pytest.raises(StorageError, match=r"a\.claim-1"):
+        claim(tmp_path / "a.claim")
+    monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
