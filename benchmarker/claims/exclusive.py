@@ -91,9 +91,8 @@ class Claim:
                 # From the oldest on: a dead holder that comes back never finds its own file without the one that
                 # succeeds it.
                 for number in range(1, self.number + 1):
-                    _remove(
-                        generation_file(self.path, number), self.token, *self.predecessors, half=number < self.number
-                    )
+                    file = generation_file(self.path, number)
+                    _remove(file, self.token, *self.predecessors, half=number < self.number)
 
     def __enter__(self) -> Self:
         return self

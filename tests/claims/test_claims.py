@@ -321,7 +321,8 @@ def test_attempt_on_an_old_view_that_stalls_leaves_the_file_of_a_later_holder(
     """Its own file is removed by a successor, and another process has made one of that name when it wakes up."""
     path = tmp_path / "a.claim"
     start(path).kill()
-    real, later = exclusive_module._is_as_it_was, []
+    real = exclusive_module._is_as_it_was
+    later: list[Claim | None] = []
 
     def stall(generation: exclusive_module._Generation) -> bool:
         if later:
