@@ -47,8 +47,8 @@ test-clusters: $(INSTALLED) ## Run studies on Slurm and on a disk of two machine
 	$(BIN)/python -m pytest -m clusters
 
 # The same study with 24 cells and six generators; a hundred tasks are cancelled.
-test-clusters-long: $(INSTALLED) ## Cancel a hundred tasks of a study on Slurm, and cut the power four times
-	CANCELLED=100 SEEDS=6 EPOCHS=40 PATIENCE=5400 $(BIN)/python -m pytest -m clusters tests/plugins/clusters/test_slurm.py
+test-clusters-long: $(INSTALLED) ## Cancel a hundred tasks of a study on Slurm, requeue others, and lose eight nodes
+	CANCELLED=100 LIMIT=2 SEEDS=6 EPOCHS=40 PATIENCE=5400 $(BIN)/python -m pytest -m clusters tests/plugins/clusters/test_slurm.py
 
 # Not in continuous integration: it takes many minutes. REMOVED=3 is a short form.
 test-ray: $(INSTALLED) ## Remove twenty nodes of a Ray cluster under tasks, and twenty under a study; REMOVED=3 for fewer

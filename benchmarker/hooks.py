@@ -213,7 +213,7 @@ def _expected(name: str, value: object) -> str:
         return f"a whole number of at least {_NUMBERS[name]}"
     if name == "aliases" and not (isinstance(value, tuple) and all(isinstance(alias, str) for alias in value)):
         return "a tuple of str"
-    if name in ("simulated", "stays") and not isinstance(value, bool):
+    if name == "simulated" and not isinstance(value, bool):
         return "True or False"
     return "'expansion' or 'transform'" if name == "kind" and value not in ("expansion", "transform") else ""
 

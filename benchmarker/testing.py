@@ -346,7 +346,7 @@ def check_executor(
     )
     with check.made.connected():
         check.all_tasks(work)
-        if not executor.stays:
+        if not check.made.stays:
             check.cancelling(folder)
 
 
@@ -373,7 +373,7 @@ class _ExecutorCheck:
         jobs: list[BatchJob] = []
         errors = self.made.submit(work, jobs.append)
         self.await_end(jobs)
-        if self.executor.stays:
+        if self.made.stays:
             self.require(errors == 2, f"must return the number of tasks that failed, 2. Received: {errors!r}")
         expected = [task.keys for _, tasks in work.groups for task in tasks]
         reported = [keys for job in jobs for keys in job.tasks]
@@ -408,6 +408,6 @@ class _ExecutorCheck:
     def await_end(self, jobs: list[BatchJob]) -> None:
         """Wait until no task of some jobs is queued or running."""
         until = time.monotonic() + self._patience
-        while not self.executor.stays and self.made.states(jobs):
+        while not self.made.stays and self.made.states(jobs):
             self.require(time.monotonic() < until, f"still has tasks after {self._patience:g} s")
             time.sleep(_ASK_SECONDS)

@@ -172,11 +172,11 @@ def submit(
         n_tasks = len(work.generators) + len(work.cells)
         amount = f"{counted(len(left), 'run')} in {counted(n_tasks, 'task')}"
         log = SubmissionLog(folder=work.folder, executor=described.name)
-        if described.stays:
+        if runner.stays:
             echo(f"{amount} on {described.name}; output: {work.folder}")
             echo(f"Status:   benchmarker status {study}\nStop:     Ctrl-C; the same command resumes")
         errors = runner.submit(work, log)
-        _conclude(read, log, described, amount)
+        _conclude(read, log, amount, stays=runner.stays)
         return 1 if errors else 0
 
 
@@ -204,16 +204,16 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _conclude(study: Study, log: SubmissionLog, executor: Executor, amount: str) -> None:
+def _conclude(study: Study, log: SubmissionLog, amount: str, *, stays: bool) -> None:
     """Say what was submitted, or how the tasks of an executor that stays have ended."""
     from benchmarker.executors.states import Queues, read_states, summary
     from benchmarker.results.study_results import open_results
 
-    if executor.stays:
+    if stays:
         echo(f"{study.folder}: {summary(list(read_states(open_results(study.folder).study, Queues())))}")
     elif log.jobs:
         echo(f"{amount} submitted as job {', '.join(job.number for job in log.jobs)}")
-        echo(f"Status:   benchmarker status {study.folder}\nCancel:   benchmarker cancel {study.folder}")
+        echo(f"Follow:   benchmarker status {study.folder} --follow\nCancel:   benchmarker cancel {study.folder}")
         echo(f"Output:   {log.folder}")
     else:
         echo(f"{amount} written to {log.folder}; nothing was submitted")

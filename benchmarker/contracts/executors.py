@@ -122,6 +122,14 @@ class BatchJob:
 class TaskExecutor(Protocol):
     """What the class of an `Executor` has to provide; it is made anew for each command."""
 
+    @property
+    def stays(self) -> bool:
+        """Whether `submit` waits until the tasks have ended; otherwise they are in a queue.
+
+        ``benchmarker status`` and ``benchmarker cancel`` ask about queues. An attribute of the class will do.
+        """
+        ...
+
     def connected(self) -> AbstractContextManager[object]:
         """Return a context within which the other methods are called; entered before anything is prepared.
 
@@ -151,7 +159,7 @@ class TaskExecutor(Protocol):
         ...
 
     def states(self, jobs: Sequence[BatchJob]) -> Mapping[TaskId, TaskState]:
-        """Return the state of each task of some jobs that has not ended; never called if the executor stays.
+        """Return the state of each task of some jobs that has not ended; jobs without a number are left out.
 
         Jobs come from the folder of a study, which somebody else may have written: tell yours from others.
 
@@ -163,7 +171,7 @@ class TaskExecutor(Protocol):
         ...
 
     def cancel(self, jobs: Sequence[BatchJob]) -> int:
-        """Cancel what has not ended of some jobs, and return the number of tasks; never called if the executor stays.
+        """Cancel what has not ended of some jobs, and return the number of tasks; jobs without a number are left out.
 
         Raises
         ------

@@ -297,9 +297,6 @@ class Executor:
         ``"package.module:Model"``, a subclass of `Options` whose fields all have defaults. Each field becomes an option
         of ``benchmarker submit``: ``cpu_time`` is ``--cpu-time``, a ``bool`` is a flag, and a ``tuple`` may be given
         several times. Executors share an option if both have a field of that name and type.
-    stays : bool
-        Whether ``benchmarker submit`` stays until the tasks have ended. Otherwise they are in a queue, which
-        ``benchmarker status`` and ``benchmarker cancel`` ask about.
     summary : str
         One line for `benchmarker list`.
     """
@@ -307,7 +304,6 @@ class Executor:
     name: str
     executor: str
     options: str | None = None
-    stays: bool = False
     summary: str = ""
 
 
@@ -329,7 +325,6 @@ BUILT_IN: tuple[tuple[str, Plugin], ...] = (
         Executor(
             name="local",
             executor="benchmarker.executors.local:LocalExecutor",
-            stays=True,
             summary="processes on this machine",
         ),
     ),

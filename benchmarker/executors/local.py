@@ -28,6 +28,8 @@ class LocalExecutor:
         There are none.
     """
 
+    stays = True
+
     def __init__(self, options: None = None) -> None:
         del options
 

@@ -15,6 +15,7 @@ from benchmarker.errors import PluginError
 from benchmarker.registry.options import validated_options
 
 _METHODS = ("connected", "submit", "states", "cancel")
+_STAYS = "stays"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,11 @@ def open_executor(executor: Executor, options: Mapping[str, Any]) -> TaskExecuto
         raise PluginError(
             f"the executor {executor.name!r} ({executor.executor}) must have the methods {', '.join(_METHODS)}. "
             f"Received: {type(made).__name__} without {', '.join(missing)}"
+        )
+    if not isinstance(getattr(made, _STAYS, None), bool):
+        raise PluginError(
+            f"the executor {executor.name!r} ({executor.executor}) must say whether it stays until its tasks have "
+            f"ended: {_STAYS} = True or False. Received: {getattr(made, _STAYS, 'nothing')!r}"
         )
     return cast("TaskExecutor", made)
 

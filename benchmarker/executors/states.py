@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -71,10 +71,11 @@ class Queues:
 
 
 def queued_jobs(study: Path) -> dict[str, list[BatchJob]]:
-    """Return the jobs of a study by executor."""
+    """Return the jobs of a study that were put into queues, by executor."""
     found: dict[str, list[BatchJob]] = {}
     for executor, job in read_jobs(study):
-        found.setdefault(executor, []).append(job)
+        if job.number:  # otherwise the executor stayed until its tasks had ended
+            found.setdefault(executor, []).append(job)
     return found
 
 
@@ -94,28 +95,15 @@ def ask_queues(study: Path, plugins: Plugins, connected: Mapping[str, TaskExecut
     problems: dict[str, str] = {}
     for name, jobs in queued_jobs(study).items():
         try:
-            if (executor := queueing(name, plugins)) is None:
-                continue
             if name in connected:
                 states[name] = connected[name].states(jobs)
             else:
+                executor = open_executor(plugins.executor(name), {})
                 with executor.connected():
                     states[name] = executor.states(jobs)
         except BenchmarkerError as error:
             problems[name] = f"the queue of {name} is unknown: {error}"
     return Queues(states=states, problems=problems)
-
-
-def queueing(name: str, plugins: Plugins) -> TaskExecutor | None:
-    """Return an executor with a queue, or None if it stays with its tasks and has none.
-
-    Raises
-    ------
-    UnknownPluginError
-        If no executor has the name.
-    """
-    described = plugins.executor(name)
-    return None if described.stays else open_executor(described, {})
 
 
 def read_states(study: Study, queues: Queues) -> Iterator[State]:
@@ -129,19 +117,18 @@ def read_states(study: Study, queues: Queues) -> Iterator[State]:
         What executors say.
     """
     tasks: dict[str, tuple[str | None, TaskId, Path | None]] = {}
-    for executor, jobs in queued_jobs(study.folder).items():
-        tasks |= _tasks(executor, jobs)
+    for executor, job in read_jobs(study.folder):  # the last submission of a run counts
+        tasks |= _tasks(executor, job)
     for progress in read_progress(study):
         submitted_to, task, log = tasks.get(progress.record.key, _NO_TASK)
-        queue = None if submitted_to is None else queues.states.get(submitted_to)
+        queue = queues.states.get(submitted_to) if submitted_to is not None and task[0] else None
         word = _word(progress, submitted=submitted_to is not None, queue=queue, task=task)
         yield State(progress=progress, word=word, log=log)
 
 
-def _tasks(executor: str, jobs: Sequence[BatchJob]) -> dict[str, tuple[str | None, TaskId, Path | None]]:
+def _tasks(executor: str, job: BatchJob) -> dict[str, tuple[str | None, TaskId, Path | None]]:
     return {
         key: (executor, (job.number, index), job.log(index))
-        for job in jobs
         for index, keys in enumerate(job.tasks, start=1)
         for key in keys
     }

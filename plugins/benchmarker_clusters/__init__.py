@@ -21,7 +21,6 @@ def benchmarker_register(registrar: Registrar) -> None:
             name="ray",
             executor="benchmarker_clusters.on_ray:RayExecutor",
             options="benchmarker_clusters.on_ray:RayOptions",
-            stays=True,
             summary="tasks on a Ray cluster, or on Ray on this machine",
         )
     )

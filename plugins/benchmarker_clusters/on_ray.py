@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import subprocess
-import sys
+import re
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -24,14 +23,15 @@ from benchmarker import (
     Work,
     echo,
 )
+from benchmarker_clusters import coordinator
+from benchmarker_clusters.ray_tasks import Needs, RayTasks, first_line, passed_on
 
-_POLL_SECONDS = 1.0
 _GIB = 1 << 30
-_PASSED = ("KERAS_BACKEND", "PYTHONPATH")
-_OWN = "BENCHMARKER_"
-_OF_ONE_MACHINE = ("BENCHMARKER_HOST", "BENCHMARKER_PROCESS")
 _OBJECTS_BYTES = 80 << 20  # the least that Ray takes; tasks exchange numbers only
 _UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": _GIB, "T": 1 << 40}
+_ANSWER_SECONDS = 60.0
+_KNOCK_SECONDS = 10.0
+_NUMBER = re.compile(r"(?P<address>[\w.:\[\]-]+)/(?P<name>[0-9a-f]{32})/(?P<group>generators|cells)")
 
 
 class RayError(BenchmarkerError):
@@ -54,6 +54,9 @@ class RayOptions(Options):
 class RayExecutor:
     """Runs tasks on a cluster; a task whose node is lost runs again on another one.
 
+    On a cluster that exists, a coordinator goes on when the submitting command has ended. A Ray that is started on this
+    machine ends with that command, which therefore stays.
+
     Parameters
     ----------
     options : RayOptions
@@ -65,54 +68,104 @@ class RayExecutor:
         self._memory = size(options.mem)
         self._ray: Any = None
 
+    @property
+    def stays(self) -> bool:
+        """Whether Ray is started on this machine, and ends with the command."""
+        return self._options.address is None
+
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
-        """Connect to the cluster, or start Ray on this machine until the context ends."""
-        with connected(self._options.address) as self._ray:
+        """Connect to the cluster, if the options name one."""
+        require_ray()
+        with contextlib.ExitStack() as stack:
+            if self._options.address is not None:
+                self._ray = stack.enter_context(connected(self._options.address))
             yield
 
     def submit(self, work: Work, report: Callable[[BatchJob], None]) -> int:
-        """Run all tasks, and return how many of them ended with an error."""
+        """Hand all tasks to a coordinator, or run them here and return how many of them ended with an error."""
         needs = Needs(cores=work.threads, gpus=self._options.gpus, memory=self._memory, at_once=work.at_once)
+        environment = passed_on(os.environ)
+        if self.stays:
+            with connected(None) as ray:
+                require_possible(ray, needs)
+                _report(work, report, "")
+                return RayTasks(ray, work, needs, environment).run(echo)
         require_possible(self._ray, needs)
-        for name, tasks in work.groups:
-            report(BatchJob(name=name, number="", tasks=tuple(task.keys for task in tasks), folder=work.folder))
-        return run_tasks(self._ray, work, needs)
-
-    def states(self, jobs: Sequence[BatchJob]) -> Mapping[TaskId, TaskState]:  # noqa: ARG002
-        """Return nothing: the command stays until its tasks have ended."""
-        return {}
-
-    def cancel(self, jobs: Sequence[BatchJob]) -> int:  # noqa: ARG002 - nothing is queued
-        """Cancel nothing: Ctrl-C ends the tasks."""
+        name = coordinator.start(self._ray, work, needs, environment)
+        _report(work, report, f"{address_of(self._ray)}/{name}/")
         return 0
 
+    def states(self, jobs: Sequence[BatchJob]) -> Mapping[TaskId, TaskState]:
+        """Return the state of each task that has not ended."""
+        found: dict[TaskId, TaskState] = {}
+        with self._of_jobs(jobs) as (ray, numbers):
+            left = {name: _ask(ray, name, "left") or {} for name in sorted({each["name"] for each in numbers.values()})}
+            for number, parts in numbers.items():
+                tasks = left[parts["name"]]
+                found |= {(number, index): state for (group, index), state in tasks.items() if group == parts["group"]}
+        return found
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What a task asks Ray for.
+    def cancel(self, jobs: Sequence[BatchJob]) -> int:
+        """Cancel the tasks that have not ended."""
+        with self._of_jobs(jobs) as (ray, numbers):
+            names = sorted({each["name"] for each in numbers.values()})
+            n_left = sum(len(_ask(ray, name, "left") or ()) for name in names)
+            for name in names:
+                _ask(ray, name, "stop")
+            return n_left
 
-    Parameters
-    ----------
-    cores : int
-        Cores of a task.
-    gpus : float
-        GPUs of a task; tasks share one if this is less than 1.
-    memory : int
-        Memory of a task in bytes; 0 for any amount.
-    at_once : int, optional
-        Tasks that may run at once.
-    """
+    @contextlib.contextmanager
+    def _of_jobs(self, jobs: Sequence[BatchJob]) -> Iterator[tuple[Any, dict[str, re.Match[str]]]]:
+        """Return a context with Ray, connected to the cluster of some jobs, and their numbers, taken apart.
 
-    cores: int
-    gpus: float = 0.0
-    memory: int = 0
-    at_once: int | None = None
+        The address in a number is compared and never connected to, since somebody else may have written it, and a
+        cluster can make whoever connects to it run code. The user names the cluster.
+        """
+        numbers = {job.number: match for job in jobs if (match := _NUMBER.fullmatch(job.number))}
+        if not numbers:
+            yield self._ray, {}
+            return
+        addresses = {match["address"] for match in numbers.values()}
+        listed = ", ".join(sorted(addresses))
+        hint = f"tasks were submitted to the Ray cluster {listed}; set RAY_ADDRESS to it if it is yours"
+        with contextlib.ExitStack() as stack:
+            ray = self._ray or stack.enter_context(connected("auto", hint=hint))
+            here = address_of(ray)  # a cluster may have several, so that one that knows the coordinator counts as well
+            known = {
+                number: match
+                for number, match in numbers.items()
+                if match["address"] == here or coordinator.find(ray, match["name"]) is not None
+            }
+            if not known and self._ray is None:
+                raise RayError(hint)
+            for other in sorted(addresses - {match["address"] for match in known.values()}):
+                echo(f"not asked: the Ray cluster {other}, to which tasks were submitted before", err=True)
+            yield ray, known
 
-    def resources(self) -> dict[str, float]:
-        """Return the resources by the names that Ray has for them."""
-        found = {"CPU": float(self.cores), "GPU": self.gpus, "memory": float(self.memory)}
-        return {name: amount for name, amount in found.items() if amount}
+
+def _report(work: Work, report: Callable[[BatchJob], None], number: str) -> None:
+    for name, tasks in work.groups:
+        keys = tuple(task.keys for task in tasks)
+        report(BatchJob(name=name, number=number and f"{number}{name}", tasks=keys, folder=work.folder))
+
+
+def _ask(ray: Any, name: str, method: str) -> Any:
+    """Ask a coordinator; None if it has ended."""
+    actor = coordinator.find(ray, name)
+    if actor is None:
+        return None
+    try:
+        return ray.get(getattr(actor, method).remote(), timeout=_ANSWER_SECONDS)
+    except ray.exceptions.ActorDiedError:  # its tasks have just ended
+        return None
+    except ray.exceptions.RayError as error:
+        raise RayError(f"Ray: the coordinator of the tasks does not answer: {first_line(error)}") from error
+
+
+def address_of(ray: Any) -> str:
+    """Return the address of the cluster that Ray is connected to."""
+    return str(ray.get_runtime_context().gcs_address)
 
 
 def size(text: str | None) -> int:
@@ -136,15 +189,35 @@ def size(text: str | None) -> int:
     return int(digits) * _UNITS[unit]
 
 
+def require_ray() -> ModuleType:
+    """Return Ray.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not installed.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigurationError(
+            f"--executor ray: {error}; install it with: pip install 'galaxy-benchmarker[clusters]'"
+        ) from error
+    module: ModuleType = ray
+    return module
+
+
 @contextlib.contextmanager
-def connected(address: str | None) -> Iterator[Any]:
+def connected(address: str | None, *, hint: str = "--address names a running cluster") -> Iterator[Any]:
     """Connect to a cluster, or start Ray on this machine, and yield the module.
 
     Parameters
     ----------
     address : str, optional
-        Address of a cluster, such as ``auto`` or ``10.0.0.1:6379``; without one, Ray is started here and ends with the
-        block.
+        Address of a cluster, such as ``10.0.0.1:6379``, or ``auto`` for that of ``RAY_ADDRESS`` or of this machine;
+        without one, Ray is started here and ends with the block.
+    hint : str
+        What to do if there is none.
 
     Raises
     ------
@@ -153,21 +226,31 @@ def connected(address: str | None) -> Iterator[Any]:
     RayError
         If there is no cluster at the address.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise ConfigurationError(
-            f"--executor ray: {error}; install it with: pip install 'galaxy-benchmarker[clusters]'"
-        ) from error
+    ray: Any = require_ray()
+    named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address or ""
+    if (problem := _silence(named)) is not None:
+        raise RayError(f"Ray: no cluster answers at {named}: {problem}; {hint}")
     here: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else here))
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise RayError(f"Ray: {str(error).partition(chr(10))[0]}; --address names a running cluster") from error
+        raise RayError(f"Ray: {first_line(error)}; {hint}") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _silence(address: str) -> str | None:
+    """Return why nothing answers at a host and port, which Ray itself would try for minutes; None for other texts."""
+    match = re.fullmatch(r"\[?(?P<host>[\w.:-]+?)\]?:(?P<port>\d{1,5})", address)
+    if match is None:
+        return None
+    try:
+        socket.create_connection((match["host"], int(match["port"])), timeout=_KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        return str(error)
+    return None
 
 
 def require_possible(ray: Any, needs: Needs) -> None:
@@ -194,90 +277,3 @@ def _in_words(resources: dict[str, float]) -> str:
         f"{amount / _GIB:.1f} GiB of memory" if name == "memory" else f"{amount:g} {name}"
         for name, amount in resources.items()
     )
-
-
-def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that tasks get from where they are submitted, as Slurm's do; nodes have all others.
-
-    Examples
-    --------
-    >>> passed_on({"KERAS_BACKEND": "jax", "HOME": "/home/me", "BENCHMARKER_CACHE": "/data/cache"})
-    {'KERAS_BACKEND': 'jax', 'BENCHMARKER_CACHE': '/data/cache'}
-    """
-    return {
-        name: value
-        for name, value in environment.items()
-        if name in _PASSED or (name.startswith(_OWN) and name not in _OF_ONE_MACHINE)
-    }
-
-
-def run_group(command: Sequence[str], log: str, environment: Mapping[str, str]) -> int:
-    """Run some cells on a node, and return the exit code; this is what a task of Ray does.
-
-    Parameters
-    ----------
-    command : sequence of str
-        Command line.
-    log : str
-        File that its output is appended to.
-    environment : mapping of str to str
-        Variables that are set for it, besides those of the node.
-    """
-    tied = [sys.executable, "-P", "-m", "benchmarker_clusters.tied", *command]
-    with Path(log).open("ab") as stream:
-        process = subprocess.Popen(
-            tied, stdin=subprocess.PIPE, stdout=stream, stderr=stream, env={**os.environ, **environment}
-        )
-        return process.wait()
-
-
-def run_tasks(ray: Any, work: Work, needs: Needs) -> int:
-    """Run tasks, cells after the generators, and return how many of them ended with an error.
-
-    A task whose node is lost runs again on another one, where its cells resume from their snapshots.
-
-    Parameters
-    ----------
-    ray : module
-        Ray, connected.
-    work : Work
-        What to run.
-    needs : Needs
-        What each task asks for.
-    """
-    resources = needs.resources()
-    task = ray.remote(run_group).options(
-        num_cpus=resources.get("CPU", 0),
-        num_gpus=resources.get("GPU", 0),
-        memory=int(resources.get("memory", 0)) or None,
-        max_retries=-1,
-    )
-    return sum(_run_group(ray, task, work, name, at_once=needs.at_once) for name, _ in work.groups)
-
-
-def _run_group(ray: Any, task: Any, work: Work, name: str, *, at_once: int | None) -> int:
-    tasks = dict(work.groups)[name]
-    waiting = list(enumerate(tasks, start=1))
-    running: dict[Any, int] = {}
-    ended = errors = 0
-    while waiting or running:
-        while waiting and (at_once is None or len(running) < at_once):
-            number, each = waiting.pop(0)
-            running[task.remote(each.command, str(work.log(name, number)), passed_on(os.environ))] = number
-        done, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
-        for reference in done:
-            number = running.pop(reference)
-            ended += 1
-            code = _result(ray, reference)
-            errors += code != 0
-            state = "ended" if code == 0 else f"ended with an error: {work.log(name, number)}"
-            echo(f"[{ended}/{len(tasks)}] {name} {number} {state}")
-    return errors
-
-
-def _result(ray: Any, reference: Any) -> int:
-    try:
-        return int(ray.get(reference))
-    except ray.exceptions.RayError as error:
-        echo(f"Ray: {str(error).strip().splitlines()[0]}", err=True)
-        return 1

@@ -52,6 +52,8 @@ class SlurmExecutor:
         What each task asks for.
     """
 
+    stays = False
+
     def __init__(self, options: SlurmOptions) -> None:
         self._options = options
 

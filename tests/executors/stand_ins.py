@@ -32,6 +32,7 @@ class QueueOptions(Options):
 class ThreadQueue:
     """Runs one task after the other in a thread; what it has begun is known to all instances."""
 
+    stays = False
     opened: ClassVar[list[QueueOptions]] = []
     running: ClassVar[dict[TaskId, subprocess.Popen[bytes] | None]] = {}
 

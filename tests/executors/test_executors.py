@@ -193,3 +193,52 @@ def test_job_with_a_name_that_leaves_the_folder_is_an_error_of_the_plugin(tmp_pa
     log = SubmissionLog(folder=tmp_path, executor="mine")
     with pytest.raises(PluginError, match="'mine' reports a job that is wrong"):
         log(job(tmp_path, name="../cells"))
+
+
+def test_following_ends_with_the_last_task_and_says_what_was_lost(
+    planned: StudyFiles, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = planned.folder
+    assert main(["submit", "mine.yaml", "-p", str(folder), "--executor", "thread-queue", "--hold"]) == 0
+    assert f"benchmarker status {folder} --follow" in capsys.readouterr().out
+    looks: list[float] = []
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 1:
+            planned.finish(planned.cells[0], 0.9)
+        else:
+            ThreadQueue.running.clear()
+
+    monkeypatch.setattr("time.sleep", look)
+    assert main(["status", str(folder), "--follow"]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "3 queued"
+    assert [line.split()[:3] for line in out[1:4]] == [
+        ["[1/3]", "finished", "first/real/1"],
+        ["[1/3]", "lost", "first/real/2"],
+        ["[1/3]", "lost", "first/real/3"],
+    ]
+    assert out[4:] == [f"{folder}: 1 finished, 2 lost"]
+    assert len(looks) == 3  # a look more than seems needed: a shared disk may show what has finished later
+    assert min(looks) >= 5.0
+
+
+def test_interrupted_following_leaves_the_tasks(
+    planned: StudyFiles, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["submit", "mine.yaml", "-p", str(planned.folder), "--executor", "thread-queue", "--hold"]) == 0
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupt)
+    assert main(["status", str(planned.folder), "--follow"]) == 130
+    assert f"The tasks go on.\nFollow:   benchmarker status {planned.folder} --follow\n" in capsys.readouterr().err
+    assert len(ThreadQueue.running) == 3
+
+
+def test_class_must_say_whether_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(ThreadQueue, "stays")
+    with pytest.raises(PluginError, match="stays = True or False. Received: 'nothing'"):
+        open_executor(QUEUE, {})

@@ -112,6 +112,14 @@ class MiniSlurm:
                 os.kill(victim, signal.SIGKILL)
         self.command("scontrol", "update", f"nodename={name}", "state=down", "reason=power")
 
+    def kill_daemon(self, name: str) -> None:
+        """End the daemon of a node, and leave what runs there: Slurm loses the node, and starts its tasks elsewhere."""
+        os.kill(int((self.folder / f"{name}.pid").read_text()), signal.SIGKILL)
+
+    def is_down(self, name: str) -> bool:
+        """Whether Slurm has noticed that a node is lost."""
+        return "down" in self.command("sinfo", "-h", "-n", name, "-o", "%T")
+
     def command(self, *words: str) -> str:
         """Run one of Slurm's commands, and return its output."""
         done = subprocess.run(

@@ -19,7 +19,8 @@ from benchmarker.cli import main
 from benchmarker.executors.tasks import make_work
 from benchmarker.results.study import read_study
 from benchmarker_clusters import on_ray
-from benchmarker_clusters.on_ray import Needs, require_possible, run_tasks, size
+from benchmarker_clusters.on_ray import require_possible, size
+from benchmarker_clusters.ray_tasks import Needs, RayTasks
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -76,23 +77,26 @@ def work_of(folder: Path, *cells: str, generators: tuple[str, ...] = ()) -> Work
     return Work(study=folder, registry=registry, folder=folder, generators=tasks(*generators), cells=tasks(*cells))
 
 
-def test_generators_end_before_cells_begin_and_errors_are_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ray = FewNodes(lost=("lost",))
-    errors = run_tasks(ray, work_of(tmp_path, "a", "bad", "lost", generators=("g",)), Needs(cores=2))
-    assert errors == 2
+def test_generators_end_before_cells_begin_and_errors_are_counted(tmp_path: Path) -> None:
+    ray, told = FewNodes(lost=("lost",)), list[str]()
+    found = RayTasks(ray, work_of(tmp_path, "a", "bad", "lost", generators=("g",)), Needs(cores=2), {})
+    assert set(found.left().values()) == {"queued"}
+    assert found.run(told.append) == 2
+    assert found.left() == {}
     assert ray.log == ["generators-1", "cells-1", "cells-2", "cells-3"]
     assert (tmp_path / "cells-2.txt").read_text() == "bad\n"
-    out, err = capsys.readouterr()
-    assert "[1/3] cells 1 ended\n" in out
-    assert str(tmp_path / "cells-2.txt") in out
-    assert err == "Ray: the node was lost\n"
+    assert told == [
+        "[1/1] generators 1 ended",
+        "[1/3] cells 1 ended",
+        f"[2/3] cells 2 ended with an error: {tmp_path / 'cells-2.txt'}",
+        "[3/3] cells 3 ended with an error: Ray: the node was lost",
+    ]
 
 
 def test_tasks_ask_for_their_resources_and_are_repeated_when_a_node_is_lost(tmp_path: Path) -> None:
     ray = FewNodes()
-    run_tasks(ray, work_of(tmp_path, "a", "b", "c"), Needs(cores=2, gpus=0.5, memory=GIB, at_once=2))
+    needs = Needs(cores=2, gpus=0.5, memory=GIB, at_once=2)
+    RayTasks(ray, work_of(tmp_path, "a", "b", "c"), needs, {}).run(print)
     assert ray.options == {"num_cpus": 2, "num_gpus": 0.5, "memory": GIB, "max_retries": -1}
     assert ray.largest == 2
 
@@ -137,7 +141,21 @@ def test_address_without_a_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) 
         raise ConnectionError("no cluster there\nand a long story")
 
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
-    with pytest.raises(on_ray.RayError, match=r"^Ray: no cluster there; --address"), on_ray.connected("10.0.0.1:1"):
+    with pytest.raises(on_ray.RayError, match=r"^Ray: no cluster there; --address"), on_ray.connected("auto"):
+        pass
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_address_where_nothing_answers_is_an_error_at_once(
+    by_environment: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself tries for minutes."""
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1" if by_environment else "")
+    with (
+        pytest.raises(on_ray.RayError, match=r"^Ray: no cluster answers at 127\.0\.0\.1:1: .*refused; --address"),
+        on_ray.connected("auto" if by_environment else "127.0.0.1:1"),
+    ):
         pass
 
 

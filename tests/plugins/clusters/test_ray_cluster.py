@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import psutil
 import pytest
 
 from benchmarker import RunTask, Stream, Work
-from benchmarker_clusters import on_ray
+from benchmarker_clusters.ray_tasks import Needs, RayTasks
 from tests.run.comparing import SMALL, assert_equal_runs, lay_out, runs, surroundings, write_registry
 
 ray = pytest.importorskip("ray", reason="needs the extra clusters")
@@ -184,7 +185,7 @@ def test_removed_nodes_lose_no_step_and_repeat_none(nodes: Nodes, tmp_path: Path
     remover.start()
     try:
         work = Work(study=tmp_path, registry=tmp_path / "registry.yaml", folder=tmp_path, cells=cells)
-        errors = on_ray.run_tasks(ray, work, on_ray.Needs(cores=1))
+        errors = RayTasks(ray, work, Needs(cores=1), {}).run(print)
     finally:
         done.set()
         remover.join()
@@ -219,6 +220,7 @@ def test_removed_nodes_change_no_bit(nodes: Nodes, tmp_path: Path, command_line:
                 before = set((folder / "study" / "runs").glob(".*/snapshot-*"))
 
     submit = ("submit", "killed.yaml", "-p", "study", "--executor", "ray", "--address", nodes.address)
+    environment["RAY_ADDRESS"] = nodes.address
     remover = threading.Thread(target=remove)
     remover.start()
     seeds: list[int] = []
@@ -227,9 +229,13 @@ def test_removed_nodes_change_no_bit(nodes: Nodes, tmp_path: Path, command_line:
         while not seeds or sum(removed) < REMOVED:
             seeds.append(len(seeds) + 1)
             write_registry(folder, **CHANGES, seeds=seeds)
-            process = command_line.start(*submit, cwd=folder, env=environment)
-            out, err = process.communicate(timeout=until - time.monotonic())
-            assert process.returncode == 0, out + err
+            for words in (submit, ("status", "study", "--follow")):
+                with command_line.start(*words, cwd=folder, env=environment) as process:
+                    try:
+                        out, err = process.communicate(timeout=until - time.monotonic())
+                    finally:
+                        process.kill()
+                assert process.returncode == 0, out + err
     finally:
         done.set()
         remover.join()
@@ -241,3 +247,55 @@ def test_removed_nodes_change_no_bit(nodes: Nodes, tmp_path: Path, command_line:
     out, err = alone.communicate(timeout=PATIENCE)
     assert alone.returncode == 0, out + err
     assert_equal_runs(folder / "study", local / "study")
+
+
+CHECK = """
+import pathlib, sys
+from benchmarker.discovery import installed
+from benchmarker.testing import check_executor
+check_executor(installed().executor("ray"), pathlib.Path(sys.argv[1]), options={"address": sys.argv[2]}, patience=120)
+"""
+
+
+def test_executor_keeps_its_contract_on_a_cluster(nodes: Nodes, tmp_path: Path) -> None:
+    """Its coordinator goes on without the process that submitted, answers another one, and ends with the last task."""
+    (tmp_path / "tasks").mkdir()
+    command = (sys.executable, "-c", CHECK, str(tmp_path / "tasks"), nodes.address)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ended with an error" in (tmp_path / "tasks" / "tasks.txt").read_text()
+
+
+def test_interrupted_commands_leave_the_tasks_until_they_are_cancelled(
+    nodes: Nodes, tmp_path: Path, command_line: Any
+) -> None:
+    folder = lay_out(tmp_path / "cluster", models=[SMALL | {"epochs": 100_000}], arms=["real"], seeds=[1])
+    environment = {**surroundings(folder), "RAY_ADDRESS": nodes.address}
+    submit = ("submit", "killed.yaml", "-p", "study", "--executor", "ray", "--address", "auto")
+    assert command_line.run(*submit, cwd=folder, env=environment).returncode == 0
+    follow = command_line.start("status", "study", "--follow", cwd=folder, env=environment)
+    until = time.monotonic() + START_SECONDS
+    while not list((folder / "study" / "runs").glob(".*/snapshot-*")):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    follow.send_signal(signal.SIGINT)
+    _, err = follow.communicate(timeout=60)
+    assert follow.returncode == 130, err
+    assert "The tasks go on." in err
+    assert "1 running" in command_line.run("status", "study", cwd=folder, env=environment).stdout
+    again = command_line.run(*submit, cwd=folder, env=environment)
+    assert "nothing is left" in again.stdout, again.stdout + again.stderr
+    elsewhere = {name: value for name, value in environment.items() if name != "RAY_ADDRESS"}
+    told = command_line.run("status", "study", cwd=folder, env=elsewhere | {"RAY_ADDRESS": "127.0.0.1:9"})
+    port = nodes.address.rpartition(":")[2]
+    assert f":{port}; set RAY_ADDRESS to it if it is yours" in told.stderr
+    done = command_line.run("cancel", "study", cwd=folder, env=environment)
+    assert "1 task cancelled" in done.stdout, done.stdout + done.stderr
+    while " lost" not in command_line.run("status", "study", cwd=folder, env=environment).stdout:
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    events = folder / "study" / "runs"
+    size = {path: path.stat().st_size for path in events.glob(".*/events.jsonl")}
+    time.sleep(3)
+    assert size == {path: path.stat().st_size for path in events.glob(".*/events.jsonl")}
+    assert size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +22,12 @@ pytestmark = [
     pytest.mark.skipif(not is_installed(), reason="needs slurm-wlm and munge, and root"),
 ]
 
-# `make test-clusters-long` cancels a hundred tasks of 24 cells, and cuts the power four times.
+# `make test-clusters-long` cancels a hundred tasks of 24 cells, requeues ten, cuts the power of four nodes, kills the
+# daemons of four, and sets a time limit.
 CANCELLED = int(os.environ.get("CANCELLED", "4"))
-CUTS = max(1, CANCELLED // 25)
+CUTS = REQUEUED = max(1, CANCELLED // 25)
+KILLED = CANCELLED // 25
+LIMIT = os.environ.get("LIMIT")
 N_SEEDS = int(os.environ.get("SEEDS", "2"))
 EPOCHS = int(os.environ.get("EPOCHS", "12"))
 PATIENCE = float(os.environ.get("PATIENCE", "1200"))
@@ -43,36 +47,92 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniSlurm]:
         yield cluster
 
 
+class Disturbances:
+    """What happens to the tasks of a study, in a random but fixed order: most are cancelled.
+
+    Parameters
+    ----------
+    cluster : MiniSlurm
+        Where they run.
+    """
+
+    def __init__(self, cluster: MiniSlurm) -> None:
+        self._cluster = cluster
+        self._draws = Stream("cancelled-tasks", seed=8901).generator()
+        kinds = {"cancelled": CANCELLED, "requeued": REQUEUED, "cut": CUTS, "killed": KILLED}
+        self._waiting = [kind for kind, number in kinds.items() for _ in range(number)]
+        self._draws.shuffle(self._waiting)
+        self._down: list[str] = []
+        self.done: dict[str, int] = dict.fromkeys(kinds, 0)
+
+    def add(self, working: list[str]) -> None:
+        """Let the next thing happen to one of the running tasks, or to the node of one."""
+        if not self._waiting:
+            return
+        kind = self._waiting.pop()
+        try:
+            happened = self._disturb(kind, str(self._draws.choice(working)))
+        except subprocess.CalledProcessError:  # the task has just ended
+            happened = False
+        if happened:
+            self.done[kind] += 1
+        else:
+            self._waiting.insert(0, kind)
+
+    def _disturb(self, kind: str, task: str) -> bool:
+        """Return whether it could happen."""
+        if kind == "cancelled":
+            self._cluster.command("scancel", task)
+            return True
+        if kind == "requeued":
+            self._cluster.command("scontrol", "requeue", task)
+            return True
+        node = self._cluster.command("squeue", "-h", "-j", task, "-o", "%N").strip()
+        if node not in self._cluster.names or node in self._down:
+            return False
+        if kind == "cut":
+            self._cluster.cut_power(node)
+            self._cluster.start_node(node)
+        else:
+            self._cluster.kill_daemon(node)
+            self._down.append(node)
+        return True
+
+    def mend(self) -> None:
+        """Start the daemons of nodes that Slurm has lost, and whose tasks therefore run twice."""
+        for name in [name for name in self._down if self._cluster.is_down(name)]:
+            self._cluster.start_node(name)
+            self._down.remove(name)
+
+    def pause(self) -> float:
+        """Return the seconds until the next look."""
+        return float(self._draws.uniform(0.5, 2.0))
+
+
 def test_cancelled_tasks_and_a_lost_node_change_no_bit(cluster: MiniSlurm, tmp_path: Path, command_line: Any) -> None:
     folder = lay_out(tmp_path / "cluster", **CHANGES)
     environment = {**surroundings(folder), **cluster.environment}
-    submit = ("submit", "killed.yaml", "-p", "study", "--executor", "slurm", "--mem", "1000")
-    draws = Stream("cancelled-tasks", seed=8901).generator()
+    submit = ["submit", "killed.yaml", "-p", "study", "--executor", "slurm", "--mem", "1000"]
+    submit += ["--time", LIMIT] if LIMIT else []
+    disturbances = Disturbances(cluster)
     done = command_line.run(*submit, cwd=folder, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     n_runs = len(json.loads((folder / "study" / "plan.json").read_text())["cells"]) + N_SEEDS
-    cancelled = cuts = 0
     until = time.monotonic() + PATIENCE
     while len(runs(folder / "study")) < n_runs:
         assert time.monotonic() < until, command_line.run("status", "study", cwd=folder, env=environment).stdout
         working = [name for name, state in cluster.tasks().items() if state == "RUNNING"]
         snapshots = list((folder / "study" / "runs").glob(".*/snapshot-*"))
-        if working and snapshots and cancelled < CANCELLED:
-            cluster.command("scancel", str(draws.choice(working)))
-            cancelled += 1
-            if cancelled % (CANCELLED // CUTS) == 0:
-                name = cluster.names[cuts % len(cluster.names)]
-                cluster.cut_power(name)
-                cluster.start_node(name)
-                cuts += 1
-        time.sleep(float(draws.uniform(0.5, 2.0)))
+        if working and snapshots:
+            disturbances.add(working)
+        disturbances.mend()
+        time.sleep(disturbances.pause())
         if not cluster.tasks() and len(runs(folder / "study")) < n_runs:
             status = command_line.run("status", "study", cwd=folder, env=environment).stdout
             assert "lost" in status, status
             done = command_line.run(*submit, cwd=folder, env=environment)
             assert done.returncode == 0, done.stdout + done.stderr
-    assert cancelled == CANCELLED
-    assert cuts == CUTS
+    assert disturbances.done == {"cancelled": CANCELLED, "requeued": REQUEUED, "cut": CUTS, "killed": KILLED}
     cluster.await_empty_queue(60)
     local = lay_out(tmp_path / "local", **CHANGES)
     process = command_line.start("run", "killed.yaml", "-p", "study", cwd=local, env=surroundings(local))

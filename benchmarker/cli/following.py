@@ -1,0 +1,116 @@
+"""``benchmarker status --follow``: prints what changes in a study until nothing of it is queued or running."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarker.cli.interrupts import exit_code
+from benchmarker.printing import echo
+
+if TYPE_CHECKING:
+    from benchmarker.executors.states import Queues, State
+
+SECONDS = 5.0
+"""Seconds between two looks at a study."""
+
+_SHARE_OF_LOOKING = 5.0
+"""A look may take at most a fifth of the time: that at ten thousand runs takes a few seconds."""
+
+_LOOKS = 2
+"""Looks without anything queued or running after which this ends: shared disks show a finished run a little later."""
+
+_ACTIVE = {"running", "queued", "begun", "submitted"}
+_SILENT = {"queued", "submitted", "not submitted"}
+
+
+def follow(study: Path, seconds: float = SECONDS) -> int:
+    """Print what has changed since the last look, and return the exit code once nothing is queued or running.
+
+    Ctrl-C ends only this: the tasks go on.
+
+    Parameters
+    ----------
+    study : Path
+        Folder of the study.
+    seconds : float
+        Seconds between two looks.
+
+    Returns
+    -------
+    int
+        0 if all runs have finished, 1 if some have failed or are lost, 130 after Ctrl-C.
+    """
+    seen: dict[str, tuple[str, int]] = {}
+    told, idle = "", 0
+    try:
+        while True:
+            started = time.monotonic()
+            states, queues = _look(study)
+            for line in _changes(states, seen):
+                echo(line)
+            told = _tell(queues, told)
+            idle = 0 if any(state.word in _ACTIVE for state in states) else idle + 1
+            if idle == _LOOKS or all(state.word == "finished" for state in states):
+                return _conclude(study, states)
+            took = time.monotonic() - started
+            time.sleep(max(seconds, _SHARE_OF_LOOKING * took))
+    except KeyboardInterrupt as interrupt:
+        quoted = shlex.quote(str(study))
+        echo(
+            f"\nThe tasks go on.\nFollow:   benchmarker status {quoted} --follow\n"
+            f"Cancel:   benchmarker cancel {quoted}",
+            err=True,
+        )
+        return exit_code(interrupt)
+
+
+def _look(study: Path) -> tuple[list[State], Queues]:
+    from benchmarker.discovery import installed
+    from benchmarker.executors.states import ask_queues, read_states
+    from benchmarker.results.study_results import open_results
+
+    queues = ask_queues(study, installed())  # first, so that no run which ends just now seems lost
+    return list(read_states(open_results(study).study, queues)), queues
+
+
+def _changes(states: list[State], seen: dict[str, tuple[str, int]]) -> Iterator[str]:
+    """Yield a line for each run that is in another state or epoch than before, and keep what was seen.
+
+    The first look lists what has begun, and only counts the rest.
+    """
+    from benchmarker.executors.states import summary
+
+    first = not seen
+    if first:
+        yield summary(states)
+    n_finished = sum(state.word == "finished" for state in states)
+    for state in states:
+        key, now = state.progress.record.key, (state.word, state.progress.epoch)
+        known = seen.get(key)
+        seen[key] = now
+        if known == now or state.word in _SILENT or (first and state.word == "finished"):
+            continue
+        yield f"[{n_finished}/{len(states)}] {state.line()}"
+
+
+def _tell(queues: Queues, told: str) -> str:
+    """Print once what is wrong with queues, and return what was printed last."""
+    problems = _joined(queues.problems)
+    if problems and problems != told:
+        echo(problems, err=True)
+    return problems
+
+
+def _joined(problems: Mapping[str, str]) -> str:
+    return "\n".join(problems.values())
+
+
+def _conclude(study: Path, states: list[State]) -> int:
+    from benchmarker.executors.states import summary
+
+    echo(f"{study}: {summary(states)}")
+    return 0 if all(state.word == "finished" for state in states) else 1
