@@ -43,7 +43,7 @@ test: $(INSTALLED) ## Run all tests but the long ones and the simulations
 test-long: $(INSTALLED) ## Run the tests that repeat a check on another backend, or at length
 	$(BIN)/python -m pytest -m long -n 2 --dist loadfile --no-loadscope-reorder
 
-test-clusters: $(INSTALLED) ## Run studies on Slurm and on a disk of two machines (needs root, slurm-wlm, munge, sshfs)
+test-clusters: $(INSTALLED) ## Run studies on Slurm, Ray and a disk of two machines (needs root, slurm-wlm, munge, sshfs)
 	$(BIN)/python -m pytest -m clusters
 
 # The same study with 24 cells and six generators; a hundred tasks are cancelled.

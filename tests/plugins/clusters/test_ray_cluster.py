@@ -31,7 +31,7 @@ ray = pytest.importorskip("ray", reason="needs the extra clusters")
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(3000)]
 
-# `make test-ray` removes twenty nodes under each of the two tests.
+# `make test-ray` removes twenty nodes under each of two tests; `make test-clusters` has all but the first, with three.
 REMOVED = int(os.environ.get("REMOVED", "3"))
 PATIENCE = 2400.0
 START_SECONDS = 120.0
@@ -198,6 +198,7 @@ def test_removed_nodes_lose_no_step_and_repeat_none(nodes: Nodes, tmp_path: Path
     assert sum(len({process for _, process in each}) - 1 for each in lines.values()) > 0  # some went on elsewhere
 
 
+@pytest.mark.clusters
 def test_removed_nodes_change_no_bit(nodes: Nodes, tmp_path: Path, command_line: Any) -> None:
     """Cells resume on other nodes; the study gets another seed until enough nodes have been removed."""
     folder = lay_out(tmp_path / "cluster", **CHANGES, seeds=[1])
@@ -257,6 +258,7 @@ check_executor(installed().executor("ray"), pathlib.Path(sys.argv[1]), options={
 """
 
 
+@pytest.mark.clusters
 def test_executor_keeps_its_contract_on_a_cluster(nodes: Nodes, tmp_path: Path) -> None:
     """Its coordinator goes on without the process that submitted, answers another one, and ends with the last task."""
     (tmp_path / "tasks").mkdir()
@@ -266,6 +268,7 @@ def test_executor_keeps_its_contract_on_a_cluster(nodes: Nodes, tmp_path: Path) 
     assert "ended with an error" in (tmp_path / "tasks" / "tasks.txt").read_text()
 
 
+@pytest.mark.clusters
 def test_interrupted_commands_leave_the_tasks_until_they_are_cancelled(
     nodes: Nodes, tmp_path: Path, command_line: Any
 ) -> None:
