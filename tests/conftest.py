@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -218,6 +219,12 @@ class StudyFiles:
         """Write the plan as it is now."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "plan.json").write_text(json.dumps({**self.plan, "cells": self.cells}), encoding="utf-8")
+
+    def keep_registry(self, text: str) -> None:
+        """Write the study's copy of its registry, and the digest of it into the plan."""
+        (self.folder / "registry.yaml").write_text(text)
+        self.plan["registry"]["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+        self.write_plan()
 
     def run_folder(self, cell: Mapping[str, Any], suffix: str = "") -> Path:
         """Return the folder of a cell's run, made if need be."""

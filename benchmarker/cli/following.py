@@ -23,7 +23,12 @@ _SHARE_OF_LOOKING = 5.0
 _LOOKS = 2
 """Looks without anything queued or running after which this ends: shared disks show a finished run a little later."""
 
-_ACTIVE = {"running", "queued", "begun", "submitted"}
+_LOOKS_WITHOUT_A_QUEUE = 12
+"""As many looks if no queue says what is running, since a task may take a minute to begin."""
+
+_SILENT_SECONDS = 600.0
+"""A run that has begun, and that no queue knows, counts as interrupted once it has been silent for so long."""
+
 _SILENT = {"queued", "submitted", "not submitted"}
 
 
@@ -53,8 +58,10 @@ def follow(study: Path, seconds: float = SECONDS) -> int:
             for line in _changes(states, seen):
                 echo(line)
             told = _tell(queues, told)
-            idle = 0 if any(state.word in _ACTIVE for state in states) else idle + 1
-            if idle == _LOOKS or all(state.word == "finished" for state in states):
+            idle = 0 if any(map(_is_active, states)) else idle + 1
+            without_queue = any(state.word in {"begun", "submitted"} for state in states)
+            looks = _LOOKS_WITHOUT_A_QUEUE if without_queue else _LOOKS
+            if idle >= looks or all(state.word == "finished" for state in states):
                 return _conclude(study, states)
             took = time.monotonic() - started
             time.sleep(max(seconds, _SHARE_OF_LOOKING * took))
@@ -66,6 +73,13 @@ def follow(study: Path, seconds: float = SECONDS) -> int:
             err=True,
         )
         return exit_code(interrupt)
+
+
+def _is_active(state: State) -> bool:
+    if state.word == "begun":
+        seconds = state.progress.seconds
+        return seconds is not None and seconds < _SILENT_SECONDS
+    return state.word in {"running", "queued"}
 
 
 def _look(study: Path) -> tuple[list[State], Queues]:

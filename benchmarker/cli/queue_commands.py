@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from benchmarker.cli.options import command_settings, study_argument
+from benchmarker.errors import BenchmarkerError
 from benchmarker.printing import counted, echo
 
 _SHOWN = {"running", "failed", "unreadable", "begun", "lost"}
@@ -60,10 +61,16 @@ def cancel(study: Path) -> int:
     from benchmarker.executors.states import queued_jobs
     from benchmarker.results.study_results import open_results
 
-    n_cancelled = 0
+    n_cancelled, problems = 0, []
     for name, jobs in queued_jobs(open_results(study).study.folder).items():
-        executor = open_executor(installed().executor(name), {})
-        with executor.connected():
-            n_cancelled += executor.cancel(jobs)
-    echo(f"{counted(n_cancelled, 'task')} cancelled" if n_cancelled else "no task is queued or running")
-    return 0
+        try:
+            executor = open_executor(installed().executor(name), {})
+            with executor.connected():
+                n_cancelled += executor.cancel(jobs)
+        except BenchmarkerError as error:  # the tasks of other executors are cancelled all the same
+            problems.append(f"the tasks of {name} cannot be cancelled: {error}")
+    for problem in problems:
+        echo(problem, err=True)
+    if n_cancelled or not problems:
+        echo(f"{counted(n_cancelled, 'task')} cancelled" if n_cancelled else "no task is queued or running")
+    return 1 if problems else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from benchmarker.contracts.plugins import Executor
     from benchmarker.executors.opening import ExecutorOption
     from benchmarker.executors.submissions import SubmissionLog
-    from benchmarker.results.study import Study
+    from benchmarker.results.study import CellRecord, GeneratorRecord, Study
 
 _PREFIX = "executor_option_"
 _METAVARS = {str: "TEXT", int: "N", float: "N", Path: "FILE"}
@@ -157,7 +158,7 @@ def submit(
             raise ConfigurationError(f"{queues.problems[described.name]}; nothing was submitted")
         for problem in queues.problems.values():
             echo(problem, err=True)
-        left = left_to_submit(list(read_states(read, queues)), retry_failed=retry_failed)
+        left = _of_this_registry(read, left_to_submit(list(read_states(read, queues)), retry_failed=retry_failed))
         if not left:
             echo("nothing is left to submit")
             return 0
@@ -174,10 +175,22 @@ def submit(
         log = SubmissionLog(folder=work.folder, executor=described.name)
         if runner.stays:
             echo(f"{amount} on {described.name}; output: {work.folder}")
-            echo(f"Status:   benchmarker status {study}\nStop:     Ctrl-C; the same command resumes")
+            echo(f"Status:   benchmarker status {shlex.quote(str(study))}\nStop:     Ctrl-C; the same command resumes")
         errors = runner.submit(work, log)
         _conclude(read, log, amount, stays=runner.stays)
         return 1 if errors else 0
+
+
+def _of_this_registry(study: Study, left: list[CellRecord | GeneratorRecord]) -> list[CellRecord | GeneratorRecord]:
+    """Return those of some runs that the study's last registry makes, and say how many others there are."""
+    from benchmarker.executors.tasks import of_registry
+    from benchmarker.registry.loading import load_registry
+
+    loaded = load_registry(study.folder / study.plan.registry.copy_name)
+    found = of_registry(study, left, loaded.registry.all_seeds)
+    if others := len(left) - len(found):
+        echo(f"{counted(others, 'run')} of other registries or seeds of this study left out: submit them with theirs")
+    return found
 
 
 def _chosen(context: click.Context, executor: str, own: set[str], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,7 +226,8 @@ def _conclude(study: Study, log: SubmissionLog, amount: str, *, stays: bool) -> 
         echo(f"{study.folder}: {summary(list(read_states(open_results(study.folder).study, Queues())))}")
     elif log.jobs:
         echo(f"{amount} submitted as job {', '.join(job.number for job in log.jobs)}")
-        echo(f"Follow:   benchmarker status {study.folder} --follow\nCancel:   benchmarker cancel {study.folder}")
+        quoted = shlex.quote(str(study.folder))
+        echo(f"Follow:   benchmarker status {quoted} --follow\nCancel:   benchmarker cancel {quoted}")
         echo(f"Output:   {log.folder}")
     else:
         echo(f"{amount} written to {log.folder}; nothing was submitted")

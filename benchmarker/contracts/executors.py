@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -28,8 +28,8 @@ class RunTask:
     keys : tuple of str
         Keys of its cells, or of its generator.
     command : tuple of str
-        Command line that does it, with the Python of this process. It resumes what an earlier attempt has begun, stops
-        after the current epoch on SIGTERM, and exits with 0 if all its runs have ended well.
+        Command line that does it, with the Python of this process. It resumes what an earlier attempt has begun, keeps
+        its last complete epoch on SIGTERM, and exits with 0 if all its runs have ended well.
     """
 
     keys: tuple[str, ...]
@@ -43,7 +43,7 @@ class Work:
     Parameters
     ----------
     study, registry : Path
-        Absolute paths of the folder of the study, and of the registry in it.
+        Absolute paths of the folder of the study, and of a copy of the registry for this submission.
     folder : Path
         New folder of this submission, for scripts and the output of the tasks.
     generators, cells : tuple of RunTask
@@ -54,6 +54,8 @@ class Work:
         Tasks that may run at the same time.
     options : tuple of str
         Further options of ``benchmarker run`` that are part of each command.
+    environment : mapping of str to str
+        Variables that each task needs besides those of the machine that it runs on.
 
     Examples
     --------
@@ -72,6 +74,7 @@ class Work:
     threads: int = 1
     at_once: int | None = None
     options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def groups(self) -> tuple[tuple[str, tuple[RunTask, ...]], ...]:

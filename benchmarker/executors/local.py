@@ -65,7 +65,7 @@ def _run(work: Work, name: str, tasks: Sequence[RunTask], side_by_side: int) -> 
             while waiting and len(running) < side_by_side:
                 index, task = waiting.pop(0)
                 with work.log(name, index).open("ab") as log:
-                    running[index] = _start(task, log)
+                    running[index] = _start(task, log, work.environment)
             for index in [index for index, process in running.items() if process.poll() is not None]:
                 code = running.pop(index).returncode
                 ended, errors = ended + 1, errors + (code != 0)
@@ -75,8 +75,10 @@ def _run(work: Work, name: str, tasks: Sequence[RunTask], side_by_side: int) -> 
     return errors
 
 
-def _start(task: RunTask, log: BinaryIO) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(task.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+def _start(task: RunTask, log: BinaryIO, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        task.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **environment}
+    )
 
 
 def _stop(running: Mapping[int, subprocess.Popen[bytes]]) -> None:

@@ -95,6 +95,8 @@ def new_folder(study: Path) -> Path:
     try:
         root.mkdir(exist_ok=True)
         number = max((int(path.name) for path in root.iterdir() if _NUMBER.fullmatch(path.name)), default=0) + 1
+        if not _NUMBER.fullmatch(str(number)):  # it would never be read
+            raise StorageError(f"{root}: holds a folder {number - 1}; remove it")
         while True:
             try:
                 (root / str(number)).mkdir()

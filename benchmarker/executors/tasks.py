@@ -1,17 +1,25 @@
-"""The tasks of a study: which runs are left, and the command lines that do them."""
+"""The tasks of a study: which runs are left, the command lines that do them, and what these need."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from benchmarker.contracts.executors import RunTask, Work
+from benchmarker.errors import StorageError
 from benchmarker.executors.states import State
+from benchmarker.files import read_ordinary, write_bytes
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study
 
 T = TypeVar("T")
+
+_OWN = "BENCHMARKER_"
+_OF_ONE_MACHINE = ("BENCHMARKER_HOST", "BENCHMARKER_PROCESS")
+_CACHE = "BENCHMARKER_CACHE"
 
 
 def left_to_submit(states: Sequence[State], *, retry_failed: bool) -> list[CellRecord | GeneratorRecord]:
@@ -26,6 +34,78 @@ def left_to_submit(states: Sequence[State], *, retry_failed: bool) -> list[CellR
     """
     done = {"finished", "running", "queued"} if retry_failed else {"finished", "running", "queued", "failed"}
     return [state.progress.record for state in states if state.word not in done]
+
+
+def of_registry(
+    study: Study, left: Sequence[CellRecord | GeneratorRecord], seeds: Collection[int]
+) -> list[CellRecord | GeneratorRecord]:
+    """Return the runs that the study's last registry makes; a study may hold those of earlier ones, and of other seeds.
+
+    Parameters
+    ----------
+    study : Study
+        Study, as it was read from its folder.
+    left : sequence of CellRecord and GeneratorRecord
+        Some of its runs.
+    seeds : collection of int
+        Seeds of the registry.
+    """
+    earlier = {configuration for record in study.plan.earlier for configuration in record.configurations}
+    made = [cell for cell in study.cells if cell.configuration not in earlier and cell.seed in seeds]
+    keys = {cell.key for cell in made}
+    if any(isinstance(record, GeneratorRecord) for record in left):
+        keys |= {generator for cell in made if (generator := cell.planned().generator) is not None}
+    return [record for record in left if record.key in keys]
+
+
+def keep_registry(study: Study, folder: Path) -> Path:
+    """Copy the registry of a study for one submission, so that the next one cannot change what its tasks run.
+
+    Parameters
+    ----------
+    study : Study
+        Study, as it was read from its folder.
+    folder : Path
+        Folder of the submission.
+
+    Raises
+    ------
+    StorageError
+        If the registry of the study is not that of its plan.
+    """
+    record = study.plan.registry
+    source, copy = study.folder / record.copy_name, folder / record.copy_name
+    try:
+        content = read_ordinary(source)
+    except OSError as error:
+        raise StorageError(f"{source}: cannot be read: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise StorageError(f"{source}: another command has changed the study just now; submit again")
+    write_bytes(copy, content)
+    return copy
+
+
+def task_environment(backend: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that tasks need wherever they run.
+
+    Parameters
+    ----------
+    backend : str
+        Backend of the study.
+    environment : mapping of str to str
+        Variables of this process.
+
+    Examples
+    --------
+    >>> task_environment("jax", {"HOME": "/home/me", "BENCHMARKER_CACHE": "/data/cache", "BENCHMARKER_HOST": "node 1"})
+    {'BENCHMARKER_CACHE': '/data/cache', 'KERAS_BACKEND': 'jax'}
+    """
+    found = {
+        name: os.path.abspath(value) if name == _CACHE and value else value  # noqa: PTH100 - a path that is no Path yet
+        for name, value in environment.items()
+        if name == "PYTHONPATH" or (name.startswith(_OWN) and name not in _OF_ONE_MACHINE)
+    }
+    return found | {"KERAS_BACKEND": backend}
 
 
 def make_work(
@@ -54,7 +134,10 @@ def make_work(
     options : sequence of str
         Further options of ``benchmarker run``.
     """
-    registry = study.folder / study.plan.registry.copy_name
+    registry = keep_registry(study, folder)
+    source = study.plan.source
+    if source is not None and source.path is not None:  # paths in a registry start at the folder that it was in
+        options = ["-d", str((study.folder / source.path).resolve()), *options]
     command = (sys.executable, "-P", "-m", "benchmarker", "run", str(registry), "-p", str(study.folder))
 
     def task(keys: tuple[str, ...]) -> RunTask:
@@ -70,6 +153,7 @@ def make_work(
         threads=max((cell.spec.threads for cell in study.cells), default=1),
         at_once=at_once,
         options=tuple(options),
+        environment=task_environment(study.plan.backend, os.environ),
     )
 
 

@@ -106,13 +106,14 @@ def run_study(
         On Ctrl-C; finished cells stay, the others are pending and continue from their snapshots.
     """
     policy = policy or Policy()
-    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as study:
+    some = chosen not in {None, Chosen()}
+    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline, joining=some) as study:
         for warning in warnings(policy, study.threads):
             observer.message(warning)
         started = functools.partial(
             Runner, observer=observer, policy=policy, force=force, test_only=test_only, models_folder=models_folder
         )
-        growing = None if test_only or chosen not in {None, Chosen()} else judge
+        growing = None if test_only or some else judge
         ended: dict[str, CellOutcome] = {}
         for part in _rounds(study, growing, observer, ended):
             cells, generators = (chosen or Chosen()).of(part.cells, part.needed_generators, where=str(results))
@@ -205,6 +206,7 @@ def _prepared(
     plugins: Plugins,
     offline: bool,
     standalone: bool = False,
+    joining: bool = False,
 ) -> Iterator[PreparedStudy]:
     """Prepare a study, and keep its folder and its data from being merged or removed while it is run."""
     require_possible(results)
@@ -222,6 +224,7 @@ def _prepared(
             offline=offline,
             open_folder=open_folder,
             standalone=standalone,
+            joining=joining,
         )
         opened.enter_context(held(study.prepared))
         if not study.prepared.is_dir():  # it was not held before

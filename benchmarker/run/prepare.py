@@ -120,6 +120,7 @@ def prepare_study(
     offline: bool,
     open_folder: Callable[[], object],
     standalone: bool = False,
+    joining: bool = False,
 ) -> PreparedStudy:
     """Check a registry, prepare its data and write the plan.
 
@@ -140,6 +141,9 @@ def prepare_study(
         refused registry leaves no folder.
     standalone : bool
         Whether all generators of the registry are trained, without networks, or those that arms use.
+    joining : bool
+        Whether only some cells are run, as a task of a cluster does: a plan that holds all of the registry is left as
+        it is, so that a thousand tasks do not write it one after the other.
 
     Raises
     ------
@@ -174,8 +178,12 @@ def prepare_study(
     )
     whole = plan
     open_folder()
-    plan, superseded = _write(study, plan, kept, observer, registry.until_decided)
-    _report_superseded(observer, study, superseded)
+    joined = _joined(study, plan, registry.until_decided) if joining else None
+    if joined is None:
+        plan, superseded = _write(study, plan, kept, observer, registry.until_decided)
+        _report_superseded(observer, study, superseded)
+    else:
+        plan = joined
     write_splits(study, data, registry.all_seeds, splits)
     return PreparedStudy(
         plugins=plugins,
@@ -312,6 +320,20 @@ def _source_record(study: Path, loaded: LoadedRegistry, dataset: Dataset) -> Sou
         options=plain_options(dataset, entry.options),
         preparation=merged_preparation(dataset, entry.preparation),
     )
+
+
+def _joined(study: Path, plan: Plan, until_decided: UntilDecided | None) -> Plan | None:
+    """Return the plan of a registry if the plan of the study holds all of it already; otherwise None."""
+    try:
+        existing = read_plan(study)
+    except DamagedPlanError:  # mended under the claim of the plan
+        return None
+    if existing is None:
+        return None
+    plan = with_rounds(plan, until_decided, existing.until_decided, where=str(study))
+    known = {planned.key for planned in (*existing.cells, *existing.generators)}
+    whole = all(planned.key in known for planned in (*plan.cells, *plan.generators))
+    return plan if whole and plan.until_decided == existing.until_decided else None
 
 
 def _write(

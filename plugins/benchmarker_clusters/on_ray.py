@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import socket
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Annotated, Any
@@ -24,7 +25,7 @@ from benchmarker import (
     echo,
 )
 from benchmarker_clusters import coordinator
-from benchmarker_clusters.ray_tasks import Needs, RayTasks, first_line, passed_on
+from benchmarker_clusters.ray_tasks import Needs, RayTasks, first_line
 
 _GIB = 1 << 30
 _OBJECTS_BYTES = 80 << 20  # the least that Ray takes; tasks exchange numbers only
@@ -77,71 +78,89 @@ class RayExecutor:
     def connected(self) -> Iterator[None]:
         """Connect to the cluster, if the options name one."""
         require_ray()
+        address = self._options.address
+        if address in {"", "local"}:
+            raise ConfigurationError(
+                f"--address: auto or HOST:PORT was expected; leave it out to start Ray here. Received: {address!r}"
+            )
         with contextlib.ExitStack() as stack:
-            if self._options.address is not None:
-                self._ray = stack.enter_context(connected(self._options.address))
+            if address is not None:
+                self._ray = stack.enter_context(connected(address))
             yield
 
     def submit(self, work: Work, report: Callable[[BatchJob], None]) -> int:
         """Hand all tasks to a coordinator, or run them here and return how many of them ended with an error."""
         needs = Needs(cores=work.threads, gpus=self._options.gpus, memory=self._memory, at_once=work.at_once)
-        environment = passed_on(os.environ)
         if self.stays:
             with connected(None) as ray:
                 require_possible(ray, needs)
                 _report(work, report, "")
-                return RayTasks(ray, work, needs, environment).run(echo)
+                return RayTasks(ray, work, needs).run(echo)
         require_possible(self._ray, needs)
-        name = coordinator.start(self._ray, work, needs, environment)
-        _report(work, report, f"{address_of(self._ray)}/{name}/")
+        name = uuid.uuid4().hex
+        _report(
+            work, report, f"{address_of(self._ray)}/{name}/"
+        )  # first, so that nothing runs that cannot be cancelled
+        try:
+            coordinator.start(self._ray, name, work, needs)
+        except self._ray.exceptions.RayError as error:
+            raise RayError(f"Ray: the coordinator of the tasks does not begin: {first_line(error)}") from error
         return 0
 
     def states(self, jobs: Sequence[BatchJob]) -> Mapping[TaskId, TaskState]:
         """Return the state of each task that has not ended."""
         found: dict[TaskId, TaskState] = {}
-        with self._of_jobs(jobs) as (ray, numbers):
-            left = {name: _ask(ray, name, "left") or {} for name in sorted({each["name"] for each in numbers.values()})}
-            for number, parts in numbers.items():
-                tasks = left[parts["name"]]
-                found |= {(number, index): state for (group, index), state in tasks.items() if group == parts["group"]}
+        with self._of_jobs(jobs) as (ray, known):
+            for (name, folder), numbers in _coordinators(known).items():
+                left = _ask(ray, name, "left", folder) or {}
+                found |= {(numbers[group], index): state for (group, index), state in left.items() if group in numbers}
         return found
 
     def cancel(self, jobs: Sequence[BatchJob]) -> int:
         """Cancel the tasks that have not ended."""
-        with self._of_jobs(jobs) as (ray, numbers):
-            names = sorted({each["name"] for each in numbers.values()})
-            n_left = sum(len(_ask(ray, name, "left") or ()) for name in names)
-            for name in names:
-                _ask(ray, name, "stop")
-            return n_left
+        n_left = 0
+        with self._of_jobs(jobs) as (ray, known):
+            for name, folder in _coordinators(known):
+                n_left += len(_ask(ray, name, "left", folder) or ())
+                _ask(ray, name, "stop", folder)
+        return n_left
 
     @contextlib.contextmanager
-    def _of_jobs(self, jobs: Sequence[BatchJob]) -> Iterator[tuple[Any, dict[str, re.Match[str]]]]:
+    def _of_jobs(self, jobs: Sequence[BatchJob]) -> Iterator[tuple[Any, dict[BatchJob, re.Match[str]]]]:
         """Return a context with Ray, connected to the cluster of some jobs, and their numbers, taken apart.
 
         The address in a number is compared and never connected to, since somebody else may have written it, and a
         cluster can make whoever connects to it run code. The user names the cluster.
         """
-        numbers = {job.number: match for job in jobs if (match := _NUMBER.fullmatch(job.number))}
-        if not numbers:
+        parsed = {job: match for job in jobs if (match := _NUMBER.fullmatch(job.number))}
+        if not parsed:
             yield self._ray, {}
             return
-        addresses = {match["address"] for match in numbers.values()}
+        addresses = {match["address"] for match in parsed.values()}
         listed = ", ".join(sorted(addresses))
         hint = f"tasks were submitted to the Ray cluster {listed}; set RAY_ADDRESS to it if it is yours"
         with contextlib.ExitStack() as stack:
             ray = self._ray or stack.enter_context(connected("auto", hint=hint))
             here = address_of(ray)  # a cluster may have several, so that one that knows the coordinator counts as well
             known = {
-                number: match
-                for number, match in numbers.items()
+                job: match
+                for job, match in parsed.items()
                 if match["address"] == here or coordinator.find(ray, match["name"]) is not None
             }
             if not known and self._ray is None:
                 raise RayError(hint)
-            for other in sorted(addresses - {match["address"] for match in known.values()}):
-                echo(f"not asked: the Ray cluster {other}, to which tasks were submitted before", err=True)
+            others = sorted(addresses - {match["address"] for match in known.values()})
+            if others and self._ray is not None:  # this submits
+                echo(f"tasks that were submitted to the Ray cluster {', '.join(others)} count as ended", err=True)
             yield ray, known
+
+
+def _coordinators(jobs: Mapping[BatchJob, re.Match[str]]) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the numbers of jobs by their groups, for each coordinator: its name, and the folder of its submission."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for job, match in jobs.items():
+        found.setdefault((match["name"], str(job.folder)), {})[match["group"]] = job.number
+    return found
 
 
 def _report(work: Work, report: Callable[[BatchJob], None], number: str) -> None:
@@ -150,13 +169,13 @@ def _report(work: Work, report: Callable[[BatchJob], None], number: str) -> None
         report(BatchJob(name=name, number=number and f"{number}{name}", tasks=keys, folder=work.folder))
 
 
-def _ask(ray: Any, name: str, method: str) -> Any:
-    """Ask a coordinator; None if it has ended."""
+def _ask(ray: Any, name: str, method: str, folder: str) -> Any:
+    """Ask a coordinator for the tasks of a submission; None if it has ended."""
     actor = coordinator.find(ray, name)
     if actor is None:
         return None
     try:
-        return ray.get(getattr(actor, method).remote(), timeout=_ANSWER_SECONDS)
+        return ray.get(getattr(actor, method).remote(folder), timeout=_ANSWER_SECONDS)
     except ray.exceptions.ActorDiedError:  # its tasks have just ended
         return None
     except ray.exceptions.RayError as error:

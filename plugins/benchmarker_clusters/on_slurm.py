@@ -88,11 +88,15 @@ class SlurmExecutor:
         if self._options.dry_run:
             echo(f"job scripts: {', '.join(str(work.folder / f'{name}.sh') for name, _ in written)}")
             return 0
-        last_generators: int | None = None
+        numbers: dict[str, list[int]] = {"generators": [], "cells": []}
         for name, tasks in written:
-            of_generators = name.startswith("generators")
-            number = slurm.submit(work.folder / f"{name}.sh", after=None if of_generators else last_generators)
-            last_generators = number if of_generators else last_generators
+            group = name.partition("-")[0]
+            same = numbers[group]
+            after = [] if group == "generators" else numbers["generators"]
+            if same and work.at_once is not None:  # the limit of an array does not count the tasks of another
+                after = same[-1:]
+            number = slurm.submit(work.folder / f"{name}.sh", after=after)
+            same.append(number)
             keys = tuple(task.keys for task in tasks)
             report(BatchJob(name=name, number=str(number), tasks=keys, folder=work.folder))
         return 0
@@ -146,6 +150,7 @@ class SlurmExecutor:
                     n_tasks=len(part),
                     resources=resources,
                     options=work.options,
+                    environment=work.environment,
                 )
                 write_bytes(script, text.encode())
                 written.append((stem, part))

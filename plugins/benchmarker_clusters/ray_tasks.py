@@ -14,9 +14,6 @@ from typing import Any
 from benchmarker import TaskState, Work
 
 _POLL_SECONDS = 1.0
-_PASSED = ("KERAS_BACKEND", "PYTHONPATH")
-_OWN = "BENCHMARKER_"
-_OF_ONE_MACHINE = ("BENCHMARKER_HOST", "BENCHMARKER_PROCESS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,21 +41,6 @@ class Needs:
         """Return the resources by the names that Ray has for them."""
         found = {"CPU": float(self.cores), "GPU": self.gpus, "memory": float(self.memory)}
         return {name: amount for name, amount in found.items() if amount}
-
-
-def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that tasks get from where they are submitted, as Slurm's do; nodes have all others.
-
-    Examples
-    --------
-    >>> passed_on({"KERAS_BACKEND": "jax", "HOME": "/home/me", "BENCHMARKER_CACHE": "/data/cache"})
-    {'KERAS_BACKEND': 'jax', 'BENCHMARKER_CACHE': '/data/cache'}
-    """
-    return {
-        name: value
-        for name, value in environment.items()
-        if name in _PASSED or (name.startswith(_OWN) and name not in _OF_ONE_MACHINE)
-    }
 
 
 def run_group(command: Sequence[str], log: str, environment: Mapping[str, str]) -> int:
@@ -106,15 +88,13 @@ class RayTasks:
         What to run.
     needs : Needs
         What each task asks for.
-    environment : mapping of str to str
-        Variables for the tasks, as `passed_on` returns them.
     """
 
-    def __init__(self, ray: Any, work: Work, needs: Needs, environment: Mapping[str, str]) -> None:
+    def __init__(self, ray: Any, work: Work, needs: Needs) -> None:
         self._ray = ray
         self._work = work
         self._at_once = needs.at_once
-        self._environment = dict(environment)
+        self._environment = dict(work.environment)
         resources = needs.resources()
         self._task = ray.remote(run_group).options(
             num_cpus=resources.get("CPU", 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarker import BenchmarkerError, ConfigurationError, printable
@@ -25,22 +25,22 @@ def is_available() -> bool:
     return shutil.which("sbatch") is not None
 
 
-def submit(script: Path, *, after: int | None = None) -> int:
+def submit(script: Path, *, after: Sequence[int] = ()) -> int:
     """Submit a job script, and return the number of the job.
 
     Parameters
     ----------
     script : Path
         Path of the script.
-    after : int, optional
-        Job that must have ended first, however it ended.
+    after : sequence of int
+        Jobs that must have ended first, however they ended.
 
     Raises
     ------
     SlurmError
         If Slurm refuses it.
     """
-    dependency = [] if after is None else [f"--dependency=afterany:{after}"]
+    dependency = [f"--dependency=afterany:{':'.join(map(str, after))}"] if after else []
     answer = _ask("sbatch", "--parsable", *dependency, str(script))
     number = answer.strip().partition(";")[0]  # the cluster's name may follow
     if not is_number(number):
@@ -56,8 +56,8 @@ def is_number(text: str) -> bool:
 def queued(jobs: Mapping[int, Path]) -> dict[Task, str]:
     """Return the state of each task of some jobs that has not ended, such as ``"PENDING"`` or ``"RUNNING"``.
 
-    The numbers come from a study, which may come from somebody else, or from another cluster. A job of the user with
-    such a number that runs another script is none of them.
+    The numbers come from a study, which may come from somebody else, or from another cluster. A job with such a number
+    that runs another script is none of them. Jobs of all users count: several may submit one study.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ def queued(jobs: Mapping[int, Path]) -> dict[Task, str]:
     if not jobs:
         return {}
     scripts = {number: os.path.realpath(script) for number, script in jobs.items()}
-    # All tasks of the user: a job that ended long ago is an error if it is asked for by number.
-    answer = _ask("squeue", "--me", "--noheader", "--array", "--format=%F %K %T %o")
+    # All tasks: a job that ended long ago is an error if it is asked for by number.
+    answer = _ask("squeue", "--noheader", "--array", "--format=%F %K %T %o")
     found = {}
     for line in answer.splitlines():
-        job, index, state, script = line.split(maxsplit=3)
-        if index.isdigit() and scripts.get(int(job)) == os.path.realpath(script.strip()):
+        job, index, state, script = [*line.split(maxsplit=3), "", "", "", ""][:4]  # other jobs may have no script
+        if is_number(job) and is_number(index) and scripts.get(int(job)) == os.path.realpath(script.strip()):
             found[int(job), int(index)] = state
     return found
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarker import BatchJob, Executor, Options, PluginError, StorageError
+from benchmarker import BatchJob, Executor, Options, PluginError, StorageError, Work
 from benchmarker.cli import main
 from benchmarker.cli.entry import cli
 from benchmarker.contracts.plugins import BUILT_IN
 from benchmarker.discovery import discover
 from benchmarker.executors.opening import executor_options, open_executor
 from benchmarker.executors.submissions import SubmissionLog, new_folder, read_jobs
+from benchmarker.executors.tasks import keep_registry
 from benchmarker.results.study import read_study
 from benchmarker.testing import check_executor
 from tests.executors.stand_ins import FORGETFUL, QUEUE, ThreadQueue
@@ -22,6 +23,12 @@ from tests.registries import plugins_of
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
 
+REGISTRY = """\
+dataset: {name: synthetic-radio}
+seeds: [1, 2, 3]
+models:
+  - {architecture: first, learning_rate: 0.001, epochs: 16}
+"""
 LOCAL = next(plugin for _, plugin in BUILT_IN if isinstance(plugin, Executor))
 
 
@@ -30,8 +37,7 @@ def planned(study: StudyFiles, monkeypatch: pytest.MonkeyPatch) -> StudyFiles:
     """A plan of three cells, with the executors of this file installed; nothing is trained."""
     for seed in (1, 2, 3):
         study.cell("first", seed)
-    study.write_plan()
-    (study.folder / read_study(study.folder).plan.registry.copy_name).write_text("title: mine\n")
+    study.keep_registry(REGISTRY)
     monkeypatch.setattr("benchmarker.discovery.installed", lambda: plugins_of(QUEUE, LOCAL))
     monkeypatch.setattr("benchmarker.cli.submit_command._plan", lambda *_, **__: 0)
     ThreadQueue.opened.clear()
@@ -240,5 +246,72 @@ def test_interrupted_following_leaves_the_tasks(
 
 def test_class_must_say_whether_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(ThreadQueue, "stays")
-    with pytest.raises(PluginError, match="stays = True or False. Received: 'nothing'"):
+    with pytest.raises(PluginError, match=r"stays = True or False\. Received: 'nothing'"):
         open_executor(QUEUE, {})
+
+
+def test_tasks_run_the_registry_and_the_images_of_their_submission(
+    planned: StudyFiles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A later submission replaces the study's copy, and paths in a registry start at the folder that it was in."""
+    monkeypatch.chdir(planned.folder)
+    monkeypatch.setenv("BENCHMARKER_CACHE", "cache")
+    monkeypatch.setenv("BENCHMARKER_HOST", "login node")
+    planned.plan["source"] = {"path": "../images", "options": {}, "preparation": {}}
+    planned.keep_registry(REGISTRY.replace("[1, 2, 3]", "[2, 3]"))
+    works: list[Work] = []
+
+    def submit(_: ThreadQueue, work: Work, report: object) -> int:  # noqa: ARG001
+        works.append(work)
+        return 0
+
+    monkeypatch.setattr(ThreadQueue, "submit", submit)
+    assert main(["submit", "mine.yaml", "-p", str(planned.folder), "--executor", "thread-queue"]) == 0
+    assert "1 run of other registries or seeds of this study left out" in capsys.readouterr().out
+    (work,) = works
+    assert [task.keys for task in work.cells] == [(cell["key"],) for cell in planned.cells[1:]]
+    command = work.cells[0].command
+    assert work.registry == planned.folder / "cluster" / "1" / "registry.yaml"
+    assert str(work.registry) in command
+    assert command[command.index("-d") + 1] == str(planned.folder.parent / "images")
+    assert work.options[:2] == ("-d", str(planned.folder.parent / "images"))
+    assert work.environment["BENCHMARKER_CACHE"] == str(planned.folder / "cache")
+    assert work.environment["KERAS_BACKEND"] == "tensorflow"
+    assert "BENCHMARKER_HOST" not in work.environment
+    (planned.folder / "registry.yaml").write_text("changed")
+    with pytest.raises(StorageError, match="another command has changed the study"):
+        keep_registry(read_study(planned.folder), planned.folder / "cluster" / "1")
+
+
+def test_one_executor_that_cannot_be_asked_leaves_no_task_of_others(
+    planned: StudyFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = new_folder(planned.folder)
+    SubmissionLog(folder=gone, executor="gone")(job(gone))
+    assert main(["submit", "mine.yaml", "-p", str(planned.folder), "--executor", "thread-queue", "--hold"]) == 0
+    capsys.readouterr()
+    assert main(["cancel", str(planned.folder)]) == 1
+    out, err = capsys.readouterr()
+    assert "3 tasks cancelled" in out
+    assert "the tasks of gone cannot be cancelled: no executor is called 'gone'" in err
+
+
+def test_following_ends_where_no_queue_says_what_is_running(
+    planned: StudyFiles, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study that was submitted to this machine, and interrupted."""
+    folder = new_folder(planned.folder)
+    keys = tuple((cell["key"],) for cell in planned.cells)
+    log = SubmissionLog(folder=folder, executor="local")
+    log(BatchJob(name="cells", number="", tasks=keys, folder=folder))
+    looks: list[float] = []
+    monkeypatch.setattr("time.sleep", looks.append)
+    assert main(["status", str(planned.folder), "--follow"]) == 1
+    assert "3 submitted" in capsys.readouterr().out
+    assert sum(looks) >= 50
+
+
+def test_folder_with_a_number_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cluster" / "999999").mkdir(parents=True)
+    with pytest.raises(StorageError, match="holds a folder 999999; remove it"):
+        new_folder(tmp_path)

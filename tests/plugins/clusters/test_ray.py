@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -16,9 +17,11 @@ import pytest
 
 from benchmarker import ConfigurationError, RunTask, Work
 from benchmarker.cli import main
+from benchmarker.executors.submissions import new_folder
 from benchmarker.executors.tasks import make_work
 from benchmarker.results.study import read_study
 from benchmarker_clusters import on_ray
+from benchmarker_clusters.coordinator import Coordinator
 from benchmarker_clusters.on_ray import require_possible, size
 from benchmarker_clusters.ray_tasks import Needs, RayTasks
 
@@ -79,7 +82,7 @@ def work_of(folder: Path, *cells: str, generators: tuple[str, ...] = ()) -> Work
 
 def test_generators_end_before_cells_begin_and_errors_are_counted(tmp_path: Path) -> None:
     ray, told = FewNodes(lost=("lost",)), list[str]()
-    found = RayTasks(ray, work_of(tmp_path, "a", "bad", "lost", generators=("g",)), Needs(cores=2), {})
+    found = RayTasks(ray, work_of(tmp_path, "a", "bad", "lost", generators=("g",)), Needs(cores=2))
     assert set(found.left().values()) == {"queued"}
     assert found.run(told.append) == 2
     assert found.left() == {}
@@ -96,7 +99,7 @@ def test_generators_end_before_cells_begin_and_errors_are_counted(tmp_path: Path
 def test_tasks_ask_for_their_resources_and_are_repeated_when_a_node_is_lost(tmp_path: Path) -> None:
     ray = FewNodes()
     needs = Needs(cores=2, gpus=0.5, memory=GIB, at_once=2)
-    RayTasks(ray, work_of(tmp_path, "a", "b", "c"), needs, {}).run(print)
+    RayTasks(ray, work_of(tmp_path, "a", "b", "c"), needs).run(print)
     assert ray.options == {"num_cpus": 2, "num_gpus": 0.5, "memory": GIB, "max_retries": -1}
     assert ray.largest == 2
 
@@ -159,6 +162,68 @@ def test_address_where_nothing_answers_is_an_error_at_once(
         pass
 
 
+@pytest.mark.parametrize("address", ["", "local"])
+def test_address_that_names_no_cluster_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray would start here, and end with the command that was told of a submission."""
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    executor = on_ray.RayExecutor(on_ray.RayOptions(address=address))
+    with pytest.raises(ConfigurationError, match="--address: auto or HOST:PORT"), executor.connected():
+        pass
+
+
+class Stopped(FewNodes):
+    """A cluster whose tasks run until they are cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancelled = threading.Event()
+        self.killed: list[bool] = []
+
+    def wait(self, references: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        self.cancelled.wait(timeout)
+        return (references, []) if self.cancelled.is_set() else ([], references)
+
+    def get(self, reference: Any) -> Any:  # noqa: ARG002
+        raise RayError
+
+    def cancel(self, reference: Any, *, force: bool) -> None:  # noqa: ARG002
+        assert force
+        self.cancelled.set()
+
+    def get_actor(self, name: str, *, namespace: str) -> str:
+        return f"{namespace} {name}"
+
+    def kill(self, actor: str, *, no_restart: bool) -> None:  # noqa: ARG002
+        self.killed.append(no_restart)
+
+
+def test_coordinator_obeys_only_its_own_submission_and_stays_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = Stopped()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    work = work_of(tmp_path, "a", "b")
+    found = Coordinator("name", work, Needs(cores=1))
+    elsewhere = str(tmp_path / "a copy")
+    assert found.left(elsewhere) == {}
+    found.stop(elsewhere)
+    assert not ray.cancelled.is_set()
+    assert found.left(str(tmp_path)) == {("cells", 1): "queued", ("cells", 2): "queued"}
+    found.stop(str(tmp_path))
+    until = time.monotonic() + 30
+    while not ray.killed:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert "RayError" in (tmp_path / "tasks.txt").read_text()
+    restarted = Stopped()
+    monkeypatch.setitem(sys.modules, "ray", restarted)
+    Coordinator("name", work, Needs(cores=1))
+    while not restarted.killed:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert restarted.largest == 0  # nothing was waited for
+
+
 def test_ray_that_is_not_installed_is_an_error_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigurationError, match=r"galaxy-benchmarker\[clusters\]"), on_ray.connected(None):
@@ -167,9 +232,9 @@ def test_ray_that_is_not_installed_is_an_error_with_the_extra(monkeypatch: pytes
 
 def test_tasks_hold_the_keys_of_their_cells(study: StudyFiles) -> None:
     keys = [study.cell("first", seed)["key"] for seed in (1, 2, 3)]
-    study.write_plan()
+    study.keep_registry("title: mine\n")
     read = read_study(study.folder)
-    work = make_work(read, read.cells, folder=study.folder, cells_per_task=2, options=["--retry-failed"])
+    work = make_work(read, read.cells, folder=new_folder(study.folder), cells_per_task=2, options=["--retry-failed"])
     assert work.generators == ()
     found = [task.command[task.command.index("--cells") + 1].split(",") for task in work.cells]
     assert [tuple(group) for group in found] == [task.keys for task in work.cells]

@@ -185,7 +185,7 @@ def test_removed_nodes_lose_no_step_and_repeat_none(nodes: Nodes, tmp_path: Path
     remover.start()
     try:
         work = Work(study=tmp_path, registry=tmp_path / "registry.yaml", folder=tmp_path, cells=cells)
-        errors = RayTasks(ray, work, Needs(cores=1), {}).run(print)
+        errors = RayTasks(ray, work, Needs(cores=1)).run(print)
     finally:
         done.set()
         remover.join()

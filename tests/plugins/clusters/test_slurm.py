@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from benchmarker import Stream
 from tests.plugins.clusters.mini_slurm import MiniSlurm, is_installed, running
+from tests.registries import tiny, write_registry
 from tests.run.comparing import SMALL, assert_equal_runs, lay_out, runs, surroundings
 
 pytestmark = [
@@ -111,7 +113,8 @@ class Disturbances:
 
 def test_cancelled_tasks_and_a_lost_node_change_no_bit(cluster: MiniSlurm, tmp_path: Path, command_line: Any) -> None:
     folder = lay_out(tmp_path / "cluster", **CHANGES)
-    environment = {**surroundings(folder), **cluster.environment}
+    # A task that must wait for a minute until a lost one counts as lost would always reach a limit of two minutes.
+    environment = {**surroundings(folder), **cluster.environment, "BENCHMARKER_HEARTBEAT": "1"}
     submit = ["submit", "killed.yaml", "-p", "study", "--executor", "slurm", "--mem", "1000"]
     submit += ["--time", LIMIT] if LIMIT else []
     disturbances = Disturbances(cluster)
@@ -162,3 +165,21 @@ def test_time_limit_queues_a_task_again(cluster: MiniSlurm, tmp_path: Path, comm
     done = command_line.run("cancel", "study", cwd=folder, env=environment)
     assert "1 task cancelled" in done.stdout or "no task" in done.stdout
     cluster.await_empty_queue(60)
+
+
+def test_odd_folder_and_images_beside_the_registry(
+    cluster: MiniSlurm, tmp_path: Path, fits_folder: Path, command_line: Any
+) -> None:
+    """Slurm reads the options in a job script in its own way, and paths in a registry start at its folder."""
+    folder = tmp_path / "it's my #1 study, 5%"
+    folder.mkdir()
+    shutil.copytree(fits_folder, folder / "images")
+    write_registry(folder / "mine.yaml", **tiny("images"))
+    environment = {"BENCHMARKER_CACHE": "cache", "BENCHMARKER_HOST": "login", **cluster.environment}
+    submit = ("submit", "mine.yaml", "-p", "my study", "--executor", "slurm", "--mem", "1000")
+    done = command_line.run(*submit, cwd=folder, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    follow = command_line.run("status", "my study", "--follow", cwd=folder, env=environment)
+    output = folder / "my study" / "cluster" / "1" / "cells-1.txt"
+    assert follow.returncode == 0, follow.stdout + follow.stderr + (output.read_text() if output.exists() else "")
+    assert "1 of 1 cells ok" in output.read_text()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,9 +45,9 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
     return make
 
 
-def written(folder: Path, **resources: object) -> tuple[Path, str]:
+def written(folder: Path, environment: dict[str, str] | None = None, **resources: object) -> tuple[Path, str]:
     """Write a job script for two tasks, and return its path and text."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     script, tasks = folder / "cells.sh", folder / "cells.txt"
     tasks.write_text("\n".join(CELL_KEYS) + "\n")
     text = job_script(
@@ -55,6 +57,7 @@ def written(folder: Path, **resources: object) -> tuple[Path, str]:
         tasks=tasks,
         n_tasks=2,
         resources=Resources(threads=2, **resources),  # type: ignore[arg-type]
+        environment=environment,
     )
     script.write_text(text)
     return script, text
@@ -81,8 +84,52 @@ def test_script_runs_the_cells_of_its_task_in_any_folder(tmp_path: Path) -> None
     )
     expected = ["run", str(folder / "registry.yaml"), "-p", str(folder), "--cells", CELL_KEYS[1], "--jobs", "1"]
     assert done.stdout.splitlines() == expected
-    assert "5%% of" in next(line for line in text.splitlines() if "--output" in line)
+    assert f'#SBATCH "--output={tmp_path}/it\'s 5%% of $HOME/cells-%a.txt"' in text.splitlines()
+    with pytest.raises(ConfigurationError, match="without a backslash"):
+        written(tmp_path / "a\\b")
     assert "--job-name=it-s-5--of--HOME-cells" in text
+
+
+def test_script_has_the_variables_of_the_study_and_none_of_the_machine_that_submitted(tmp_path: Path) -> None:
+    setup = tmp_path / "setup.sh"
+    setup.write_text('echo "$UNSET"; benchmarker() { env; }\n')
+    environment = {"KERAS_BACKEND": "jax", "BENCHMARKER_CACHE": "/data/it's"}
+    script, _ = written(tmp_path / "study", environment=environment, setup=setup)
+    done = subprocess.run(
+        ["bash", str(script)],
+        env={"PATH": os.environ["PATH"], "SLURM_ARRAY_TASK_ID": "1", "BENCHMARKER_HOST": "login node"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert {"KERAS_BACKEND=jax", "BENCHMARKER_CACHE=/data/it's"} <= set(lines)
+    assert not [line for line in lines if line.startswith("BENCHMARKER_HOST")]
+
+
+@pytest.mark.parametrize("epoch", [3, 4])
+def test_task_whose_epochs_are_longer_than_its_limit_is_not_queued_for_ever(
+    tmp_path: Path, commands: Callable[[str, str], Path], epoch: int
+) -> None:
+    called = commands("scontrol", "")
+    working = tmp_path / "study" / "runs" / f".{CELL_KEYS[0][:16]}.token.partial"
+    working.mkdir(parents=True)
+    (working / "snapshot-3.npz").touch()
+    setup = tmp_path / "setup.sh"
+    files = f"'{working}/snapshot-{epoch}.npz' '{tmp_path}/ready'"
+    setup.write_text(f"benchmarker() {{ touch {files}; sleep 9 >/dev/null 2>&1 & wait; }}\n")
+    script, _ = written(tmp_path / "study", setup=setup)
+    variables = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_JOB_ID": "7", "SLURM_RESTART_COUNT": "1"}
+    environment = {**os.environ, **variables}
+    process = subprocess.Popen(["bash", str(script)], env=environment, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "ready").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGUSR1)
+    _, err = process.communicate(timeout=60)
+    assert called.exists() == (epoch == 4)
+    assert ("give tasks more time" in err) == (epoch == 3)
+    assert process.returncode == (0 if epoch == 4 else 1)
 
 
 @pytest.mark.parametrize(("signal", "words"), [("USR1", ["TERM", "requeue 7_1"]), ("TERM", ["TERM"])])
@@ -127,8 +174,8 @@ def test_options_of_sbatch_are_one_line_each(tmp_path: Path) -> None:
 
 def test_job_is_submitted_after_its_generators(tmp_path: Path, commands: Callable[[str, str], Path]) -> None:
     called = commands("sbatch", "echo '12;cluster'")
-    assert slurm.submit(tmp_path / "cells.sh", after=11) == 12
-    assert called.read_text().split() == ["--parsable", "--dependency=afterany:11", str(tmp_path / "cells.sh")]
+    assert slurm.submit(tmp_path / "cells.sh", after=[10, 11]) == 12
+    assert called.read_text().split() == ["--parsable", "--dependency=afterany:10:11", str(tmp_path / "cells.sh")]
     commands("sbatch", "echo 'no such partition' >&2; exit 1")
     with pytest.raises(slurm.SlurmError, match="no such partition"):
         slurm.submit(tmp_path / "cells.sh")
@@ -169,8 +216,14 @@ def test_more_tasks_than_an_array_may_have_become_several_jobs_after_the_last_ge
         *(("generators-1", "1"), ("generators-2", "2"), ("cells-1", "3"), ("cells-2", "4")),
     ]
     assert [line.split()[1] for line in called.read_text().splitlines() if "afterany" in line] == [
-        "--dependency=afterany:2"
+        "--dependency=afterany:1:2"
     ] * 2
+    called.unlink()
+    limited = Work(study=tmp_path, registry=work.registry, folder=tmp_path, cells=cells, at_once=5)
+    SlurmExecutor(SlurmOptions()).submit(limited, jobs.append)
+    assert [line.split()[1] for line in called.read_text().splitlines() if "afterany" in line] == [
+        "--dependency=afterany:1"  # the limit of the first does not count the tasks of the second
+    ]
     assert jobs[3].log(1) == tmp_path / "cells-2-1.txt"
     assert "--output" in (tmp_path / "cells-2.sh").read_text()
 
