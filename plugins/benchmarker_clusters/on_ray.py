@@ -159,7 +159,7 @@ def _coordinators(jobs: Mapping[BatchJob, re.Match[str]]) -> dict[tuple[str, str
     """Return the numbers of jobs by their groups, for each coordinator: its name, and the folder of its submission."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for job, match in jobs.items():
-        found.setdefault((match["name"], str(job.folder)), {})[match["group"]] = job.number
+        found.setdefault((match["name"], str(job.folder.resolve())), {})[match["group"]] = job.number
     return found
 
 
