@@ -74,10 +74,8 @@ class Coordinator:
             ray.kill(ray.get_actor(self._name, namespace=NAMESPACE), no_restart=True)
 
     def _tell(self, line: str) -> None:
-        with (
-            contextlib.suppress(OSError),
-            self._output.open("a", encoding="utf-8") as stream,
-        ):  # a full disk ends no task
+        # A full disk ends no task.
+        with contextlib.suppress(OSError), self._output.open("a", encoding="utf-8") as stream:
             stream.write(f"{line}\n")
 
 

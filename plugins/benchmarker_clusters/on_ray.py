@@ -9,6 +9,7 @@ import re
 import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -98,9 +99,8 @@ class RayExecutor:
                 return RayTasks(ray, work, needs).run(echo)
         require_possible(self._ray, needs)
         name = uuid.uuid4().hex
-        _report(
-            work, report, f"{address_of(self._ray)}/{name}/"
-        )  # first, so that nothing runs that cannot be cancelled
+        # First, so that nothing runs that cannot be cancelled.
+        _report(work, report, f"{address_of(self._ray)}/{name}/")
         try:
             coordinator.start(self._ray, name, work, needs)
         except self._ray.exceptions.RayError as error:
@@ -246,7 +246,7 @@ def connected(address: str | None, *, hint: str = "--address names a running clu
         If there is no cluster at the address.
     """
     ray: Any = require_ray()
-    named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address or ""
+    named = _address_of_this_machine() if address == "auto" else address or ""
     if (problem := _silence(named)) is not None:
         raise RayError(f"Ray: no cluster answers at {named}: {problem}; {hint}")
     here: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
@@ -258,6 +258,20 @@ def connected(address: str | None, *, hint: str = "--address names a running clu
         yield ray
     finally:
         ray.shutdown()
+
+
+def _address_of_this_machine() -> str:
+    """Return the address that ``auto`` stands for: that of ``RAY_ADDRESS``, or the one that `ray start` wrote down.
+
+    It is empty if there is none; Ray then looks for processes.
+    """
+    if named := os.environ.get("RAY_ADDRESS", ""):
+        return named
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - as Ray has it
+    try:
+        return (Path(folder) / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _silence(address: str) -> str | None:

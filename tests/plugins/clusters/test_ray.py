@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarker import ConfigurationError, RunTask, Work
+from benchmarker import BatchJob, ConfigurationError, RunTask, Work
 from benchmarker.cli import main
 from benchmarker.executors.submissions import new_folder
 from benchmarker.executors.tasks import make_work
@@ -139,7 +140,10 @@ def test_options_of_another_executor_are_refused(
     assert f"{name} is not an option of" in capsys.readouterr().err
 
 
-def test_address_without_a_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_without_a_cluster_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+
     def init(*_: object, **__: object) -> None:
         raise ConnectionError("no cluster there\nand a long story")
 
@@ -148,16 +152,20 @@ def test_address_without_a_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) 
         pass
 
 
-@pytest.mark.parametrize("by_environment", [True, False])
+@pytest.mark.parametrize("named_by", ["option", "environment", "file"])
 def test_address_where_nothing_answers_is_an_error_at_once(
-    by_environment: bool, monkeypatch: pytest.MonkeyPatch
+    named_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ray itself tries for minutes."""
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1" if by_environment else "")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1" if named_by == "environment" else "")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    if named_by == "file":  # of a cluster whose machine lost its power
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1\n")
     with (
         pytest.raises(on_ray.RayError, match=r"^Ray: no cluster answers at 127\.0\.0\.1:1: .*refused; --address"),
-        on_ray.connected("auto" if by_environment else "127.0.0.1:1"),
+        on_ray.connected("127.0.0.1:1" if named_by == "option" else "auto"),
     ):
         pass
 
@@ -176,10 +184,11 @@ class Stopped(FewNodes):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cancelled = threading.Event()
+        self.began, self.cancelled = threading.Event(), threading.Event()
         self.killed: list[bool] = []
 
     def wait(self, references: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        self.began.set()
         self.cancelled.wait(timeout)
         return (references, []) if self.cancelled.is_set() else ([], references)
 
@@ -206,6 +215,7 @@ def test_coordinator_obeys_only_its_own_submission_and_stays_cancelled(
     found = Coordinator("name", work, Needs(cores=1))
     elsewhere = str(tmp_path / "a copy")
     assert found.left(elsewhere) == {}
+    assert ray.began.wait(30)
     found.stop(elsewhere)
     assert not ray.cancelled.is_set()
     assert found.left(str(tmp_path)) == {("cells", 1): "queued", ("cells", 2): "queued"}
@@ -221,7 +231,72 @@ def test_coordinator_obeys_only_its_own_submission_and_stays_cancelled(
     while not restarted.killed:
         assert time.monotonic() < until
         time.sleep(0.01)
-    assert restarted.largest == 0  # nothing was waited for
+    assert not restarted.began.is_set()
+
+
+def test_coordinator_that_cannot_write_how_tasks_ended_runs_them_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = Stopped()
+    ray.cancelled.set()  # so that tasks end
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    (tmp_path / "tasks.txt").mkdir()  # as good as a full disk
+    found = Coordinator("name", work_of(tmp_path, "a", "b", generators=("g",)), Needs(cores=1))
+    until = time.monotonic() + 30
+    while not ray.killed:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert found.left(str(tmp_path)) == {}
+
+
+class Cluster(Stopped):
+    """A cluster with one coordinator, which this process is connected to."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+        self.coordinator: Any = None
+
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(gcs_address=self._address)
+
+    def get_actor(self, name: str, *, namespace: str) -> Any:
+        if name != NAME:
+            raise ValueError(f"{namespace} has none")
+        methods = ("left", "stop")
+        return SimpleNamespace(
+            **{each: SimpleNamespace(remote=partial(getattr(self.coordinator, each))) for each in methods}
+        )
+
+    def get(self, reference: Any, timeout: float = 0.0) -> Any:  # noqa: ARG002
+        return reference
+
+
+NAME = "0" * 32
+
+
+@pytest.mark.parametrize("kind", ["relative", "of another cluster", "another name of the cluster"])
+def test_tasks_are_asked_for_where_they_were_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A study may be named by a relative path, and a coordinator runs in another folder."""
+    monkeypatch.chdir(tmp_path)
+    ray = Cluster("10.0.0.1:6379")
+    monkeypatch.setattr(on_ray, "connected", lambda *_, **__: contextlib.nullcontext(ray))
+    left = {("cells", 1): "running", ("cells", 2): "queued"}
+    submitted = str(tmp_path / "cluster" / "1")
+    ray.coordinator = SimpleNamespace(left=lambda folder: left if folder == submitted else {}, stop=lambda _: None)
+    address = {"relative": "10.0.0.1", "of another cluster": "10.0.0.2", "another name of the cluster": "head"}[kind]
+    name = "f" * 32 if kind == "of another cluster" else NAME
+    tasks = (("a",), ("b",))
+    job = BatchJob(name="cells", number=f"{address}:6379/{name}/cells", tasks=tasks, folder=Path("cluster/1"))
+    executor = on_ray.RayExecutor(on_ray.RayOptions())
+    if kind == "of another cluster":
+        with pytest.raises(on_ray.RayError, match=r"Ray cluster 10\.0\.0\.2:6379; set RAY_ADDRESS"):
+            executor.states([job])
+        return
+    assert executor.states([job]) == {(job.number, 1): "running", (job.number, 2): "queued"}
+    assert executor.cancel([job]) == 2
 
 
 def test_ray_that_is_not_installed_is_an_error_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
