@@ -292,9 +292,9 @@ def _check_minimum_size(candidate: _Candidate, model: keras.Model) -> None:
 
 
 _TASK = """
-import pathlib, sys, time
+import os, pathlib, sys, time
 folder, key, seconds, code = pathlib.Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
-print("output of", key, flush=True)
+print("output of", key, "with", os.environ.get("BENCHMARKER_CHECKED"), flush=True)
 with (folder / "order.txt").open("a") as stream: stream.write(f"begins {key}\\n")
 time.sleep(seconds)
 with (folder / "order.txt").open("a") as stream: stream.write(f"ends {key}\\n")
@@ -312,7 +312,7 @@ def check_executor(
 
     The executor must
 
-    - run each task once, with its output in the file that its job names;
+    - run each task once, with the variables of the work, and its output in the file that its job names;
     - begin cells after all generators have ended, even if one fails;
     - report jobs that hold all tasks, in their order;
     - return the number of errors if it stays; otherwise say which tasks have not ended, and cancel them.
@@ -343,6 +343,7 @@ def check_executor(
         folder=folder,
         generators=(_task(folder, "g1", code=1), _task(folder, "g2")),
         cells=(_task(folder, "c1"), _task(folder, "c2", "c3"), _task(folder, "c4", code=1)),
+        environment={"BENCHMARKER_CHECKED": "variables"},
     )
     with check.made.connected():
         check.all_tasks(work)
@@ -389,7 +390,9 @@ class _ExecutorCheck:
             for index, keys in enumerate(job.tasks, start=1):
                 log = job.log(index)
                 found = log.read_text() if log.is_file() else ""
-                self.require(f"output of {','.join(keys)}\n" in found, f"must write the output of a task to {log}")
+                words = f"output of {','.join(keys)} with "
+                self.require(words in found, f"must write the output of a task to {log}")
+                self.require(f"{words}variables\n" in found, "must set the variables of work.environment")
 
     def cancelling(self, folder: Path) -> None:
         """Check that a task can be cancelled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import threading
 import time
@@ -53,13 +54,13 @@ class ThreadQueue:
                 waiting.append(((number, index), task.command, work.log(name, index)))
             report(BatchJob(name=name, number=number, tasks=tuple(task.keys for task in tasks), folder=work.folder))
         if not self.options.hold:
-            threading.Thread(target=self._run, args=(waiting,), daemon=True).start()
+            threading.Thread(target=self._run, args=(waiting, work.environment), daemon=True).start()
         return 0
 
-    def _run(self, waiting: Sequence[tuple[TaskId, tuple[str, ...], Path]]) -> None:
+    def _run(self, waiting: Sequence[tuple[TaskId, tuple[str, ...], Path]], environment: Mapping[str, str]) -> None:
         for task, command, log in waiting:
             with log.open("ab") as stream:
-                process = subprocess.Popen(command, stdout=stream, stderr=stream)
+                process = subprocess.Popen(command, stdout=stream, stderr=stream, env={**os.environ, **environment})
             ThreadQueue.running[task] = process
             process.wait()
             ThreadQueue.running.pop(task, None)
