@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,12 +49,15 @@ def follow(study: Path, seconds: float = SECONDS) -> int:
     int
         0 if all runs have finished, 1 if some have failed or are lost, 130 after Ctrl-C.
     """
+    from benchmarker.discovery import installed
+    from benchmarker.executors.states import look
+
     seen: dict[str, tuple[str, int]] = {}
     told, idle = "", 0
     try:
         while True:
             started = time.monotonic()
-            states, queues = _look(study)
+            states, queues = look(study, installed())
             for line in _changes(states, seen):
                 echo(line)
             told = _tell(queues, told)
@@ -82,15 +85,6 @@ def _is_active(state: State) -> bool:
     return state.word in {"running", "queued"}
 
 
-def _look(study: Path) -> tuple[list[State], Queues]:
-    from benchmarker.discovery import installed
-    from benchmarker.executors.states import ask_queues, read_states
-    from benchmarker.results.study_results import open_results
-
-    queues = ask_queues(study, installed())  # first, so that no run which ends just now seems lost
-    return list(read_states(open_results(study).study, queues)), queues
-
-
 def _changes(states: list[State], seen: dict[str, tuple[str, int]]) -> Iterator[str]:
     """Yield a line for each run that is in another state or epoch than before, and keep what was seen.
 
@@ -113,14 +107,10 @@ def _changes(states: list[State], seen: dict[str, tuple[str, int]]) -> Iterator[
 
 def _tell(queues: Queues, told: str) -> str:
     """Print once what is wrong with queues, and return what was printed last."""
-    problems = _joined(queues.problems)
+    problems = "\n".join(queues.problems.values())
     if problems and problems != told:
         echo(problems, err=True)
     return problems
-
-
-def _joined(problems: Mapping[str, str]) -> str:
-    return "\n".join(problems.values())
 
 
 def _conclude(study: Path, states: list[State]) -> int:

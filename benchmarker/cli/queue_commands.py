@@ -33,14 +33,11 @@ def status(study: Path, *, everything: bool, following: bool) -> int:
 
         return follow(study)
     from benchmarker.discovery import installed
-    from benchmarker.executors.states import ask_queues, read_states, summary
-    from benchmarker.results.study_results import open_results
+    from benchmarker.executors.states import look, summary
 
-    queues = ask_queues(study, installed())  # first, so that no run which ends just now seems lost
-    results = open_results(study)
+    states, queues = look(study, installed())
     for problem in queues.problems.values():  # run folders can be read all the same
         echo(problem, err=True)
-    states = list(read_states(results.study, queues))
     echo(f"{study}: {summary(states)}")
     for state in states:
         if everything or state.word in _SHOWN:

@@ -20,7 +20,7 @@ from benchmarker.cli.options import (
 from benchmarker.cli.output import show
 from benchmarker.cli.radio_spellings import RadioCommand
 from benchmarker.errors import PluginError
-from benchmarker.printing import echo
+from benchmarker.printing import counted, echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +153,7 @@ def run_registry(
         with observer(results) as watching:
             if plan_only:
                 n = plan_study(loaded, results, observer=watching, plugins=plugins, offline=offline, judge=judge_round)
-                echo(f"{loaded.path.name}: {n} cells planned in {results}")
+                echo(f"{loaded.path.name}: {counted(n, 'cell')} planned in {results}")
                 return 0
             outcome = run_study(
                 loaded,

@@ -14,7 +14,7 @@ from benchmarker.errors import BenchmarkerError
 from benchmarker.executors.opening import open_executor
 from benchmarker.executors.submissions import read_jobs
 from benchmarker.results.progress import RunProgress, read_progress
-from benchmarker.results.study import Study
+from benchmarker.results.study import Study, read_study
 
 ORDER = ("finished", "running", "queued", "failed", "unreadable", "begun", "lost", "submitted", "not submitted")
 
@@ -104,6 +104,27 @@ def ask_queues(study: Path, plugins: Plugins, connected: Mapping[str, TaskExecut
         except BenchmarkerError as error:
             problems[name] = f"the queue of {name} is unknown: {error}"
     return Queues(states=states, problems=problems)
+
+
+def look(folder: Path, plugins: Plugins) -> tuple[list[State], Queues]:
+    """Return the state of each run of a study, and what its queues say.
+
+    Queues are asked first, so that no run which ends just now seems lost.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the study.
+    plugins : Plugins
+        The installed plugins.
+
+    Raises
+    ------
+    StorageError
+        If there is no readable plan.
+    """
+    queues = ask_queues(folder, plugins)
+    return list(read_states(read_study(folder), queues)), queues
 
 
 def read_states(study: Study, queues: Queues) -> Iterator[State]:

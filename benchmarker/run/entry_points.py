@@ -106,14 +106,14 @@ def run_study(
         On Ctrl-C; finished cells stay, the others are pending and continue from their snapshots.
     """
     policy = policy or Policy()
-    some = chosen not in {None, Chosen()}
-    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline, joining=some) as study:
+    joining = chosen not in {None, Chosen()}
+    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline, joining=joining) as study:
         for warning in warnings(policy, study.threads):
             observer.message(warning)
         started = functools.partial(
             Runner, observer=observer, policy=policy, force=force, test_only=test_only, models_folder=models_folder
         )
-        growing = None if test_only or some else judge
+        growing = None if test_only or joining else judge
         ended: dict[str, CellOutcome] = {}
         for part in _rounds(study, growing, observer, ended):
             cells, generators = (chosen or Chosen()).of(part.cells, part.needed_generators, where=str(results))

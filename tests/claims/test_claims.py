@@ -360,8 +360,8 @@ def test_file_that_cannot_be_closed_does_not_end_the_heartbeats(
 ) -> None:
     with claim(tmp_path / "a.claim") as held:
         fail_to_close(monkeypatch)
-        held._beating.beat()  # by the thread of all claims of this process
-        held.require()
+        held._beating.beat()  # by the thread of all claims of this process, which an error would end
+        assert held.is_held()
         monkeypatch.undo()
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import os
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarker import BatchJob, Executor, Options, PluginError, StorageError, Work
+from benchmarker import BatchJob, Executor, Options, PluginError, StorageError, TaskId, TaskState, Work
 from benchmarker.cli import main
 from benchmarker.cli.entry import cli
 from benchmarker.contracts.plugins import BUILT_IN
+from benchmarker.digests import digest_json
 from benchmarker.discovery import discover
 from benchmarker.executors.opening import executor_options, open_executor
+from benchmarker.executors.states import look
 from benchmarker.executors.submissions import SubmissionLog, new_folder, read_jobs
-from benchmarker.executors.tasks import keep_registry
+from benchmarker.executors.tasks import keep_registry, of_registry
 from benchmarker.results.study import read_study
+from benchmarker.study.layout import EVENTS_FILE, RunPaths
+from benchmarker.study.protocol import EpochDone
 from benchmarker.testing import check_executor
 from tests.executors.stand_ins import FORGETFUL, QUEUE, ThreadQueue
 from tests.registries import plugins_of
@@ -315,3 +325,72 @@ def test_folder_with_a_number_that_is_too_large_is_refused(tmp_path: Path) -> No
     (tmp_path / "cluster" / "999999").mkdir(parents=True)
     with pytest.raises(StorageError, match="holds a folder 999999; remove it"):
         new_folder(tmp_path)
+
+
+def test_registry_has_its_own_runs_and_their_generators(study: StudyFiles) -> None:
+    """A study may hold cells of an earlier registry, and of generators that only these use."""
+    old = study.cell("old", 1, epochs=3)
+    arms = [study.generated_arm(label, seed, 0.5) for label, seed in (("mine", 1), ("other", 2))]
+    cells = [study.cell(model, 1, arm=model) for model in ("first", "second")]
+    for cell, arm in zip(cells, arms, strict=True):
+        cell["spec"]["arm"] = arm
+        cell["key"] = digest_json(cell["spec"])
+        cell["configuration"] = digest_json({name: value for name, value in cell["spec"].items() if name != "seed"})
+    study.plan["earlier"] = [
+        {"name": "old.yaml", "sha256": "1" * 64, "configurations": [old["configuration"], cells[1]["configuration"]]}
+    ]
+    study.write_plan()
+    read = read_study(study.folder)
+    found = of_registry(read, [*read.generators, *read.cells], {1})
+    assert [record.name for record in found] == ["mine/generator/1", "first/first/1"]
+    assert of_registry(read, list(read.cells), {2}) == []
+
+
+def test_run_whose_executor_stayed_is_in_no_queue(planned: StudyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One executor may do both: Ray on a cluster, and on this machine."""
+    folder = new_folder(planned.folder)
+    log = SubmissionLog(folder=folder, executor="thread-queue")
+    for number, name, cell in zip(("7", ""), ("cells-1", "cells-2"), planned.cells, strict=False):
+        log(BatchJob(name=name, number=number, tasks=((cell["key"],),), folder=folder))
+    asked: list[str] = []
+
+    def states(_: ThreadQueue, jobs: Sequence[BatchJob]) -> dict[TaskId, TaskState]:
+        asked.extend(job.number for job in jobs)
+        return {}
+
+    monkeypatch.setattr(ThreadQueue, "states", states)
+    found, _ = look(planned.folder, plugins_of(QUEUE, LOCAL))
+    assert [state.word for state in found] == ["lost", "submitted", "not submitted"]
+    assert asked == ["7"]
+
+
+@pytest.mark.parametrize(("age", "n_looks"), [(60.0, 30), (3600.0, 11)])
+def test_following_waits_for_runs_that_have_begun_but_not_for_silent_ones(
+    planned: StudyFiles, age: float, n_looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = RunPaths.of(planned.folder, planned.cells[0]["key"]).working
+    working.mkdir(parents=True)
+    events = working / EVENTS_FILE
+    events.write_text(json.dumps(EpochDone(epoch=1, epochs=9, values={"loss": 0.5}).to_json()) + "\n")
+    os.utime(events, (time.time() - age,) * 2)
+    looks: list[float] = []
+
+    def wait(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 30:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", wait)
+    assert main(["status", str(planned.folder), "--follow"]) == (130 if n_looks == 30 else 1)
+    assert len(looks) == n_looks
+
+
+def test_following_looks_less_often_at_what_takes_long_to_read(
+    planned: StudyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(step=10.0)
+    looks: list[float] = []
+    slow = SimpleNamespace(monotonic=lambda: next(clock), sleep=looks.append)
+    monkeypatch.setattr("benchmarker.cli.following.time", slow)
+    main(["status", str(planned.folder), "--follow"])
+    assert looks == [50.0]

@@ -132,11 +132,18 @@ def test_task_whose_epochs_are_longer_than_its_limit_is_not_queued_for_ever(
     assert process.returncode == (0 if epoch == 4 else 1)
 
 
-@pytest.mark.parametrize(("signal", "words"), [("USR1", ["TERM", "requeue 7_1"]), ("TERM", ["TERM"])])
+@pytest.mark.parametrize(
+    ("signal", "words", "refused", "code"),
+    [
+        ("USR1", ["TERM", "requeue 7_1"], 0, 0),
+        ("USR1", ["TERM", "requeue 7_1"], 1, 1),
+        ("TERM", ["TERM"], 0, 143),
+    ],
+)
 def test_script_stops_its_run_and_asks_for_another_attempt(
-    tmp_path: Path, commands: Callable[[str, str], Path], signal: str, words: list[str]
+    tmp_path: Path, commands: Callable[[str, str], Path], *, signal: str, words: list[str], refused: int, code: int
 ) -> None:
-    called = commands("scontrol", "")
+    called = commands("scontrol", f"exit {refused}")
     ready = tmp_path / "ready"
     setup = tmp_path / "setup.sh"
     setup.write_text(
@@ -151,7 +158,7 @@ def test_script_stops_its_run_and_asks_for_another_attempt(
     output, _ = process.communicate(timeout=30)
     found = output.split() + (called.read_text().strip().splitlines() if called.exists() else [])
     assert found == words
-    assert process.returncode == (0 if signal == "USR1" else 143)
+    assert process.returncode == code
 
 
 def test_options_of_sbatch_are_one_line_each(tmp_path: Path) -> None:
@@ -184,7 +191,8 @@ def test_job_is_submitted_after_its_generators(tmp_path: Path, commands: Callabl
 def test_queue_tells_tasks_apart(commands: Callable[[str, str], Path], tmp_path: Path) -> None:
     script = tmp_path / "a study" / "cells.sh"
     lines = ["3 1 RUNNING", "3 2 PENDING", "4 1 RUNNING", "9 N/A RUNNING"]
-    commands("squeue", "; ".join(f"echo '{line} {script}'" for line in lines))
+    without_script = "; echo '5 1 RUNNING'; echo"
+    commands("squeue", "; ".join(f"echo '{line} {script}'" for line in lines) + without_script)
     assert slurm.queued({3: script, 9: script}) == {(3, 1): "RUNNING", (3, 2): "PENDING"}
     assert slurm.queued({}) == {}
 
