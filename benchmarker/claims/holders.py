@@ -233,7 +233,7 @@ def create(path: Path, content: bytes) -> bool:
         If it cannot be created.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = _open_new(path)
     except FileExistsError:
         return False
     except OSError as error:
@@ -249,6 +249,29 @@ def create(path: Path, content: bytes) -> bool:
             path.unlink(missing_ok=True)
         raise storage_error(error, path) from error
     return True
+
+
+def _open_new(path: Path, attempts: int = 3) -> int:
+    """Create a file, and return its descriptor.
+
+    SFTP has no word for a file that exists. Where another machine was quicker by less than it takes to ask, sshfs says
+    EPERM; and the file may be gone again by then.
+
+    Raises
+    ------
+    FileExistsError
+        If another process was quicker.
+    OSError
+        If the file cannot be created.
+    """
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except PermissionError as error:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        if error.errno != errno.EPERM or attempts == 1:
+            raise
+    return _open_new(path, attempts - 1)
 
 
 def is_claim_file(path: Path) -> bool:

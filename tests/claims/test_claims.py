@@ -29,7 +29,9 @@ from benchmarker.claims import (
     wait_for_share,
 )
 from benchmarker.claims import exclusive as exclusive_module
+from benchmarker.claims.exclusive import attempt
 from benchmarker.claims.heart import Beating
+from benchmarker.claims.watching import Verdict
 from benchmarker.errors import ConfigurationError, StorageError
 from tests.claims.holding import HoldingProcess, succeed
 
@@ -373,3 +375,33 @@ def test_claim_that_does_not_reach_the_disk_when_it_is_closed_leaves_no_file(
         claim(tmp_path / "a.claim")
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("is_there", "n_failures"), [(True, 1), (False, 2)])
+def test_disk_that_calls_a_file_that_exists_a_failure_does_not_end_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool, n_failures: int
+) -> None:
+    """Another machine was quicker, and may have ended since: sshfs says EPERM."""
+    real, failed = os.open, list[str]()
+
+    def open_(path: object, flags: int, *more: int) -> int:
+        if flags & os.O_EXCL and len(failed) < n_failures:
+            failed.append(str(path))
+            if is_there:
+                os.close(real(str(path), flags, *more))
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        return real(str(path), flags, *more)
+
+    monkeypatch.setattr(os, "open", open_)
+    found = attempt(tmp_path / "a.claim")
+    assert (found is Verdict.UNKNOWN) == is_there
+    assert len(failed) == n_failures
+
+
+def test_folder_that_may_not_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("benchmarker.claims.holders._open_new", refuse)
+    with pytest.raises(StorageError, match="Operation not permitted"):
+        claim(tmp_path / "a.claim")

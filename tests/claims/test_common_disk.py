@@ -10,9 +10,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import pytest
 
 from benchmarker import Stream
 from benchmarker.claims import try_claim
+from benchmarker.claims.holders import create
 from tests.claims.common_disk import is_available, mounted
 from tests.run.comparing import SMALL, assert_equal_runs, lay_out, runs, surroundings
 from tests.run.conftest import QuickStudy
@@ -100,6 +103,22 @@ def test_claims_exclude_where_locks_do_not(disk: tuple[Path, Path]) -> None:
     again = try_claim(second / "a.claim")
     assert again is not None
     again.release()
+
+
+def test_one_of_two_machines_creates_a_file_at_the_same_moment(disk: tuple[Path, Path]) -> None:
+    """The other one is told "failure" by the protocol, which must not end its run."""
+    at_once = threading.Barrier(2)
+
+    def made(mount: Path) -> list[bool]:
+        found = []
+        for number in range(100):
+            at_once.wait(60)
+            found.append(create(mount / f"{number}.claim-1", mount.name.encode()))
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(made, disk)
+    assert [one != other for one, other in zip(first, second, strict=True)] == [True] * 100
 
 
 def test_cells_pass_between_machines_that_die_or_stop(
