@@ -22,9 +22,29 @@ CHANGES = {
 }
 
 
-def surroundings(folder: Path) -> dict[str, str]:
+# What Python runs first in every process of a study: the disk takes its time for each snapshot, as a busy one does.
+SLOW_DISK = """
+import os
+import time
+
+_fsync = os.fsync
+
+
+def fsync(descriptor):
+    if ".snapshot-" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        time.sleep(0.05)
+    _fsync(descriptor)
+
+
+os.fsync = fsync
+"""
+
+
+def surroundings(folder: Path, *, slow_disk: bool = False) -> dict[str, str]:
     """Install the small network, and return the variables that make processes find it and use a separate cache."""
     site = install(folder / "site", "small_network", SMALL_NETWORK)
+    if slow_disk:
+        (site / "sitecustomize.py").write_text(SLOW_DISK)
     return {"PYTHONPATH": str(site), "BENCHMARKER_CACHE": str(folder / "cache")}
 
 
