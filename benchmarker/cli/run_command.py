@@ -152,7 +152,16 @@ def run_registry(
     try:
         with observer(results) as watching:
             if plan_only:
-                n = plan_study(loaded, results, observer=watching, plugins=plugins, offline=offline, judge=judge_round)
+                n = plan_study(
+                    loaded,
+                    results,
+                    observer=watching,
+                    plugins=plugins,
+                    force=force,
+                    offline=offline,
+                    policy=policy,
+                    judge=judge_round,
+                )
                 echo(f"{loaded.path.name}: {counted(n, 'cell')} planned in {results}")
                 return 0
             outcome = run_study(

@@ -14,7 +14,8 @@ from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import make_folder, require_possible
 from benchmarker.registry import LoadedRegistry
 from benchmarker.run.choosing import Chosen
-from benchmarker.run.policy import Policy, warnings
+from benchmarker.run.placement import place_cells
+from benchmarker.run.policy import Policy
 from benchmarker.run.pool import Pool
 from benchmarker.run.prepare import PreparedStudy, prepare_study
 from benchmarker.run.rounds import Judge, is_open, next_round, planned_generators
@@ -108,8 +109,6 @@ def run_study(
     policy = policy or Policy()
     joining = chosen not in {None, Chosen()}
     with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline, joining=joining) as study:
-        for warning in warnings(policy, study.threads):
-            observer.message(warning)
         started = functools.partial(
             Runner, observer=observer, policy=policy, force=force, test_only=test_only, models_folder=models_folder
         )
@@ -141,7 +140,9 @@ def plan_study(
     *,
     observer: Observer,
     plugins: Plugins,
+    force: bool = False,
     offline: bool = False,
+    policy: Policy | None = None,
     judge: Judge | None = None,
 ) -> int:
     """Prepare the data of a registry and write its plan; return the number of its cells.
@@ -150,19 +151,34 @@ def plan_study(
 
     Parameters
     ----------
-    loaded, results, observer, plugins, offline, judge
+    loaded, results, observer, plugins, force, offline, judge
         As `run_study` takes them.
+    policy : Policy, optional
+        How the cells would be run: report how many of them this machine would run at once, and why.
 
     Raises
     ------
     ConfigurationError, DataError, StorageError
         As `run_study` raises them before anything is trained.
     """
-    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as study:
+    with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as prepared:
+        study = prepared
         existing = ExistingRuns(study.folder, observer.message, plugins)
         if judge is not None and is_open(study) and all(existing.outcome_at_rest(cell) for cell in study.cells):
-            return len(next_round(study, judge, observer).cells)
+            study = next_round(study, judge, observer)
+        if policy is not None:
+            left = _left(study, finished=force, failed=force or policy.retry_failed)
+            for remark in place_cells(policy, study, left).remarks:
+                observer.message(f"on this machine, {remark}")
         return len(study.cells)
+
+
+def _left(study: PreparedStudy, *, finished: bool, failed: bool) -> list[Planned]:
+    """Return what of a study a run would begin: also what has finished or failed, where that is to be repeated."""
+    existing = ExistingRuns(study.folder, lambda _: None)
+    everything: list[Planned] = [*study.needed_generators, *study.cells]
+    existing.disregard(everything, finished=finished, failed=failed)
+    return [each for each in everything if existing.outcome_at_rest(each) is None]
 
 
 def train_generators(

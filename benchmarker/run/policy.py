@@ -8,7 +8,6 @@ import subprocess
 from dataclasses import dataclass
 
 from benchmarker.errors import ConfigurationError
-from benchmarker.run.jobs import cores
 
 DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
 NO_DEVICE = "-1"
@@ -84,31 +83,6 @@ def found_gpus() -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError):  # a driver that does not answer
         return ()
     return tuple(line.strip() for line in listed.stdout.splitlines() if line.strip().isdigit())
-
-
-def warnings(policy: Policy, threads: int) -> list[str]:
-    """Return what the user should know about a policy on this machine.
-
-    Parameters
-    ----------
-    policy : Policy
-        Policy that the user asked for.
-    threads : int
-        Threads of one cell.
-    """
-    found: list[str] = []
-    if policy.jobs is None:
-        return found
-    if policy.jobs > 1 and policy.jobs * threads > cores():
-        found.append(
-            f"{policy.jobs} jobs of {threads} thread(s) each share {cores()} core(s): results are the same, but cells "
-            "slow each other down"
-        )
-    devices = slot_devices(policy, policy.jobs)
-    shared = len(devices) - len(set(devices))
-    if shared and devices[0] not in {None, NO_DEVICE}:
-        found.append(f"{policy.jobs} jobs share {len(set(devices))} GPU(s), and their memory")
-    return found
 
 
 def parse_gpus(text: str) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from benchmarker.backends import worker_environment
 from benchmarker.claims import Claim
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import make_folder
-from benchmarker.run.jobs import choose_jobs
 from benchmarker.run.launcher import cell_job, generator_job, launch
-from benchmarker.run.policy import Policy, count_devices, slot_devices
+from benchmarker.run.placement import place_cells
+from benchmarker.run.policy import Policy
 from benchmarker.run.prepare import PreparedStudy
 from benchmarker.run.processes import Conditions, StoppedError, Workers
 from benchmarker.run.run_folders import ExistingRuns, record_failure
@@ -79,7 +79,7 @@ class Runner:
         self._cells = [each for each in planned if isinstance(each, PlannedCell)]
         self._observer = observer
         self._policy = policy
-        self._devices: list[str | None] = []
+        self._devices: Sequence[str | None] = ()
         self._force = force
         self._test_only = test_only
         self._models_folder = models_folder
@@ -118,8 +118,7 @@ class Runner:
             if each.key in found:
                 self._settle(each, found[each.key])
         left = [each for each in self._planned if each.key not in found]
-        jobs = self._choose_jobs(left)
-        self._devices = slot_devices(self._policy, jobs)
+        jobs = self._place(left)
         self._forecast = Forecast(self._folder, left, jobs=jobs)
         finished_cells = [cell for cell in self._cells if cell.key in found and found[cell.key].status == "ok"]
         self._forecast.learn_from_runs(finished_cells, outputs=self._study.n_outputs, test_images=self._study.n_test)
@@ -162,18 +161,13 @@ class Runner:
             self._report(f"{len(awaited)} cell(s) are left, which another run is working on: waiting for it")
         return bool(awaited)
 
-    def _choose_jobs(self, left: Sequence[Planned]) -> int:
-        if self._policy.jobs is not None or not left:
-            return self._policy.jobs or 1
-        choice = choose_jobs(
-            cells=len(left),
-            threads=self._study.threads,
-            devices=count_devices(self._policy),
-            image_bytes=sum(path.stat().st_size for path in self._study.prepared.iterdir() if path.is_file()),
-        )
-        if choice.reason:
-            self._report(choice.reason)
-        return choice.jobs
+    def _place(self, left: Sequence[Planned]) -> int:
+        """Choose devices for what is left, report why, and return how much of it to run at once."""
+        placement = place_cells(self._policy, self._study, left)
+        self._devices = placement.devices
+        for remark in placement.remarks:
+            self._report(remark)
+        return placement.jobs
 
     def _awaited_generator(self, planned: Planned) -> str | None:
         """Return the key of the generator that must be trained first; None where there is none."""

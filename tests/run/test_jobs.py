@@ -1,19 +1,23 @@
-"""How many cells run at once where the user does not say."""
+"""How many cells run at once, and what is said about it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarker.run import jobs
-from benchmarker.run.jobs import choose_jobs, cores, free_memory
+from benchmarker.run.jobs import Waiting, choose_jobs, cores, free_memory, oversubscription, requested_jobs
+
+if TYPE_CHECKING:
+    from tests.run.conftest import QuickStudy
 
 GIB = 1 << 30
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine of eight cores with 64 GiB of free memory, and no limits."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
@@ -23,27 +27,73 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def chosen(*, cells: int = 100, threads: int = 1, devices: int = 0, image_bytes: int = 0) -> int:
-    return choose_jobs(cells=cells, threads=threads, devices=devices, image_bytes=image_bytes).jobs
+@pytest.fixture
+def two_cores(machine: Path) -> None:
+    (machine / "cpu.max").write_text("200000 100000\n")
 
 
+def chosen(*, cells: int = 100, threads: int = 1, devices: int = 0, image_bytes: int = 0, servers: int = 0) -> int:
+    waiting = Waiting(cells=cells, threads=threads, image_bytes=image_bytes, servers=servers)
+    return choose_jobs(waiting, devices=devices).jobs
+
+
+def reason(cells: int, threads: int = 1, **options: int) -> str:
+    return choose_jobs(Waiting(cells=cells, threads=threads, **options)).reason
+
+
+@pytest.mark.usefixtures("machine")
 def test_each_core_gets_work() -> None:
     assert chosen() == 8
     assert chosen(threads=3) == 4
     assert chosen(threads=30) == 1
 
 
+@pytest.mark.usefixtures("machine")
 def test_no_more_jobs_than_cells_or_gpus() -> None:
     assert chosen(cells=3) == 3
-    assert choose_jobs(cells=3, threads=1, devices=0, image_bytes=0).reason == ""
     assert chosen(devices=2) == 2
-    assert "2 GPUs" in choose_jobs(cells=9, threads=1, devices=2, image_bytes=0).reason
+    assert "2 GPUs" in choose_jobs(Waiting(cells=9), devices=2).reason
 
 
+@pytest.mark.usefixtures("machine")
 def test_memory_limits_jobs() -> None:
     assert chosen(image_bytes=10 * GIB) == 64 // 21
     assert chosen(image_bytes=999 * GIB) == 1
-    assert "GiB per cell" in choose_jobs(cells=9, threads=1, devices=0, image_bytes=10 * GIB).reason
+    assert "64.0 GiB of free memory, 21.0 GiB per cell" in reason(9, image_bytes=10 * GIB)
+
+
+def test_processes_that_fork_workers_count_in_memory(machine: Path) -> None:
+    (machine / "meminfo").write_text(f"MemAvailable: {4 * GIB // 1024} kB\n")
+    assert [chosen(servers=servers) for servers in (0, 1, 2, 9)] == [4, 3, 3, 1]
+    assert "0.5 GiB for the process that starts them" in reason(9, servers=1)
+
+
+@pytest.mark.usefixtures("machine")
+def test_number_is_always_explained() -> None:
+    assert reason(1) == "1 cell at once: no other is left"
+    assert reason(3) == "all 3 cells at once: cores and memory suffice; --jobs sets another number"
+    assert reason(3, generators=1).startswith("all 3 cells and generators at once")
+    assert reason(99) == "8 cells at once: 8 cores, 1 thread per cell; --jobs sets another number"
+    assert requested_jobs(2, Waiting(cells=9)).reason == "2 cells at once, as --jobs asks"
+    assert requested_jobs(9, Waiting(cells=3)).reason == "all 3 cells at once"
+
+
+@pytest.mark.usefixtures("two_cores")
+@pytest.mark.parametrize("cells", [2, 9])
+def test_default_says_why_cells_overlap(cells: int) -> None:
+    choice = choose_jobs(Waiting(cells=cells, threads=2))
+    assert choice.jobs == 2
+    assert "2 cores, 2 threads per cell; cells overlap because the second thread of a cell is idle" in choice.reason
+    assert "overlap" not in reason(cells, threads=1)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_more_cells_than_keep_all_cores_busy_get_a_warning() -> None:
+    assert oversubscription(2, 2) == ""  # as by default
+    assert oversubscription(1, 30) == ""  # no fewer cells are possible
+    warning = oversubscription(8, 2)
+    assert "8 cells of 2 threads would keep 12 cores busy, but there are 2" in warning
+    assert "--jobs 2 is enough" in warning
 
 
 def test_limits_of_a_container_count(machine: Path) -> None:
@@ -56,3 +106,26 @@ def test_limits_of_a_container_count(machine: Path) -> None:
     (machine / "memory.max").write_text("max\n")
     assert cores() == 8
     assert free_memory() == 64 * GIB
+
+
+def test_plan_says_how_many_cells_run_at_once(quick: QuickStudy) -> None:
+    quick.script(one=["ok"], two=["ok"], three=["ok"])
+    planned = quick.run("--plan-only", "--jobs", "3").stdout
+    assert "note: on this machine, all 3 cells at once, as --jobs asks" in planned
+    assert quick.run("--jobs", "1", "--cells", "one").returncode == 0
+    planned = quick.run("--plan-only", "--jobs", "1").stdout
+    assert "note: on this machine, 1 cell at once, as --jobs asks" in planned
+    assert "all 2 cells at once" in quick.run("--plan-only", "--jobs", "9").stdout  # one has finished
+    assert "all 3 cells at once" in quick.run("--plan-only", "--jobs", "9", "--force").stdout
+    done = quick.run("--jobs", "999")
+    assert done.returncode == 0
+    assert "all 2 cells at once" in done.stdout
+    again = quick.run("--jobs", "1")
+    assert "at once" not in again.stdout  # nothing is left
+
+
+def test_jobs_that_slow_each_other_down_are_remarked_on(quick: QuickStudy) -> None:
+    many = 2 * cores() + 1
+    quick.script(**{f"model-{number}": ["ok"] for number in range(many)})
+    assert "slow each other down" in quick.run("--plan-only", "--jobs", str(many)).stdout
+    assert "slow each other down" not in quick.run("--plan-only", "--jobs", "1").stdout

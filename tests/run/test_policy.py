@@ -1,4 +1,4 @@
-"""How devices are found and shared, and which warnings a policy gives."""
+"""How devices are found and shared."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarker.errors import ConfigurationError
-from benchmarker.run.jobs import cores
-from benchmarker.run.policy import Policy, found_gpus, parse_gpus, slot_devices, warnings
+from benchmarker.run.policy import Policy, found_gpus, parse_gpus, slot_devices
 
 
 @pytest.fixture(autouse=True)
@@ -25,14 +24,12 @@ def nvidia_smi(folder: Path, script: str) -> None:
 
 def test_without_gpus_nothing_changes() -> None:
     assert slot_devices(Policy(), 3) == [None, None, None]
-    assert warnings(Policy(jobs=1), threads=2) == []
 
 
 def test_cell_sees_one_gpu_with_any_number_of_jobs(tmp_path: Path) -> None:
     nvidia_smi(tmp_path, "echo 0; echo 1")
     assert slot_devices(Policy(), 1) == ["0"]
     assert slot_devices(Policy(), 3) == ["0", "1", "0"]
-    assert "3 jobs share 2 GPU(s)" in warnings(Policy(jobs=3), threads=1)[-1]
     assert slot_devices(Policy(gpus=()), 2) == ["-1", "-1"]
     assert slot_devices(Policy(gpus=("7",)), 2) == ["7", "7"]
 
@@ -56,8 +53,3 @@ def test_gpus_on_the_command_line() -> None:
     for text in ("", "0,,1", "0,0"):
         with pytest.raises(ConfigurationError, match="--gpus"):
             parse_gpus(text)
-
-
-def test_more_threads_than_cores_give_a_warning() -> None:
-    (told,) = warnings(Policy(jobs=cores() + 1), threads=1)
-    assert "slow each other down" in told
