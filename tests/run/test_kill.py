@@ -82,7 +82,7 @@ def test_the_learning_rate_falls_while_runs_are_killed(undisturbed: Path) -> Non
 def test_many_kills_change_no_bit(tmp_path: Path, command_line: Any) -> None:
     never = run_without_kills(tmp_path / "never", command_line, "--jobs", "2")
     folder = lay_out(tmp_path / "killed")
-    # Half a written snapshot is there for so short a time otherwise that a busy machine may never kill a worker meanwhile.
+    # Half a written snapshot is there for so short a time otherwise that a busy machine may never kill a worker then.
     environment = surroundings(folder, slow_disk=True)
     cache = folder / "cache"
     study = KilledStudy(folder, [*COMMAND, "--jobs", "2"], environment, many_stages, seed=SEED, victims=VICTIMS)
