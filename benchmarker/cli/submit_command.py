@@ -142,7 +142,7 @@ def submit(
     from benchmarker.executors.opening import executor_options, open_executor
     from benchmarker.executors.states import ask_queues, read_states
     from benchmarker.executors.submissions import SubmissionLog, new_folder
-    from benchmarker.executors.tasks import left_to_submit, make_work
+    from benchmarker.executors.tasks import left_to_submit, make_work, queued_generators
     from benchmarker.results.study_results import open_results
 
     described = installed().executor(executor)
@@ -158,10 +158,12 @@ def submit(
             raise ConfigurationError(f"{queues.problems[described.name]}; nothing was submitted")
         for problem in queues.problems.values():
             echo(problem, err=True)
-        left = _of_this_registry(read, left_to_submit(list(read_states(read, queues)), retry_failed=retry_failed))
+        states = list(read_states(read, queues))
+        left = _of_this_registry(read, left_to_submit(states, retry_failed=retry_failed))
         if not left:
             echo("nothing is left to submit")
             return 0
+        earlier = queued_generators(states, left)
         work = make_work(
             read,
             left,
@@ -169,7 +171,10 @@ def submit(
             cells_per_task=cells_per_task,
             at_once=array_limit,
             options=["--retry-failed"] if retry_failed else [],
+            earlier=earlier.pop(described.name, ()),
         )
+        for other, tasks in earlier.items():
+            echo(f"{counted(len(tasks), 'generator')} in the queue of {other}: cells wait for them within their tasks")
         n_tasks = len(work.generators) + len(work.cells)
         amount = f"{counted(len(left), 'run')} in {counted(n_tasks, 'task')}"
         log = SubmissionLog(folder=work.folder, executor=described.name)

@@ -52,6 +52,10 @@ class Work:
         Cores that a task needs.
     at_once : int, optional
         Tasks that may run at the same time.
+    earlier : tuple of tuple of str and int
+        Tasks of earlier submissions to the same executor that have not ended and train generators of the cells; cells
+        begin when these have ended, too. A cell that begins earlier waits within its task, which costs time but does
+        no harm.
     options : tuple of str
         Further options of ``benchmarker run`` that are part of each command.
     environment : mapping of str to str
@@ -73,6 +77,7 @@ class Work:
     cells: tuple[RunTask, ...] = ()
     threads: int = 1
     at_once: int | None = None
+    earlier: tuple[TaskId, ...] = ()
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 

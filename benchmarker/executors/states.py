@@ -33,11 +33,17 @@ class State:
         One of `ORDER`. A run is lost if its task has ended and it has not: submitting again resumes it.
     log : Path or None
         Output of the last task that was to run it.
+    executor : str or None
+        The executor that has this task in its queue; None if no queue has it.
+    task : tuple of str and int, or None
+        The task in that queue.
     """
 
     progress: RunProgress
     word: str
     log: Path | None = None
+    executor: str | None = None
+    task: TaskId | None = None
 
     def line(self) -> str:
         """Return a line for the terminal."""
@@ -144,7 +150,10 @@ def read_states(study: Study, queues: Queues) -> Iterator[State]:
         submitted_to, task, log = tasks.get(progress.record.key, _NO_TASK)
         queue = queues.states.get(submitted_to) if submitted_to is not None and task[0] else None
         word = _word(progress, submitted=submitted_to is not None, queue=queue, task=task)
-        yield State(progress=progress, word=word, log=log)
+        if queue is not None and task in queue:
+            yield State(progress=progress, word=word, log=log, executor=submitted_to, task=task)
+        else:
+            yield State(progress=progress, word=word, log=log)
 
 
 def _tasks(executor: str, job: BatchJob) -> dict[str, tuple[str | None, TaskId, Path | None]]:

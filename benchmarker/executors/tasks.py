@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarker.contracts.executors import RunTask, Work
+from benchmarker.contracts.executors import RunTask, TaskId, Work
 from benchmarker.errors import StorageError
 from benchmarker.executors.states import State
 from benchmarker.files import read_ordinary, write_bytes
@@ -34,6 +34,26 @@ def left_to_submit(states: Sequence[State], *, retry_failed: bool) -> list[CellR
     """
     done = {"finished", "running", "queued"} if retry_failed else {"finished", "running", "queued", "failed"}
     return [state.progress.record for state in states if state.word not in done]
+
+
+def queued_generators(states: Sequence[State], left: Sequence[CellRecord | GeneratorRecord]) -> dict[str, list[TaskId]]:
+    """Return the tasks in queues that still have to train generators of some cells, by executor.
+
+    Parameters
+    ----------
+    states : sequence of State
+        States of all runs.
+    left : sequence of CellRecord and GeneratorRecord
+        What to run.
+    """
+    needed = {record.planned().generator for record in left if isinstance(record, CellRecord)}
+    found: dict[str, list[TaskId]] = {}
+    for state in states:
+        if state.executor is None or state.task is None or state.word == "finished":
+            continue
+        if state.progress.record.key in needed:
+            found.setdefault(state.executor, []).append(state.task)
+    return {executor: sorted(tasks) for executor, tasks in found.items()}
 
 
 def of_registry(
@@ -116,6 +136,7 @@ def make_work(
     cells_per_task: int = 1,
     at_once: int | None = None,
     options: Sequence[str] = (),
+    earlier: Sequence[TaskId] = (),
 ) -> Work:
     """Return what is left of a study as tasks: one for each generator, and one for each group of cells.
 
@@ -133,6 +154,8 @@ def make_work(
         Tasks that may run at the same time.
     options : sequence of str
         Further options of ``benchmarker run``.
+    earlier : sequence of tuple of str and int
+        Tasks of earlier submissions that train generators of these cells.
     """
     registry = keep_registry(study, folder)
     source = study.plan.source
@@ -152,6 +175,7 @@ def make_work(
         cells=tuple(task(keys) for keys in _groups(cells, cells_per_task)),
         threads=max((cell.spec.threads for cell in study.cells), default=1),
         at_once=at_once,
+        earlier=tuple(earlier),
         options=tuple(options),
         environment=task_environment(study.plan.backend, os.environ),
     )

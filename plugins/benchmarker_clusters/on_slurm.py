@@ -44,7 +44,7 @@ class SlurmOptions(Options):
 
 
 class SlurmExecutor:
-    """Submits tasks as array jobs; those of cells wait for those of generators.
+    """Submits tasks as array jobs; those of cells wait for those of generators, also of earlier submissions.
 
     Parameters
     ----------
@@ -85,16 +85,20 @@ class SlurmExecutor:
             If Slurm refuses one; those before it stay submitted.
         """
         written = self._write_scripts(work)
+        earlier: list[slurm.Task] = [(int(number), index) for number, index in work.earlier]
         if self._options.dry_run:
             echo(f"job scripts: {', '.join(str(work.folder / f'{name}.sh') for name, _ in written)}")
+            if earlier:
+                option = slurm.dependency(earlier)[0]
+                echo(f"generators of these cells are in the queue; submit cells with {option}")
             return 0
         numbers: dict[str, list[int]] = {"generators": [], "cells": []}
         for name, tasks in written:
             group = name.partition("-")[0]
             same = numbers[group]
-            after = [] if group == "generators" else numbers["generators"]
+            after: list[int | slurm.Task] = [] if group == "generators" else [*numbers["generators"], *earlier]
             if same and work.at_once is not None:  # the limit of an array does not count the tasks of another
-                after = same[-1:]
+                after = [same[-1]]
             number = slurm.submit(work.folder / f"{name}.sh", after=after)
             same.append(number)
             keys = tuple(task.keys for task in tasks)

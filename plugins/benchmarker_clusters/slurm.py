@@ -25,27 +25,39 @@ def is_available() -> bool:
     return shutil.which("sbatch") is not None
 
 
-def submit(script: Path, *, after: Sequence[int] = ()) -> int:
+def submit(script: Path, *, after: Sequence[int | Task] = ()) -> int:
     """Submit a job script, and return the number of the job.
 
     Parameters
     ----------
     script : Path
         Path of the script.
-    after : sequence of int
-        Jobs that must have ended first, however they ended.
+    after : sequence of int, or of tuple of int
+        Jobs, and tasks of array jobs, that must have ended first, however they ended. Slurm takes those that it no
+        longer knows as ended.
 
     Raises
     ------
     SlurmError
         If Slurm refuses it.
     """
-    dependency = [f"--dependency=afterany:{':'.join(map(str, after))}"] if after else []
-    answer = _ask("sbatch", "--parsable", *dependency, str(script))
+    answer = _ask("sbatch", "--parsable", *dependency(after), str(script))
     number = answer.strip().partition(";")[0]  # the cluster's name may follow
     if not is_number(number):
         raise SlurmError(f"sbatch: the number of a job was expected. Received: {printable(answer.strip())!r}")
     return int(number)
+
+
+def dependency(after: Sequence[int | Task]) -> list[str]:
+    """Return the option of sbatch by which a job waits for jobs and tasks of array jobs; none if it need not wait.
+
+    Examples
+    --------
+    >>> dependency([7, (4, 2)])
+    ['--dependency=afterany:7:4_2']
+    """
+    names = [str(each) if isinstance(each, int) else f"{each[0]}_{each[1]}" for each in after]
+    return [f"--dependency=afterany:{':'.join(names)}"] if names else []
 
 
 def is_number(text: str) -> bool:

@@ -17,6 +17,7 @@ from benchmarker import Stream
 from tests.plugins.clusters.mini_slurm import MiniSlurm, is_installed, running
 from tests.registries import tiny, write_registry
 from tests.run.comparing import SMALL, assert_equal_runs, lay_out, runs, surroundings
+from tests.run.comparing import write_registry as write_killed_registry
 
 pytestmark = [
     pytest.mark.clusters,
@@ -165,6 +166,33 @@ def test_time_limit_queues_a_task_again(cluster: MiniSlurm, tmp_path: Path, comm
     done = command_line.run("cancel", "study", cwd=folder, env=environment)
     assert "1 task cancelled" in done.stdout or "no task" in done.stdout
     cluster.await_empty_queue(60)
+
+
+def test_cells_of_a_second_submission_wait_in_the_queue_for_generators_of_the_first(
+    cluster: MiniSlurm, tmp_path: Path, command_line: Any
+) -> None:
+    folder = lay_out(tmp_path / "twice", **CHANGES | {"models": CHANGES["models"][:1]})
+    environment = {**surroundings(folder), **cluster.environment}
+    submit = ("submit", "killed.yaml", "-p", "study", "--executor", "slurm", "--mem", "1000")
+    for models in (CHANGES["models"][:1], CHANGES["models"]):
+        write_killed_registry(folder, **CHANGES | {"models": models})
+        done = command_line.run(*submit, cwd=folder, env=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert not (folder / "study" / "cluster" / "2" / "generators.sh").exists()
+    second = json.loads((folder / "study" / "cluster" / "2" / "submission.json").read_text())["jobs"][0]["number"]
+    plan = json.loads((folder / "study" / "plan.json").read_text())
+    generators = {each["key"][:16] for each in plan["generators"]}
+    waited = False
+    until = time.monotonic() + PATIENCE
+    while tasks := cluster.tasks():
+        assert time.monotonic() < until, tasks
+        trained = generators <= set(runs(folder / "study"))  # looked at after the queue: the order of events
+        began = any(name.startswith(f"{second}_") and state == "RUNNING" for name, state in tasks.items())
+        assert trained or not began, tasks
+        waited |= not trained
+        time.sleep(0.2)
+    assert waited
+    assert set(runs(folder / "study")) >= {each["key"][:16] for each in plan["cells"]}
 
 
 def test_odd_folder_and_images_beside_the_registry(

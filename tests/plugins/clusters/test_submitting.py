@@ -14,6 +14,7 @@ import pytest
 
 from benchmarker import BatchJob, ConfigurationError, RunTask, Work
 from benchmarker.cli import main
+from benchmarker.digests import digest_json
 from benchmarker.executors.submissions import SubmissionLog, new_folder
 from benchmarker.study.layout import RunPaths
 from benchmarker.study.protocol import EpochDone
@@ -212,7 +213,10 @@ def test_jobs_of_the_user_that_a_study_claims_are_not_cancelled(
 
 
 def test_more_tasks_than_an_array_may_have_become_several_jobs_after_the_last_generators(
-    tmp_path: Path, commands: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    commands: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(on_slurm, "_LARGEST_ARRAY", 2)
     called = commands("sbatch", "wc -l < $0.called")
@@ -232,8 +236,57 @@ def test_more_tasks_than_an_array_may_have_become_several_jobs_after_the_last_ge
     assert [line.split()[1] for line in called.read_text().splitlines() if "afterany" in line] == [
         "--dependency=afterany:1"  # the limit of the first does not count the tasks of the second
     ]
+    waiting = Work(study=tmp_path, registry=work.registry, folder=tmp_path, cells=cells, earlier=(("7", 2), ("7", 3)))
+    SlurmExecutor(SlurmOptions(dry_run=True)).submit(waiting, jobs.append)
+    assert "--dependency=afterany:7_2:7_3" in capsys.readouterr().out
     assert jobs[3].log(1) == tmp_path / "cells-2-1.txt"
     assert "--output" in (tmp_path / "cells-2.sh").read_text()
+
+
+@pytest.mark.parametrize(
+    ("queue", "submitted", "after"),
+    [
+        ({1: "RUNNING", 2: "PENDING", 3: "PENDING", 4: "PENDING"}, ["cells"], ["afterany:3_1:3_2"]),
+        ({2: "PENDING", 3: "PENDING"}, ["generators", "cells"], ["", "afterany:9:3_2"]),  # the first was cancelled
+        ({}, ["generators", "cells"], ["", "afterany:9"]),  # the job is unknown, or that of somebody else
+    ],
+)
+def test_cells_wait_for_their_generators_of_earlier_submissions(
+    study: StudyFiles,
+    commands: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    queue: dict[int, str],
+    submitted: list[str],
+    after: list[str],
+) -> None:
+    """Of four generators in one array, the cells need three; one of these has finished, and its task ends just now."""
+    monkeypatch.setattr("benchmarker.cli.submit_command._plan", lambda *_, **__: 0)
+    generators = [study.generator("painted", seed) for seed in (1, 2, 3, 4)]
+    generated = [
+        {"generator": each["key"], "configuration": each["configuration"], "ratio": 1.0} for each in generators
+    ]
+    plain = {"augmentations": [], "augment_validation": False}
+    cells = [study.cell("first", seed, arm="painted") for seed in (1, 2, 3)]
+    for cell, images in zip(cells, generated, strict=False):
+        cell["spec"]["arm"] = plain | {"generated": images}
+        cell["key"] = digest_json(cell["spec"])
+    study.keep_registry(
+        "dataset: {name: synthetic-radio}\nseeds: [1, 2, 3, 4]\nmodels:\n"
+        "  - {architecture: first, learning_rate: 0.001, epochs: 16}\n"
+    )
+    study.train(generators[2])
+    folder = new_folder(study.folder)
+    tasks = tuple((each["key"],) for each in generators)
+    SubmissionLog(folder=folder, executor="slurm")(BatchJob(name="generators", number="3", tasks=tasks, folder=folder))
+    others = "echo '3 1 RUNNING /home/colleague/generators.sh'"
+    lines = [f"echo '3 {index} {state} {folder}/generators.sh'" for index, state in queue.items()]
+    commands("squeue", "; ".join([others, *lines]))
+    called = commands("sbatch", "echo 9")
+    assert main(["submit", "mine.yaml", "-p", str(study.folder), "--executor", "slurm"]) == 0
+    calls = [line.split()[1:] for line in called.read_text().splitlines()]
+    assert [Path(words[-1]).stem for words in calls] == submitted
+    assert [words[0].removeprefix("--dependency=") if len(words) > 1 else "" for words in calls] == after
 
 
 def test_status_without_a_queue_shows_what_run_folders_say(
