@@ -24,6 +24,9 @@ from benchmarker.errors import StorageError
 PARTIAL_SUFFIX = ".partial"
 """Suffix of the hidden file that holds new content until it is complete."""
 
+FREED_SUFFIX = ".freed"
+"""Suffix of a hidden folder that is being removed."""
+
 _AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK
 """Flags that refuse links, and do not wait for the other end of a pipe."""
 
@@ -164,7 +167,7 @@ def read_ordinary_text(path: Path, *, errors: str = "strict") -> str:
     return read_ordinary(path).decode("utf-8", errors)
 
 
-def publish(aside: Path, final: Path) -> None:
+def publish(aside: Path, final: Path, *, confirm: Callable[[], object] = _no_objection) -> None:
     """Give a complete folder its final name, once everything in it has reached the disk.
 
     Without that, a machine that loses its power may keep the name and lose the content.
@@ -173,6 +176,8 @@ def publish(aside: Path, final: Path) -> None:
     ----------
     aside, final : Path
         Paths of the folder now and afterwards, on one file system. There is nothing at the second one.
+    confirm : callable
+        Called just before the folder is renamed; raises what keeps it from that.
 
     Raises
     ------
@@ -180,8 +185,44 @@ def publish(aside: Path, final: Path) -> None:
         If the disk does not take everything, or the folder cannot be renamed.
     """
     synchronise(aside)
+    confirm()
     aside.rename(final)
     _synchronise_folder(final.parent)
+
+
+def discard(folder: Path, *, confirm: Callable[[], object] = _no_objection, strict: bool = False) -> None:
+    """Rename a folder, and remove it under a name that nobody looks for.
+
+    So nobody finds half of it, and a process that was given up and comes back cannot go on writing into it.
+
+    Parameters
+    ----------
+    folder : Path
+        Path of the folder; one that does not exist is ignored.
+    confirm : callable
+        Called before the folder is renamed and again before it is removed; raises what keeps it from that. In the
+        second case the folder gets its name back.
+    strict : bool
+        Whether it is an error that something in the folder cannot be removed. Otherwise it is left to `benchmarker gc`.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be renamed.
+    """
+    aside = folder.with_name(f".{folder.name.lstrip('.')}.{os.urandom(4).hex()}{FREED_SUFFIX}")
+    confirm()
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return
+    try:
+        confirm()
+    except BaseException:
+        with contextlib.suppress(OSError):  # another folder has its name by now
+            aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=not strict)
 
 
 def synchronise(folder: Path) -> None:
@@ -225,15 +266,15 @@ def write_bytes(path: Path, content: bytes, *, confirm: Callable[[], object] = _
         stream.write(content)
 
 
-def copy_file(source: Path, target: Path) -> None:
-    """Copy the content of a file atomically.
+def copy_file(source: Path, target: Path, *, confirm: Callable[[], object] = _no_objection) -> None:
+    """Copy the content of a file atomically; ``confirm`` is that of `atomic_write`.
 
     Raises
     ------
     StorageError
         If the source cannot be read, or the target cannot be written.
     """
-    with atomic_write(target) as stream, open_ordinary(source) as content:
+    with atomic_write(target, confirm=confirm) as stream, open_ordinary(source) as content:
         shutil.copyfileobj(content, stream)
 
 

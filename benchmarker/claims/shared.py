@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from benchmarker.claims.exclusive import INTERVAL_SECONDS, Claim, attempt, verdict_of
+from benchmarker.claims.exclusive import INTERVAL_SECONDS, Claim, LostClaimError, attempt, verdict_of
 from benchmarker.claims.heart import Beating, heart
 from benchmarker.claims.holders import Holder, create, read
 from benchmarker.claims.watching import Verdict, watcher
@@ -20,15 +20,51 @@ _SUFFIX = ".shared-"
 class Share:
     """A share that this process holds; leaving its ``with`` block releases it.
 
+    A process that gives no sign of life for a while loses its shares: whoever wants something for itself removes them.
+    When it comes back, what it uses may have changed. So it confirms its shares before it publishes anything.
+
     Parameters
     ----------
+    path : Path
+        What is shared; also an attribute.
     beating : Beating
         Its file.
     """
 
-    def __init__(self, beating: Beating) -> None:
+    def __init__(self, path: Path, beating: Beating) -> None:
+        self.path = path
         self._beating = beating
         heart.add(beating)
+
+    @property
+    def file(self) -> Path:
+        """Path of the file that only this share has."""
+        return self._beating.path
+
+    def is_held(self) -> bool:
+        """Look whether no other process took this one for dead.
+
+        Raises
+        ------
+        StorageError
+            If that cannot be found out.
+        """
+        return self._beating.is_held()
+
+    def require(self) -> None:
+        """Make sure that no other process took this one for dead.
+
+        Raises
+        ------
+        LostClaimError
+            If one did.
+        """
+        if not self.is_held():
+            raise _lost(self.path)
+
+    def on_loss(self, call: Callable[[], None]) -> None:
+        """Call a function, in another thread, once this share is found to be lost; at once if it is."""
+        self._beating.on_loss(call)
 
     def release(self) -> None:
         """Give up the share, unless another process made it."""
@@ -44,17 +80,45 @@ class Share:
         self.release()
 
 
+def _lost(path: Path) -> LostClaimError:
+    return LostClaimError(
+        f"{path}: another process took this one for dead, because it gave no sign of life for a while, and may have "
+        "changed what it uses; run the same command again"
+    )
+
+
 def _attempt(path: Path) -> Share | Verdict:
     """Share something, or return what is known of the process that has claimed it for itself."""
     holder = Holder.here()
     file = path.with_name(f"{path.name}{_SUFFIX}{holder.token}")
     create(file, holder.to_bytes())
-    # Whoever claims it looks for shares after that. So of the two at least one sees the other.
-    verdict = verdict_of(path)
-    if verdict is None or verdict is Verdict.DEAD:
-        return Share(Beating(file, holder))
+    try:
+        # Whoever claims it looks for shares after that. So of the two at least one sees the other.
+        verdict = verdict_of(path)
+        if verdict is Verdict.DEAD:
+            verdict = _supersede(path)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    if verdict is None:
+        return Share(path, Beating(file, holder))
     file.unlink(missing_ok=True)
     return verdict
+
+
+def _supersede(path: Path) -> Verdict | None:
+    """Take over from a dead holder, which then knows that it lost its claim if it comes back, and release that.
+
+    Returns
+    -------
+    Verdict or None
+        What is known of another process that was quicker; None if nobody claims it any more.
+    """
+    found = attempt(path)
+    if not isinstance(found, Claim):
+        return found
+    found.release()
+    return None
 
 
 def wait_for_share(path: Path, *, timeout: float) -> Share | None:

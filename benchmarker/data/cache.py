@@ -6,16 +6,15 @@ claim lets one process write a folder while others wait for it.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from benchmarker.claims import Claim, claim, is_shared, share
 from benchmarker.digests import digest_json
 from benchmarker.errors import DataError, StorageError
-from benchmarker.files import publish, storage_error
+from benchmarker.files import discard, publish, storage_error
 from benchmarker.paths import CACHE_VARIABLE, cache_folder
 
 Waiting = Callable[[], AbstractContextManager[object]]
@@ -84,9 +83,10 @@ def produce(
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with claim(claim_path(folder), waiting=waiting) as held:
-            if not folder.is_dir():
-                _write_aside(folder, write, held)
+        while not folder.is_dir():
+            with claim(claim_path(folder), waiting=waiting) as held:
+                if not folder.is_dir():
+                    _write_aside(folder, write, held)
     except StorageError as error:
         raise cache_error(error, folder) from error
     except OSError as error:
@@ -102,20 +102,38 @@ def _is_of(cache: Path, path: Path) -> bool:
 
 
 def _write_aside(folder: Path, write: Callable[[Path], object], held: Claim) -> None:
-    for token in held.predecessors:  # of processes that were killed, or come back and then find nothing
-        shutil.rmtree(_aside(folder, token), ignore_errors=True)
+    """Write a folder, unless another process takes over, which then writes it."""
+    discard_left(folder, held)
     aside = _aside(folder, held.token)
     aside.mkdir()
     try:
         write(aside)
-        if held.is_held():
-            publish(aside, folder)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    if not folder.is_dir():  # whoever has taken over is writing it
-        shutil.rmtree(aside, ignore_errors=True)
-        held.require()
+        publish(aside, folder, confirm=held.require)
+    except BaseException as error:
+        with suppress(OSError):
+            discard(aside)
+        # Whoever takes over renames the folder first, and then everything fails.
+        if not isinstance(error, Exception) or held.is_held():
+            raise
+
+
+def discard_left(folder: Path, held: Claim) -> None:
+    """Remove what dead processes left that were writing a cached folder; those that come back find nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder that they were to write.
+    held : Claim
+        Claim on `claim_path` of it, which they had before.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be renamed.
+    """
+    for token in held.predecessors:
+        discard(_aside(folder, token))
 
 
 def _aside(folder: Path, token: str) -> Path:

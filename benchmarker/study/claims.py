@@ -9,7 +9,6 @@ could write into or finish.
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -26,7 +25,7 @@ from benchmarker.claims import (
     wait_for_share,
 )
 from benchmarker.errors import StorageError
-from benchmarker.files import PARTIAL_SUFFIX, copy_file, remove_partial_files, storage_error
+from benchmarker.files import PARTIAL_SUFFIX, copy_file, discard, remove_partial_files, storage_error
 from benchmarker.study.layout import RUNS_FOLDER, SNAPSHOTS, RunPaths
 from benchmarker.study.opening import require_ordinary
 
@@ -90,7 +89,7 @@ def _move(folder: Path, target: Path, *, refresh: bool) -> None:
     """
     try:
         if target.exists():
-            shutil.rmtree(folder, ignore_errors=True)
+            discard(folder)
             return
         folder.rename(target)
     except FileNotFoundError:

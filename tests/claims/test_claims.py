@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from benchmarker.claims import (
     HEARTBEAT_VARIABLE,
     Claim,
     LostClaimError,
+    Share,
     chain_tokens,
     claim,
     is_claim_file,
@@ -29,6 +31,7 @@ from benchmarker.claims import (
     wait_for_share,
 )
 from benchmarker.claims import exclusive as exclusive_module
+from benchmarker.claims import shared as shared_module
 from benchmarker.claims.exclusive import attempt
 from benchmarker.claims.heart import Beating
 from benchmarker.claims.watching import Verdict
@@ -170,9 +173,75 @@ def test_share_of_a_dead_process_of_another_machine_is_removed(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_claim_whose_file_is_gone_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_process_that_claimed_alone_loses_its_claim_to_a_share(
+    tmp_path: Path, start: Callable[..., HoldingProcess]
+) -> None:
+    """Otherwise `gc` would go on to remove what a run uses by now."""
+    path = tmp_path / "a.claim"
+    holder = start(path, host=ELSEWHERE)
+    holder.signal(signal.SIGSTOP)
+    with share(path) as held:
+        holder.signal(signal.SIGCONT)
+        assert holder.ask("require") == "LostClaimError"
+        assert holder.ask("release") == "released"
+        held.require()
+        assert list(tmp_path.iterdir()) == [held.file]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shares_that_succeed_a_dead_claim_at_once_are_all_held(
+    tmp_path: Path, start: Callable[..., HoldingProcess]
+) -> None:
+    path = tmp_path / "a.claim"
+    for _ in range(10):
+        start(path).kill()
+        with ThreadPoolExecutor(8) as pool, contextlib.ExitStack() as stack:
+            found = [stack.enter_context(each) for each in pool.map(share, [path] * 8)]
+            assert sorted(tmp_path.iterdir()) == sorted(each.file for each in found)  # other machines wait for nothing
+            assert try_claim_alone(path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_share_is_not_taken_from_a_holder_that_comes_back_just_then(
+    tmp_path: Path, start: Callable[..., HoldingProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.claim"
+    holder = start(path)
+    monkeypatch.setattr(shared_module, "verdict_of", lambda _: Verdict.DEAD)
+    assert wait_for_share(path, timeout=0) is None
+    assert holder.ask("require") == "held"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.claim-1"]
+
+
+def test_share_that_cannot_be_had_for_an_error_leaves_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.claim-1")
+    with pytest.raises(StorageError, match=r"a\.claim-1"):
+        share(tmp_path / "a.claim")
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.claim-1"]
+
+
+def test_stopped_process_loses_its_share_to_a_claim_alone_and_knows_it(
+    tmp_path: Path, start: Callable[..., HoldingProcess]
+) -> None:
+    path = tmp_path / "a.claim"
+    holder = start(path, "share", host=ELSEWHERE)
+    assert holder.ask("require") == "held"
+    holder.signal(signal.SIGSTOP)
+    alone = try_claim_alone(path)
+    assert alone is not None
+    alone.release()  # it has ended when the other one comes back
+    holder.signal(signal.SIGCONT)
+    assert holder.ask("require") == "LostClaimError"
+    assert holder.ask("release") == "released"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [claim, share])
+def test_claim_whose_file_is_gone_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[[Path], Claim | Share]
+) -> None:
     monkeypatch.setenv("BENCHMARKER_HEARTBEAT", "0.05")
-    with claim(tmp_path / "a.claim") as held:
+    with kind(tmp_path / "a.claim") as held:
         told: list[str] = []
         held.on_loss(lambda: told.append("lost"))
         held.file.unlink()

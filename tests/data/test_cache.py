@@ -13,6 +13,7 @@ import pytest
 
 from benchmarker.data.cache import produce
 from benchmarker.errors import ConfigurationError, DataError, StorageError
+from benchmarker.maintenance.gc import find_garbage
 from benchmarker.paths import cache_folder
 
 PRODUCE = """
@@ -32,15 +33,29 @@ print(produce("sky", {"seed": 1}, write, root=root))
 """
 
 
-def _start(root: Path, diary: Path, seconds: float) -> subprocess.Popen[str]:
+def _start(root: Path, diary: Path, seconds: float, **environment: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", PRODUCE, str(root), str(diary), str(seconds)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, **environment},
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def _begin(root: Path, diary: Path, seconds: float, **environment: str) -> subprocess.Popen[str]:
+    """Return a process that has written half of a folder."""
+    process = _start(root, diary, seconds, **environment)
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    deadline = time.monotonic() + 30
+    while not diary.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     return process
 
 
@@ -96,20 +111,55 @@ def test_produce_writes_once_when_two_processes_ask_at_once(tmp_path: Path) -> N
 
 def test_killed_process_leaves_nothing_that_looks_like_data(tmp_path: Path) -> None:
     diary = tmp_path / "diary"
-    process = _start(tmp_path, diary, 60)
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
-    deadline = time.monotonic() + 30
-    while not diary.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    process = _begin(tmp_path, diary, 60)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert list(tmp_path.glob("sky/*/first"))  # the kill came half-way
     folder = produce("sky", {"seed": 1}, _write, root=tmp_path)
     assert [path.name for path in folder.iterdir()] == ["image"]
     assert [path for path in folder.parent.iterdir() if path.is_dir()] == [folder]
+
+
+def test_stopped_process_finds_nothing_to_write_into_and_uses_what_its_successor_wrote(tmp_path: Path) -> None:
+    elsewhere = {"BENCHMARKER_HOST": "another machine", "BENCHMARKER_HEARTBEAT": "0.05"}
+    process = _begin(tmp_path, tmp_path / "diary", 0.3, **elsewhere)
+    process.send_signal(signal.SIGSTOP)
+    folder = produce("sky", {"seed": 1}, _write, root=tmp_path)
+    process.send_signal(signal.SIGCONT)
+    assert process.communicate(timeout=30)[0] == f"{folder}\n"
+    assert process.returncode == 0
+    assert [path.name for path in folder.iterdir()] == ["image"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_stopped_process_waits_for_its_successor(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    elsewhere = {"BENCHMARKER_HOST": "another machine", "BENCHMARKER_HEARTBEAT": "0.05"}
+    stopped = _begin(tmp_path, diary, 0.1, **elsewhere)
+    stopped.send_signal(signal.SIGSTOP)
+    diary.unlink()
+    successor = _begin(tmp_path, diary, 1.5)
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.stdout is not None
+    folder = Path(stopped.stdout.readline().strip())
+    assert (folder / "second").read_text() == "done"
+    assert [each.communicate(timeout=30) and each.returncode for each in (stopped, successor)] == [0, 0]
+    assert diary.read_text() == "begun\n"
+
+
+def test_folder_of_a_dead_process_is_removed_under_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = _begin(tmp_path, tmp_path / "diary", 60)
+    process.kill()
+    process.communicate()
+    (left,) = tmp_path.glob("sky/*.partial")
+    monkeypatch.setattr("benchmarker.files.shutil.rmtree", lambda *_, **__: None)  # killed before that
+    folder = produce("sky", {"seed": 1}, _write, root=tmp_path)
+    monkeypatch.undo()
+    (freed,) = [path for path in folder.parent.iterdir() if path != folder]
+    assert freed.name.startswith(f".{left.name}.")
+    assert [item.path for item in find_garbage([], tmp_path, older_than=30).items] == [freed]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])

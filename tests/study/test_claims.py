@@ -82,6 +82,25 @@ def test_successor_takes_the_folder_of_a_dead_run_and_keeps_its_files_from_it(st
             assert not left.exists()
 
 
+def test_folder_that_is_not_needed_is_removed_under_another_name(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two dead runs left one each: the later one is continued, and the earlier one may come back and write on."""
+    tokens = []
+    for _ in range(2):
+        dead = HoldingProcess(study / RUNS_FOLDER / f".{NAME}.claim")
+        tokens.append(dead.token)
+        dead.kill()
+    older, newer = (RunPaths.of(study, NAME, token=token).working for token in tokens)
+    for folder in (older, newer):
+        folder.mkdir()
+        (folder / "log.txt").write_text(folder.name)
+    monkeypatch.setattr("benchmarker.files.shutil.rmtree", lambda *_, **__: None)  # killed before that
+    with claimed(study) as held:
+        assert (held.paths.working / "log.txt").read_text() == newer.name
+    assert not older.exists()
+    (freed,) = (study / RUNS_FOLDER).glob("*.freed")
+    assert freed.name.startswith(f"{older.name}.")
+
+
 def test_plan_of_a_process_that_was_given_up_is_not_written(study: Path) -> None:
     with planning(study) as late:
 
