@@ -76,6 +76,37 @@ def operations(model: keras.Model) -> int:
     return sum(_of_call(call) for call in _calls(model))
 
 
+def activations(model: keras.Model) -> int:
+    """Return how many numbers the layers of a model give for one image, the image included.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network for images of a fixed size.
+
+    Raises
+    ------
+    UncountableError
+        If a shape is unknown, as in a subclassed model.
+    """
+    if getattr(model, "outputs", None) is None:
+        raise UncountableError
+    return sum(map(_size, model.inputs)) + _given(model)
+
+
+def _given(model: keras.Model) -> int:
+    import keras
+
+    nested = [call.operation for call in _calls(model) if isinstance(call.operation, keras.Model)]
+    own = [
+        tensor
+        for call in _calls(model)
+        if not isinstance(call.operation, keras.Model)
+        for tensor in call.output_tensors
+    ]
+    return sum(map(_size, own)) + sum(map(activations, nested))
+
+
 def _calls(model: keras.Model) -> Iterator[Any]:
     """Yield each call of a layer, or of a nested model, between the inputs and the outputs of a model.
 

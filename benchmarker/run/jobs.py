@@ -75,24 +75,43 @@ class Waiting:
         return f"all {self.cells} {'cells and generators' if self.generators else 'cells'} at once"
 
 
-def choose_jobs(waiting: Waiting, *, devices: int = 0) -> JobsChoice:
+@dataclass(frozen=True, slots=True)
+class GpuRoom:
+    """How many cells find room on GPUs.
+
+    Parameters
+    ----------
+    cells : tuple of int
+        Number of cells for each GPU.
+    reason : str
+        What limits them, as part of a sentence.
+    """
+
+    cells: tuple[int, ...]
+    reason: str
+
+
+def choose_jobs(waiting: Waiting, room: GpuRoom | None = None) -> JobsChoice:
     """Return how many cells to run at once.
 
     Parameters
     ----------
     waiting : Waiting
         What is left to run.
-    devices : int
-        Number of GPUs; 0 without one. Each cell gets one.
+    room : GpuRoom, optional
+        Room on GPUs; by default cells compute on the processor.
 
     Examples
     --------
     >>> choose_jobs(Waiting(cells=1, threads=2)).reason
     '1 cell at once: no other is left'
     """
-    limits = [(waiting.cells, ""), (cells_for_cores(waiting.threads), _cores_and_threads(waiting.threads))]
-    if devices:
-        limits.append((devices, counted(devices, "GPU")))
+    limits = [(waiting.cells, "")]
+    if room is None:
+        limits.append((cells_for_cores(waiting.threads), _cores_and_threads(waiting.threads)))
+    else:
+        limits.append((sum(room.cells), room.reason))
+        limits.append((cores(), f"{counted(cores(), 'core')}, of which a cell on a GPU keeps one busy"))
     if (memory := free_memory()) is not None:
         needed = WORKER_BYTES + COPIES_OF_IMAGES * waiting.image_bytes
         kept = waiting.servers * SERVER_BYTES
@@ -102,7 +121,7 @@ def choose_jobs(waiting: Waiting, *, devices: int = 0) -> JobsChoice:
     jobs, limit = min(limits, key=lambda each: each[0])
     jobs = max(1, jobs)
     reason = limit or ("no other is left" if jobs == 1 else "cores and memory suffice")
-    if jobs > 1 and jobs * waiting.threads > cores():
+    if room is None and jobs > 1 and jobs * waiting.threads > cores():
         reason = f"{limit or _cores_and_threads(waiting.threads)}; {_overlap(waiting.threads)}"
     other = f"; {_OTHER_NUMBER}" if waiting.cells > 1 else ""
     return JobsChoice(jobs, f"{waiting.counted(jobs)}: {reason}{other}")
@@ -146,7 +165,7 @@ def busy_cores(jobs: int, threads: int) -> float:
     return jobs * (1 + threads) / 2
 
 
-def oversubscription(jobs: int, threads: int) -> str:
+def oversubscription(jobs: int, threads: int, *, on_gpus: bool = False) -> str:
     """Return what it means to run more cells at once than keep all cores busy; empty if there are no more.
 
     Parameters
@@ -155,13 +174,17 @@ def oversubscription(jobs: int, threads: int) -> str:
         Number of cells at once.
     threads : int
         Threads of one cell.
+    on_gpus : bool
+        Whether the cells compute on GPUs, so that each keeps about one core busy.
     """
-    if jobs <= cells_for_cores(threads):
+    enough = cores() if on_gpus else cells_for_cores(threads)
+    if jobs <= enough:
         return ""
-    busy = f"{jobs} cells of {counted(threads, 'thread')} would keep {busy_cores(jobs, threads):.0f} cores busy"
+    cells = f"{jobs} cells {'on GPUs' if on_gpus else 'of ' + counted(threads, 'thread')}"
+    busy = jobs if on_gpus else round(busy_cores(jobs, threads))
     return (
-        f"{busy}, but there {'is' if cores() == 1 else 'are'} {cores()}: results are the same, but cells slow "
-        f"each other down; --jobs {cells_for_cores(threads)} is enough"
+        f"{cells} would keep {busy} cores busy, but there {'is' if cores() == 1 else 'are'} {cores()}: results are the "
+        f"same, but cells slow each other down; --jobs {enough} is enough"
     )
 
 

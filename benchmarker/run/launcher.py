@@ -16,7 +16,7 @@ from benchmarker.claims import Claim
 from benchmarker.contracts.settings import Split
 from benchmarker.files import open_to_append
 from benchmarker.run.forking import ForkedWorker
-from benchmarker.run.policy import DEVICES_VARIABLE
+from benchmarker.run.gpus import DEVICES_VARIABLE
 from benchmarker.run.processes import Conditions, StoppedError, Watch, Worker, count_memory_kills, exit_cause, stop
 from benchmarker.run.run_folders import WorkFolder
 from benchmarker.study.layout import LOG_FILE, Checkpoint, RunPaths

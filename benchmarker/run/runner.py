@@ -12,12 +12,13 @@ from benchmarker.claims import Claim
 from benchmarker.errors import ConfigurationError, StorageError
 from benchmarker.files import make_folder
 from benchmarker.run.launcher import cell_job, generator_job, launch
-from benchmarker.run.placement import place_cells
+from benchmarker.run.placement import Placement, place_cells
 from benchmarker.run.policy import Policy
 from benchmarker.run.prepare import PreparedStudy
 from benchmarker.run.processes import Conditions, StoppedError, Workers
 from benchmarker.run.run_folders import ExistingRuns, record_failure
 from benchmarker.run.saved_weights import check_names, copy_weights, find_weights
+from benchmarker.run.turns import Turns
 from benchmarker.study.claims import CellClaim, claim
 from benchmarker.study.layout import Checkpoint
 from benchmarker.study.observer import CellOutcome, CellView, Observer
@@ -79,7 +80,8 @@ class Runner:
         self._cells = [each for each in planned if isinstance(each, PlannedCell)]
         self._observer = observer
         self._policy = policy
-        self._devices: Sequence[str | None] = ()
+        self._placement = Placement(devices=(None,))
+        self._turns = Turns(lambda: self.workers.stopping)
         self._force = force
         self._test_only = test_only
         self._models_folder = models_folder
@@ -163,11 +165,10 @@ class Runner:
 
     def _place(self, left: Sequence[Planned]) -> int:
         """Choose devices for what is left, report why, and return how much of it to run at once."""
-        placement = place_cells(self._policy, self._study, left)
-        self._devices = placement.devices
-        for remark in placement.remarks:
+        self._placement = place_cells(self._policy, self._study, left)
+        for remark in self._placement.remarks:
             self._report(remark)
-        return placement.jobs
+        return self._placement.jobs
 
     def _awaited_generator(self, planned: Planned) -> str | None:
         """Return the key of the generator that must be trained first; None where there is none."""
@@ -206,18 +207,32 @@ class Runner:
         conditions = Conditions(
             workers=self.workers,
             timeout=self._policy.timeout,
-            device=self._devices[slot],
+            device=self._placement.devices[slot],
             claim=held.claim,
             again=retries > 0,
         )
         job = self._job(planned, weights, held.claim)
-        outcome = self._launch(job, conditions, fresh=self._force)
+        alone = planned.key in self._placement.alone
+        outcome = self._launch(job, conditions, fresh=self._force, alone=alone)
         for number in range(1, retries + 1):
             if not outcome.retriable:
                 break
-            self._report(f"{planned.name}: {outcome.kind}: {outcome.message}; tried again ({number} of {retries})")
-            outcome = self._launch(job, replace(conditions, again=number < retries), fresh=False)
+            crowded = self._was_crowded(outcome, conditions, alone=alone)
+            alone = alone or crowded
+            how = f"tried again ({number} of {retries})" + (f" alone on its GPU; {self._advice}" if crowded else "")
+            self._report(f"{planned.name}: {outcome.kind}: {outcome.message}; {how}")
+            outcome = self._launch(job, replace(conditions, again=number < retries), fresh=False, alone=alone)
+        if self._was_crowded(outcome, conditions, alone=alone):
+            return replace(outcome, message=f"{outcome.message}; it shared its GPU; {self._advice}")
         return outcome
+
+    def _was_crowded(self, outcome: CellOutcome, conditions: Conditions, *, alone: bool) -> bool:
+        """Whether an attempt found too little memory on a GPU that it shared."""
+        return outcome.kind == "out-of-memory" and not alone and self._placement.is_shared(conditions.device)
+
+    @property
+    def _advice(self) -> str:
+        return f"--jobs {self._placement.fewer} lets fewer cells share a GPU"
 
     def _failure_before_training(self, planned: Planned) -> CellOutcome | None:
         """Return the failure of what cannot be run: it is unusable, or its generator failed."""
@@ -254,12 +269,13 @@ class Runner:
         generators = self._study.generators
         return cell_job(self._folder, planned, prepared=prepared, generators=generators, weights=weights, claim=claim)
 
-    def _launch(self, job: Job, conditions: Conditions, *, fresh: bool) -> CellOutcome:
+    def _launch(self, job: Job, conditions: Conditions, *, fresh: bool, alone: bool) -> CellOutcome:
         def on_event(event: Event) -> None:
             with self._lock:
                 self._show(job.planned, event)
 
-        return launch(job, on_event=on_event, fresh=fresh, conditions=conditions)
+        with self._turns.turn(conditions.device, alone=alone):
+            return launch(job, on_event=on_event, fresh=fresh, conditions=conditions)
 
     def _show(self, planned: Planned, event: Event) -> None:
         if self.workers.stopping:  # the observer may be gone

@@ -46,6 +46,9 @@ _TRACEBACK_LENGTH = 20_000
 """Characters of a traceback in the manifest and the log; the file of the traceback holds all of it."""
 
 
+_NO_DEVICE_MEMORY = ("CUDA_ERROR_OUT_OF_MEMORY", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
+"""How CUDA, cuDNN and cuBLAS say that a GPU has no memory left."""
+
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE}
 """Errors of a disk, whoever's code met them. Any other one that came through a plugin is the plugin's: a file that it
 cannot find now will not be there at the next attempt either."""
@@ -74,8 +77,10 @@ def failure_kind(error: BaseException) -> str:
     """Return the kind of failure of an exception."""
     if isinstance(error, BenchmarkerError):
         return error.kind
-    # TensorFlow has a class for it; JAX says it in the first word of the message.
+    # TensorFlow has a class for it, and JAX says it in the first word of the message. Where several processes share a
+    # GPU, libraries below them may be the first to find no memory.
     exhausted = type(error).__name__ == "ResourceExhaustedError" or str(error).startswith("RESOURCE_EXHAUSTED")
+    exhausted = exhausted or any(text in str(error) for text in _NO_DEVICE_MEMORY)
     if isinstance(error, MemoryError) or exhausted:
         return "out-of-memory"
     # Only code that is not ours raises `SystemExit` and its like in a worker, which no Ctrl-C reaches.

@@ -123,7 +123,7 @@ class Forecast:
     def __init__(self, study: Path, planned: Iterable[Planned], *, jobs: int = 1) -> None:
         self._study = study
         self._jobs = jobs
-        self._waiting = {each.key: _network(each) for each in planned}
+        self._waiting = {each.key: network_of(each) for each in planned}
         self._known: dict[str, DiskSpace] = {}
 
     def learn_from_runs(self, finished: Iterable[PlannedCell], *, outputs: int, test_images: int) -> None:
@@ -135,7 +135,7 @@ class Forecast:
                 continue
             weights = _BYTES_OF_A_WEIGHT * costs.parameters.total
             optimiser = _OPTIMISER_FACTOR * _BYTES_OF_A_WEIGHT * costs.parameters.trainable
-            self._known[_network(cell)] = cell_space(weights, optimiser, test_images=test_images, outputs=outputs)
+            self._known[network_of(cell)] = cell_space(weights, optimiser, test_images=test_images, outputs=outputs)
 
     def built(self, planned: Planned, space: DiskSpace) -> None:
         """Take the size of a network from its worker, and check the study again if it was not known.
@@ -145,7 +145,7 @@ class Forecast:
         StorageError
             If the study does not fit.
         """
-        network = _network(planned)
+        network = network_of(planned)
         fresh = network not in self._known
         self._known[network] = space
         if fresh:
@@ -176,8 +176,14 @@ class Forecast:
             require_free(self._study, self.n_bytes, f"{of}{len(self._waiting)} cell(s) that have not finished")
 
 
-def _network(planned: Planned) -> str:
-    """Return what decides the size of a network, within one study."""
+def network_of(planned: Planned) -> str:
+    """Return what decides the size of a network or generator, within one study.
+
+    Parameters
+    ----------
+    planned : PlannedCell or PlannedGenerator
+        Cell or generator.
+    """
     match planned:
         case PlannedCell():
             model = planned.spec.model

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarker import Classification
 from benchmarker.evaluation import costs
+from benchmarker.evaluation.operations import UncountableError, activations
 
 layers = keras.layers
 
@@ -101,6 +102,18 @@ def test_flops_include_nested_models() -> None:
     convolution, dense = 8 * 6 * 5 * (2 * 9 * 3 + 1), 2 * 8 * 6 * 5 * 2 + 2
     assert costs.flops(model) == convolution + dense
     assert costs.parameters(model).convolutional == 9 * 3 * 5 + 5
+
+
+def test_activations_match_hand_calculation() -> None:
+    inner = _chain((8, 6, 3), layers.Conv2D(5, 3, padding="same"), layers.ReLU())
+    model = _chain((8, 6, 3), inner, layers.Flatten(), layers.Dense(2))
+    image, maps = 8 * 6 * 3, 8 * 6 * 5
+    assert activations(inner) == image + 2 * maps
+    assert activations(model) == image + (image + 2 * maps) + maps + 2
+    network = NoGraph()
+    network(np.zeros((1, 10), dtype=np.float32))
+    with pytest.raises(UncountableError):
+        activations(network)
 
 
 def test_flops_include_every_branch() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarker.run import jobs
-from benchmarker.run.jobs import Waiting, choose_jobs, cores, free_memory, oversubscription, requested_jobs
+from benchmarker.run.jobs import GpuRoom, Waiting, choose_jobs, cores, free_memory, oversubscription, requested_jobs
 
 if TYPE_CHECKING:
     from tests.run.conftest import QuickStudy
@@ -32,9 +32,8 @@ def two_cores(machine: Path) -> None:
     (machine / "cpu.max").write_text("200000 100000\n")
 
 
-def chosen(*, cells: int = 100, threads: int = 1, devices: int = 0, image_bytes: int = 0, servers: int = 0) -> int:
-    waiting = Waiting(cells=cells, threads=threads, image_bytes=image_bytes, servers=servers)
-    return choose_jobs(waiting, devices=devices).jobs
+def chosen(*, cells: int = 100, threads: int = 1, image_bytes: int = 0, servers: int = 0) -> int:
+    return choose_jobs(Waiting(cells=cells, threads=threads, image_bytes=image_bytes, servers=servers)).jobs
 
 
 def reason(cells: int, threads: int = 1, **options: int) -> str:
@@ -49,10 +48,11 @@ def test_each_core_gets_work() -> None:
 
 
 @pytest.mark.usefixtures("machine")
-def test_no_more_jobs_than_cells_or_gpus() -> None:
+def test_no_more_jobs_than_cells_or_room_on_gpus() -> None:
     assert chosen(cells=3) == 3
-    assert chosen(devices=2) == 2
-    assert "2 GPUs" in choose_jobs(Waiting(cells=9), devices=2).reason
+    few = choose_jobs(Waiting(cells=9, threads=2), GpuRoom((2, 1), "small GPUs"))
+    assert (few.jobs, few.reason) == (3, "3 cells at once: small GPUs; --jobs sets another number")
+    assert choose_jobs(Waiting(cells=99, threads=2), GpuRoom((50, 50), "large GPUs")).jobs == 8  # a core for each
 
 
 @pytest.mark.usefixtures("machine")
