@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
-import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -26,13 +23,13 @@ from benchmarker import (
     echo,
 )
 from benchmarker_clusters import coordinator
+from benchmarker_clusters.ray_addresses import address_of_this_machine, problem_at
 from benchmarker_clusters.ray_tasks import Needs, RayTasks, first_line
 
 _GIB = 1 << 30
 _OBJECTS_BYTES = 80 << 20  # the least that Ray takes; tasks exchange numbers only
 _UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": _GIB, "T": 1 << 40}
 _ANSWER_SECONDS = 60.0
-_KNOCK_SECONDS = 10.0
 _NUMBER = re.compile(r"(?P<address>[\w.:\[\]-]+)/(?P<name>[0-9a-f]{32})/(?P<group>generators|cells)")
 
 
@@ -246,9 +243,9 @@ def connected(address: str | None, *, hint: str = "--address names a running clu
         If there is no cluster at the address.
     """
     ray: Any = require_ray()
-    named = _address_of_this_machine() if address == "auto" else address or ""
-    if (problem := _silence(named)) is not None:
-        raise RayError(f"Ray: no cluster answers at {named}: {problem}; {hint}")
+    named = address_of_this_machine() if address == "auto" else address or ""
+    if (problem := problem_at(named, hint=hint)) is not None:
+        raise RayError(f"Ray: {problem}")
     here: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else here))
@@ -258,32 +255,6 @@ def connected(address: str | None, *, hint: str = "--address names a running clu
         yield ray
     finally:
         ray.shutdown()
-
-
-def _address_of_this_machine() -> str:
-    """Return the address that ``auto`` stands for: that of ``RAY_ADDRESS``, or the one that `ray start` wrote down.
-
-    It is empty if there is none; Ray then looks for processes.
-    """
-    if named := os.environ.get("RAY_ADDRESS", ""):
-        return named
-    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - as Ray has it
-    try:
-        return (Path(folder) / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _silence(address: str) -> str | None:
-    """Return why nothing answers at a host and port, which Ray itself would try for minutes; None for other texts."""
-    match = re.fullmatch(r"\[?(?P<host>[\w.:-]+?)\]?:(?P<port>\d{1,5})", address)
-    if match is None:
-        return None
-    try:
-        socket.create_connection((match["host"], int(match["port"])), timeout=_KNOCK_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        return str(error)
-    return None
 
 
 def require_possible(ray: Any, needs: Needs) -> None:

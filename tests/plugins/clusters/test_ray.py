@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +25,7 @@ from benchmarker.cli import main
 from benchmarker.executors.submissions import new_folder
 from benchmarker.executors.tasks import make_work
 from benchmarker.results.study import read_study
-from benchmarker_clusters import on_ray
+from benchmarker_clusters import on_ray, ray_addresses
 from benchmarker_clusters.coordinator import Coordinator
 from benchmarker_clusters.on_ray import require_possible, size
 from benchmarker_clusters.ray_tasks import Needs, RayTasks
@@ -168,6 +172,72 @@ def test_address_where_nothing_answers_is_an_error_at_once(
         on_ray.connected("127.0.0.1:1" if named_by == "option" else "auto"),
     ):
         pass
+
+
+class Answering(socketserver.BaseRequestHandler):
+    """Answers what its server is told to."""
+
+    def handle(self) -> None:
+        connection, answer = self.request, self.server.answer  # type: ignore[attr-defined]
+        connection.sendall(answer)
+        if answer:
+            connection.recv(1 << 10)
+
+
+@contextlib.contextmanager
+def serving(server: socketserver.TCPServer) -> Iterator[str]:
+    """Yield the address of a server that runs in a thread."""
+    with server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (None, r"a web server answers \('.*as `ray start --head` prints it"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", r"a web server answers \('HTTP/1\.1 400 Bad Request'\)"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", r"another program answers \('SSH-2\.0-OpenSSH_9\.2'\)"),
+        (b"", "ends them at once"),
+        (b"\0\0\x06\x04", "says nothing|ends them|another program"),  # a frame that breaks off
+    ],
+)
+def test_address_where_something_else_answers_is_an_error_that_says_what(
+    answer: bytes | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself warns for twenty seconds."""
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    if answer is None:
+        server: socketserver.TCPServer = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    else:
+        server = socketserver.TCPServer(("127.0.0.1", 0), Answering)
+        server.answer = answer  # type: ignore[attr-defined]
+    with serving(server) as address:
+        words = f"^Ray: no cluster at {address}: .*({expected})"
+        with pytest.raises(on_ray.RayError, match=words), on_ray.connected(address):
+            pass
+
+
+def test_address_where_something_is_silent_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    monkeypatch.setattr(ray_addresses, "_KNOCK_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(on_ray.RayError, match=r"says nothing within 0\.1 s"), on_ray.connected(address):
+            pass
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_address_where_ray_may_answer_is_left_to_ray(tls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With TLS the greeting that tells Ray from others would come after a handshake."""
+    monkeypatch.setenv("RAY_USE_TLS", "1" if tls else "0")
+    server = socketserver.TCPServer(("127.0.0.1", 0), Answering)
+    server.answer = b"\x15\x03\x01" if tls else bytes((0, 0, 6, 4, 0, 0, 0, 0, 0))  # type: ignore[attr-defined]
+    with serving(server) as address:
+        assert ray_addresses.problem_at(address, hint="") is None
 
 
 @pytest.mark.parametrize("address", ["", "local"])
