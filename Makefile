@@ -98,7 +98,7 @@ mutation: $(INSTALLED) ## Change the code in hundreds of places and see whether 
 fuzz: $(INSTALLED) ## Feed mutated files to every parser; SECONDS=3600 for an hour each
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
-gpu-check: $(INSTALLED) ## Train every network twice on a GPU and compare the bits
+gpu-check: $(INSTALLED) ## Compare the bits of every network trained twice on a GPU, and of cells that share it
 	$(BIN)/python -m benchmarks.gpu_check $(GPU_CHECK)
 
 gallery: $(INSTALLED) ## Make docs/reference/gallery.md from a study (needs Chromium, pdflatex, pdftoppm); STUDY=results/quickstart

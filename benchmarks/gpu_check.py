@@ -1,7 +1,7 @@
-"""Train every registered network twice on a GPU, each time in a new process, and compare the bits.
+"""Check what a GPU computes: whether networks repeat their bits, and what cells gain that share it.
 
-``python -m benchmarks.gpu_check [name ...]`` in the checkout, with the name of the backend in ``KERAS_BACKEND``.
-Without a GPU nothing is checked; ``--cpu`` checks the small size on the CPU.
+``python -m benchmarks.gpu_check [name ...]`` in the checkout, with the name of the backend in ``KERAS_BACKEND``. Each
+measurement is a function in `MEASUREMENTS`. Without a GPU nothing is checked; ``--cpu`` runs the same on the CPU.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from rich.table import Table
 
 from benchmarker.backends import chosen, worker_environment
 from benchmarker.discovery import installed
+from benchmarker.run.gpus import gpu_names
+from benchmarks.gpu_sharing import measure_sharing
 
 THREADS = 2
 # Sizes in pixels: one that most networks can process, and the one that the radio networks were designed for.
@@ -120,47 +122,105 @@ def _mebibytes(found: Sequence[int | None]) -> str:
     return f"{max(known) / 2**20:.0f}" if known else "-"
 
 
+class Report:
+    """Prints results, and keeps them in a file as they come.
+
+    Parameters
+    ----------
+    found : dict of str to Any
+        Contents of the file.
+    """
+
+    def __init__(self, **found: Any) -> None:
+        self.found = found
+        self.console = Console(width=None if sys.stdout.isatty() else 160)
+        RESULTS.parent.mkdir(exist_ok=True)
+        self.save()
+
+    def save(self) -> None:
+        """Write the file."""
+        RESULTS.write_text(json.dumps(self.found, indent=2) + "\n", encoding="utf-8")
+
+    def print(self, *words: str) -> None:
+        """Print text."""
+        self.console.print(*words, markup=False, highlight=False)
+
+
+def check_networks(check: Check, given: argparse.Namespace, report: Report) -> bool:
+    """Train networks twice; return whether all have the same bits."""
+    plugins = installed()
+    known = [each.plugin.name for each in plugins.all("architecture")]
+    rows = report.found["networks"] = []
+    for name in given.names or known:
+        architecture = plugins.architecture(name)
+        for row in check.network(architecture.name, architecture.minimum_size):
+            rows.append(row)
+            report.print(f"{row['network']} at {row['size']} px: {row['status']}", row.get("message", ""))
+            report.save()
+    report.console.print(table(rows, f"{check.backend} on {', '.join(report.found['devices'])}"))
+    return all(row["status"] == "same bits" for row in rows)
+
+
+def check_sharing(check: Check, given: argparse.Namespace, report: Report) -> bool:
+    """Let small cells share one GPU; return whether they have the same bits as one after the other."""
+    gpu = None if check.cpu else next(iter(gpu_names(None)), None)
+    if gpu is None and not check.cpu:
+        report.print("nvidia-smi lists no GPU, so cells that share one were not measured")
+        return True
+    shared = measure_sharing(gpu, cells=given.cells, at_once=given.at_once, epochs=given.epochs)
+    report.found["sharing"] = shared.to_json()
+    report.save()
+    for line in shared.lines():
+        report.print(line)
+    return not shared.differences
+
+
+MEASUREMENTS: dict[str, Callable[[Check, argparse.Namespace, Report], bool]] = {
+    "networks": check_networks,
+    "sharing": check_sharing,
+}
+"""What is measured, in this order; each returns whether all is well."""
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train every network twice and compare the bits.")
-    parser.add_argument("names", nargs="*", help="networks; all registered ones by default")
-    parser.add_argument("--cpu", action="store_true", help="check the small size on the CPU")
+    parser = argparse.ArgumentParser(description="Check what a GPU computes.")
+    parser.add_argument("names", nargs="*", help="networks to train twice; all registered ones by default")
+    parser.add_argument("--cpu", action="store_true", help="run the same on the CPU, networks at the small size only")
+    parser.add_argument(
+        "--measure",
+        choices=list(MEASUREMENTS),
+        action="append",
+        help="measure this only; may be repeated (default: everything, or only the networks that are named)",
+    )
     parser.add_argument("--batch-size", type=int, default=32, help="number of images in a batch (default: %(default)s)")
     parser.add_argument(
         "--timeout", type=float, default=600, help="time for one process in seconds (default: %(default)s)"
     )
+    sharing = parser.add_argument_group("small cells that share a GPU")
+    sharing.add_argument("--cells", type=int, default=8, help="(default: %(default)s)")
+    sharing.add_argument("--at-once", type=int, default=4, help="(default: %(default)s)")
+    sharing.add_argument("--epochs", type=int, default=10, help="(default: %(default)s)")
     return parser.parse_args()
 
 
 def main() -> int:
-    """Check the requested networks; return 1 if bits differ or a network fails."""
+    """Measure what is requested; return 1 if bits differ or a network fails."""
     given = _arguments()
     check = Check(chosen(), cpu=given.cpu, batch_size=given.batch_size, timeout=given.timeout)
-    console = Console(width=None if sys.stdout.isatty() else 160)
     devices = check.devices()
-    found: dict[str, Any] = {"backend": check.backend, "devices": devices, "gpu": devices != ["CPU"], "networks": []}
-    RESULTS.parent.mkdir(exist_ok=True)
-    if not found["gpu"] and not given.cpu:
-        RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        console.print(f"No GPU: {check.backend} does not see one, so nothing was checked.")
+    report = Report(backend=check.backend, devices=devices, gpu=devices != ["CPU"])
+    if not report.found["gpu"] and not given.cpu:
+        report.print(f"No GPU: {check.backend} does not see one, so nothing was checked.")
         if any(Path("/dev").glob("nvidia[0-9]*")):
-            console.print(
+            report.print(
                 f"This machine has one, but {check.backend} may be installed without it; see docs/how-to/use_a_gpu.md."
             )
-        console.print("--cpu (make gpu-check GPU_CHECK=--cpu) checks the small size on the CPU.", markup=False)
+        report.print("--cpu (make gpu-check GPU_CHECK=--cpu) runs the same on the CPU.")
         return 0
-    plugins = installed()
-    known = [each.plugin.name for each in plugins.all("architecture")]
-    for name in given.names or known:
-        architecture = plugins.architecture(name)
-        for row in check.network(architecture.name, architecture.minimum_size):
-            found["networks"].append(row)
-            console.print(
-                f"{row['network']} at {row['size']} px: {row['status']}", row.get("message", ""), markup=False
-            )
-            RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    console.print(table(found["networks"], f"{check.backend} on {', '.join(devices)}"))
-    console.print(f"written to {RESULTS}")
-    return 0 if all(row["status"] == "same bits" for row in found["networks"]) else 1
+    wanted = given.measure or (["networks"] if given.names else list(MEASUREMENTS))
+    well = [measure(check, given, report) for name, measure in MEASUREMENTS.items() if name in wanted]
+    report.print(f"written to {RESULTS}")
+    return 0 if all(well) else 1
 
 
 if __name__ == "__main__":
