@@ -200,8 +200,7 @@ def discard(folder: Path, *, confirm: Callable[[], object] = _no_objection, stri
     folder : Path
         Path of the folder; one that does not exist is ignored.
     confirm : callable
-        Called before the folder is renamed and again before it is removed; raises what keeps it from that. In the
-        second case the folder gets its name back.
+        As `move` takes it.
     strict : bool
         Whether it is an error that something in the folder cannot be removed. Otherwise it is left to `benchmarker gc`.
 
@@ -211,18 +210,37 @@ def discard(folder: Path, *, confirm: Callable[[], object] = _no_objection, stri
         If the folder cannot be renamed.
     """
     aside = folder.with_name(f".{folder.name.lstrip('.')}.{os.urandom(4).hex()}{FREED_SUFFIX}")
-    confirm()
     try:
-        folder.rename(aside)
+        move(folder, aside, confirm=confirm)
     except FileNotFoundError:
         return
+    shutil.rmtree(aside, ignore_errors=not strict)
+
+
+def move(folder: Path, target: Path, *, confirm: Callable[[], object]) -> None:
+    """Rename a folder under a claim that may be lost just before.
+
+    Parameters
+    ----------
+    folder, target : Path
+        Paths of the folder now and afterwards.
+    confirm : callable
+        Called before the folder is renamed and again after that; raises what keeps it from that. In the second case the
+        folder gets its name back.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be renamed.
+    """
+    confirm()
+    folder.rename(target)
     try:
         confirm()
     except BaseException:
         with contextlib.suppress(OSError):  # another folder has its name by now
-            aside.rename(folder)
+            target.rename(folder)
         raise
-    shutil.rmtree(aside, ignore_errors=not strict)
 
 
 def synchronise(folder: Path) -> None:

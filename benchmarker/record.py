@@ -69,15 +69,22 @@ class Record(BaseModel):
         """
         return read_as(path, cls.model_validate)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, confirm: Callable[[], object] = lambda: None) -> None:
         """Write this object as indented JSON; a reader finds the old file or the new one, and nothing in between.
+
+        Parameters
+        ----------
+        path : Path
+            Path of the file.
+        confirm : callable
+            Called when the new content is complete, just before it replaces the old; raises what keeps it from that.
 
         Raises
         ------
         StorageError
             If the file cannot be written.
         """
-        write_json(path, self.to_json())
+        write_json(path, self.to_json(), confirm=confirm)
 
 
 def read_as(path: Path, validate: Callable[[Any], _Read]) -> _Read:

@@ -103,7 +103,8 @@ def _is_of(cache: Path, path: Path) -> bool:
 
 def _write_aside(folder: Path, write: Callable[[Path], object], held: Claim) -> None:
     """Write a folder, unless another process takes over, which then writes it."""
-    discard_left(folder, held)
+    for token in held.predecessors:  # of processes that were killed, or come back and then find nothing
+        discard(_aside(folder, token))
     aside = _aside(folder, held.token)
     aside.mkdir()
     try:
@@ -115,25 +116,6 @@ def _write_aside(folder: Path, write: Callable[[Path], object], held: Claim) -> 
         # Whoever takes over renames the folder first, and then everything fails.
         if not isinstance(error, Exception) or held.is_held():
             raise
-
-
-def discard_left(folder: Path, held: Claim) -> None:
-    """Remove what dead processes left that were writing a cached folder; those that come back find nothing.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder that they were to write.
-    held : Claim
-        Claim on `claim_path` of it, which they had before.
-
-    Raises
-    ------
-    OSError
-        If a folder cannot be renamed.
-    """
-    for token in held.predecessors:
-        discard(_aside(folder, token))
 
 
 def _aside(folder: Path, token: str) -> Path:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_PART = re.compile(r"\.(?P<name>.+)\.[^.]{1,8}\.part")
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_SECONDS = (10, 30)
 _ATTEMPTS = 5
@@ -90,8 +91,9 @@ def fetch(download: Download, folder: Path, *, offline: bool = False, progress: 
 
 
 def claim_path(file: Path) -> Path:
-    """Return what is claimed while a file is downloaded."""
-    return file.with_name(f".{file.name}.claim")
+    """Return what is claimed while a file is downloaded; the file may be what there is of it so far."""
+    part = _PART.fullmatch(file.name)
+    return file.with_name(f".{part['name'] if part else file.name}.claim")
 
 
 def user_file(download: Download, path: Path) -> Path:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from os.path import realpath
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarker.claims import Claim
 from benchmarker.digests import flatten
 from benchmarker.disk import require_free
 from benchmarker.errors import ConfigurationError, StorageError
-from benchmarker.files import copy_file, copy_folder, make_folder, publish, read_ordinary, storage_error, write_bytes
+from benchmarker.files import (
+    copy_file,
+    copy_folder,
+    discard,
+    make_folder,
+    move,
+    publish,
+    read_ordinary,
+    storage_error,
+    write_bytes,
+)
 from benchmarker.results.environments import describe, differences
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study, read_study
 from benchmarker.results.trails import ABSENT, FINGERPRINT, Difference, first_difference
@@ -43,6 +54,7 @@ _DIGESTS = (
 _SPLIT = re.compile(r"\d+-[0-9a-f]+\.csv")
 _REGISTRY_SUFFIXES = (".yaml", ".yml", ".txt")
 _MOST_DIFFERENCES = 4
+_COPIED_SUFFIX = ".merging"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +153,8 @@ def merge_studies(sources: Sequence[Path], into: Path) -> Merged:
     ConfigurationError
         If the studies have different data, or the same names for different things.
     StorageError
-        If a study cannot be read, the merged one cannot be written, or a run is working on it. Whatever was copied
-        before is complete, and the same command continues.
+        If a study cannot be read, the merged one cannot be written, a run is working on it, or another process took
+        this one for dead. Whatever was copied before is complete, and the same command continues.
     """
     target_exists = (into / PLAN_FILE).is_file()
     others = [folder for folder in _distinct(sources) if realpath(folder) != realpath(into)]
@@ -150,20 +162,42 @@ def merge_studies(sources: Sequence[Path], into: Path) -> Merged:
         raise ConfigurationError(f"nothing to merge: give studies other than {into}")
     if into.is_dir() and not target_exists and any(into.iterdir()):
         raise ConfigurationError(f"{into} is not a study and not empty: choose a new folder for --into")
-    studies = [read_study(folder) for folder in ([into] if target_exists else []) + others]
-    _require_one_experiment(studies)
-    _require_same_rounds(studies)
-    merged = Merged()
-    plan = _merged_plan(studies, merged)
-    make_folder(into / RUNS_FOLDER)
-    with exclusive(into):
+    with contextlib.ExitStack() as stack:
+        # Nobody adds to the study between the moment when it is read and that when its plan is written.
+        held = [stack.enter_context(exclusive(into))] if target_exists else []
+        studies = [read_study(folder) for folder in ([into] if target_exists else []) + others]
+        _require_one_experiment(studies)
+        _require_same_rounds(studies)
+        merged = Merged()
+        plan = _merged_plan(studies, merged)
+        claim = held[0] if held else stack.enter_context(_new(into))
+        _discard_left(into)
         _require_space(studies, into)
         # The plan comes first, so that the denominator is complete before there is any result.
-        plan.write(into / PLAN_FILE)
-        _copy_registries(studies, into)
-        _copy_splits(studies, into)
-        _copy_runs(studies, into, merged)
+        plan.write(into / PLAN_FILE, confirm=claim.require)
+        _copy_registries(studies, into, claim)
+        _copy_splits(studies, into, claim)
+        _copy_runs(studies, into, merged, claim)
     return merged
+
+
+@contextlib.contextmanager
+def _new(into: Path) -> Iterator[Claim]:
+    """Create the folder of a study, and claim it."""
+    make_folder(into / RUNS_FOLDER)
+    with exclusive(into) as claim:
+        if (into / PLAN_FILE).exists():
+            raise StorageError(f"{into}: another command has made a study there meanwhile; run the same command again")
+        yield claim
+
+
+def _discard_left(into: Path) -> None:
+    """Remove what a merge left that was killed, or was given up; if that one comes back, it finds nothing."""
+    for aside in (into / RUNS_FOLDER).glob(f".*{_COPIED_SUFFIX}"):
+        try:
+            discard(aside)
+        except OSError as error:
+            raise storage_error(error, aside) from error
 
 
 def _require_same_rounds(studies: Sequence[Study]) -> None:
@@ -274,7 +308,7 @@ def _distinct_keys(planned: Iterable[P]) -> tuple[P, ...]:
     return tuple(found.values())
 
 
-def _copy_splits(studies: Sequence[Study], into: Path) -> None:
+def _copy_splits(studies: Sequence[Study], into: Path, claim: Claim) -> None:
     """Keep the lists of which source is in which part; their names hold seed and digest, so equal names are equal."""
     for study in studies:
         for path in sorted((study.folder / SPLITS_FOLDER).glob("*.csv")):
@@ -282,10 +316,10 @@ def _copy_splits(studies: Sequence[Study], into: Path) -> None:
             if not _SPLIT.fullmatch(path.name) or path.is_symlink() or not path.is_file() or target.exists():
                 continue
             make_folder(target.parent)
-            copy_file(path, target)
+            copy_file(path, target, confirm=claim.require)
 
 
-def _copy_registries(studies: Sequence[Study], into: Path) -> None:
+def _copy_registries(studies: Sequence[Study], into: Path, claim: Claim) -> None:
     """Keep the registry of each study: the first under its own name, others that differ under their digest."""
     kept: set[str] = set()
     for study in studies:
@@ -303,7 +337,7 @@ def _copy_registries(studies: Sequence[Study], into: Path) -> None:
             target = into / (f"registry{path.suffix}" if not kept and study is not studies[0] else name)
             kept.add(digest)
             if not target.exists():
-                write_bytes(target, content)
+                write_bytes(target, content, confirm=claim.require)
 
 
 def _require_space(studies: Sequence[Study], into: Path) -> None:
@@ -315,7 +349,7 @@ def _require_space(studies: Sequence[Study], into: Path) -> None:
     require_free(into, sum(needed.values()), "the runs to copy")
 
 
-def _copy_runs(studies: Sequence[Study], into: Path, merged: Merged) -> None:
+def _copy_runs(studies: Sequence[Study], into: Path, merged: Merged, claim: Claim) -> None:
     found: dict[str, list[Record]] = {}
     for study in studies:
         for generator in study.generators:
@@ -332,10 +366,10 @@ def _copy_runs(studies: Sequence[Study], into: Path, merged: Merged) -> None:
         ]
         if trusted:
             merged.ok += counted
-            _keep_first(trusted, into, merged)
+            _keep_first(trusted, into, merged, claim)
         elif failed:
             merged.failed += counted
-            merged.copied += _copy(failed[0], into)
+            merged.copied += _copy(failed[0], into, claim)
 
 
 def _is_damaged(record: Record, merged: Merged) -> bool:
@@ -345,9 +379,9 @@ def _is_damaged(record: Record, merged: Merged) -> bool:
     return problem is not None
 
 
-def _keep_first(records: Sequence[Record], into: Path, merged: Merged) -> None:
+def _keep_first(records: Sequence[Record], into: Path, merged: Merged, claim: Claim) -> None:
     first = records[0]
-    merged.copied += _copy(first, into)
+    merged.copied += _copy(first, into, claim)
     for other in records[1:]:
         conflict = compare_runs(first, other)
         if conflict is None:
@@ -356,22 +390,22 @@ def _keep_first(records: Sequence[Record], into: Path, merged: Merged) -> None:
             merged.conflicts.append(conflict)
 
 
-def _copy(record: Record, into: Path) -> int:
+def _copy(record: Record, into: Path, claim: Claim) -> int:
     """Copy a run under its final name in one step, and return the number of copied runs: 0 if it is there already."""
     if record.folder is None or record.folder.resolve().parent == (into / RUNS_FOLDER).resolve():
         return 0
     name = record.run_name
     final = into / RUNS_FOLDER / record.folder.name
-    aside = into / RUNS_FOLDER / f".{name}.merging"
+    aside = into / RUNS_FOLDER / f".{name}.{claim.token}{_COPIED_SUFFIX}"
     try:
-        shutil.rmtree(aside, ignore_errors=True)  # left by a merge that was killed: this one has claimed the study
         copy_folder(record.folder, aside)
         if record.status == "ok" and final.exists():  # an unreadable run, kept for its owner
-            final.rename(final.with_name(f".{name}.unreadable"))
-        publish(aside, final)
+            move(final, final.with_name(f".{name}.unreadable"), confirm=claim.require)
+        publish(aside, final, confirm=claim.require)
         if record.status == "ok":  # an earlier failure is not kept beside a result
-            shutil.rmtree(final.with_name(f"{name}{FAILED_SUFFIX}"), ignore_errors=True)
+            discard(final.with_name(f"{name}{FAILED_SUFFIX}"), confirm=claim.require)
     except OSError as error:
+        claim.require()  # whoever takes over renames the copy first
         raise storage_error(error, final) from error
     return 1
 

@@ -232,14 +232,14 @@ def sign(study: Path, key: Ed25519PrivateKey) -> Signature:
     """
     read_study(study)
     _require_ordinary(study)
-    with exclusive(study):
+    with exclusive(study) as claim:
         statement = Statement(benchmarker=__version__, files=dict(_digests(study)), trails=dict(_heads(study)))
         found = Signature(
             statement=statement,
             public_key=_text(key.public_key()),
             signature=base64.b64encode(key.sign(_signed(statement))).decode(),
         )
-        found.write(study / SIGNATURE_FILE)
+        found.write(study / SIGNATURE_FILE, confirm=claim.require)
     return found
 
 

@@ -192,8 +192,11 @@ def planning(study: Path) -> Iterator[Claim]:
 
 
 @contextlib.contextmanager
-def exclusive(study: Path) -> Iterator[None]:
+def exclusive(study: Path) -> Iterator[Claim]:
     """Keep runs and other commands away from a study.
+
+    Whoever changes it confirms the claim, which this yields, before each step that others see: a command that gave no
+    sign of life for a while may find that runs have gone on.
 
     Parameters
     ----------
@@ -211,7 +214,7 @@ def exclusive(study: Path) -> Iterator[None]:
     if held is None:
         raise StorageError(f"{study}: a run is working on this study; wait for it")
     with held:
-        yield
+        yield held
 
 
 def is_in_use(study: Path) -> bool:

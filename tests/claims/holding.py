@@ -1,11 +1,13 @@
-"""A process that claims or shares what the test says, shows the token, and does what it reads on standard input."""
+"""Processes that hold claims: they do what the test says, or stop themselves at a certain point."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 from benchmarker.claims import Claim
@@ -28,6 +30,29 @@ for line in sys.stdin:
     else:
         held.release()
         print("released", flush=True)
+"""
+
+STOP = """
+import importlib, os, signal, sys
+module, _, name = sys.argv[1].partition(":")
+*owners, name = name.split(".")
+owner = importlib.import_module(module)
+for each in owners:
+    owner = getattr(owner, each)
+real = getattr(owner, name)
+moments = [sys.argv[2]]
+def stop_at(moment):
+    if moment in moments:
+        moments.remove(moment)
+        os.kill(os.getpid(), signal.SIGSTOP)
+def stopping(*arguments, **options):
+    stop_at("before")
+    found = real(*arguments, **options)
+    stop_at("after")
+    return found
+setattr(owner, name, stopping)
+from benchmarker.cli import main
+sys.exit(main(sys.argv[3:]))
 """
 
 
@@ -83,3 +108,37 @@ class HoldingProcess:
     def _answer(self) -> str:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
+
+
+class StoppedCommand:
+    """A command that is stopped while it calls a function for the first time.
+
+    Parameters
+    ----------
+    arguments : str
+        The command.
+    before, after : str
+        The function, such as ``"pathlib:Path.rename"``: the command is stopped before it, or after it.
+    host : str
+        Name of its machine.
+    """
+
+    def __init__(self, *arguments: str, before: str = "", after: str = "", host: str = "another machine") -> None:
+        when = "before" if before else "after"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", STOP, before or after, when, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "BENCHMARKER_HEARTBEAT": "0.05", "BENCHMARKER_HOST": host},
+        )
+        weakref.finalize(self, self._process.kill)  # of a test that fails
+        found = os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        if found is None or found.si_status != signal.SIGSTOP:
+            raise AssertionError(self._process.communicate())
+
+    def proceed(self) -> tuple[int, str]:
+        """Let it go on; return its exit code and what it said of errors."""
+        self._process.send_signal(signal.SIGCONT)
+        _, errors = self._process.communicate(timeout=60)
+        return self._process.returncode, errors

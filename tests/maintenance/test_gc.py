@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,10 +15,12 @@ import pytest
 
 from benchmarker.claims import claim
 from benchmarker.cli import main
+from benchmarker.data import downloads
 from benchmarker.data.cache import claim_path, held, is_held
 from benchmarker.errors import StorageError
 from benchmarker.maintenance.gc import find_garbage, free
 from benchmarker.study.claims import exclusive, is_in_use, joined, planning
+from tests.claims.holding import HoldingProcess, StoppedCommand
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -158,12 +161,12 @@ def test_old_cached_data_are_removed_unless_held(isolated_cache: Path, capsys: p
     prepared = isolated_cache / "prepared"
     old, new, used = (folder(prepared / (letter * 32)) for letter in "abc")
     folder(prepared / f"{'d' * 32}.partial")
-    downloads = isolated_cache / "downloads" / "mnist"
-    downloads.mkdir(parents=True)
-    (downloads / "mnist.npz").write_bytes(bytes(5000))
-    (downloads / "fresh.npz").write_bytes(bytes(5000))
+    fetched = isolated_cache / "downloads" / "mnist"
+    fetched.mkdir(parents=True)
+    (fetched / "mnist.npz").write_bytes(bytes(5000))
+    (fetched / "fresh.npz").write_bytes(bytes(5000))
     (isolated_cache / "README").write_text("mine")
-    for path in (old, used, downloads / "mnist.npz"):
+    for path in (old, used, fetched / "mnist.npz"):
         age(path, 40)
     with held(used):
         assert is_held(used)
@@ -171,7 +174,7 @@ def test_old_cached_data_are_removed_unless_held(isolated_cache: Path, capsys: p
     assert not is_held(used)
     assert "3 item(s)" in capsys.readouterr().out
     assert (old.exists(), new.exists(), used.exists()) == (False, True, True)
-    assert sorted(path.name for path in downloads.iterdir()) == ["fresh.npz"]
+    assert sorted(path.name for path in fetched.iterdir()) == ["fresh.npz"]
     assert (isolated_cache / "README").exists()
     # Held a moment ago, it is not old, whatever its files say.
     assert names([], isolated_cache) == {}
@@ -187,6 +190,81 @@ def test_data_that_another_process_writes_are_skipped(isolated_cache: Path) -> N
     with claim(claim_path(writing.with_name("a" * 32))):
         found = find_garbage([], isolated_cache, older_than=0)
     assert (found.items, len(found.kept)) == ([], 1)
+
+
+@pytest.mark.parametrize("moment", [{"before": "pathlib:Path.rename"}, {"after": "benchmarker.files:shutil.rmtree"}])
+def test_a_stopped_command_removes_nothing_from_a_study_that_a_run_uses(
+    untidy: StudyFiles, moment: dict[str, str]
+) -> None:
+    """It is stopped within the removal of the first item."""
+    stopped = StoppedCommand("gc", str(untidy.folder), "--older-than", "0", "--yes", **moment)
+    with joined(untidy.folder) as share:
+        before = sorted((untidy.folder / "runs").iterdir())
+        code, errors = stopped.proceed()
+        assert code == 1
+        assert "another process has taken over" in errors
+        assert sorted((untidy.folder / "runs").iterdir()) == before
+        share.require()
+    assert len(names([untidy.folder], older_than=0)) == (10 if "before" in moment else 9)
+
+
+@pytest.mark.parametrize("name", ["prepared", "downloads"])
+def test_a_stopped_command_removes_nothing_from_the_cache_that_is_used(isolated_cache: Path, name: str) -> None:
+    cached = isolated_cache / name / ("a" * 32)
+    if name == "prepared":
+        folder(cached)
+        stopped = StoppedCommand("gc", "--cache", "--older-than", "0", "--yes", before="pathlib:Path.rename")
+        using: AbstractContextManager[object] = held(cached)
+    else:
+        cached.parent.mkdir(parents=True)
+        part = cached.with_name(f".{cached.name}.01234567.part")
+        part.write_bytes(b"half")
+        stopped = StoppedCommand(
+            "gc", "--cache", "--older-than", "0", "--yes", before="benchmarker.claims.exclusive:Claim.require"
+        )
+        using = claim(downloads.claim_path(cached))
+        cached = part
+    with using:
+        code, errors = stopped.proceed()
+        assert code == 1
+        assert "another process has taken over" in errors
+        assert cached.exists()
+    assert names([], isolated_cache, older_than=0) == {
+        cached.name: "prepared data" if name == "prepared" else "download"
+    }
+
+
+def test_a_process_whose_unfinished_data_are_removed_lost_its_claim(isolated_cache: Path) -> None:
+    """It was given up, comes back while they are removed, and must not go on as if it held them."""
+    cached = isolated_cache / "prepared" / ("a" * 32)
+    cached.parent.mkdir(parents=True)
+    dead = HoldingProcess(claim_path(cached), host="another machine")
+    folder(cached.with_suffix(f".{dead.token}.partial"))
+    dead.signal(signal.SIGSTOP)
+    found = find_garbage([], isolated_cache, older_than=30)
+    assert free(found.items) == found.n_bytes > 0
+    dead.signal(signal.SIGCONT)
+    assert dead.ask("require") == "LostClaimError"
+    dead.kill()
+    assert list(cached.parent.iterdir()) == []
+
+
+def test_what_is_wanted_since_it_was_listed_is_kept(untidy: StudyFiles, isolated_cache: Path) -> None:
+    used = age(folder(isolated_cache / "prepared" / ("a" * 32)), 40)
+    finished, _, again, resumed = (cell["key"][:16] for cell in untidy.cells)
+    plan = (untidy.folder / "plan.json").read_text()
+    shrunk = json.loads(plan)
+    shrunk["cells"] = [cell for cell in shrunk["cells"] if not cell["key"].startswith(again)]
+    (untidy.folder / "plan.json").write_text(json.dumps(shrunk))
+    found = find_garbage([untidy.folder], isolated_cache, older_than=0)
+    with held(used):
+        pass
+    (untidy.folder / "plan.json").write_text(plan)
+    (untidy.folder / "runs" / f".{resumed}.partial" / "snapshot-000002.npz").write_bytes(b"newer")
+    assert 0 < free(found.items) < found.n_bytes
+    assert used.exists()
+    left = {path.name for path in (untidy.folder / "runs").iterdir()}
+    assert left == {finished, "notes", f".{again}.partial", f".{resumed}.partial"}
 
 
 def test_studies_are_found_in_results(

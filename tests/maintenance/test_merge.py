@@ -12,12 +12,15 @@ import pytest
 
 from benchmarker.claims import is_claim_file
 from benchmarker.cli import main
+from benchmarker.errors import StorageError
+from benchmarker.files import make_folder
 from benchmarker.maintenance.merge import merge_studies
 from benchmarker.results.leaderboard import build_leaderboard
-from benchmarker.results.study import read_study
+from benchmarker.results.study import Study, read_study
 from benchmarker.study.claims import joined
 from benchmarker.study.plan import read_plan
 from benchmarker.trail import Trail
+from tests.claims.holding import StoppedCommand
 from tests.conftest import FINGERPRINT
 
 if TYPE_CHECKING:
@@ -286,6 +289,118 @@ def test_remains_of_a_killed_merge_are_removed(two: tuple[StudyFiles, StudyFiles
     (done.with_name(f".{folder.name}.merging") / "half").write_text("x")
     assert merge_studies([two[0].folder], into).copied == 1
     assert contents(into / "runs") == contents(two[0].folder / "runs")
+
+
+def settled(folder: Path) -> dict[str, str]:
+    """Return the digest of every file that is complete."""
+    return {name: digest for name, digest in contents(folder).items() if not name.endswith(".partial")}
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        {"before": "benchmarker.files:os.fsync"},
+        {"before": "benchmarker.maintenance.merge:write_bytes"},
+        {"before": "benchmarker.maintenance.merge:copy_file"},
+        {"after": "benchmarker.maintenance.merge:copy_folder"},
+        {"after": "benchmarker.maintenance.merge:publish"},
+    ],
+    ids=["plan", "registry", "split", "run", "failure"],
+)
+def test_a_stopped_merge_changes_nothing_in_a_study_that_a_run_uses(
+    two: tuple[StudyFiles, StudyFiles], moment: dict[str, str]
+) -> None:
+    """It is stopped before it publishes something, or removes a failure."""
+    target, source = two
+    target.fail(target.cell("convxpress", 1), "crashed", "ended by SIGKILL")
+    source.finish(source.cell("convxpress", 1), 91)
+    (source.folder / "registry.yaml").write_text("seeds: [1]\n")
+    (source.folder / "splits").mkdir(exist_ok=True)
+    (source.folder / "splits" / "1-abc.csv").write_text("source,part\n")
+    stopped = StoppedCommand("merge", str(source.folder), "--into", str(target.folder), **moment)
+    with joined(target.folder):
+        before = settled(target.folder)
+        code, errors = stopped.proceed()
+        assert code == 1
+        assert "another process has taken over" in errors
+        assert settled(target.folder) == before
+
+
+@pytest.mark.parametrize(
+    "moment", [{"after": "benchmarker.maintenance.merge:copy_folder"}, {"before": "pathlib:Path.rename"}]
+)
+def test_a_stopped_merge_does_not_mix_its_copies_with_those_of_the_next(
+    two: tuple[StudyFiles, StudyFiles], tmp_path: Path, moment: dict[str, str]
+) -> None:
+    for seed in (1, 2):
+        two[0].finish(two[0].cell("convxpress", seed), 90)
+    into = tmp_path / "all"
+    stopped = StoppedCommand("merge", str(two[0].folder), "--into", str(into), **moment)
+    assert merge_studies([two[0].folder], into).copied == 2
+    before = contents(into)
+    code, errors = stopped.proceed()
+    assert code == 1
+    assert "another process has taken over" in errors
+    assert contents(into) == before
+    assert contents(into / "runs") == contents(two[0].folder / "runs")
+
+
+def test_a_stopped_merge_does_not_write_into_the_copies_of_the_next(
+    two: tuple[StudyFiles, StudyFiles], tmp_path: Path
+) -> None:
+    """It comes back when the next one has copied a run, but not published it."""
+    for files, accuracy in zip(two, (90, 91), strict=True):
+        run = files.finish(files.cell("convxpress", 1), accuracy)
+        for number in range(5):
+            (run / f"predictions_{number}.csv").write_text(str(accuracy))
+    into = tmp_path / "all"
+    given_up, following = (
+        StoppedCommand("merge", str(files.folder), "--into", str(into), after=after, host=host)
+        for files, after, host in zip(
+            two,
+            ("benchmarker.files:_copy_with_times", "benchmarker.maintenance.merge:copy_folder"),
+            ("one", "another"),
+            strict=True,
+        )
+    )
+    assert given_up.proceed()[0] == 1
+    assert following.proceed() == (0, "")
+    assert contents(into / "runs") == contents(two[1].folder / "runs")
+
+
+def test_the_plan_is_read_when_nobody_else_can_change_it(
+    two: tuple[StudyFiles, StudyFiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, source = two
+    target.cell("convxpress", 1)
+    source.cell("convxpress", 2)
+
+    def read(folder: Path) -> Study:
+        if folder == target.folder:
+            with pytest.raises(StorageError, match="merge"), joined(folder):
+                pass
+        return read_study(folder)
+
+    monkeypatch.setattr("benchmarker.maintenance.merge.read_study", read)
+    assert merge_studies([source.folder], target.folder).cells == 2
+
+
+def test_a_study_that_appears_meanwhile_is_not_overwritten(
+    two: tuple[StudyFiles, StudyFiles], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for files, seed in zip(two, (1, 2), strict=True):
+        files.cell("convxpress", seed)
+    into = tmp_path / "all"
+
+    def make(folder: Path) -> Path:
+        monkeypatch.undo()
+        merge_studies([two[0].folder], into)
+        return make_folder(folder)
+
+    monkeypatch.setattr("benchmarker.maintenance.merge.make_folder", make)
+    with pytest.raises(StorageError, match="meanwhile"):
+        merge_studies([two[1].folder], into)
+    assert merge_studies([two[1].folder], into).cells == 2
 
 
 def test_json_lists_runs_and_conflicts(

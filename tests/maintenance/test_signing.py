@@ -14,6 +14,8 @@ import pytest
 from benchmarker.cli import main
 from benchmarker.errors import ConfigurationError
 from benchmarker.maintenance.signing import SIGNATURE_FILE, make_key, read_private_key, read_public_key, verify
+from benchmarker.study.claims import joined
+from tests.claims.holding import StoppedCommand
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -48,6 +50,19 @@ def test_a_signed_study_is_intact_whatever_reads_it(
     assert main(["verify", str(signed.folder), "--key", public]) == 0
     assert capsys.readouterr().out.startswith(f"intact: {len(names(signed)) - 1} files")
     assert verify(signed.folder, read_public_key(Path(public).read_text())).intact
+
+
+def test_a_stopped_command_signs_nothing_that_a_run_has_changed(signed: StudyFiles, key: Path) -> None:
+    before = (signed.folder / SIGNATURE_FILE).read_bytes()
+    (signed.folder / "registry.yaml").write_text("title: ours\n")
+    stopped = StoppedCommand(
+        "sign", str(signed.folder), "--key", str(key), before="benchmarker.maintenance.signing:_heads"
+    )
+    with joined(signed.folder):
+        code, errors = stopped.proceed()
+    assert code == 1
+    assert "another process has taken over" in errors
+    assert (signed.folder / SIGNATURE_FILE).read_bytes() == before
 
 
 def test_every_byte_that_changes_is_named(signed: StudyFiles) -> None:
