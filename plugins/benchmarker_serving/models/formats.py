@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarker import LiteRtModel, PluginError, SavedModel
 from benchmarker_serving.models.bundle import FILES, Format
 from benchmarker_serving.models.graphs import Graph, seeded_inputs
-from benchmarker_serving.models.onnx_graph import in_fixed_order, rename_output, restore_choices
+from benchmarker_serving.models.onnx_graph import in_fixed_order, numbered_nodes, rename_output, restore_choices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,8 @@ def _specs(graph: Graph, names: Sequence[str]) -> list[Any]:
 def _onnx(graph: Graph, path: Path) -> None:
     import onnx
 
-    graph.model.export(str(path), format="onnx", verbose=False)
+    with numbered_nodes():
+        graph.model.export(str(path), format="onnx", verbose=False)
     proto = onnx.load(str(path))
     rename_output(proto.graph, graph.output)
     restore_choices(proto.graph)

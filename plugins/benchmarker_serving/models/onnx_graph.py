@@ -6,8 +6,36 @@ also where the other one is chosen. Missing pixels are NaN, so this must become 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
+
+
+@contextlib.contextmanager
+def numbered_nodes() -> Iterator[None]:
+    """Give the converter's nodes hashes of their own within a block, so that each process converts a model alike.
+
+    tf2onnx keeps nodes in sets, which Python orders by addresses in memory, and `Graph.delete_unused_nodes` makes such
+    a set the list of nodes. `TransposeOptimizer` removes nodes from this list while it goes through it, so that some
+    orders hide a transposition from it: about one conversion in a hundred then left a computed shape of six nodes where
+    the others wrote a constant. Numbers in the order in which nodes are first looked at make all sets of nodes alike.
+    """
+    from tf2onnx.graph import Node
+
+    numbers = itertools.count()
+    found = Node.__hash__
+
+    def number(node: Any) -> int:
+        if not hasattr(node, "_number_in_order"):
+            node._number_in_order = next(numbers)
+        return int(node._number_in_order)
+
+    Node.__hash__ = number
+    try:
+        yield
+    finally:
+        Node.__hash__ = found
 
 
 def rename_output(graph: Any, new: str) -> None:

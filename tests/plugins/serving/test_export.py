@@ -154,6 +154,29 @@ def test_choices_that_were_written_as_products_pass_over_missing_pixels() -> Non
     assert session.run(["images"], {"x": np.array([np.nan, 2], np.float32)})[0].tolist() == [0, 3]
 
 
+def test_onnx_file_does_not_depend_on_addresses_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One order in about a hundred makes the converter write other nodes; each process has another one."""
+    import keras
+    from keras import layers
+    from tf2onnx.graph import Node
+
+    from benchmarker_serving.models.formats import write_graph
+    from benchmarker_serving.models.graphs import Graph
+
+    looked_at: list[int] = []
+
+    def address(node: object) -> int:
+        looked_at.append(id(node))
+        return id(node)
+
+    monkeypatch.setattr(Node, "__hash__", address)
+    convolution = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")
+    model = keras.Sequential([keras.Input((8, 8, 1)), convolution, layers.Flatten(), layers.Dense(2)])
+    write_graph(Graph(model=model, inputs={"images": (8, 8, 1)}, output="values"), "onnx", tmp_path)
+    assert not looked_at
+    assert Node.__hash__ is address
+
+
 def test_graphs_of_another_order_and_other_names_become_the_same_bytes() -> None:
     from onnx import TensorProto, helper, numpy_helper
 
