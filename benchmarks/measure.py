@@ -30,6 +30,10 @@ class Figure:
         Both sides of the ratio and whatever else helps to judge it; each name ends with its unit.
     runs : int
         Number of processes whose median the ratio is. The measured numbers are those of the first.
+    note : str
+        A measured number beside what it should be; it depends on the machine, so it is printed and never a limit.
+    load : mapping of str to number
+        How busy the machine was, as `benchmarks.load` has it; the busiest of several runs.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Figure:
     limit: float
     measured: Mapping[str, float] = field(default_factory=dict)
     runs: int = 1
+    note: str = ""
+    load: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kept(self) -> bool:

@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarker.backends import chosen, worker_environment
+from benchmarks.load import watched
 from benchmarks.measure import Figure
 
 THREADS = 2
@@ -49,11 +51,25 @@ def measured(name: str) -> list[Figure]:
     if all(figure.kept for figure in figures):
         return figures
     runs = list(zip(figures, run(name), run(name), strict=True))
-    return [replace(same[0], ratio=statistics.median(figure.ratio for figure in same), runs=len(same)) for same in runs]
+    return [
+        replace(
+            same[0],
+            ratio=statistics.median(figure.ratio for figure in same),
+            runs=len(same),
+            load=max((figure.load for figure in same), key=lambda load: load["others"]),
+        )
+        for same in runs
+    ]
 
 
 def run(name: str) -> list[Figure]:
     """Run one benchmark in the environment of the harness's workers, which may keep its bytecode as a user's does."""
+    with watched() as load:
+        figures = _run(name)
+    return [replace(figure, load=load.to_json()) for figure in figures]
+
+
+def _run(name: str) -> list[Figure]:
     environment = worker_environment(chosen(), THREADS)
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
@@ -70,17 +86,37 @@ def run(name: str) -> list[Figure]:
 
 def table(figures: list[Figure]) -> Table:
     """Return the figures as a table."""
-    shown = Table("benchmark", "rival", "ratio", "limit", "", title="Ratios within one run")
+    shown = Table("benchmark", "rival", "ratio", "limit", "", "load", title="Ratios within one run")
     for figure in figures:
         verdict = "[green]kept[/]" if figure.kept else "[red]MISSED[/]"
         ratio = f"{figure.ratio:.2f}" + (f" (median of {figure.runs})" if figure.runs > 1 else "")
-        shown.add_row(figure.name, figure.rival, ratio, f"{figure.bound} {figure.limit:g}", verdict)
+        load = f"{figure.load['began']:.1f} to {figure.load['ended']:.1f}" + (
+            " [red]busy[/]" if figure.load["busy"] else ""
+        )
+        shown.add_row(figure.name, figure.rival, ratio, f"{figure.bound} {figure.limit:g}", verdict, load)
     return shown
+
+
+def remarks(figures: Sequence[Figure]) -> list[str]:
+    """Return what else is to say about figures: numbers beside their goal, and what was taken on a busy machine."""
+    said = [figure.note for figure in figures if figure.note]
+    said.append(f"load: averages of one minute when the benchmark began and ended, on {os.cpu_count()} cores")
+    said += [
+        f"taken while other programs used {figure.load['others']:.1f} cores, so worth little: {figure.name}"
+        for figure in figures
+        if figure.load["busy"]
+    ]
+    return said
 
 
 def machine() -> dict[str, Any]:
     """Return a description of this machine."""
-    return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": sys.version}
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "load_1_minute": os.getloadavg()[0],
+        "python": sys.version,
+    }
 
 
 def main() -> int:
@@ -91,6 +127,7 @@ def main() -> int:
     if unknown := sorted(set(names) - set(BENCHMARKS)):
         parser.error(f"unknown benchmark: {', '.join(unknown)}")
     console = Console(width=None if sys.stdout.isatty() else 160)
+    here = machine()  # before anything is measured
     figures: list[Figure] = []
     for name in names:
         started = time.perf_counter()
@@ -98,9 +135,11 @@ def main() -> int:
         figures += measured(name)
         console.print(f"{time.perf_counter() - started:.0f} s")
     RESULTS.parent.mkdir(exist_ok=True)
-    result = {"machine": machine(), "figures": [figure.to_json() for figure in figures]}
+    result = {"machine": here, "figures": [figure.to_json() for figure in figures]}
     RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     console.print(table(figures))
+    for remark in remarks(figures):
+        console.print(remark, markup=False)
     console.print(f"written to {RESULTS}")
     return 0 if all(figure.kept for figure in figures) else 1
 
