@@ -11,12 +11,16 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, cast
 
 from benchmarker.containment import only_warned
 from benchmarker.errors import ConfigurationError
 
 BACKENDS = ("tensorflow", "jax")
+
+WITH_LANES = ("jax",)
+"""Backends that can train several seeds of a network in one program."""
 
 # Variables that make numerical libraries choose instructions, threads and precision. Workers inherit none of them from
 # the user's shell: ONEDNN_MAX_CPU_ISA changes the bits of a training, and KERAS_MAX_EPOCHS ends it early.
@@ -30,6 +34,19 @@ Tensors = Mapping[str, Any]
 
 Loss = Callable[..., tuple[Any, Tensors]]
 Step = Callable[..., Tensors]
+
+
+class Lanes(Protocol):
+    """Seeds of one network in one program; see `benchmarker.backends.jax_lanes`."""
+
+    def expect(self, number: int) -> None:
+        """Wait with every step for a lane, from now on."""
+
+    def leave(self, number: int) -> None:
+        """Wait for a lane no longer."""
+
+    def training(self, number: int, model: Any) -> AbstractContextManager[None]:
+        """Let a lane compute the steps of a compiled network together with the others, until the block ends."""
 
 
 class Backend(Protocol):
@@ -68,6 +85,25 @@ def chosen() -> str:
 def load(name: str) -> Backend:
     """Import the module of a backend."""
     return cast("Backend", importlib.import_module(f"benchmarker.backends.{name}_backend"))
+
+
+def make_lanes(name: str, of: int) -> Lanes:
+    """Return the lanes of this process, for programs that each have so many.
+
+    Raises
+    ------
+    ConfigurationError
+        If the backend has none.
+    """
+    if name not in WITH_LANES:
+        raise ConfigurationError(lanes_refused(name))
+    return cast("Lanes", importlib.import_module(f"benchmarker.backends.{name}_lanes").Lanes(of))
+
+
+def lanes_refused(name: str) -> str:
+    """Return why a backend cannot train several seeds in one program."""
+    backends = ", ".join(f"KERAS_BACKEND={each}" for each in WITH_LANES)
+    return f"'seeds_at_once' needs {backends}, since {name} cannot compute the steps of several networks in one program"
 
 
 def worker_environment(name: str, threads: int) -> dict[str, str]:

@@ -290,6 +290,14 @@ class Training(Settings):
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     """Arithmetic of the layers. Part of a cell's key."""
 
+    # Left out of specifications where it is not used, so that their keys stay what they were before it existed.
+    seeds_at_once: Annotated[int, Field(strict=True, gt=0, le=64)] = Field(
+        default=1, exclude_if=lambda value: value == 1
+    )
+    """Train so many seeds of a network in one program, on JAX: meant for small networks on a GPU, and usually slower on
+    a processor. Part of a cell's key, since this program gives other bits than that of a single seed. Seed `s` has the
+    place `s` modulo this number in it, so consecutive seeds fill a program best."""
+
     collapse: Literal["warn", "fail"] = "warn"
     """What happens to a network whose best weights predict the same class for every validation image: its scores are
     marked in all tables (`warn`), or its cell fails as diverged (`fail`)."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
+from benchmarker.backends import WITH_LANES, chosen, lanes_refused
 from benchmarker.contracts.plugins import Architecture, Augmentation, Dataset, Generator
 from benchmarker.contracts.settings import Split
 from benchmarker.contracts.tasks import Regression, Task
@@ -84,6 +85,7 @@ def check_registry(
     """
     check = _Check(loaded, plugins)
     _require_feasible(loaded)
+    check.backend()
     check.dataset()
     check.generators()
     check.arms()
@@ -176,6 +178,10 @@ class _Check:
         self.cells: list[CellProblem] = []
         self.size: int | None = None
         self.task: Task | None = None
+
+    def backend(self) -> None:
+        if self.registry.training.seeds_at_once > 1 and (name := chosen()) not in WITH_LANES:
+            self._add(("training", "seeds_at_once"), lanes_refused(name))
 
     def dataset(self) -> None:
         entry = self.registry.dataset

@@ -140,17 +140,18 @@ def _fit(
         rate = len(train) / values["seconds"] if values["seconds"] > 0 else 0.0
         send(EpochDone(epoch=epoch, epochs=epochs, values={**values, "images_per_second": rate}))
 
-    return fit(
-        context.model,
-        context.training,
-        epochs=epochs,
-        train=_ordered(context, train, epochs=epochs, first_epoch=resumed[1].epoch if resumed else 0, send=send),
-        validation=FixedBatches(validation, batch_size=context.training.batch_size, targets=True),
-        on_epoch=on_epoch,
-        trail=context.trail,
-        snapshots=snapshots,
-        resumed=resumed,
-    )
+    with context.together(context.model):
+        return fit(
+            context.model,
+            context.training,
+            epochs=epochs,
+            train=_ordered(context, train, epochs=epochs, first_epoch=resumed[1].epoch if resumed else 0, send=send),
+            validation=FixedBatches(validation, batch_size=context.training.batch_size, targets=True),
+            on_epoch=on_epoch,
+            trail=context.trail,
+            snapshots=snapshots,
+            resumed=resumed,
+        )
 
 
 def _ordered(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import keras
@@ -48,6 +50,9 @@ class CellContext:
         Generator whose images the network is trained on, where there is one.
     trail : Trail
         Links so far.
+    together : callable
+        Called with the compiled network, returns the context that it is trained in: in a lane beside other seeds, where
+        the registry says so.
     """
 
     spec: CellSpec
@@ -59,6 +64,7 @@ class CellContext:
     fingerprint: Fingerprint
     generator: GeneratorRun | None = None
     trail: Trail = field(default_factory=Trail)
+    together: Callable[[keras.Model], AbstractContextManager[None]] = nullcontext
 
     @property
     def training(self) -> Training:
@@ -103,7 +109,9 @@ def set_up(job: CellJob) -> CellContext:
         applied=applied,
         model=model,
         digests={"data": data.digest, "split": parts.digest, "initial_weights": digest_weights(model)},
-        fingerprint=fingerprint(spec.backend, spec.threads, spec.training.precision, code),
+        fingerprint=fingerprint(
+            spec.backend, spec.threads, spec.training.precision, code, seeds_at_once=spec.training.seeds_at_once
+        ),
         generator=job.generator,
     )
 

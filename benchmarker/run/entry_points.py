@@ -250,11 +250,11 @@ def _prepared(
 
 def _run_all(runner: Runner, policy: Policy) -> None:
     """Run everything of a runner that has not ended, as many jobs at once as the policy says."""
-    left, jobs = runner.begin()
+    left, threads = runner.begin()
     pool = Pool(left, runner.work, runner.report_waiting, runner.workers)
     runner.on_failure = pool.stop if policy.fail_fast else None
     try:
-        pool.run(jobs)
+        pool.run(threads)
     finally:
         runner.workers.close()
 

@@ -89,6 +89,15 @@ class ForkedWorker:
             raise subprocess.TimeoutExpired(COMMAND, timeout or 0.0)
         return self.returncode
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its group of processes, if that is still there."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def end_descendants(self) -> None:
+        """End what it started and left behind."""
+        descendants.end(self.mark)
+
     def end(self, code: int) -> None:
         """Take down how it ended."""
         self.returncode = code

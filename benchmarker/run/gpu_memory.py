@@ -90,7 +90,8 @@ def estimated_bytes(size: NetworkSize, training: Training) -> int:
     .. math:: 4 P + 4 (1 + m) T + 4 b B A
 
     bytes: weights, gradients and moments, and four copies of the activations. The backend may reserve twice as much;
-    the workspace of convolutions and the CUDA context come on top.
+    the workspace of convolutions and the CUDA context come on top. A program that trains several seeds holds the
+    arrays of each.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def estimated_bytes(size: NetworkSize, training: Training) -> int:
     """
     weights = _OF_A_WEIGHT * (size.total + (1 + _MOMENTS[training.optimiser]) * size.trainable)
     activations = ACTIVATION_COPIES * _BYTES[training.precision] * training.batch_size * size.activations
-    return CONTEXT_BYTES + WORKSPACE_BYTES + RESERVED * (weights + activations)
+    return CONTEXT_BYTES + WORKSPACE_BYTES + RESERVED * training.seeds_at_once * (weights + activations)
 
 
 def gpu_needs(study: PreparedStudy, left: Sequence[Planned]) -> dict[str, GpuNeed]:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from benchmarker.backends import worker_environment
 from benchmarker.claims import Claim
 from benchmarker.contracts.settings import Split
 from benchmarker.files import open_to_append
-from benchmarker.run.forking import ForkedWorker
 from benchmarker.run.gpus import DEVICES_VARIABLE
+from benchmarker.run.lanes import LanePlace, LaneProgram
 from benchmarker.run.processes import Conditions, StoppedError, Watch, Worker, count_memory_kills, exit_cause, stop
 from benchmarker.run.run_folders import WorkFolder
 from benchmarker.study.layout import LOG_FILE, Checkpoint, RunPaths
@@ -31,6 +31,7 @@ from benchmarker.study.protocol import (
     GeneratorJob,
     GeneratorRun,
     Job,
+    LanesJob,
     Waiting,
 )
 
@@ -187,9 +188,9 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
     spec = job.planned.spec
     environment = worker_environment(spec.backend, spec.threads)
     device = {} if conditions.device is None else {DEVICES_VARIABLE: conditions.device}
-    with open_to_append(folder.path / LOG_FILE) as log:
+    with open_to_append(folder.path / LOG_FILE) as log, _lane(job, conditions) as lane:
         try:
-            worker = conditions.workers.start(environment, log, device)
+            worker = conditions.workers.start(environment, log, device, lane=lane)
         except StoppedError:
             folder.put_down()
             raise
@@ -220,12 +221,28 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
         return code, watch.timed_out
 
 
+@contextlib.contextmanager
+def _lane(job: Job, conditions: Conditions) -> Iterator[LanePlace | None]:
+    """Yield the place of a job in a program for several seeds, if it needs one: the given one, or one of its own."""
+    if not isinstance(job, CellJob) or job.weights is not None or job.cell.spec.training.seeds_at_once == 1:
+        yield None
+    elif conditions.lane is not None:
+        yield conditions.lane
+    else:
+        spec = job.cell.spec
+        program = LaneProgram(LanesJob(backend=spec.backend, of=spec.training.seeds_at_once))
+        try:
+            yield LanePlace(program, spec.lane)
+        finally:
+            program.close()
+
+
 def _end(worker: Worker) -> None:
     """Stop a worker in the background, so that the thread of the heartbeats goes on."""
     threading.Thread(target=stop, args=([worker],), name=f"stop {worker.pid}", daemon=True).start()
 
 
-def exchange(worker: subprocess.Popen[bytes] | ForkedWorker, job: Job, on_event: EventHandler) -> None:
+def exchange(worker: Worker | subprocess.Popen[bytes], job: Job, on_event: EventHandler) -> None:
     """Send a worker its job, and pass on its events until it closes its output."""
     if worker.stdin is None or worker.stdout is None:
         raise TypeError("a worker is started with pipes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarker.printing import counted
 from benchmarker.run.gpu_memory import GpuNeed, gpu_needs
@@ -12,6 +12,7 @@ from benchmarker.run.jobs import GIB, GpuRoom, Waiting, choose_jobs, oversubscri
 from benchmarker.run.policy import Policy
 from benchmarker.run.prepare import PreparedStudy
 from benchmarker.run.processes import FORKING
+from benchmarker.run.seats import most_at_once, programs
 from benchmarker.study.plan import Planned, PlannedGenerator
 
 MPS_CLIENTS = 48
@@ -52,7 +53,7 @@ class Placement:
         return max(gpus, self.jobs - gpus)
 
 
-def place_cells(policy: Policy, study: PreparedStudy, left: Sequence[Planned]) -> Placement:
+def place_cells(policy: Policy, study: PreparedStudy, left: Sequence[Planned], *, together: bool = True) -> Placement:
     """Return how many cells of a study run at once, and where.
 
     Parameters
@@ -63,11 +64,21 @@ def place_cells(policy: Policy, study: PreparedStudy, left: Sequence[Planned]) -
         The study.
     left : sequence of PlannedCell or PlannedGenerator
         What of it has no run yet.
+    together : bool
+        Whether seeds share a program where the registry says so; not where saved weights are tested.
     """
     left = [each for each in left if each.key not in study.problems]
     if not left:
         return Placement(devices=(None,))
-    waiting = _waiting(study, left)
+    seeds = most_at_once(left) if together else 1
+    placement = _place(policy, study, left, _waiting(study, left, seeds))
+    if seeds == 1:
+        return placement
+    remark = f"up to {seeds} seeds of a network share a program, which counts as one cell"
+    return replace(placement, remarks=(*placement.remarks, remark))
+
+
+def _place(policy: Policy, study: PreparedStudy, left: Sequence[Planned], waiting: Waiting) -> Placement:
     if policy.jobs is not None:
         return _as_requested(policy, policy.jobs, waiting)
     gpus = usable_gpus(policy.gpus)
@@ -94,12 +105,12 @@ def _as_requested(policy: Policy, jobs: int, waiting: Waiting) -> Placement:
     return Placement(devices=devices, remarks=(_with_sharing(choice.reason, devices), *([warning] if warning else ())))
 
 
-def _waiting(study: PreparedStudy, left: Sequence[Planned]) -> Waiting:
+def _waiting(study: PreparedStudy, left: Sequence[Planned], seeds: int) -> Waiting:
     return Waiting(
-        cells=len(left),
+        cells=len(left) if seeds == 1 else programs(left),
         generators=sum(isinstance(each, PlannedGenerator) for each in left),
         threads=max(each.spec.threads for each in left),
-        image_bytes=sum(path.stat().st_size for path in study.prepared.iterdir() if path.is_file()),
+        image_bytes=seeds * sum(path.stat().st_size for path in study.prepared.iterdir() if path.is_file()),
         servers=len({(each.spec.backend, each.spec.threads) for each in left}) if FORKING else 0,
     )
 

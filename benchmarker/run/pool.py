@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from benchmarker.run.processes import StoppedError, Workers
 from benchmarker.study.plan import Planned
 
-Work = Callable[[Planned, int], bool]
+Work = Callable[[Planned], bool]
 
 _INTERVAL_SECONDS = 0.3
 _GRACE_SECONDS = 3.0
@@ -24,8 +24,8 @@ class Pool:
     planned : iterable of PlannedCell or PlannedGenerator
         What to run, in the order in which it is begun.
     work : callable
-        Called with a cell and the number of a slot. Returns True once the cell has ended, and False if another process
-        works on it, or on what it needs. Raises StoppedError if the run is being stopped.
+        Called with a cell. Returns True once it has ended, and False if it must wait, for another process or for a cell
+        of this one. Raises StoppedError if the run is being stopped.
     on_waiting : callable
         Called with what is left once there is nothing to do but to wait. Returns whether it reported that to the user,
         and is not called again then.
@@ -57,7 +57,7 @@ class Pool:
         Parameters
         ----------
         jobs : int
-            Largest number of workers at once.
+            Largest number of cells at once.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class Pool:
             Whatever the work of a cell raised; the others were stopped then.
         """
         slots = range(min(jobs, len(self._free)))
-        threads = [threading.Thread(target=self._serve, args=(k,), name=f"slot {k}", daemon=True) for k in slots]
+        threads = [threading.Thread(target=self._serve, name=f"slot {k}", daemon=True) for k in slots]
         try:
             for thread in threads:
                 with self._changed:
@@ -94,10 +94,10 @@ class Pool:
         with self._changed:
             self._changed.wait_for(lambda: self._serving == 0, patience)
 
-    def _serve(self, slot: int) -> None:
+    def _serve(self) -> None:
         try:
             while (planned := self._next()) is not None:
-                if not self._work(planned, slot):
+                if not self._work(planned):
                     with self._changed:
                         self._postponed.append((planned, time.monotonic() + _INTERVAL_SECONDS))
         except StoppedError:

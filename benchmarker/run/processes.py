@@ -17,6 +17,7 @@ from typing import IO, Any
 from benchmarker import descendants
 from benchmarker.claims import Claim
 from benchmarker.run.forking import ForkedWorker, ForkServer
+from benchmarker.run.lanes import Lane, LanePlace
 
 # Safe path (-P): a file called keras.py in the user's folder must not be imported.
 COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.worker")
@@ -40,8 +41,18 @@ class StartedWorker(subprocess.Popen[bytes]):
         self.mark = descendants.new_mark()
         super().__init__(command, env={**env, descendants.VARIABLE: self.mark}, **options)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its group of processes, if that is still there."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
 
-Worker = StartedWorker | ForkedWorker
+    def end_descendants(self) -> None:
+        """End what it started and left behind."""
+        descendants.end(self.mark)
+
+
+ProcessWorker = StartedWorker | ForkedWorker
+Worker = ProcessWorker | Lane
 
 
 class Workers:
@@ -75,6 +86,8 @@ class Workers:
         environment: Mapping[str, str],
         log: IO[bytes],
         changed: Mapping[str, str] | None = None,
+        *,
+        lane: LanePlace | None = None,
     ) -> Worker:
         """Start a worker.
 
@@ -86,32 +99,40 @@ class Workers:
             Open file for what libraries print.
         changed : mapping of str to str, optional
             Variables of this worker only, which no library reads while it is imported.
+        lane : LanePlace, optional
+            Place in a program that trains several seeds; by default the worker has a process of its own.
 
         Raises
         ------
         StoppedError
             If the run is being stopped.
         """
-        own = dict(changed or {})
-        server = self._server(environment)
-        worker: Worker | None = None if server is None else server.fork(own, log)
+
+        def start_process(file: IO[bytes]) -> ProcessWorker:
+            return self._start_process(environment, file, dict(changed or {}))
+
+        worker = start_process(log) if lane is None else lane.program.open(lane.number, log, start_process)
         with self._lock:
-            if self.stopping:
-                if worker is not None:
-                    stop([worker])
-                raise StoppedError
-            if worker is None:
-                # In a new session, Ctrl-C reaches this process only, which then stops the worker in order.
-                worker = StartedWorker(
-                    COMMAND,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env={**environment, **own},
-                    start_new_session=True,
-                )
-            self._running.add(worker)
-            return worker
+            if not self.stopping:
+                self._running.add(worker)
+                return worker
+        stop([worker])
+        raise StoppedError
+
+    def _start_process(self, environment: Mapping[str, str], log: IO[bytes], own: dict[str, str]) -> ProcessWorker:
+        """Start a process in an environment that others share, with some variables of its own."""
+        server = self._server(environment)
+        if server is not None and (forked := server.fork(own, log)) is not None:
+            return forked
+        # In a new session, Ctrl-C reaches this process only, which then stops the worker in order.
+        return StartedWorker(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**environment, **own},
+            start_new_session=True,
+        )
 
     def ended(self, worker: Worker) -> None:
         """Forget a worker that has ended."""
@@ -163,6 +184,8 @@ class Conditions:
         Claim that it works under; it is ended if that is lost.
     again : bool
         Whether another attempt follows if the machine ends this one; its folder stays as it is for that.
+    lane : LanePlace, optional
+        Place in a program that trains several seeds, for a cell that needs one; by default it has one for itself.
     """
 
     workers: Workers = field(default_factory=Workers)
@@ -170,6 +193,7 @@ class Conditions:
     device: str | None = None
     claim: Claim | None = None
     again: bool = False
+    lane: LanePlace | None = None
 
     def require_claim(self) -> None:
         """Make sure that no other process has taken over the job.
@@ -227,8 +251,8 @@ class Watch(threading.Thread):
                 if self._seconds_left() == 0:
                     self.timed_out = True
                     stop([self._worker])
-        _signal(self._worker, signal.SIGKILL)
-        _end_descendants(self._worker)
+        self._worker.signal(signal.SIGKILL)
+        self._worker.end_descendants()
 
     def _seconds_left(self) -> float | None:
         """Return how long the worker may go on, or how long to sleep while it waits; None without a limit."""
@@ -244,25 +268,16 @@ def stop(workers: Iterable[Worker]) -> None:
     """Stop workers and whatever they started; kill what is still alive after a moment."""
     running = list(workers)
     for worker in running:
-        _signal(worker, signal.SIGTERM)
+        worker.signal(signal.SIGTERM)
     until = time.monotonic() + _GRACE_SECONDS
     while any(worker.poll() is None for worker in running) and time.monotonic() < until:
         time.sleep(_POLL_SECONDS)
     for worker in running:
         if worker.poll() is None:
-            _signal(worker, signal.SIGKILL)
+            worker.signal(signal.SIGKILL)
     for worker in running:
         worker.wait()
-        _end_descendants(worker)
-
-
-def _signal(worker: Worker, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(worker.pid, number)
-
-
-def _end_descendants(worker: Worker) -> None:
-    descendants.end(worker.mark)
+        worker.end_descendants()
 
 
 def exit_cause(code: int, *, timeout: float | None, for_memory: bool) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from benchmarker.run.prepare import PreparedStudy
 from benchmarker.run.processes import Conditions, StoppedError, Workers
 from benchmarker.run.run_folders import ExistingRuns, record_failure
 from benchmarker.run.saved_weights import check_names, copy_weights, find_weights
+from benchmarker.run.seats import Seat, Seats, in_order_of_programs, most_at_once
 from benchmarker.run.turns import Turns
 from benchmarker.study.claims import CellClaim, claim
 from benchmarker.study.layout import Checkpoint
@@ -88,11 +89,14 @@ class Runner:
         self._weights: dict[str, SavedWeights | ConfigurationError] = {}
         self._existing = ExistingRuns(study.folder, self._report, study.plugins)
         self._forecast = Forecast(study.folder, ())
+        self._seats = Seats(1)
         self._lock = threading.RLock()
         self._claimed_elsewhere: set[str] = set()  # at the last attempt to claim it
 
     def begin(self) -> tuple[list[Planned], int]:
-        """Report what has existing runs, and return the rest and how many of it to run at once.
+        """Report what has existing runs, and return the rest and how many threads are to run it.
+
+        Each thread waits for one cell. There are more than jobs where a job trains several seeds in one program.
 
         Raises
         ------
@@ -119,18 +123,22 @@ class Runner:
         for each in self._planned:
             if each.key in found:
                 self._settle(each, found[each.key])
-        left = [each for each in self._planned if each.key not in found]
+        left = in_order_of_programs([each for each in self._planned if each.key not in found])
         jobs = self._place(left)
-        self._forecast = Forecast(self._folder, left, jobs=jobs)
+        self._seats = Seats(jobs, together=not self._test_only)
+        waiting = jobs if self._test_only else jobs * most_at_once(left)
+        self._forecast = Forecast(self._folder, left, jobs=waiting)
         finished_cells = [cell for cell in self._cells if cell.key in found and found[cell.key].status == "ok"]
         self._forecast.learn_from_runs(finished_cells, outputs=self._study.n_outputs, test_images=self._study.n_test)
         self._forecast.check()
         for backend, threads in dict.fromkeys((each.spec.backend, each.spec.threads) for each in left):
             self.workers.warm_up(worker_environment(backend, threads))
-        return left, jobs
+        return left, waiting
 
-    def work(self, planned: Planned, slot: int) -> bool:
-        """Bring a cell to its end; return False if another process works on it, or its generator is not trained yet.
+    def work(self, planned: Planned) -> bool:
+        """Bring a cell to its end; return False if it must wait.
+
+        It must where another process works on it, its generator is not trained yet, or other cells have all seats.
 
         Raises
         ------
@@ -139,6 +147,13 @@ class Runner:
         """
         if self._awaited_generator(planned) is not None:
             return False
+        seat = self._seats.take(planned)
+        if seat is None:
+            return False
+        with seat:
+            return self._work(planned, seat)
+
+    def _work(self, planned: Planned, seat: Seat) -> bool:
         held = claim(self._folder, planned.run_name)
         if held is None:
             self._claimed_elsewhere.add(planned.key)
@@ -147,7 +162,7 @@ class Runner:
         with held:
             existing = self._existing.outcome(planned) if self._is_reusable(planned) else None
             try:
-                outcome = existing or self._run(planned, slot, held)
+                outcome = existing or self._run(planned, seat, held)
             except (StorageError, OSError):  # a successor renames the folder that this run works in
                 if held.claim.is_held():
                     raise
@@ -165,7 +180,7 @@ class Runner:
 
     def _place(self, left: Sequence[Planned]) -> int:
         """Choose devices for what is left, report why, and return how much of it to run at once."""
-        self._placement = place_cells(self._policy, self._study, left)
+        self._placement = place_cells(self._policy, self._study, left, together=not self._test_only)
         for remark in self._placement.remarks:
             self._report(remark)
         return self._placement.jobs
@@ -195,7 +210,7 @@ class Runner:
         """Whether an existing run would do."""
         return not self._test_only and planned.key not in self._study.problems
 
-    def _run(self, planned: Planned, slot: int, held: CellClaim) -> CellOutcome:
+    def _run(self, planned: Planned, seat: Seat, held: CellClaim) -> CellOutcome:
         if (failure := self._failure_before_training(planned)) is not None:
             return record_failure(planned, held.paths, failure.kind, failure.message, held.claim.require)
         weights = self._weights.get(planned.key)
@@ -207,12 +222,14 @@ class Runner:
         conditions = Conditions(
             workers=self.workers,
             timeout=self._policy.timeout,
-            device=self._placement.devices[slot],
+            device=self._placement.devices[seat.number],
             claim=held.claim,
             again=retries > 0,
+            lane=seat.lane,
         )
         job = self._job(planned, weights, held.claim)
-        alone = planned.key in self._placement.alone
+        # The seeds of a program wait for each other, so none of them can be alone.
+        alone = planned.key in self._placement.alone and seat.lane is None
         outcome = self._launch(job, conditions, fresh=self._force, alone=alone)
         for number in range(1, retries + 1):
             if not outcome.retriable:
@@ -228,7 +245,9 @@ class Runner:
 
     def _was_crowded(self, outcome: CellOutcome, conditions: Conditions, *, alone: bool) -> bool:
         """Whether an attempt found too little memory on a GPU that it shared."""
-        return outcome.kind == "out-of-memory" and not alone and self._placement.is_shared(conditions.device)
+        if outcome.kind != "out-of-memory" or alone or conditions.lane is not None:
+            return False
+        return self._placement.is_shared(conditions.device)
 
     @property
     def _advice(self) -> str:

@@ -3,6 +3,8 @@
 `benchmarker.run.launcher` starts it as ``python -m benchmarker.run.worker``, with the job as one line of JSON on
 standard input. The end of standard input means that the parent has died. Events go to standard output, one JSON object
 a line; everything that libraries print goes to standard error, which the parent keeps as ``log.txt``.
+
+A process that trains several seeds in one program gets a job for each of them, see `benchmarker.run.lane_host`.
 """
 
 from __future__ import annotations
@@ -16,18 +18,21 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NoReturn, Protocol
 
 from benchmarker import descendants
 from benchmarker.containment import describe
 from benchmarker.discovery import blamed
 from benchmarker.errors import BenchmarkerError, shorten
 from benchmarker.files import open_to_append, remove_half_line, storage_error, write_text
+from benchmarker.run.lane_host import LanePipe, Turn, serve
 from benchmarker.run.run_folders import finish, identity, now
 from benchmarker.study.layout import EVENTS_FILE, TRACEBACK_FILE
 from benchmarker.study.protocol import (
-    JOB,
+    FIRST,
     Built,
     CellJob,
     EpochDone,
@@ -37,10 +42,15 @@ from benchmarker.study.protocol import (
     Finished,
     GeneratorJob,
     Job,
+    LaneOrder,
+    LanesJob,
     Note,
     StepDone,
 )
 from benchmarker.study.runs import FailedManifest, FinishedManifest, read_manifest
+
+Together = Callable[[Any], AbstractContextManager[None]]
+"""Returns the context that a compiled network is trained in."""
 
 _TRACEBACK_LENGTH = 20_000
 """Characters of a traceback in the manifest and the log; the file of the traceback holds all of it."""
@@ -54,10 +64,20 @@ _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE}
 cannot find now will not be there at the next attempt either."""
 
 
+class _Pipe(Protocol):
+    """Where events for the parent are written."""
+
+    def write(self, line: str, /) -> int:
+        """Write a line."""
+
+    def flush(self) -> None:
+        """Send what is written."""
+
+
 class _Reporter:
     """Writes events for the parent and, but for steps, into the run folder; an epoch only if the claim still holds."""
 
-    def __init__(self, pipe: IO[str], file: IO[str], job: Job) -> None:
+    def __init__(self, pipe: _Pipe, file: IO[str], job: Job) -> None:
         self._pipe = pipe
         self._file = file
         self._job = job
@@ -112,15 +132,26 @@ def main() -> int:
     """Do the job on standard input, and return the exit code."""
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what plugins and libraries print must not end up among the events
-    job = JOB.validate_json(sys.stdin.buffer.readline())
+    job = FIRST.validate_json(sys.stdin.buffer.readline())
+    if isinstance(job, LanesJob):
+        return 0 if serve(job, pipe, _do_in_lane) == 0 else _end()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    return _report_and_do(job, pipe)
+
+
+def _do_in_lane(order: LaneOrder, pipe: LanePipe, turn: Turn) -> int:
+    return _report_and_do(order.job, pipe, turn.training)
+
+
+def _report_and_do(job: Job, pipe: _Pipe, together: Together = nullcontext) -> int:
+    """Do a job, with its events in its folder and on a pipe, and return the exit code."""
     events = job.folder / EVENTS_FILE
     remove_half_line(events)
     with io.TextIOWrapper(open_to_append(events), encoding="utf-8") as file:
-        return _do(job, _Reporter(pipe, file, job))
+        return _do(job, _Reporter(pipe, file, job), together)
 
 
-def _do(job: Job, send: EventHandler) -> int:
+def _do(job: Job, send: EventHandler, together: Together = nullcontext) -> int:
     """Do a job, finish its folder, and return the exit code."""
     started = now()
     try:
@@ -128,7 +159,7 @@ def _do(job: Job, send: EventHandler) -> int:
             case GeneratorJob():
                 manifest = _train_generator(job, started, send)
             case CellJob():
-                manifest = _run_cell(job, started, send)
+                manifest = _run_cell(job, started, send, together)
     except BaseException as error:  # noqa: BLE001 - whatever a network or plugin raises ends this cell, not the study
         job.require_claim()
         if isinstance(error, OSError) and is_of_machine(error):
@@ -160,6 +191,10 @@ def _end_with_parent() -> None:
     # Not through `sys.stdin`: a thread that waits in there keeps the interpreter from ending.
     while os.read(0, 1):
         pass
+    _end()
+
+
+def _end() -> NoReturn:
     descendants.end_own()
     if os.getpgid(0) == os.getpid():  # as the launcher starts it
         os.killpg(0, signal.SIGKILL)
@@ -181,12 +216,13 @@ def _train_generator(job: GeneratorJob, started: str, send: EventHandler) -> Fin
     )
 
 
-def _run_cell(job: CellJob, started: str, send: EventHandler) -> FinishedManifest:
+def _run_cell(job: CellJob, started: str, send: EventHandler, together: Together) -> FinishedManifest:
     from benchmarker.run.cell import test_cell, train_cell
     from benchmarker.run.cell_context import set_up
     from benchmarker.study.space import measure, require_run_space
 
     context = set_up(job)
+    context.together = together
     space = measure(context.model, test_images=len(context.parts.test), outputs=context.data.task.n_outputs)
     send(Built(digests=context.digests, space=space))
     if job.weights is None:

@@ -83,6 +83,9 @@ class Fingerprint(Record):
     precision: str
     """Arithmetic of the layers."""
 
+    seeds_at_once: int | None = None
+    """Number of seeds that are trained in one program; left out where each has its own."""
+
     @property
     def digest(self) -> str:
         """SHA-256 of the fingerprint as canonical JSON."""
@@ -97,7 +100,9 @@ class Fingerprint(Record):
         return environment
 
 
-def fingerprint(backend: str, threads: int, precision: str, plugins: Mapping[str, PluginCode]) -> Fingerprint:
+def fingerprint(
+    backend: str, threads: int, precision: str, plugins: Mapping[str, PluginCode], *, seeds_at_once: int = 1
+) -> Fingerprint:
     """Return what of this process's environment may change bits.
 
     Parameters
@@ -108,6 +113,8 @@ def fingerprint(backend: str, threads: int, precision: str, plugins: Mapping[str
         Threads of one operation and arithmetic of the layers, as the registry pins them.
     plugins : mapping of str to PluginCode
         Distribution and digest of the code of each plugin that the run uses.
+    seeds_at_once : int
+        Number of seeds that are trained in one program.
     """
     packages = {name: _version(name) for name in (*_PACKAGES, *_BACKEND_PACKAGES[backend])}
     return Fingerprint(
@@ -122,6 +129,7 @@ def fingerprint(backend: str, threads: int, precision: str, plugins: Mapping[str
         backend=BackendRecord.model_validate({"name": backend, **backends.load(backend).describe()}),
         threads=threads,
         precision=precision,
+        **({} if seeds_at_once == 1 else {"seeds_at_once": seeds_at_once}),
     )
 
 

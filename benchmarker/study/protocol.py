@@ -138,7 +138,44 @@ class GeneratorJob(_Job):
         return self.paths.working
 
 
+class LanesJob(Record):
+    """Train several seeds of a network in one process, which gets its cells one by one as `LaneOrder`."""
+
+    kind: Literal["lanes"] = "lanes"
+    """Tells it from a job."""
+
+    backend: str
+    """Name of the backend."""
+
+    of: int
+    """Number of lanes."""
+
+
+class LaneOrder(Record):
+    """Train a cell in a lane; a line on the standard input of a process of lanes."""
+
+    lane: int
+    """Number of the lane, counted from 0."""
+
+    job: CellJob
+    """What is trained."""
+
+
+class LaneWord(Record):
+    """What a lane says: a line on the standard output of a process of lanes."""
+
+    lane: int
+    """Number of the lane, counted from 0."""
+
+    line: str = ""
+    """An event as JSON."""
+
+    ended: int | None = None
+    """Exit code of the lane, whose cell has ended."""
+
+
 Job = CellJob | GeneratorJob
+FIRST: TypeAdapter[Job | LanesJob] = TypeAdapter(Annotated[Job | LanesJob, Field(discriminator="kind")])
 JOB: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])
 
 

@@ -183,6 +183,11 @@ class CellSpec(_Specification):
         return self.training.threads
 
     @property
+    def lane(self) -> int:
+        """Place of the seed in a program that trains several, counted from 0."""
+        return self.seed % self.training.seeds_at_once
+
+    @property
     def plugins(self) -> list[tuple[str, str]]:
         """Kind and name of each plugin that the cell uses, its generator aside."""
         augmentations = [("augmentation", choice.name) for choice in self.arm.augmentations]

@@ -226,7 +226,7 @@ def test_cell_of_unknown_need_runs_alone(quick: QuickStudy, monkeypatch: pytest.
     monkeypatch.setattr(processes, "FORKING", False)
     monkeypatch.setenv("QUICK_WORKER", str(quick.folder / "quick"))
 
-    def place(_policy: Policy, _study: PreparedStudy, left: Any) -> Placement:
+    def place(_policy: Policy, _study: PreparedStudy, left: Any, **_: bool) -> Placement:
         alone = frozenset(cell.key for cell in left if cell.model == "unknown")
         return Placement(devices=("3", "3"), alone=alone)
 
