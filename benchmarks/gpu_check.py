@@ -17,9 +17,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarker.backends import chosen, worker_environment
+from benchmarker.backends import WITH_LANES, chosen, worker_environment
 from benchmarker.discovery import installed
 from benchmarker.run.gpus import gpu_names
+from benchmarks.gpu_seeds import measure_seeds
 from benchmarks.gpu_sharing import measure_sharing
 
 THREADS = 2
@@ -175,9 +176,27 @@ def check_sharing(check: Check, given: argparse.Namespace, report: Report) -> bo
     return not shared.differences
 
 
+def check_seeds(check: Check, given: argparse.Namespace, report: Report) -> bool:
+    """Train seeds of a network in one program; return whether each has the bits that it has without the others."""
+    gpu = None if check.cpu else next(iter(gpu_names(None)), None)
+    if check.backend not in WITH_LANES:
+        report.print(f"{check.backend} trains no seeds in one program: KERAS_BACKEND={WITH_LANES[0]} measures it")
+        return True
+    if gpu is None and not check.cpu:
+        report.print("nvidia-smi lists no GPU, so seeds in one program were not measured")
+        return True
+    seeds = measure_seeds(gpu, seeds=given.seeds, epochs=given.epochs)
+    report.found["seeds"] = seeds.to_json()
+    report.save()
+    for line in seeds.lines():
+        report.print(line)
+    return not seeds.differences
+
+
 MEASUREMENTS: dict[str, Callable[[Check, argparse.Namespace, Report], bool]] = {
     "networks": check_networks,
     "sharing": check_sharing,
+    "seeds": check_seeds,
 }
 """What is measured, in this order; each returns whether all is well."""
 
@@ -199,7 +218,9 @@ def _arguments() -> argparse.Namespace:
     sharing = parser.add_argument_group("small cells that share a GPU")
     sharing.add_argument("--cells", type=int, default=8, help="(default: %(default)s)")
     sharing.add_argument("--at-once", type=int, default=4, help="(default: %(default)s)")
-    sharing.add_argument("--epochs", type=int, default=10, help="(default: %(default)s)")
+    sharing.add_argument("--epochs", type=int, default=10, help="of seeds in one program, too (default: %(default)s)")
+    seeds = parser.add_argument_group("seeds of a small network in one program, on JAX")
+    seeds.add_argument("--seeds", type=int, default=8, help="(default: %(default)s)")
     return parser.parse_args()
 
 

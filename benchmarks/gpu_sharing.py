@@ -89,16 +89,16 @@ def measure_sharing(gpu: str | None, *, cells: int, at_once: int, epochs: int) -
             first = folder / "first.yaml"
             first.write_text(registry_of(1, epochs=1), encoding="utf-8")
             # Prepares the data and reads the files of libraries before anything is timed.
-            _run(first, folder / "first", gpu, jobs=1, cells=1)
-            one = seconds(lambda: _run(registry, folder / "one", gpu, jobs=1, cells=cells))
-            several = seconds(lambda: _run(registry, folder / "several", gpu, jobs=at_once, cells=cells))
+            train(first, folder / "first", gpu, jobs=1, cells=1)
+            one = seconds(lambda: train(registry, folder / "one", gpu, jobs=1, cells=cells))
+            several = seconds(lambda: train(registry, folder / "several", gpu, jobs=at_once, cells=cells))
         return Sharing(
             gpu=gpu,
             cells=cells,
             at_once=at_once,
             one_seconds=one,
             several_seconds=several,
-            differences=differences(_digests(folder / "one"), _digests(folder / "several")),
+            differences=differences(digests(folder / "one"), digests(folder / "several")),
         )
 
 
@@ -114,7 +114,14 @@ def differences(one: Digests, several: Digests) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _run(registry: Path, study: Path, gpu: str | None, *, jobs: int, cells: int) -> None:
+def train(registry: Path, study: Path, gpu: str | None, *, jobs: int, cells: int) -> None:
+    """Run all cells of a registry on a GPU, or on the processor where it is None.
+
+    Raises
+    ------
+    RuntimeError
+        If not all of them finish.
+    """
     observer: Any = Silence()
     policy = Policy(jobs=jobs, gpus=() if gpu is None else (gpu,))
     outcome = run_study(load_registry(registry), study, observer=observer, plugins=installed(), policy=policy)
@@ -122,7 +129,8 @@ def _run(registry: Path, study: Path, gpu: str | None, *, jobs: int, cells: int)
         raise RuntimeError(f"only {outcome.ok} of {cells} cells finished")
 
 
-def _digests(study: Path) -> Digests:
+def digests(study: Path) -> Digests:
+    """Return the digests of the finished runs of a study."""
     manifests = [read_manifest(path.parent) for path in sorted(study.glob("runs/*/manifest.json"))]
     return {
         f"{each.model}/{each.arm}/{each.seed}": each.digests for each in manifests if isinstance(each, FinishedManifest)

@@ -16,15 +16,15 @@ from benchmarks.measure import Figure, print_figures, seconds
 CELLS = 8
 
 
-def registry_of(cells: int, *, epochs: int) -> str:
-    """Return a registry of small cells that use one thread each."""
+def registry_of(cells: int, *, epochs: int, training: str = "threads: 1") -> str:
+    """Return a registry of small cells, which use one thread each unless the settings of their training say more."""
     return f"""
 dataset:
   name: synthetic-radio
   preparation: {{crop: 48}}
   split: {{train: 20, validation: 10}}
 seeds: [{", ".join(map(str, range(1, cells + 1)))}]
-training: {{threads: 1}}
+training: {{{training}}}
 models:
   - {{architecture: mcrgnet, learning_rate: 1e-3, epochs: {epochs}}}
 """

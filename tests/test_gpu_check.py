@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -34,6 +35,27 @@ def test_cells_that_run_at_once_are_compared_with_one_at_once(tmp_path: Path) ->
     shared = found["sharing"]
     assert (shared["gpu"], shared["cells"], shared["at_once"], shared["differences"]) == (None, 2, 2, [])
     assert shared["ratio"] == shared["several_seconds"] / shared["one_seconds"]
+
+
+@pytest.mark.long
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra jax")
+def test_seeds_in_one_program_are_compared_with_seeds_apart(tmp_path: Path) -> None:
+    arguments = ["--cpu", "--measure", "seeds", "--seeds", "2", "--epochs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu_check", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 seeds of 1 epoch in one program" in done.stdout
+    assert "NO GPU WAS MEASURED" in done.stdout
+    assert "the same bits whichever seeds are beside it" in done.stdout
+    found = json.loads((tmp_path / "build" / "gpu_check.json").read_text())["seeds"]
+    assert (found["gpu"], found["seeds"], found["differences"]) == (None, 2, [])
+    assert found["ratio"] == found["together_seconds"] / found["apart_seconds"]
 
 
 def test_different_predictions_are_named() -> None:
