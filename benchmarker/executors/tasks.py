@@ -14,6 +14,7 @@ from benchmarker.errors import StorageError
 from benchmarker.executors.states import State
 from benchmarker.files import read_ordinary, write_bytes
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study
+from benchmarker.run.seats import in_order_of_programs
 
 T = TypeVar("T")
 
@@ -166,7 +167,7 @@ def make_work(
     def task(keys: tuple[str, ...]) -> RunTask:
         return RunTask(keys=keys, command=(*command, "--cells", ",".join(keys), "--jobs", "1", *options))
 
-    cells = [record.key for record in left if isinstance(record, CellRecord)]
+    cells = _in_order([record for record in left if isinstance(record, CellRecord)])
     return Work(
         study=study.folder,
         registry=registry,
@@ -179,6 +180,13 @@ def make_work(
         options=tuple(options),
         environment=task_environment(study.plan.backend, os.environ),
     )
+
+
+def _in_order(cells: Sequence[CellRecord]) -> list[str]:
+    """Return the keys of cells: in the order of the plan, but with those together that may share a program."""
+    if all(cell.spec.training.seeds_at_once == 1 for cell in cells):
+        return [cell.key for cell in cells]
+    return [planned.key for planned in in_order_of_programs([cell.planned() for cell in cells])]
 
 
 def _groups(items: Sequence[T], size: int) -> list[tuple[T, ...]]:

@@ -17,18 +17,21 @@ from benchmarker import BatchJob, Executor, Options, PluginError, StorageError, 
 from benchmarker.cli import main
 from benchmarker.cli.entry import cli
 from benchmarker.contracts.plugins import BUILT_IN
+from benchmarker.contracts.settings import Training
 from benchmarker.digests import digest_json
 from benchmarker.discovery import discover
 from benchmarker.executors.opening import executor_options, open_executor
 from benchmarker.executors.states import look
 from benchmarker.executors.submissions import SubmissionLog, new_folder, read_jobs
-from benchmarker.executors.tasks import keep_registry, of_registry
+from benchmarker.executors.tasks import keep_registry, make_work, of_registry
 from benchmarker.results.study import read_study
-from benchmarker.study.layout import EVENTS_FILE, RunPaths
+from benchmarker.study.layout import EVENTS_FILE, PLAN_FILE, RunPaths
+from benchmarker.study.plan import PlannedCell, RegistryRecord
 from benchmarker.study.protocol import EpochDone
 from benchmarker.testing import check_executor
 from tests.executors.stand_ins import FORGETFUL, QUEUE, ThreadQueue
 from tests.registries import plugins_of
+from tests.study.material import planned_cell, write_plan
 
 if TYPE_CHECKING:
     from tests.conftest import StudyFiles
@@ -394,3 +397,23 @@ def test_following_looks_less_often_at_what_takes_long_to_read(
     monkeypatch.setattr("benchmarker.cli.following.time", slow)
     main(["status", str(planned.folder), "--follow"])
     assert looks == [50.0]
+
+
+def test_a_task_gets_seeds_that_share_a_program(study: StudyFiles) -> None:
+    """A plan lists all that is trained under a seed first."""
+    cells = []
+    for seed, batch_size, at_once in itertools.product((1, 2), (8, 16), (1, 2)):
+        training = Training(batch_size=batch_size, seeds_at_once=at_once)
+        spec = planned_cell(seed=seed).spec.model_copy(update={"training": training})
+        cells.append(PlannedCell.of(spec, model="mcrgnet", arm="real", line=1))
+    alone, together = cells[::2], cells[1::2]
+    study.folder.mkdir()
+    (study.folder / "registry.yaml").write_text(REGISTRY)
+    registry = RegistryRecord.of("tiny.yaml", REGISTRY.encode(), overridden=False)
+    for planned, expected in ((alone, [(1, 1), (2, 2)]), (together, [(1, 2), (1, 2)])):
+        plan = write_plan(study.folder, planned).model_copy(update={"registry": registry})
+        plan.write(study.folder / PLAN_FILE)
+        read = read_study(study.folder)
+        work = make_work(read, read.cells, folder=new_folder(study.folder), cells_per_task=2)
+        seeds = {cell.key: cell.seed for cell in planned}
+        assert [tuple(seeds[key] for key in task.keys) for task in work.cells] == expected
