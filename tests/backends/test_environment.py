@@ -22,6 +22,21 @@ def test_worker_environment_pins_the_threads(threads: int, monkeypatch: pytest.M
     assert environment["TF_NUM_INTEROP_THREADS"] == "1"
 
 
+def test_workers_take_the_memory_of_a_gpu_only_as_they_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "false")
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "true")
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", ".9")
+    assert worker_environment("tensorflow", 1)["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    found = worker_environment("jax", 1)
+    assert "XLA_PYTHON_CLIENT_MEM_FRACTION" not in found
+    client = pytest.importorskip("jaxlib.xla_client")  # reads the variables when a GPU is opened
+    for name in ("XLA_PYTHON_CLIENT_PREALLOCATE", "XLA_PYTHON_CLIENT_MEM_FRACTION"):
+        monkeypatch.setenv(name, found.get(name, ""))
+    options = client.generate_pjrt_gpu_plugin_options()
+    assert options["preallocate"] is False
+    assert "memory_fraction" not in options
+
+
 def test_worker_environment_drops_switches_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("TF_DETERMINISTIC_OPS", "0")

@@ -94,6 +94,9 @@ def test_more_cells_than_keep_all_cores_busy_get_a_warning() -> None:
     warning = oversubscription(8, 2)
     assert "8 cells of 2 threads would keep 12 cores busy, but there are 2" in warning
     assert "--jobs 2 is enough" in warning
+    assert oversubscription(2, 3) != ""
+    assert oversubscription(2, 3, on_gpus=True) == ""
+    assert "3 cells on GPUs would keep 3 cores busy" in oversubscription(3, 3, on_gpus=True)
 
 
 def test_limits_of_a_container_count(machine: Path) -> None:

@@ -149,6 +149,14 @@ def test_cells_of_unknown_need_are_alone_among_those_that_share(
     assert placed.alone == {study.cells[-1].key}
 
 
+def test_cells_that_cannot_run_do_not_count(study: PreparedStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "problems", {cell.key: "unusable" for cell in study.cells[1:]})
+    placed = place_cells(Policy(jobs=3, gpus=()), study, study.cells)
+    assert placed.remarks == ("1 cell at once",)
+    monkeypatch.setattr(study, "problems", {cell.key: "unusable" for cell in study.cells})
+    assert place_cells(Policy(), study, study.cells) == Placement(devices=(None,))
+
+
 def test_requested_number_is_taken_whatever_the_memory(study: PreparedStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarker.run.jobs.cores", lambda: 2)
     placed = place_cells(Policy(jobs=3, gpus=("1", "0")), study, study.cells)
@@ -200,6 +208,7 @@ def test_cell_without_memory_on_a_shared_gpu_is_tried_again_alone(quick: QuickSt
     quick.await_attempts(2)
     quick.let("both")
     quick.await_line(process, "hungry/real/8901: out-of-memory: as told: out-of-memory; tried again (1 of 1) alone")
+    time.sleep(1)  # it would have started
     assert len(quick.attempts) == 2
     quick.let("go")
     quick.await_attempts(3)
