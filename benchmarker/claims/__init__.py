@@ -14,7 +14,8 @@ the creation of a file excludes others, and that a file which one node writes ca
   a name that contains the token of the claim, and its successor renames that before it goes on.
 
 Besides claims there are *shares*: ``x.shared-TOKEN`` says that a process uses ``x``; any number of processes may. A
-claim with `try_claim_alone` excludes them.
+claim with `try_claim_alone` excludes them, and removes those of processes that were declared dead. So a process
+confirms its shares before it publishes anything: it may have been stopped for long.
 """
 
 from __future__ import annotations
@@ -30,7 +31,15 @@ from benchmarker.claims.exclusive import (
     wait_for_claim,
 )
 from benchmarker.claims.holders import HEARTBEAT_VARIABLE, HOST_VARIABLE, is_claim_file
-from benchmarker.claims.shared import Share, is_shared, share, try_claim_alone, wait_for_share
+from benchmarker.claims.shared import (
+    Share,
+    confirmed_if_it_fails,
+    is_shared,
+    require_shared,
+    share,
+    try_claim_alone,
+    wait_for_share,
+)
 
 __all__ = [
     "HEARTBEAT_VARIABLE",
@@ -40,10 +49,12 @@ __all__ = [
     "Share",
     "chain_tokens",
     "claim",
+    "confirmed_if_it_fails",
     "is_claim_file",
     "is_claimed",
     "is_shared",
     "require_current",
+    "require_shared",
     "share",
     "try_claim",
     "try_claim_alone",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from benchmarker.claims.heart import Beating, heart
 from benchmarker.claims.holders import Holder, create, read, token_of
@@ -21,6 +21,17 @@ INTERVAL_SECONDS = 0.05
 
 class LostClaimError(StorageError):
     """Another process has taken over what this one was working on, because it gave no sign of life."""
+
+
+class Use(Protocol):
+    """What a claim may rely on: a share of this process."""
+
+    @property
+    def file(self) -> Path:
+        """Path of its file."""
+
+    def require(self) -> None:
+        """Raise `LostClaimError` if it is lost."""
 
 
 class Claim:
@@ -41,7 +52,11 @@ class Claim:
         Name of this claim, which no other has: 16 hexadecimal digits.
     predecessors : tuple of str
         Tokens of dead holders, which may have left something behind; the oldest first.
+    uses : tuple of Use
+        Shares that the work under this claim relies on; to confirm the claim is to confirm them, too.
     """
+
+    uses: tuple[Use, ...] = ()
 
     def __init__(self, path: Path, number: int, beating: Beating) -> None:
         self.path = path
@@ -67,7 +82,7 @@ class Claim:
         return self._beating.is_held()
 
     def require(self) -> None:
-        """Make sure that no other process has taken over.
+        """Make sure that no other process has taken over, and that none has taken what the work relies on.
 
         Raises
         ------
@@ -76,6 +91,8 @@ class Claim:
         """
         if not self.is_held():
             raise _lost(self.path)
+        for use in self.uses:
+            use.require()
 
     def on_loss(self, call: Callable[[], None]) -> None:
         """Call a function, in another thread, once this claim is found to be lost; at once if it is."""

@@ -10,7 +10,7 @@ from typing import Self
 
 from benchmarker.claims.exclusive import INTERVAL_SECONDS, Claim, LostClaimError, attempt, verdict_of
 from benchmarker.claims.heart import Beating, heart
-from benchmarker.claims.holders import Holder, create, read
+from benchmarker.claims.holders import Holder, create, read, token_of
 from benchmarker.claims.watching import Verdict, watcher
 from benchmarker.files import storage_error
 
@@ -85,6 +85,40 @@ def _lost(path: Path) -> LostClaimError:
         f"{path}: another process took this one for dead, because it gave no sign of life for a while, and may have "
         "changed what it uses; run the same command again"
     )
+
+
+@contextlib.contextmanager
+def confirmed_if_it_fails(use: Share) -> Iterator[None]:
+    """Confirm a share if the block raises an exception: what fails may fail because the share is lost.
+
+    Raises
+    ------
+    LostClaimError
+        If it is; the exception is its context.
+    """
+    try:
+        yield
+    except Exception:
+        use.require()
+        raise
+
+
+def require_shared(file: Path) -> None:
+    """Make sure that a share, which a process holds for this one, is not lost.
+
+    Parameters
+    ----------
+    file : Path
+        Path of its file.
+
+    Raises
+    ------
+    LostClaimError
+        If it is.
+    """
+    name, _, token = file.name.rpartition(_SUFFIX)
+    if token_of(read(file)) != token:
+        raise _lost(file.with_name(name))
 
 
 def _attempt(path: Path) -> Share | Verdict:

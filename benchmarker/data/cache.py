@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import Any
 
-from benchmarker.claims import Claim, claim, is_shared, share
+from benchmarker.claims import Claim, Share, claim, confirmed_if_it_fails, is_shared, share
 from benchmarker.digests import digest_json
 from benchmarker.errors import DataError, StorageError
 from benchmarker.files import discard, publish, storage_error
@@ -128,23 +128,33 @@ def claim_path(folder: Path) -> Path:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path) -> Iterator[Share | None]:
     """Keep `benchmarker gc` from removing a cached folder while it is used, and record that it was used.
 
     Parameters
     ----------
     folder : Path
         A folder that `produce` returned. Any number of processes may hold it; the hold of a killed process ends.
+
+    Yields
+    ------
+    Share or None
+        What keeps it, to be confirmed before anything is published; None where the cache cannot be written.
+
+    Raises
+    ------
+    LostClaimError
+        If something fails within the block after another process took this one for dead: the folder may be gone.
     """
     path = held_file(folder)
     try:
         path.touch()
         use = share(path)
     except (OSError, StorageError):  # a cache that cannot be written cannot be cleared either
-        yield
+        yield None
         return
-    with use:
-        yield
+    with use, confirmed_if_it_fails(use):
+        yield use
 
 
 def held_file(folder: Path) -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarker.claims import Share
 from benchmarker.data.cache import held
 from benchmarker.discovery import Plugins
 from benchmarker.errors import ConfigurationError, StorageError
@@ -163,7 +164,7 @@ def plan_study(
     """
     with _prepared(loaded, results, observer=observer, plugins=plugins, offline=offline) as prepared:
         study = prepared
-        existing = ExistingRuns(study.folder, observer.message, plugins)
+        existing = ExistingRuns(study.folder, observer.message, plugins, study.uses)
         if judge is not None and is_open(study) and all(existing.outcome_at_rest(cell) for cell in study.cells):
             study = next_round(study, judge, observer)
         if policy is not None:
@@ -175,7 +176,7 @@ def plan_study(
 
 def _left(study: PreparedStudy, *, finished: bool, failed: bool) -> list[Planned]:
     """Return what of a study a run would begin: also what has finished or failed, where that is to be repeated."""
-    existing = ExistingRuns(study.folder, lambda _: None)
+    existing = ExistingRuns(study.folder, lambda _: None, uses=study.uses)
     everything: list[Planned] = [*study.needed_generators, *study.cells]
     existing.disregard(everything, finished=finished, failed=failed)
     return [each for each in everything if existing.outcome_at_rest(each) is None]
@@ -228,9 +229,9 @@ def _prepared(
     require_possible(results)
     with contextlib.ExitStack() as opened:
 
-        def open_folder() -> None:
+        def open_folder() -> Share:
             make_folder(results / RUNS_FOLDER)
-            opened.enter_context(joined(results))
+            return opened.enter_context(joined(results))
 
         study = prepare_study(
             loaded,
@@ -242,10 +243,10 @@ def _prepared(
             standalone=standalone,
             joining=joining,
         )
-        opened.enter_context(held(study.prepared))
+        data = opened.enter_context(held(study.prepared))
         if not study.prepared.is_dir():  # it was not held before
             raise StorageError(f"{study.prepared}: was removed by `benchmarker gc`; run the same command again")
-        yield study
+        yield study if data is None else replace(study, uses=(*study.uses, data))
 
 
 def _run_all(runner: Runner, policy: Policy) -> None:

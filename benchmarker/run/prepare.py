@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarker import backends
+from benchmarker.claims import Claim, Share
 from benchmarker.contracts.images import LabelledImages
 from benchmarker.contracts.plugins import Dataset
 from benchmarker.contracts.settings import Split
@@ -85,6 +86,8 @@ class PreparedStudy:
         How sources are divided.
     plugins : Plugins or None
         Plugins that cells are planned with.
+    uses : tuple of Share
+        Shares of the study and of the prepared data; confirmed before anything is written into the study.
     """
 
     folder: Path
@@ -98,6 +101,7 @@ class PreparedStudy:
     generators: Mapping[str, PlannedGenerator] = field(default_factory=dict)
     split: Split = field(default_factory=Split)
     plugins: Plugins | None = None
+    uses: tuple[Share, ...] = ()
 
     @property
     def threads(self) -> int:
@@ -118,7 +122,7 @@ def prepare_study(
     observer: Observer,
     plugins: Plugins,
     offline: bool,
-    open_folder: Callable[[], object],
+    open_folder: Callable[[], Share | None],
     standalone: bool = False,
     joining: bool = False,
 ) -> PreparedStudy:
@@ -137,8 +141,8 @@ def prepare_study(
     offline : bool
         Never use the network.
     open_folder : callable
-        Creates the folder of the study and locks it; called when nothing is left that could be refused, so that a
-        refused registry leaves no folder.
+        Creates the folder of the study and returns a share of it; called when nothing is left that could be refused, so
+        that a refused registry leaves no folder.
     standalone : bool
         Whether all generators of the registry are trained, without networks, or those that arms use.
     joining : bool
@@ -177,10 +181,11 @@ def prepare_study(
         standalone=standalone,
     )
     whole = plan
-    open_folder()
+    share = open_folder()
+    uses = () if share is None else (share,)
     joined = _joined(study, plan, registry.until_decided) if joining else None
     if joined is None:
-        plan, superseded = _write(study, plan, kept, observer, registry.until_decided)
+        plan, superseded = _write(study, plan, kept, observer, registry.until_decided, uses=uses)
         _report_superseded(observer, study, superseded)
     else:
         plan = joined
@@ -197,6 +202,7 @@ def prepare_study(
         n_test=len(splits[0].test),
         generators={generator.key: generator for generator in whole.generators},
         split=split or Split(),
+        uses=uses,
     )
 
 
@@ -337,7 +343,13 @@ def _joined(study: Path, plan: Plan, until_decided: UntilDecided | None) -> Plan
 
 
 def _write(
-    study: Path, plan: Plan, kept: bytes, observer: Observer, until_decided: UntilDecided | None
+    study: Path,
+    plan: Plan,
+    kept: bytes,
+    observer: Observer,
+    until_decided: UntilDecided | None,
+    *,
+    uses: Sequence[Share],
 ) -> tuple[Plan, int]:
     """Write the plan, joined with the one that is there.
 
@@ -348,7 +360,7 @@ def _write(
     superseded : int
         Number of cells that left the plan of the study.
     """
-    with planning(study) as claim:
+    with planning(study, uses) as claim:
         existing = _existing(study, observer)
         existing_cells, existing_generators = existing.cells, existing.generators
         _refuse_other_dataset(study, plan.dataset.name, existing_cells)
@@ -356,7 +368,7 @@ def _write(
         plan = with_rounds(plan, until_decided, before, where=str(study))
         cells, superseded = merge_cells(plan.cells, existing_cells)
         generators = merge_generators(plan.generators, existing_generators, cells, superseded)
-        earlier = _keep_registries(study, plan, cells, existing.header)
+        earlier = _keep_registries(study, plan, cells, existing.header, claim)
         merged = plan.model_copy(
             update={"cells": tuple(cells), "generators": tuple(generators), "earlier": tuple(earlier)}
         )
@@ -366,7 +378,7 @@ def _write(
 
 
 def _keep_registries(
-    study: Path, plan: Plan, cells: Iterable[PlannedCell], existing: PlanHeader | None
+    study: Path, plan: Plan, cells: Iterable[PlannedCell], existing: PlanHeader | None, claim: Claim
 ) -> list[EarlierRegistry]:
     """Return the earlier registries that other cells of the plan come from, and keep a copy of the one before."""
     if existing is None:
@@ -375,7 +387,7 @@ def _keep_registries(
     before = study / existing.registry.copy_name
     for record in earlier:
         if record.sha256 == existing.registry.sha256 and before.is_file():
-            write_bytes(study / record.copy_name, before.read_bytes())
+            write_bytes(study / record.copy_name, before.read_bytes(), confirm=claim.require)
     return earlier
 
 

@@ -53,7 +53,7 @@ def next_round(study: PreparedStudy, judge: Judge, observer: Observer) -> Prepar
     StorageError
         If the plan was removed meanwhile, or cannot be written.
     """
-    with planning(study.folder) as claim:
+    with planning(study.folder, study.uses) as claim:
         plan = read_plan(study.folder)
         if plan is None or plan.until_decided is None or study.whole is None:
             raise StorageError(f"{study.folder / PLAN_FILE}: its rounds were removed while it was run; run it again")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import datetime
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from benchmarker.claims import Share
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, StorageError, UnknownPluginError
 from benchmarker.files import make_folder, publish, remove_partial_files, storage_error, synchronise
@@ -300,12 +301,21 @@ class ExistingRuns:
         Called with a message for each damaged run, and for each run of other code.
     plugins : Plugins, optional
         Plugins whose code the runs are compared with.
+    uses : sequence of Share
+        Shares that are confirmed under each claim on a cell.
     """
 
-    def __init__(self, study: Path, report: Callable[[str], None], plugins: Plugins | None = None) -> None:
+    def __init__(
+        self,
+        study: Path,
+        report: Callable[[str], None],
+        plugins: Plugins | None = None,
+        uses: Sequence[Share] = (),
+    ) -> None:
         self._study = study
         self._report = report
         self._plugins = plugins
+        self._uses = uses
         self._reported: set[str] = set()
         # Existing runs that are to be repeated; other processes may put newer ones in their place meanwhile.
         self._disregarded: set[tuple[str, _Version]] = set()
@@ -315,7 +325,7 @@ class ExistingRuns:
         for replaced in sorted((self._study / RUNS_FOLDER).glob(f".*{REPLACED_SUFFIX}")):
             final = replaced.with_name(replaced.name[1:].removesuffix(REPLACED_SUFFIX))
             name = final.name.removesuffix(FAILED_SUFFIX)
-            held = claim(self._study, name)
+            held = claim(self._study, name, self._uses)
             if held is not None:
                 with held:
                     _restore(replaced, final)
@@ -352,7 +362,7 @@ class ExistingRuns:
         outcome = self.outcome(planned)
         if outcome is None or outcome.status == "ok":
             return outcome
-        held = claim(self._study, planned.run_name)
+        held = claim(self._study, planned.run_name, self._uses)
         if held is None:
             return None
         with held:

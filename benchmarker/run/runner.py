@@ -87,7 +87,7 @@ class Runner:
         self._test_only = test_only
         self._models_folder = models_folder
         self._weights: dict[str, SavedWeights | ConfigurationError] = {}
-        self._existing = ExistingRuns(study.folder, self._report, study.plugins)
+        self._existing = ExistingRuns(study.folder, self._report, study.plugins, study.uses)
         self._forecast = Forecast(study.folder, ())
         self._seats = Seats(1)
         self._lock = threading.RLock()
@@ -154,7 +154,7 @@ class Runner:
             return self._work(planned, seat)
 
     def _work(self, planned: Planned, seat: Seat) -> bool:
-        held = claim(self._folder, planned.run_name)
+        held = claim(self._folder, planned.run_name, self._study.uses)
         if held is None:
             self._claimed_elsewhere.add(planned.key)
             return False

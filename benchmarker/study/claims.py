@@ -9,7 +9,7 @@ could write into or finish.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from benchmarker.claims import (
     Claim,
     Share,
     chain_tokens,
+    confirmed_if_it_fails,
     is_claimed,
     is_shared,
     try_claim,
@@ -112,7 +113,7 @@ def _claim_path(study: Path, run_name: str) -> Path:
     return study / RUNS_FOLDER / f".{run_name}.claim"
 
 
-def claim(study: Path, run_name: str) -> CellClaim | None:
+def claim(study: Path, run_name: str, uses: Sequence[Share] = ()) -> CellClaim | None:
     """Claim a cell, or return None if another run works on it.
 
     Parameters
@@ -121,11 +122,20 @@ def claim(study: Path, run_name: str) -> CellClaim | None:
         Path of the study's folder.
     run_name : str
         Name of the folder of the cell's run.
+    uses : sequence of Share
+        Shares of the study, and of data, that the run relies on.
+
+    Raises
+    ------
+    LostClaimError
+        If such a share is lost.
     """
     found = try_claim(_claim_path(study, run_name))
     if found is None:
         return None
+    found.uses = tuple(uses)
     try:
+        found.require()
         return CellClaim(study, run_name, found)
     except BaseException:
         found.release()
@@ -157,6 +167,8 @@ def joined(study: Path) -> Iterator[Share]:
     ------
     StorageError
         If a command that needs the study for itself holds it, or it holds links or other things that no run writes.
+    LostClaimError
+        If something fails within the block after another process took this one for dead: it may fail because of that.
     """
     require_ordinary(study)
     held = wait_for_share(study / _STUDY, timeout=_STUDY_SECONDS)
@@ -165,16 +177,23 @@ def joined(study: Path) -> Iterator[Share]:
             f"{study}: `benchmarker merge` or `benchmarker gc` is working on its files; wait for it, or choose another "
             "results folder"
         )
-    with held:
+    with held, confirmed_if_it_fails(held):
         yield held
 
 
 @contextlib.contextmanager
-def planning(study: Path) -> Iterator[Claim]:
+def planning(study: Path, uses: Sequence[Share] = ()) -> Iterator[Claim]:
     """Read and write the plan of a study without losing what another run writes at the same time.
 
     Whoever writes it confirms its claim, which this yields, when its file is complete. Files of planners that were
     killed, or come back after they were given up, are removed first: so these cannot complete their plan.
+
+    Parameters
+    ----------
+    study : Path
+        Path of the study's folder.
+    uses : sequence of Share
+        The share of the study: without it, `benchmarker merge` may have written the plan meanwhile.
 
     Raises
     ------
@@ -184,6 +203,7 @@ def planning(study: Path) -> Iterator[Claim]:
     held = wait_for_claim(study / _PLAN, timeout=_PLAN_SECONDS)
     if held is None:
         raise StorageError(f"{study / _PLAN}: another run does not release the plan; end it, and run again")
+    held.uses = tuple(uses)
     with held:
         for aside in study.glob(f".*{PARTIAL_SUFFIX}"):
             if aside.is_file():

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
-from benchmarker.claims import Claim, require_current
+from benchmarker.claims import Claim, require_current, require_shared
 from benchmarker.contracts.settings import Split
 from benchmarker.record import Record, WrittenOut
 from benchmarker.study.layout import Checkpoint, RunPaths
@@ -33,13 +33,17 @@ class ClaimTicket(Record):
     token: str
     """Its name."""
 
+    uses: tuple[Path, ...] = ()
+    """Files of the shares that the work relies on."""
+
     @classmethod
     def of(cls, claim: Claim) -> Self:
         """Return the ticket of a claim."""
-        return cls(path=claim.path.absolute(), number=claim.number, token=claim.token)
+        uses = tuple(use.file.absolute() for use in claim.uses)
+        return cls(path=claim.path.absolute(), number=claim.number, token=claim.token, uses=uses)
 
     def require(self) -> None:
-        """Make sure that no other process has taken over.
+        """Make sure that no other process has taken over, and that none has taken what the work relies on.
 
         Raises
         ------
@@ -47,6 +51,8 @@ class ClaimTicket(Record):
             If one has.
         """
         require_current(self.path, self.number, self.token)
+        for file in self.uses:
+            require_shared(file)
 
 
 class _Job(Record):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarker.data.cache import produce
+from benchmarker.claims import LostClaimError, Share
+from benchmarker.data.cache import held, produce
 from benchmarker.errors import ConfigurationError, DataError, StorageError
 from benchmarker.maintenance.gc import find_garbage
 from benchmarker.paths import cache_folder
@@ -160,6 +161,21 @@ def test_folder_of_a_dead_process_is_removed_under_another_name(
     (freed,) = [path for path in folder.parent.iterdir() if path != folder]
     assert freed.name.startswith(f".{left.name}.")
     assert [item.path for item in find_garbage([], tmp_path, older_than=30).items] == [freed]
+
+
+def test_error_that_a_lost_hold_may_explain_is_that_it_is_lost(tmp_path: Path) -> None:
+    """It is lost while the machine is suspended, and then `gc` may remove the folder."""
+
+    def fail(use: Share | None) -> None:
+        assert use is not None
+        use.file.unlink()
+        (folder / "gone").read_bytes()
+
+    folder = produce("sky", 1, _write, root=tmp_path)
+    with pytest.raises(LostClaimError, match="run the same command again"), held(folder) as use:
+        fail(use)
+    with pytest.raises(FileNotFoundError), held(folder):
+        (folder / "gone").read_bytes()
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])

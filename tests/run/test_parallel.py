@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarker.claims import try_claim_alone
+
 if TYPE_CHECKING:
     from tests.run.conftest import QuickStudy
 
@@ -111,6 +113,33 @@ def test_run_that_was_stopped_for_long_finds_its_cell_done_by_another_machine(qu
     assert "2 of 2 cells finished" in done.stdout
     assert {path: path.read_bytes() for path in quick.path.glob("runs/*/*")} == results
     assert sorted(each["model"] for each in quick.attempts) == ["one", "one", "two"]
+    assert quick.leftovers == []
+
+
+@pytest.mark.parametrize("lost", ["study/.claim", "cache/prepared/*.held"])
+def test_run_that_lost_what_it_used_while_it_was_stopped_publishes_nothing(quick: QuickStudy, lost: str) -> None:
+    """`merge` or `gc` may have worked on it meanwhile, although no run took over its cell."""
+    quick.script(one=["epoch=1 until=back code=3", "ok"])
+    cache = {"BENCHMARKER_CACHE": str(quick.folder / "cache")}
+    run = quick.start(env={**cache, "BENCHMARKER_HEARTBEAT": "0.1", "BENCHMARKER_HOST": "first"})
+    quick.await_line(run, ": epoch 1/")
+    (attempt,) = quick.attempts
+    for process in (run.pid, attempt["pid"]):
+        os.kill(process, signal.SIGSTOP)
+    place = next(quick.folder.glob(lost)) if "*" in lost else quick.folder / lost
+    alone = try_claim_alone(place)
+    assert alone is not None
+    alone.release()
+    quick.let("back")
+    for process in (attempt["pid"], run.pid):
+        os.kill(process, signal.SIGCONT)
+    done = quick.end(run)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "took this one for dead" in done.stderr
+    assert list(quick.path.glob("runs/*/manifest.json")) == []
+    again = quick.run(env=cache)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert quick.endings == {"one": "ok"}
     assert quick.leftovers == []
 
 

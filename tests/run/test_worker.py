@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarker import DataError
-from benchmarker.claims import LostClaimError
+from benchmarker.claims import LostClaimError, share
 from benchmarker.run import worker
 from benchmarker.run.launcher import cell_job
 from benchmarker.run.run_folders import identity
@@ -105,19 +105,21 @@ def test_long_message_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("ending", ["finished", "failed"])
-def test_worker_that_has_lost_its_claim_finishes_nothing(
-    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("lost", ["claim", "share"])
+def test_worker_that_has_lost_its_claim_or_a_share_finishes_nothing(
+    tmp_path: Path, ending: str, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even if a network's code has made its folder again, which its successor had renamed."""
     study, cell = tmp_path / "study", planned_cell("one")
     (study / "runs").mkdir(parents=True)
-    held = claim(study, cell.run_name)
+    use = share(study / ".claim")
+    held = claim(study, cell.run_name, [use])
     assert held is not None
     job = cell_job(study, cell, prepared=study, generators={}, claim=held.claim)
 
     def run(job: CellJob, *_: object) -> FinishedManifest:
         job.require_claim()
-        held.claim.file.unlink()
+        (held.claim if lost == "claim" else use).file.unlink()
         job.folder.mkdir(parents=True)
         if ending == "failed":
             raise ValueError("no")

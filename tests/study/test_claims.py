@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarker.claims import LostClaimError, try_claim_alone
+from benchmarker.claims import LostClaimError, Share, try_claim_alone
 from benchmarker.errors import StorageError
 from benchmarker.files import write_bytes
 from benchmarker.study.claims import CellClaim, claim, find_working, joined, planning
@@ -112,6 +112,29 @@ def test_plan_of_a_process_that_was_given_up_is_not_written(study: Path) -> None
             write_bytes(study / "plan.json", b"old", confirm=take_over_and_confirm)
     left = sorted(path.name for path in study.iterdir())
     assert left == [".plan.claim-1", ".plan.claim-2", RUNS_FOLDER]  # no plan; the claims are its successor's
+
+
+def test_run_that_lost_its_share_of_the_study_neither_plans_nor_claims(study: Path) -> None:
+    """Its machine was suspended, and `merge` has written the plan, or `gc` removed what it found."""
+    with joined(study) as share, planning(study, [share]) as late:
+        share.file.unlink()
+        with pytest.raises(LostClaimError, match="took this one for dead"):
+            write_bytes(study / "plan.json", b"old", confirm=late.require)
+        with pytest.raises(LostClaimError, match="took this one for dead"):
+            claim(study, NAME, [share])
+        assert list((study / RUNS_FOLDER).iterdir()) == []
+    assert [path.name for path in study.iterdir()] == [RUNS_FOLDER]
+
+
+def test_error_of_a_run_that_lost_its_share_of_the_study_names_the_reason(study: Path) -> None:
+    def fail(share: Share) -> None:
+        share.file.unlink(missing_ok=True)
+        (study / "plan.json").read_bytes()
+
+    with pytest.raises(LostClaimError, match="run the same command again"), joined(study) as share:
+        fail(share)
+    with pytest.raises(FileNotFoundError), joined(study):
+        (study / "plan.json").read_bytes()
 
 
 def test_plan_that_was_confirmed_too_late_finds_its_file_removed(study: Path) -> None:
