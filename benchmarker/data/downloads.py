@@ -11,17 +11,18 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarker._version import __version__
-from benchmarker.claims import claim
+from benchmarker.claims import Claim, LostClaimError, claim
 from benchmarker.contracts.plugins import Download
 from benchmarker.disk import require_free
 from benchmarker.errors import DataError, DownloadError
+from benchmarker.files import copy_file
 from benchmarker.paths import reading_problem
 
 if TYPE_CHECKING:
@@ -78,11 +79,13 @@ def fetch(download: Download, folder: Path, *, offline: bool = False, progress: 
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with claim(claim_path(path)):
-            # Another process may have downloaded it while this one waited.
-            if _verified(path, download.checksum):
-                return path
-            return _from_mirrors(download, folder, progress=progress)
+        while True:
+            with claim(claim_path(path)) as held:
+                # Another process may have downloaded it while this one waited.
+                if _verified(path, download.checksum):
+                    return path
+                with suppress(LostClaimError):  # whoever has taken over downloads it
+                    return _from_mirrors(download, folder, held, progress=progress)
     except OSError as error:
         reason = error.strerror or error
         raise DownloadError(
@@ -137,15 +140,19 @@ def _warn_of_other_file(file: Path, _version: tuple[int, int], download: Downloa
         )
 
 
-def _from_mirrors(download: Download, folder: Path, *, progress: bool) -> Path:
+def _from_mirrors(download: Download, folder: Path, held: Claim, *, progress: bool) -> Path:
     import pooch
+
+    part = _part(download, folder)
+    if held.predecessors and part.is_file():
+        copy_file(part, part)  # one that comes back goes on to write into the file that it has open
 
     # pooch logs to standard error by itself; this module logs the same through the program's own logger.
     pooch.get_logger().setLevel(logging.WARNING)
     reasons: list[str] = []
     for url in download.urls:
         logger.info("downloading %s", url)
-        reason = _from_mirror(url, download, folder, progress=progress)
+        reason = _from_mirror(url, download, folder, held, progress=progress)
         if reason is None:
             return folder / download.filename
         reasons.append(f"  {url}\n    {reason}")
@@ -155,13 +162,12 @@ def _from_mirrors(download: Download, folder: Path, *, progress: bool) -> Path:
     )
 
 
-def _from_mirror(url: str, download: Download, folder: Path, *, progress: bool) -> str | None:
+def _from_mirror(url: str, download: Download, folder: Path, held: Claim, *, progress: bool) -> str | None:
     """Download from one address, and return why that failed, or None if it succeeded."""
     import pooch
     import requests
 
-    # The checksum in the name keeps partial downloads of two versions of a file apart.
-    part = folder / f".{download.filename}.{download.checksum.rpartition(':')[2][:8]}.part"
+    part = _part(download, folder)
     reason = None
     for _ in range(_ATTEMPTS):
         before = _size(part)
@@ -171,7 +177,7 @@ def _from_mirror(url: str, download: Download, folder: Path, *, progress: bool) 
                 known_hash=download.checksum,
                 fname=download.filename,
                 path=folder,
-                downloader=_Resuming(part, download.filename, progress=progress),
+                downloader=_Resuming(part, download.filename, held.require, progress=progress),
             )
         except requests.RequestException as error:
             reason = _short(error)
@@ -188,6 +194,11 @@ def _from_mirror(url: str, download: Download, folder: Path, *, progress: bool) 
     return reason
 
 
+def _part(download: Download, folder: Path) -> Path:
+    """Return what an incomplete download is kept in; the checksum keeps those of two versions of a file apart."""
+    return folder / f".{download.filename}.{download.checksum.rpartition(':')[2][:8]}.part"
+
+
 class _Resuming:
     """A pooch downloader that resumes an interrupted download.
 
@@ -197,13 +208,16 @@ class _Resuming:
         File that holds the bytes until the download is complete; pooch deletes its own temporary file after a failure.
     name : str
         Name beside the progress bar.
+    confirm : callable
+        Called before the file is opened and before it is handed over; raises what keeps it from that.
     progress : bool
         Show a progress bar if standard error is a terminal.
     """
 
-    def __init__(self, part: Path, name: str, *, progress: bool) -> None:
+    def __init__(self, part: Path, name: str, confirm: Callable[[], object], *, progress: bool) -> None:
         self.part = part
         self.name = name
+        self.confirm = confirm
         self.progress = progress
 
     def __call__(self, url: str, output_file: str | Path, pooch: object, check_only: bool = False) -> None:
@@ -226,6 +240,7 @@ class _Resuming:
                 if not (response.status_code == _PARTIAL and _first(response) == start):
                     start = 0
                 self._receive(response, start)
+        self.confirm()
         self.part.replace(output_file)
 
     def _receive(self, response: Response, start: int) -> None:
@@ -235,6 +250,7 @@ class _Resuming:
         total = start + int(length) if length and length.isdigit() else None
         if total is not None:
             require_free(self.part.parent, total - start, f"the download of {self.name}")
+        self.confirm()
         received, counted, since = start, start, time.monotonic()
         with (
             self.part.open("ab" if start else "wb") as stream,

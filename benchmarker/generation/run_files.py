@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from pydantic import ValidationError
 
-from benchmarker.claims import claim
+from benchmarker.claims import Claim, claim
 from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.data.cache import Waiting, held, produce
 from benchmarker.data.npz import open_npz
 from benchmarker.digests import digest_arrays, digest_json
 from benchmarker.errors import DataError, StorageError
-from benchmarker.files import copy_file, copy_folder, open_ordinary
+from benchmarker.files import copy_file, copy_folder, discard, open_ordinary
 from benchmarker.paths import cache_folder
 from benchmarker.record import Json, explain
 from benchmarker.registry.models import Watch
@@ -227,8 +226,8 @@ def train_or_copy(
     name: Json = {"generator": key, "fingerprint": fingerprint, "code": code}
     name |= {} if watch is None else {"watch": watch.model_dump(mode="json")}
     cached = cache_folder() / _CACHE_NAME / digest_json(name)[:32]
-    with _one_process(cached, waiting):
-        if _copied(cached, folder, key):
+    with _one_process(cached, waiting) as training:
+        if _copied(cached, folder, key, training):
             return False
         train()
         try:
@@ -238,16 +237,22 @@ def train_or_copy(
     return True
 
 
-def _copied(cached: Path, folder: Path, key: str) -> bool:
-    """Copy a generator from the cache, where there is one that is what its trail covers; remove any other."""
-    with held(cached):
+def _copied(cached: Path, folder: Path, key: str, training: Claim | None) -> bool:
+    """Copy a generator from the cache, where there is one that is what its trail covers; remove any other.
+
+    Another one is there by now if this process has lost the claim to train it.
+    """
+    with held(cached) as use:
         if not cached.is_dir():
             return False
         try:
             require_intact(cached, key)
         except StorageError as error:
             logger.warning("the cached generator cannot be used, and is trained anew: %s", error)
-            shutil.rmtree(cached, ignore_errors=True)
+            if training is not None:
+                training.uses = () if use is None else (use,)
+                with suppress(OSError, StorageError):
+                    discard(cached, confirm=training.require)
             return False
         _copy(cached, folder)
     require_intact(folder, key)  # the cache may have changed meanwhile
@@ -255,16 +260,16 @@ def _copied(cached: Path, folder: Path, key: str) -> bool:
 
 
 @contextmanager
-def _one_process(cached: Path, waiting: Waiting) -> Iterator[None]:
+def _one_process(cached: Path, waiting: Waiting) -> Iterator[Claim | None]:
     """Let one process train a generator while others wait for it, where the cache can be written."""
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         training = claim(cached.with_suffix(".training.claim"), waiting=waiting)
     except (OSError, StorageError):
-        yield
+        yield None
         return
     with training:
-        yield
+        yield training
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -214,6 +215,38 @@ def test_fetch_downloads_once_for_two_processes(mirror: Mirror, tmp_path: Path) 
     assert outputs == [b"", b""], "neither progress nor logs where standard error is no terminal"
     assert (tmp_path / NAME).read_bytes() == CONTENT
     assert len(mirror.requests) == 2
+    assert visible(tmp_path) == [NAME]
+
+
+def test_fetch_that_was_stopped_leaves_the_file_of_its_successor_alone(mirror: Mirror, tmp_path: Path) -> None:
+    """It has the partial download open, which becomes the file."""
+    program = (
+        "import os, signal, sys; from pathlib import Path; import requests; from benchmarker import Download\n"
+        "from benchmarker.data.downloads import fetch\n"
+        "real = requests.Response.iter_content\n"
+        "def stopping(*arguments):\n"
+        "    for chunk in real(*arguments):\n"
+        "        yield chunk\n"
+        "        if len(sys.argv) == 2:\n"
+        "            sys.argv.append('stopped')\n"
+        "            os.kill(os.getpid(), signal.SIGSTOP)\n"
+        "requests.Response.iter_content = stopping\n"
+        f"fetch(Download(filename={NAME!r}, urls=({mirror.url('good')!r},), checksum={checksum(CONTENT)!r}), "
+        "Path(sys.argv[1]))"
+    )
+    (tmp_path / f".{NAME}.{checksum(CONTENT).partition(':')[2][:8]}.part").write_bytes(CONTENT[:1000])
+    stopped = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "BENCHMARKER_HEARTBEAT": "0.05", "BENCHMARKER_HOST": "another machine"},
+    )
+    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    path = fetch(published(mirror, "good"), tmp_path)
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.communicate(timeout=60)[1] == b""
+    assert stopped.returncode == 0
+    assert path.read_bytes() == CONTENT
+    assert len(mirror.requests) == 2  # a file that was written to would be downloaded once more
     assert visible(tmp_path) == [NAME]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -15,6 +16,7 @@ import pytest
 from benchmarker.claims import claim
 from benchmarker.digests import digest_file, digest_json
 from benchmarker.errors import StorageError
+from benchmarker.generation import run_files
 from benchmarker.generation.job import GeneratorOutcome, train_generator
 from benchmarker.generation.run_files import require_intact, train_or_copy, weights_digest
 from benchmarker.paths import cache_folder
@@ -256,3 +258,17 @@ def test_quality_is_measured_on_held_out_images(job: MakeJob, tmp_path: Path, mo
         assert outcome.trained is (name == "one")
         quality = json.loads((tmp_path / name / "metrics.json").read_text())["quality"]
         assert quality == {"train": 43, "held_out": 29, "same": False}
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_damaged_generator_of_the_cache_is_removed_unless_a_successor_may_have_made_another(
+    tmp_path: Path, is_held: bool
+) -> None:
+    cached = tmp_path / "generators" / ("a" * 32)
+    cached.mkdir(parents=True)
+    with run_files._one_process(cached, contextlib.nullcontext) as training:
+        assert training is not None
+        if not is_held:
+            training.file.unlink()
+        assert not run_files._copied(cached, tmp_path / "run", "0" * 64, training)
+    assert cached.exists() != is_held
