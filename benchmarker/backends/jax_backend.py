@@ -69,7 +69,14 @@ def _pool_size() -> int | None:
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
         return None
-    return sum(name.read_text().strip().startswith(_POOL) for name in tasks.glob("*/comm"))
+    return sum(_name(task).startswith(_POOL) for task in tasks.iterdir())
+
+
+def _name(task: Path) -> str:
+    try:
+        return (task / "comm").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # the thread has just ended
+        return ""
 
 
 def describe() -> Mapping[str, object]:

@@ -17,7 +17,16 @@ from benchmarker.contracts.settings import Split
 from benchmarker.files import open_to_append
 from benchmarker.run.gpus import DEVICES_VARIABLE
 from benchmarker.run.lanes import LanePlace, LaneProgram
-from benchmarker.run.processes import Conditions, StoppedError, Watch, Worker, count_memory_kills, exit_cause, stop
+from benchmarker.run.processes import (
+    Conditions,
+    StoppedError,
+    Watch,
+    Worker,
+    count_memory_kills,
+    exit_cause,
+    is_fault,
+    stop,
+)
 from benchmarker.run.run_folders import WorkFolder
 from benchmarker.study.layout import LOG_FILE, Checkpoint, RunPaths
 from benchmarker.study.observer import CellOutcome
@@ -176,9 +185,10 @@ def launch(
     # The worker died before it could report why.
     timeout = conditions.timeout if timed_out else None
     kind, message = exit_cause(code, timeout=timeout, for_memory=count_memory_kills() > killed_before)
-    retriable = timed_out or code < 0
+    suspected = conditions.lane is not None and not timed_out and is_fault(code)
+    retriable = timed_out or code < 0 or suspected
     if retriable and conditions.again:  # pending until then: this process may be killed before it tries again
-        return CellOutcome(status="failed", kind=kind, message=message, retriable=True)
+        return CellOutcome(status="failed", kind=kind, message=message, retriable=True, suspected=suspected)
     outcome = folder.fail(kind, f"{message}; the end of its output is in {job.paths.failed / LOG_FILE}")
     return CellOutcome(status="failed", kind=outcome.kind, message=outcome.message, retriable=retriable)
 

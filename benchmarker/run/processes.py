@@ -25,6 +25,7 @@ COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.worker")
 FORKING = sys.platform == "linux"
 """Whether workers are forked where that is possible; otherwise each imports its backend itself."""
 
+_FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 _GRACE_SECONDS = 0.5
 _POLL_SECONDS = 0.02
 _WAITING_SECONDS = 0.2
@@ -278,6 +279,11 @@ def stop(workers: Iterable[Worker]) -> None:
     for worker in running:
         worker.wait()
         worker.end_descendants()
+
+
+def is_fault(code: int) -> bool:
+    """Whether a process was ended by what runs in it, and not by another process or the kernel."""
+    return code >= 0 or -code in _FAULTS
 
 
 def exit_cause(code: int, *, timeout: float | None, for_memory: bool) -> tuple[str, str]:

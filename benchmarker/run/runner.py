@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +84,7 @@ class Runner:
         self._policy = policy
         self._placement = Placement(devices=(None,))
         self._turns = Turns(lambda: self.workers.stopping)
+        self._apart = Turns(lambda: self.workers.stopping)  # of seeds that shared a seat, and one of which is at fault
         self._force = force
         self._test_only = test_only
         self._models_folder = models_folder
@@ -236,9 +238,14 @@ class Runner:
                 break
             crowded = self._was_crowded(outcome, conditions, alone=alone)
             alone = alone or crowded
-            how = f"tried again ({number} of {retries})" + (f" alone on its GPU; {self._advice}" if crowded else "")
-            self._report(f"{planned.name}: {outcome.kind}: {outcome.message}; {how}")
-            outcome = self._launch(job, replace(conditions, again=number < retries), fresh=False, alone=alone)
+            how = f" alone on its GPU; {self._advice}" if crowded else " without other seeds" * outcome.suspected
+            self._report(f"{planned.name}: {outcome.kind}: {outcome.message}; tried again ({number} of {retries}){how}")
+            conditions = replace(
+                conditions, again=number < retries, lane=None if outcome.suspected else conditions.lane
+            )
+            apart = seat.lane is not None and conditions.lane is None
+            with self._apart.turn(str(seat.number), alone=True) if apart else nullcontext():
+                outcome = self._launch(job, conditions, fresh=False, alone=alone)
         if self._was_crowded(outcome, conditions, alone=alone):
             return replace(outcome, message=f"{outcome.message}; it shared its GPU; {self._advice}")
         return outcome

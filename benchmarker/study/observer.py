@@ -71,7 +71,9 @@ class CellOutcome:
     reused : bool
         Whether an existing run was found, and nothing trained.
     retriable : bool
-        Whether the machine failed and not the network: killed, out of memory, out of time.
+        Whether the machine failed and not the network: killed, out of memory, out of time; or perhaps another network.
+    suspected : bool
+        Whether it is not known which of the cells that shared a process ended it.
     """
 
     status: Literal["ok", "failed"]
@@ -80,6 +82,7 @@ class CellOutcome:
     metrics: CellMetrics | GeneratorMetrics | None = None
     reused: bool = False
     retriable: bool = False
+    suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 # Numbers of the network `projecting` depend on its seed and are no variables, so its seeds cannot share a program.
-# The network `failing` fails in its second epoch where there is a file with its seed.
+# The networks `failing` and `exiting` do so in their second and third epoch where there is a file with their seed.
 NETWORKS = """
 import os
 
@@ -39,7 +39,7 @@ from benchmarker import Architecture, hookimpl, layer_seeds
 
 @hookimpl
 def benchmarker_register(registrar):
-    for name in ("plain", "projecting", "failing"):
+    for name in ("plain", "projecting", "failing", "exiting"):
         registrar.architecture(Architecture(name=name, builder=f"seeded_networks:{name}", citation="none"))
 
 
@@ -79,6 +79,17 @@ def build(input_shape, task, seed, *more, kind=keras.Sequential):
     ])
 
 
+class Exiting(keras.Sequential):
+    def fit(self, *arguments, **options):
+        class Exit(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 2:
+                    os._exit(3)
+
+        callbacks = options.pop("callbacks")
+        return super().fit(*arguments, callbacks=[*callbacks, *([Exit()] if self.fails else [])], **options)
+
+
 plain = build
 
 
@@ -88,6 +99,12 @@ def projecting(input_shape, task, seed):
 
 def failing(input_shape, task, seed):
     network = build(input_shape, task, seed, kind=Failing)
+    network.fails = os.path.exists(f"fails-{seed}")
+    return network
+
+
+def exiting(input_shape, task, seed):
+    network = build(input_shape, task, seed, kind=Exiting)
     network.fails = os.path.exists(f"fails-{seed}")
     return network
 """
@@ -195,19 +212,22 @@ def test_a_killed_program_goes_on_from_the_snapshots_of_its_seeds(
             assert (runs(tmp_path / "study")[name] / file).read_bytes() == (runs(together)[name] / file).read_bytes()
 
 
+@pytest.mark.parametrize(("model", "words"), [("failing", "it had to fail"), ("exiting", "ended with code 3")])
 def test_a_seed_that_fails_leaves_the_others_alone(
-    tmp_path: Path, command_line: Any, environment: dict[str, str]
+    tmp_path: Path, command_line: Any, environment: dict[str, str], model: str, words: str
 ) -> None:
-    models = [{"architecture": "failing", "learning_rate": 1e-2, "epochs": 3}]
+    """Also if it takes the whole process with it."""
+    models = [{"architecture": model, "learning_rate": 1e-2, "epochs": 4}]
     whole = run(tmp_path / "whole", command_line, environment, seeds=[1, 2], models=models)
     folder = tmp_path / "failing"
     folder.mkdir()
     (folder / "seeds.yaml").write_text(json.dumps(REGISTRY | {"models": models, "seeds": [1, 2]}))
-    (folder / f"fails-{Stream('weights', seed=2, architecture='failing').seed()}").touch()
+    (folder / f"fails-{Stream('weights', seed=2, architecture=model).seed()}").touch()
     done = command_line.run("run", "seeds.yaml", "-p", "study", "--jobs", "1", cwd=folder, env=environment)
     assert done.returncode == 1
-    assert "it had to fail" in done.stdout + done.stderr
-    (finished,) = runs(folder / "study")
+    assert words in done.stdout + done.stderr
+    assert ("without other seeds" in done.stdout + done.stderr) is (model == "exiting")
+    (finished,) = (name for name in runs(folder / "study") if name in runs(whole))
     for file in COMPARED:
         assert (folder / "study" / "runs" / finished / file).read_bytes() == (runs(whole)[finished] / file).read_bytes()
 
