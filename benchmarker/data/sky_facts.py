@@ -23,6 +23,8 @@ _TEXT = re.compile("CTYPE|CUNIT|RADESYS|RADECSYS")
 _LONGITUDE = re.compile(r"RA--|[A-Z]{1,2}LN|[A-Z]LON")
 _LATITUDE = re.compile(r"DEC-|[A-Z]{1,2}LT|[A-Z]LAT")
 _ARCSEC = 180 * 3600 / math.pi
+_LEAST_AREA = 1e-10
+"""Least area of a pixel over the squares of its sides: those of axes that are parallel but for rounding are smaller."""
 
 
 def header_facts(header: Any, shape: tuple[int, int]) -> SkyFacts:
@@ -142,7 +144,9 @@ def sky_view(facts: SkyFacts) -> SkyView | None:
     with np.errstate(all="ignore"):
         steps = _steps(wcs, ((facts.shape[1] - 1) / 2, (facts.shape[0] - 1) / 2))
         area = float(np.linalg.det(steps))
-    if not (np.isfinite(steps).all() and math.isfinite(area) and area != 0):
+        # Rounding leaves a trace of an area to a step that is none; how much depends on the processor.
+        has_area = abs(area) > _LEAST_AREA * float(np.sum(steps**2))
+    if not (np.isfinite(steps).all() and math.isfinite(area) and has_area):
         return None
     north = np.linalg.solve(steps, [0.0, 1.0])
     return SkyView(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -90,9 +91,12 @@ class Pool:
 
     def _await_end(self, patience: float | None) -> None:
         """Wait until all slots have ended."""
-        # Not by `Thread.join`: if Ctrl-C interrupts it, it takes the thread for ended (python/cpython#90882).
+        until = math.inf if patience is None else time.monotonic() + patience
+        # Not by `Thread.join`: if Ctrl-C interrupts it, it takes the thread for ended (python/cpython#90882). And not
+        # without end: if the system gives the signal to another thread, it wakes nobody, and is noticed the next time.
         with self._changed:
-            self._changed.wait_for(lambda: self._serving == 0, patience)
+            while self._serving and (left := until - time.monotonic()) > 0:
+                self._changed.wait(min(left, _INTERVAL_SECONDS))
 
     def _serve(self) -> None:
         try:

@@ -114,7 +114,9 @@ def end(status: str, kind: str, job: dict[str, Any]) -> None:
         manifest |= {"trained": True, "fingerprint": FINGERPRINT, "digests": {}}
     metrics, costs = cell_results() if job["kind"] == "cell" else generator_results()
     for name, content in (("metrics", metrics), ("costs", costs), ("manifest", manifest)):
-        (folder / f"{name}.json").write_text(json.dumps(content))
+        aside = folder / f".{name}.json.partial"
+        aside.write_text(json.dumps(content))
+        aside.rename(folder / f"{name}.json")  # it may be stopped at any moment
     folder.rename(job["paths"]["finished" if status == "ok" else "failed"])
 
 
