@@ -159,8 +159,12 @@ class _LaneProcess:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         reading, writing = os.pipe()
-        with os.fdopen(writing, "wb") as log:
-            self._worker = start(log)
+        try:
+            with os.fdopen(writing, "wb") as log:
+                self._worker = start(log)
+        except BaseException:
+            os.close(reading)
+            raise
         self._write(json.dumps(job.to_json()).encode() + b"\n")
         self._listening = self._begin(self._listen)
         self._begin(self._copy_log, reading)
@@ -222,7 +226,10 @@ class _LaneProcess:
                 for log in logs:
                     with contextlib.suppress(OSError):  # a full disk keeps no process from training
                         os.write(log, chunk)
-        for lane in self._lanes.values():
+        with self._lock:
+            self.is_over = True
+            lanes = list(self._lanes.values())
+        for lane in lanes:
             os.close(lane.log)
 
     def _await_end(self) -> None:
