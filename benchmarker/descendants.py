@@ -92,7 +92,9 @@ def _marked(mark: str) -> tuple[list[int], bool]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             environment = (folder / "environ").read_bytes()
-            starting = starting or (not environment and _is_starting(folder))
+            if not environment:
+                starting = _is_starting(folder) or starting
+                environment = (folder / "environ").read_bytes()  # it may have started since
         except OSError:  # it is somebody else's, or has ended
             continue
         if int(folder.name) != own and wanted in environment.split(b"\0"):

@@ -22,14 +22,32 @@ def test_process_that_is_starting_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     looked: list[str] = []
 
     def hidden_at_first(path: Path) -> bytes:
-        if path.parts[2:] in {(str(child.pid), "environ"), (str(child.pid), "cmdline")} and len(looked) < 4:
+        if path.parts[2:] in {(str(child.pid), "environ"), (str(child.pid), "cmdline")} and len(looked) < 6:
             looked.append(path.name)
             return b""
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", hidden_at_first)
     descendants.end(mark)
-    assert looked == ["environ", "cmdline"] * 2
+    assert looked == ["environ", "cmdline", "environ"] * 2
+    assert child.wait(10) == -9
+
+
+def test_process_that_has_started_between_two_looks_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = descendants.new_mark()
+    child = subprocess.Popen(["sleep", "600"], env={**os.environ, descendants.VARIABLE: mark}, start_new_session=True)
+    read = Path.read_bytes
+    looked: list[Path] = []
+
+    def hidden_once(path: Path) -> bytes:
+        if path == Path("/proc") / str(child.pid) / "environ" and not looked:
+            looked.append(path)
+            return b""
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", hidden_once)
+    descendants.end(mark)
+    assert looked
     assert child.wait(10) == -9
 
 
