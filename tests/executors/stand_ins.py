@@ -36,6 +36,7 @@ class ThreadQueue:
     stays = False
     opened: ClassVar[list[QueueOptions]] = []
     running: ClassVar[dict[TaskId, subprocess.Popen[bytes] | None]] = {}
+    starting: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, options: QueueOptions) -> None:
         self.options = options
@@ -59,9 +60,11 @@ class ThreadQueue:
 
     def _run(self, waiting: Sequence[tuple[TaskId, tuple[str, ...], Path]], environment: Mapping[str, str]) -> None:
         for task, command, log in waiting:
-            with log.open("ab") as stream:
+            with log.open("ab") as stream, ThreadQueue.starting:
+                if task not in ThreadQueue.running:  # cancelled
+                    continue
                 process = subprocess.Popen(command, stdout=stream, stderr=stream, env={**os.environ, **environment})
-            ThreadQueue.running[task] = process
+                ThreadQueue.running[task] = process
             process.wait()
             ThreadQueue.running.pop(task, None)
 
@@ -71,12 +74,13 @@ class ThreadQueue:
         return {task: "queued" if each is None else "running" for task, each in found.items() if task[0] in numbers}
 
     def cancel(self, jobs: Sequence[BatchJob]) -> int:
-        tasks = list(self.states(jobs))
-        for task in tasks:
-            process = ThreadQueue.running.pop(task, None)
-            if process is not None:
-                process.kill()
-        return len(tasks)
+        with ThreadQueue.starting:
+            tasks = list(self.states(jobs))
+            for task in tasks:
+                process = ThreadQueue.running.pop(task, None)
+                if process is not None:
+                    process.kill()
+            return len(tasks)
 
 
 class Forgetful(ThreadQueue):
