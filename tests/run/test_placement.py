@@ -187,6 +187,7 @@ def planned(command_line: Any, registry: Path, folder: Path, free: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_plan_builds_networks_to_estimate_what_they_need(
     registry: Callable[..., Path], tmp_path: Path, command_line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
