@@ -415,12 +415,13 @@ def _reasons(
         return [f"its backend {there.backend.name} does not start here"]
     training = cell.spec.training
     code = {} if plugins is None else plugins.code
-    # Threads and precision are pinned by the plan, wherever a cell is run.
+    # Threads, precision and the seeds of a program are pinned by the plan, wherever a cell is run.
     pinned = {
         "threads": training.threads,
         "precision": training.precision,
         "plugins": there.plugins if plugins is None else _distributions(there.plugins, plugins.registered),
         "code": there.code if plugins is None else {name: code[name] for name in there.code if name in code},
+        **({} if training.seeds_at_once == 1 else {"seeds_at_once": training.seeds_at_once}),
     }
     return [in_words(difference) for difference in differences([there, own.model_copy(update=pinned)])]
 

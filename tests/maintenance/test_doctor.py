@@ -193,11 +193,12 @@ def test_changed_code_of_a_plugin_is_named(study: StudyFiles) -> None:
     assert compare(read_study(study.folder), PRINTS, None, chosen="tensorflow").bitwise
 
 
-def test_threads_are_taken_from_the_plan(study: StudyFiles) -> None:
+@pytest.mark.parametrize("setting", ["threads", "seeds_at_once"])
+def test_what_the_plan_pins_is_taken_from_the_plan(study: StudyFiles, setting: str) -> None:
     cell = study.cell("convxpress", 1)
-    cell["spec"]["training"]["threads"] = 8
+    cell["spec"]["training"][setting] = 8
     study.write_plan()
-    study.finish(cell, 90, fingerprint={**HERE, "threads": 8})
+    study.finish(cell, 90, fingerprint={**HERE, setting: 8})
     assert compare(read_study(study.folder), PRINTS, None, chosen="tensorflow").bitwise
 
 
