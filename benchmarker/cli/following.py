@@ -82,7 +82,7 @@ def _is_active(state: State) -> bool:
     if state.word == "begun":
         seconds = state.progress.seconds
         return seconds is not None and seconds < _SILENT_SECONDS
-    return state.word in {"running", "queued"}
+    return state.word in {"running", "queued"} or state.is_failed_in_queue
 
 
 def _changes(states: list[State], seen: dict[str, tuple[str, int]]) -> Iterator[str]:

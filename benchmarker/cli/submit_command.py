@@ -116,7 +116,7 @@ def _declared(option: ExecutorOption) -> click.Parameter:
     help="Cells that one task runs, one after the other.",
 )
 @_option("--array-limit", type=click.IntRange(min=1), metavar="N", help="Tasks that may run at once.")
-@_option("--retry-failed", is_flag=True, help="Also submit cells that have failed.")
+@_option("--retry-failed", is_flag=True, help="Also submit cells that have failed, unless their task has not ended.")
 @click.pass_context
 def submit(
     context: click.RichContext,
@@ -160,6 +160,8 @@ def submit(
             echo(problem, err=True)
         states = list(read_states(read, queues))
         left = _of_this_registry(read, left_to_submit(states, retry_failed=retry_failed))
+        if retry_failed and (n_queued := sum(state.is_failed_in_queue for state in states)):
+            echo(f"{counted(n_queued, 'failed run')} left out, whose tasks have not ended; submit again when they have")
         if not left:
             echo("nothing is left to submit")
             return 0

@@ -37,6 +37,8 @@ class State:
         The executor that has this task in its queue; None if no queue has it.
     task : tuple of str and int, or None
         The task in that queue.
+    queue : str or None
+        Whether that task is queued or running. A failed run may have one that is to repeat it.
     """
 
     progress: RunProgress
@@ -44,6 +46,12 @@ class State:
     log: Path | None = None
     executor: str | None = None
     task: TaskId | None = None
+    queue: TaskState | None = None
+
+    @property
+    def is_failed_in_queue(self) -> bool:
+        """Whether the run failed, and its task has not ended: it may be there to repeat the run."""
+        return self.word == "failed" and self.task is not None
 
     def line(self) -> str:
         """Return a line for the terminal."""
@@ -54,6 +62,8 @@ class State:
             parts.append(f"epoch {progress.epoch} of {progress.epochs}{age}")
         if self.word == "failed":
             parts.append(progress.record.kind)
+        if self.is_failed_in_queue:
+            parts.append(f"its task is {self.queue}")
         if self.log is not None and self.word != "finished":
             parts.append(str(self.log))
         return "   ".join(parts)
@@ -151,7 +161,7 @@ def read_states(study: Study, queues: Queues) -> Iterator[State]:
         queue = queues.states.get(submitted_to) if submitted_to is not None and task[0] else None
         word = _word(progress, submitted=submitted_to is not None, queue=queue, task=task)
         if queue is not None and task in queue:
-            yield State(progress=progress, word=word, log=log, executor=submitted_to, task=task)
+            yield State(progress=progress, word=word, log=log, executor=submitted_to, task=task, queue=queue[task])
         else:
             yield State(progress=progress, word=word, log=log)
 

@@ -26,6 +26,8 @@ _CACHE = "BENCHMARKER_CACHE"
 def left_to_submit(states: Sequence[State], *, retry_failed: bool) -> list[CellRecord | GeneratorRecord]:
     """Return the runs that have not ended and are in no queue.
 
+    A failed run whose task has not ended is left out, too: that task may be there to repeat it.
+
     Parameters
     ----------
     states : sequence of State
@@ -33,8 +35,8 @@ def left_to_submit(states: Sequence[State], *, retry_failed: bool) -> list[CellR
     retry_failed : bool
         Whether to submit failed runs again.
     """
-    done = {"finished", "running", "queued"} if retry_failed else {"finished", "running", "queued", "failed"}
-    return [state.progress.record for state in states if state.word not in done]
+    done = {"finished"} if retry_failed else {"finished", "failed"}
+    return [state.progress.record for state in states if state.task is None and state.word not in done]
 
 
 def queued_generators(states: Sequence[State], left: Sequence[CellRecord | GeneratorRecord]) -> dict[str, list[TaskId]]:

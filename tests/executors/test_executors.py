@@ -243,6 +243,27 @@ def test_following_ends_with_the_last_task_and_says_what_was_lost(
     assert min(looks) >= 5.0
 
 
+def test_following_waits_for_the_repetition_of_a_failed_run(
+    planned: StudyFiles, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cell in planned.cells:
+        planned.fail(cell, "crashed", "killed")
+    command = ["submit", "mine.yaml", "-p", str(planned.folder), "--executor", "thread-queue", "--hold"]
+    assert main([*command, "--retry-failed"]) == 0
+    looks = 0
+
+    def look(_: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 5:
+            ThreadQueue.running.clear()
+
+    monkeypatch.setattr("time.sleep", look)
+    assert main(["status", str(planned.folder), "--follow"]) == 1
+    assert looks > 5
+    assert "first/real/1   crashed   its task is queued" in capsys.readouterr().out
+
+
 def test_interrupted_following_leaves_the_tasks(
     planned: StudyFiles, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

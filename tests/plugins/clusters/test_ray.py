@@ -22,7 +22,7 @@ import pytest
 
 from benchmarker import BatchJob, ConfigurationError, RunTask, Work
 from benchmarker.cli import main
-from benchmarker.executors.submissions import new_folder
+from benchmarker.executors.submissions import SubmissionLog, new_folder
 from benchmarker.executors.tasks import make_work
 from benchmarker.results.study import read_study
 from benchmarker_clusters import on_ray, ray_addresses
@@ -367,6 +367,38 @@ def test_tasks_are_asked_for_where_they_were_submitted(
         return
     assert executor.states([job]) == {(job.number, 1): "running", (job.number, 2): "queued"}
     assert executor.cancel([job]) == 2
+
+
+def test_failed_run_is_not_submitted_again_while_its_coordinator_has_it(
+    study: StudyFiles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ray = Cluster("10.0.0.1:6379")
+    monkeypatch.setattr(on_ray, "connected", lambda *_, **__: contextlib.nullcontext(ray))
+    monkeypatch.setattr(on_ray, "require_possible", lambda *_: None)
+    submitted: list[Work] = []
+    monkeypatch.setattr(
+        "benchmarker_clusters.coordinator.start", lambda _ray, _name, work, _needs: submitted.append(work)
+    )
+    monkeypatch.setattr("benchmarker.cli.submit_command._plan", lambda *_, **__: 0)
+    cell = study.cell("first", 1)
+    study.keep_registry(
+        "dataset: {name: synthetic-radio}\nseeds: [1]\nmodels:\n"
+        "  - {architecture: first, learning_rate: 0.001, epochs: 16}\n"
+    )
+    study.fail(cell, "crashed", "killed")
+    folder, number = new_folder(study.folder), f"10.0.0.1:6379/{NAME}/cells"
+    job = BatchJob(name="cells", number=number, tasks=((cell["key"],),), folder=folder)
+    SubmissionLog(folder=folder, executor="ray")(job)
+    left: dict[tuple[str, int], str] = {("cells", 1): "queued"}
+    ray.coordinator = SimpleNamespace(left=lambda _: left, stop=lambda _: None)
+    command = ["submit", "mine.yaml", "-p", str(study.folder), "--executor", "ray", "--retry-failed"]
+    command += ["--address", "10.0.0.1:6379"]
+    assert main(command) == 0
+    assert "1 failed run left out" in capsys.readouterr().out
+    assert submitted == []
+    left.clear()
+    assert main(command) == 0
+    assert [task.keys for work in submitted for task in work.cells] == [(cell["key"],)]
 
 
 def test_ray_that_is_not_installed_is_an_error_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

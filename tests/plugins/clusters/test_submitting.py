@@ -289,6 +289,37 @@ def test_cells_wait_for_their_generators_of_earlier_submissions(
     assert [words[0].removeprefix("--dependency=") if len(words) > 1 else "" for words in calls] == after
 
 
+@pytest.mark.parametrize(("queue", "left"), [({}, [1, 2]), ({1: "PENDING"}, [2]), ({1: "RUNNING", 2: "PENDING"}, [])])
+def test_failed_run_is_not_submitted_again_while_its_task_has_not_ended(
+    study: StudyFiles,
+    commands: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    queue: dict[int, str],
+    left: list[int],
+) -> None:
+    """The second submission of the same command repeats what failed, but not what waits to be repeated."""
+    monkeypatch.setattr("benchmarker.cli.submit_command._plan", lambda *_, **__: 0)
+    cells = {seed: study.cell("first", seed) for seed in (1, 2)}
+    study.keep_registry(
+        "dataset: {name: synthetic-radio}\nseeds: [1, 2]\nmodels:\n"
+        "  - {architecture: first, learning_rate: 0.001, epochs: 16}\n"
+    )
+    for cell in cells.values():
+        study.fail(cell, "crashed", "killed")
+    folder = submitted(study.folder, "3", *((cell["key"],) for cell in cells.values()))
+    commands("squeue", "\n".join(f"echo '3 {index} {state} {folder}/cells.sh'" for index, state in queue.items()))
+    called = commands("sbatch", "echo 9")
+    command = ["submit", "mine.yaml", "-p", str(study.folder), "--executor", "slurm", "--retry-failed"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    lines = study.folder / "cluster" / "2" / "cells.txt"
+    assert (lines.read_text().splitlines() if called.exists() else []) == [cells[seed]["key"] for seed in left]
+    assert (f"{len(queue)} failed run" in out) == (len(queue) > 0)
+    assert ("nothing is left to submit" in out) == (left == [])
+
+
 def test_status_without_a_queue_shows_what_run_folders_say(
     study: StudyFiles, commands: Callable[[str, str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
