@@ -179,8 +179,8 @@ def with_generated(
     key = {
         "version": VERSION,
         "layout": _LAYOUT,
-        # The other plugins of the cell do not touch the samples, which all its networks share.
-        "fingerprint": fingerprint.environment,
+        # Neither the other plugins of the cell nor its program touch the samples, which all its networks share.
+        "fingerprint": fingerprint.own_process,
         "code": digest_code(installed().generator(trail.spec.generator.name).builder),
         **link.to_json(),
     }

@@ -99,6 +99,16 @@ class Fingerprint(Record):
         environment.pop("code", None)
         return environment
 
+    @property
+    def own_process(self) -> Json:
+        """The environment, as JSON, of what has a process of its own even where several seeds share a program.
+
+        Generators are trained, and their images drawn, in such a process.
+        """
+        environment = self.environment
+        environment.pop("seeds_at_once", None)
+        return environment
+
 
 def fingerprint(
     backend: str, threads: int, precision: str, plugins: Mapping[str, PluginCode], *, seeds_at_once: int = 1

@@ -200,6 +200,12 @@ def test_samples_are_drawn_once_and_shared(
     alone = with_generated(real, generated(ratio=2, real=False), run, seed=SEED, fingerprint=other)
     assert len(folders) == 1
     assert np.array_equal(alone.batch(everything[:72]), drawn)
+    in_lanes = other.model_copy(update={"seeds_at_once": 4})
+    with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=in_lanes)
+    assert len(folders) == 1
+    with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=other.model_copy(update={"threads": 2}))
+    assert len(folders) == 2
+    del folders[1:]
     again = with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=other, root=tmp_path / "audit")
     assert np.array_equal(again.batch(everything), mixed.batch(everything))
     assert len(folders) == 2

@@ -52,6 +52,14 @@ def test_fingerprint_names_program_machine_and_settings() -> None:
     }
 
 
+def test_seeds_in_one_program_are_in_the_environment_but_not_in_that_of_drawn_images() -> None:
+    """Without them nothing changes, so that samples of earlier studies are found again."""
+    alone, together = taken("jax"), taken("jax", seeds_at_once=4)
+    assert together.environment == alone.environment | {"seeds_at_once": 4}
+    assert together.own_process == alone.own_process == alone.environment
+    assert taken("jax", threads=1).own_process != alone.own_process
+
+
 def test_fingerprint_names_distribution_and_code_of_plugins() -> None:
     found = taken()
     assert found.plugins == {"architecture dot": "somebody 1.0", "dataset sky": "another 2.0"}
