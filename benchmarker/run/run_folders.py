@@ -12,18 +12,17 @@ from typing import TypedDict
 from benchmarker.claims import Share
 from benchmarker.discovery import Plugins
 from benchmarker.errors import PluginError, StorageError, UnknownPluginError
-from benchmarker.files import make_folder, publish, remove_partial_files, storage_error, synchronise
+from benchmarker.files import discard, make_folder, move, publish, remove_partial_files, storage_error, synchronise
 from benchmarker.study.claims import claim, find_working
 from benchmarker.study.layout import (
     COSTS_FILE,
     FAILED_SUFFIX,
     MANIFEST_FILE,
     METRICS_FILE,
-    REPLACED_SUFFIX,
-    RUNS_FOLDER,
     TRACEBACK_FILE,
     RunPaths,
     replaced_path,
+    replaced_runs,
 )
 from benchmarker.study.observer import CellOutcome, CellView
 from benchmarker.study.opening import oddity
@@ -78,7 +77,13 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def finish(folder: Path, final: Path, manifest: Manifest, confirm: Callable[[], object] = lambda: None) -> None:
+def _no_objection() -> None:
+    pass
+
+
+def finish(
+    folder: Path, final: Path, manifest: Manifest, confirm: Callable[[], object] = _no_objection, *, token: str
+) -> None:
     """Write the manifest and give the folder its final name, in place of an older folder of that name.
 
     Parameters
@@ -89,6 +94,8 @@ def finish(folder: Path, final: Path, manifest: Manifest, confirm: Callable[[], 
         Written last, so that a folder with a manifest is complete.
     confirm : callable
         Called before each step that cannot be undone; raises what keeps the run from being finished.
+    token : str
+        Token of the claim that the run is worked on under; "" without one.
     """
     confirm()
     manifest.write(folder / MANIFEST_FILE)
@@ -97,40 +104,36 @@ def finish(folder: Path, final: Path, manifest: Manifest, confirm: Callable[[], 
             snapshot.unlink()
     remove_partial_files(folder)
     synchronise(folder)  # now, since it may take long, and the older folder should not be missing meanwhile
-    with _out_of_the_way(final, confirm):
+    with _out_of_the_way(final, confirm, token):
         publish(folder, final)
 
 
 @contextlib.contextmanager
-def _out_of_the_way(final: Path, confirm: Callable[[], object]) -> Iterator[None]:
+def _out_of_the_way(final: Path, confirm: Callable[[], object], token: str) -> Iterator[None]:
     """Move a run aside and remove it once the block has ended; if that fails, the run gets its name back.
 
-    It may be that of a process that took over since the last look. So the claim is confirmed after the move, too.
+    It may be that of a process that took over since the last look. So the claim is confirmed after the move, too. What
+    another process has moved aside lies under another name, and is left to it and to its successors.
     """
-    replaced = replaced_path(final)
+    replaced = replaced_path(final, token)
     confirm()
-    moved = _move_aside(final, replaced)
+    _move_aside(final, replaced)
     try:
         confirm()
         yield
     except BaseException:
-        if moved:
-            _restore(replaced, final)
+        _restore(replaced, final)
         raise
-    if moved:
-        shutil.rmtree(replaced, ignore_errors=True)
+    with contextlib.suppress(OSError):  # it is removed when the study is run again
+        discard(replaced)
 
 
-def _move_aside(final: Path, replaced: Path) -> bool:
-    """Move a run aside, and return whether there is one; without one, an older one that lies aside stays there."""
-    if not final.exists():
-        return False
-    shutil.rmtree(replaced, ignore_errors=True)
-    try:
-        final.rename(replaced)
-    except FileNotFoundError:
-        return False
-    return True
+def _move_aside(final: Path, replaced: Path) -> None:
+    """Move a run aside, if there is one; if not, the one stays there that an earlier attempt moved."""
+    if final.exists():
+        discard(replaced)
+        with contextlib.suppress(FileNotFoundError):
+            final.rename(replaced)
 
 
 def record_failure(
@@ -164,7 +167,7 @@ def _finish_failed(
     folder: Path, planned: Planned, paths: RunPaths, *, kind: str, message: str, confirm: Callable[[], object]
 ) -> None:
     manifest = FailedManifest(**identity(planned), kind=kind, message=message, traceback="", finished=now())
-    finish(folder, paths.failed, manifest, confirm)
+    finish(folder, paths.failed, manifest, confirm, token=paths.token)
 
 
 def read_failure(folder: Path) -> CellOutcome:
@@ -241,11 +244,11 @@ class WorkFolder:
             return None
         manifest = read_manifest(self.path)
         if isinstance(manifest, FinishedManifest):
-            finish(self.path, self._paths.finished, manifest, self._confirm)
+            finish(self.path, self._paths.finished, manifest, self._confirm, token=self._paths.token)
             self._remove_failed()
             return read_success(self._paths.finished, self._planned)
         if manifest.kind not in RESUMABLE:
-            finish(self.path, self._paths.failed, manifest, self._confirm)
+            finish(self.path, self._paths.failed, manifest, self._confirm, token=self._paths.token)
             return read_failure(self._paths.failed)
         return None
 
@@ -286,7 +289,7 @@ class WorkFolder:
 
     def _remove_failed(self) -> None:
         """Remove the run of an earlier attempt that failed, but not that of a process that has taken over."""
-        with _out_of_the_way(self._paths.failed, self._confirm):
+        with _out_of_the_way(self._paths.failed, self._confirm, self._paths.token):
             pass
 
 
@@ -322,15 +325,21 @@ class ExistingRuns:
 
     def restore_replaced(self) -> None:
         """Restore finished runs whose replacement was killed between two renames."""
-        for replaced in sorted((self._study / RUNS_FOLDER).glob(f".*{REPLACED_SUFFIX}")):
-            final = replaced.with_name(replaced.name[1:].removesuffix(REPLACED_SUFFIX))
+        # The newest one first, where several processes were killed one after the other.
+        for replaced, final in sorted(replaced_runs(self._study), key=lambda each: _written(each[0]), reverse=True):
             name = final.name.removesuffix(FAILED_SUFFIX)
             held = claim(self._study, name, self._uses)
-            if held is not None:
-                with held:
-                    _restore(replaced, final)
-                    if (replaced.parent / name).is_dir():  # what was to replace it is of no use any more
-                        shutil.rmtree(held.paths.working, ignore_errors=True)
+            if held is None:
+                continue
+            with held:
+                try:
+                    _restore(replaced, final, held.claim.require)
+                except StorageError:
+                    if held.claim.is_held():
+                        raise
+                    continue
+                if (replaced.parent / name).is_dir():  # what was to replace it is of no use any more
+                    shutil.rmtree(held.paths.working, ignore_errors=True)
 
     def disregard(self, planned: Iterable[Planned], *, finished: bool, failed: bool) -> None:
         """Disregard existing runs, so that they are repeated: those that have finished, those that failed, or both."""
@@ -417,13 +426,23 @@ def _require_ordinary_run(folder: Path) -> None:
         raise StorageError(f"{folder}: {odd}")
 
 
-def _restore(replaced: Path, final: Path) -> None:
-    """Give a run back its name, unless a newer one has it; its cell must be claimed, or the caller have moved it."""
-    if final.exists():
-        shutil.rmtree(replaced, ignore_errors=True)
-        return
+def _restore(replaced: Path, final: Path, confirm: Callable[[], object] = _no_objection) -> None:
+    """Give a run back its name, if it lies aside, unless a newer one has it.
+
+    Parameters
+    ----------
+    replaced, final : Path
+        Paths of the run now and afterwards.
+    confirm : callable
+        Makes sure that its cell is claimed; not needed by whoever moved it aside.
+    """
     try:
-        replaced.rename(final)
+        if final.exists():
+            discard(replaced, confirm=confirm)
+        else:
+            move(replaced, final, confirm=confirm)
+    except FileNotFoundError:  # there was nothing to move aside, or a successor has restored it
+        return
     except OSError as error:
         raise storage_error(error, final) from error
 
@@ -435,3 +454,9 @@ def _version(folder: Path) -> _Version | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
+
+
+def _written(folder: Path) -> int:
+    """Return when the manifest of a run was written, in ns since 1970; 0 without one."""
+    version = _version(folder)
+    return 0 if version is None else version[1]

@@ -175,14 +175,14 @@ def _do(job: Job, send: EventHandler, together: Together = nullcontext) -> int:
         send(Failed(kind=failed.kind, message=failed.message))
         sys.stderr.write(failed.traceback)
         write_text(job.folder / TRACEBACK_FILE, traceback.format_exc())
-        finish(job.folder, job.paths.failed, failed, job.require_claim)
+        finish(job.folder, job.paths.failed, failed, job.require_claim, token=job.paths.token)
         return 1
     send(Finished())
     if isinstance(job, CellJob) and job.weights is not None and job.paths.finished.exists():
         send(Note(text=_compare(manifest, job.paths.finished)))
         shutil.rmtree(job.folder)
         return 0
-    finish(job.folder, job.paths.finished, manifest, job.require_claim)
+    finish(job.folder, job.paths.finished, manifest, job.require_claim, token=job.paths.token)
     return 0
 
 

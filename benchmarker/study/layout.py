@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -34,6 +36,11 @@ CHECKPOINTS: tuple[Checkpoint, ...] = ("best", "final")
 
 RUN_NAME_LENGTH = 16
 
+# Versions up to 0.2.0 left out the token.
+_REPLACED = re.compile(
+    rf"\.(?P<final>[0-9a-f]{{16}}({re.escape(FAILED_SUFFIX)})?)(\.[0-9a-f]{{16}})?\{REPLACED_SUFFIX}"
+)
+
 
 def run_name(key: str) -> str:
     """Return the name of the folder of a finished run."""
@@ -64,12 +71,15 @@ class RunPaths:
         Path once the run has finished.
     failed : Path
         Path once the run has failed.
+    token : str
+        Token of the claim that the run is worked on under; "" of a run that nobody works on.
     """
 
     working: Path
     tested: Path
     finished: Path
     failed: Path
+    token: str = ""
 
     @classmethod
     def of(cls, study: Path, key: str, *, token: str = "") -> Self:
@@ -91,9 +101,26 @@ class RunPaths:
             tested=runs / f".{name}{owner}{_TESTED_SUFFIX}",
             finished=runs / name,
             failed=runs / f"{name}{FAILED_SUFFIX}",
+            token=token,
         )
 
 
-def replaced_path(final: Path) -> Path:
-    """Return where a run lies for a moment while a newer one takes its place."""
-    return final.with_name(f".{final.name}{REPLACED_SUFFIX}")
+def replaced_path(final: Path, token: str) -> Path:
+    """Return where a run lies for a moment while a newer one takes its place.
+
+    Parameters
+    ----------
+    final : Path
+        Path of the run.
+    token : str
+        Token of the claim of the process that moves it, so that no other one touches it; "" without a claim.
+    """
+    owner = f".{token}" if token else ""
+    return final.with_name(f".{final.name}{owner}{REPLACED_SUFFIX}")
+
+
+def replaced_runs(study: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield where runs of a study lie that killed processes moved aside, and the paths that they had before."""
+    for path in sorted((study / RUNS_FOLDER).glob(f".*{REPLACED_SUFFIX}")):
+        if (found := _REPLACED.fullmatch(path.name)) is not None:
+            yield path, path.with_name(found["final"])

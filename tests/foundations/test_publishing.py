@@ -73,5 +73,5 @@ def test_finished_runs_are_on_the_disk(tmp_path: Path, diary: Diary) -> None:
     working.mkdir()
     (working / "weights_best.weights.h5").write_bytes(b"1")
     names = dict.fromkeys(("key", "configuration", "model", "architecture", "arm", "kind", "message"), "a")
-    finish(working, final, FailedManifest(**names, seed=1, traceback="", finished=now()))
+    finish(working, final, FailedManifest(**names, seed=1, traceback="", finished=now()), token="")
     _require_order(diary, final, "weights_best.weights.h5", "working")

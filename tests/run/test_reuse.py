@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -119,14 +120,33 @@ def test_test_of_saved_weights_does_not_replace_training(run: Any, cell: Planned
     assert observer.outcomes[0].message == "started"
 
 
-def test_run_that_was_about_to_be_replaced_is_restored(run: Any, cell: PlannedCell, tmp_path: Path) -> None:
+@pytest.mark.parametrize("owner", [f".{'e' * 16}", ""])
+def test_run_that_was_about_to_be_replaced_is_restored(run: Any, cell: PlannedCell, tmp_path: Path, owner: str) -> None:
+    """Earlier versions did not name the owner of what lies aside."""
     _finish(tmp_path / "study", cell)
     paths = RunPaths.of(tmp_path / "study", cell.key)
     # As `finish` leaves it when it is killed between its two renames.
-    paths.finished.rename(paths.finished.with_name(f".{paths.finished.name}.replaced"))
+    paths.finished.rename(paths.finished.with_name(f".{paths.finished.name}{owner}.replaced"))
     paths.working.mkdir()
     outcome, _ = run()
     assert outcome.reused == 1
+    assert [path.name for path in paths.finished.parent.iterdir()] == [paths.finished.name]
+
+
+@pytest.mark.parametrize("newest", ["d", "e", ""])
+def test_newest_run_is_restored_that_was_about_to_be_replaced(
+    run: Any, cell: PlannedCell, tmp_path: Path, newest: str
+) -> None:
+    paths = RunPaths.of(tmp_path / "study", cell.key)
+    for number, letter in enumerate(sorted(["d", "e", ""], key=newest.__eq__)):
+        folder = _finish(tmp_path / "study", cell)
+        (folder / "number").write_text(str(number))
+        os.utime(folder / "manifest.json", (number, number))
+        owner = f".{letter * 16}" if letter else ""
+        folder.rename(folder.with_name(f".{folder.name}{owner}.replaced"))
+    outcome, _ = run()
+    assert outcome.reused == 1
+    assert (paths.finished / "number").read_text() == "2"
     assert [path.name for path in paths.finished.parent.iterdir()] == [paths.finished.name]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def test_finish_removes_partial_files_at_any_depth(tmp_path: Path, place: str) -
     (working / "samples" / "deeper").mkdir(parents=True)
     write_bytes(working / "samples" / "epoch-0001.png", b"whole")
     (working / place / LEFT).write_bytes(b"half")
-    finish(working, final, failed())
+    finish(working, final, failed(), token="")
     assert [path.name for path in final.rglob("*.partial")] == []
     assert (final / "samples" / "epoch-0001.png").read_bytes() == b"whole"
 
@@ -46,7 +48,7 @@ def test_finish_leaves_alone_what_a_link_in_the_folder_names(tmp_path: Path) -> 
     elsewhere.mkdir()
     (elsewhere / LEFT).write_bytes(b"another's")
     (working / "samples").symlink_to(elsewhere)
-    finish(working, tmp_path / KEY, failed())
+    finish(working, tmp_path / KEY, failed(), token="")
     assert (elsewhere / LEFT).read_bytes() == b"another's"
 
 
@@ -127,7 +129,7 @@ def test_stalled_run_leaves_the_finished_run_of_its_successor(
     else:
         monkeypatch.setattr(run_folders, moment, stalled.after(1, getattr(run_folders, moment)))
     with pytest.raises((StorageError, OSError)):
-        finish(stalled.working, stalled.ends_as, failed("late"), confirm)
+        finish(stalled.working, stalled.ends_as, failed("late"), confirm, token=stalled.held.claim.token)
     stalled.require_run_of_successor()
 
 
@@ -144,9 +146,54 @@ def test_older_run_gets_its_name_back_where_the_newer_one_cannot_be_published(
 
     monkeypatch.setattr(run_folders, "publish", full)
     with pytest.raises(OSError, match="No space"):
-        finish(working, final, failed("newer"))
+        finish(working, final, failed("newer"), token="")
     assert "older" in (final / "manifest.json").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {working.name, final.name}
+
+
+@pytest.mark.parametrize("moment", ["published", "moving aside"])
+def test_stalled_run_leaves_what_its_successor_moved_aside(
+    stalled: Stalled, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """It stalls before it removes an older run; its successor cannot publish, and gives that run its name back."""
+    final = stalled.ends_as
+    for folder, text in ((final, "the oldest"), (stalled.working, "the stalled one's")):
+        folder.mkdir()
+        failed(text).write(folder / "manifest.json")
+    begun, goes_on = threading.Event(), threading.Event()
+    where, stops = {"published": (run_folders, "publish"), "moving aside": (Path, "exists")}[moment]
+    original = getattr(where, stops)
+
+    def stop(*arguments: object) -> object:
+        found = original(*arguments)
+        if threading.current_thread() is late and final in arguments:
+            begun.set()
+            assert goes_on.wait(60)
+        return found
+
+    def finish_late() -> None:
+        with contextlib.suppress(StorageError, OSError):
+            manifest = failed("the stalled one's")
+            finish(stalled.working, final, manifest, stalled.held.claim.require, token=stalled.held.claim.token)
+
+    late = threading.Thread(target=finish_late)
+    monkeypatch.setattr(where, stops, stop)
+    late.start()
+    assert begun.wait(60)
+    succeed(stalled.held.claim)
+    newer = RunPaths.of(stalled.working.parents[1], CELL.key, token="f" * 16)
+    newer.working.mkdir()
+
+    def full(*_: Path) -> None:
+        goes_on.set()
+        late.join()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_folders, "publish", full)
+    with pytest.raises(OSError, match="No space"):
+        finish(newer.working, final, failed("newer"), token=newer.token)
+    expected = {"published": "the stalled one's", "moving aside": "the oldest"}[moment]
+    assert expected in (final / "manifest.json").read_text()
 
 
 @pytest.mark.parametrize("moment", ["make_folder", "confirm 1", "confirm 2"])
