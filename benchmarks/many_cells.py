@@ -80,7 +80,7 @@ def stand_in(job: Job, *, fresh: bool = False, **_conditions: Any) -> CellOutcom
     if (settled := folder.take_up(fresh=fresh)) is not None:
         return settled
     manifest = write_run(job.folder, job.planned, 0.8, Stream("scale", cell=job.planned.key).generator())
-    finish(job.folder, job.paths.finished, manifest, job.require_claim, token="")
+    finish(job.folder, job.paths.finished, manifest, job.require_claim, token=job.paths.token)
     outcome = folder.ended()
     if outcome is None:
         raise RuntimeError(f"{job.planned.name} has not ended")
