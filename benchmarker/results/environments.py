@@ -23,6 +23,7 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (r"backend\.(devices|device.*)", "devices", "another processor adds numbers in another order"),
     (r"precision", "precision", "numbers are rounded differently"),
     (r"threads|backend\.threads.*", "threads", "another number of threads adds numbers in another order"),
+    (r"seeds_at_once", "seeds in one program", "a program for another number of seeds adds numbers in another order"),
     (r"backend\.version", "version of the backend", "its kernels may add numbers in another order"),
     (r"isa", "instruction sets", "libraries choose kernels by instruction set"),
     (r"backend\.onednn", "oneDNN", "its kernels add numbers in another order"),
@@ -43,6 +44,7 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
 _PATTERNS = tuple(re.compile(pattern) for pattern, _, _ in _MEANINGS)
 _SWITCHES = {"1": "on", "true": "on", "0": "off", "false": "off", "": "unset"}
 _LABEL_PARTS = 2
+_SEEDS_AT_ONCE = "seeds_at_once"
 _SHORT_DIGEST = 12
 
 
@@ -100,15 +102,24 @@ class Environment:
 
 
 def environments(records: Iterable[CellRecord | GeneratorRecord]) -> tuple[Environment, ...]:
-    """Return the environments of finished runs, the most frequent one first; plugins make no difference."""
+    """Return the environments of finished runs, the most frequent one first; plugins make no difference.
+
+    A generator belongs to the environment of cells that share everything with it but seeds in one program, which it
+    never has.
+    """
     prints = Fingerprints()
     found: dict[bytes, tuple[Fingerprint, list[str]]] = {}
-    for record in records:
-        if record.fingerprint is not None:
-            key = prints.key(record.fingerprint, plugins=False)
-            found.setdefault(key, (record.fingerprint, []))[1].append(record.name)
+    of_cells: dict[bytes, bytes] = {}
+    # `sorted` is stable: cells first, so that generators find theirs.
+    for record in sorted(records, key=lambda record: isinstance(record, GeneratorRecord)):
+        if record.fingerprint is None:
+            continue
+        key, machine = (prints.key(record.fingerprint, plugins=False, seeds_at_once=counts) for counts in (True, False))
+        key = of_cells.get(machine, key) if isinstance(record, GeneratorRecord) else key
+        of_cells.setdefault(machine, key)
+        found.setdefault(key, (record.fingerprint, []))[1].append(record.name)
     groups = [found[key] for key in sorted(found, key=lambda key: (-len(found[key][1]), key))]
-    labels = environment_labels([fingerprint for fingerprint, _ in groups])
+    labels = environment_labels([fingerprint for fingerprint, _ in groups], plugins=False)
     return tuple(
         Environment(label=label, fingerprint=fingerprint, cells=tuple(names))
         for label, (fingerprint, names) in zip(labels, groups, strict=True)
@@ -121,7 +132,7 @@ class Fingerprints:
     def __init__(self) -> None:
         # Fingerprints are kept, so that no other one can have the same `id`.
         self._entries: dict[int, tuple[Fingerprint, Mapping[str, str]]] = {}
-        self._keys: dict[tuple[int, bool], bytes] = {}
+        self._keys: dict[tuple[int, bool, bool], bytes] = {}
 
     def entries(self, fingerprint: Fingerprint) -> Mapping[str, str]:
         """Return the entries of a fingerprint by their flat names, as `comparable` does."""
@@ -130,14 +141,20 @@ class Fingerprints:
             known = self._entries[id(fingerprint)] = (fingerprint, comparable(fingerprint))
         return known[1]
 
-    def key(self, fingerprint: Fingerprint, *, plugins: bool = True) -> bytes:
-        """Return what equal environments have in common; without ``plugins``, what runs on one machine have."""
-        known = self._keys.get((id(fingerprint), plugins))
-        if known is None:
-            entries = self.entries(fingerprint)
-            used = {name: value for name, value in entries.items() if plugins or not _is_plugin(name)}
-            known = self._keys[id(fingerprint), plugins] = canonical_json(used)
-        return known
+    def key(self, fingerprint: Fingerprint, *, plugins: bool = True, seeds_at_once: bool = True) -> bytes:
+        """Return what equal environments have in common; without ``plugins``, what runs on one machine have.
+
+        Without ``seeds_at_once`` it does not count how many seeds share a program.
+        """
+        kind = (id(fingerprint), plugins, seeds_at_once)
+        if kind not in self._keys:
+            used = {
+                name: value
+                for name, value in self.entries(fingerprint).items()
+                if (plugins or not _is_plugin(name)) and (seeds_at_once or name != _SEEDS_AT_ONCE)
+            }
+            self._keys[kind] = canonical_json(used)
+        return self._keys[kind]
 
 
 def comparable(fingerprint: Fingerprint) -> dict[str, str]:
@@ -169,15 +186,22 @@ def differences(fingerprints: Sequence[Fingerprint], *, plugins: bool = True) ->
     return sorted(_without_echoes(found), key=lambda difference: (_rank(difference.name), difference.name))
 
 
-def environment_labels(fingerprints: Sequence[Fingerprint]) -> list[str]:
+def environment_labels(fingerprints: Sequence[Fingerprint], *, plugins: bool = True) -> list[str]:
     """Return a short name for each of several different fingerprints: the entry in which it differs from the others.
 
     For example ``"tensorflow 2.20.0"`` and ``"tensorflow 2.21.0"``; an empty string where there is only one.
+
+    Parameters
+    ----------
+    fingerprints : sequence of Fingerprint
+        Fingerprints of runs.
+    plugins : bool
+        Whether the distributions and the code of plugins count.
     """
     if len(fingerprints) < 2:
         return [""] * len(fingerprints)
     prints = [comparable(one) for one in fingerprints]
-    differing = differences(fingerprints)
+    differing = differences(fingerprints, plugins=plugins)
     labels = []
     for entries in prints:
         parts = list(dict.fromkeys(_word(difference, entries, prints) for difference in differing))
@@ -227,6 +251,8 @@ def _word(difference: Difference, entries: Mapping[str, str], prints: Sequence[M
         return _readable(name, value)
     if name == "threads":
         return f"{value} thread{'' if value == '1' else 's'}"
+    if name == _SEEDS_AT_ONCE:
+        return f"{_readable(name, value)} seed{'' if value == MISSING else 's'} in one program"
     title = subject if kind == "packages" else difference.title
     if name == "backend.version":
         title = entries.get("backend.name", "backend")
@@ -245,6 +271,8 @@ def _isa_word(value: str, all_values: Sequence[str]) -> str:
 
 
 def _readable(name: str, value: str) -> str:
+    if value == MISSING and name == _SEEDS_AT_ONCE:
+        return "1"
     if value == MISSING:
         return "none" if name.startswith(("packages.", "plugins.")) else "unknown"
     if value.startswith("["):

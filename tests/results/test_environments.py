@@ -30,7 +30,7 @@ def changed(**entries: Any) -> Fingerprint:
     return Fingerprint.model_validate(
         {
             name: {**value, **entries.get(name, {})} if isinstance(value, dict) else entries.get(name, value)
-            for name, value in ENTRIES.items()
+            for name, value in (dict.fromkeys(entries) | ENTRIES).items()
         }
     )
 
@@ -41,6 +41,7 @@ def changed(**entries: Any) -> Fingerprint:
         ({"packages": {"tensorflow": "2.20.0"}, "backend": {"version": "2.20.0"}}, "tensorflow 2.20.0"),
         ({"backend": {"devices": ["NVIDIA H200", "NVIDIA H200"]}}, "NVIDIA H200, NVIDIA H200"),
         ({"threads": 1}, "1 thread"),
+        ({"seeds_at_once": 8}, "8 seeds in one program"),
         ({"backend": {"onednn": "0"}}, "oneDNN off"),
         ({"backend": {"op_determinism": False}}, "op determinism off"),
         ({"isa": ["sse4_2", "avx", "avx2", "avx512f"]}, "avx512f"),
@@ -56,6 +57,19 @@ def test_labels_say_what_differs(entries: dict[str, Any], label: str) -> None:
     assert labels[1] == label
     assert labels[0] != label
     assert comparable(HERE) != comparable(changed(**entries))
+
+
+def test_seeds_in_one_program_are_named() -> None:
+    other = changed(seeds_at_once=8)
+    assert environment_labels([HERE, other]) == ["1 seed in one program", "8 seeds in one program"]
+    (difference,) = differences([other, HERE])
+    assert in_words(difference).startswith("seeds in one program: 8 in the study, 1 here; a program for another number")
+
+
+def test_labels_may_leave_out_plugins() -> None:
+    other = changed(threads=1, plugins={"architecture convxpress": "somebody 2.0"})
+    assert environment_labels([HERE, other]) == ["2 threads, galaxy-benchmarker 0.1.0", "1 thread, somebody 2.0"]
+    assert environment_labels([HERE, other], plugins=False) == ["2 threads", "1 thread"]
 
 
 def test_one_environment_needs_no_label() -> None:

@@ -107,6 +107,17 @@ def test_environments_are_distinguished(study: StudyFiles) -> None:
     assert [(one.label, len(one.cells)) for one in found] == [("keras 3.15.1", 2), ("keras 3.15.0", 1)]
 
 
+def test_generators_have_the_environment_of_cells_that_share_programs(study: StudyFiles) -> None:
+    study.train(study.generator("dcgan", 1))
+    study.finish(study.cell("convxpress", 1), 90, fingerprint={"seeds_at_once": 8})
+    (environment,) = open_results(study.folder).environments
+    assert (environment.label, environment.fingerprint.seeds_at_once) == ("", 8)
+    assert environment.cells == ("convxpress/real/1", "dcgan/generator/1")
+    study.finish(study.cell("convxpress", 2), 90)
+    found = open_results(study.folder).environments
+    assert {one.label: len(one.cells) for one in found} == {"8 seeds in one program": 2, "1 seed in one program": 1}
+
+
 def test_images_come_from_the_cache(study: StudyFiles, isolated_cache: Path) -> None:
     images = np.arange(2 * 64 * 64, dtype="<f4").reshape(2, 64, 64, 1)
     folder = isolated_cache / "prepared" / "some"
