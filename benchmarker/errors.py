@@ -17,7 +17,8 @@
     │   └── DamagedPlanError        a plan is cut short or holds something else, so that the cells are unknown
     ├── DeterminismError            a setting that makes results reproducible is off
     └── CellError                   a cell failed; carries the kind of failure
-        └── DivergedError           the loss is not finite
+        ├── DivergedError           the loss is not finite
+        └── GpuError                the GPU that a cell was placed on cannot be used
 
 Every message says what is wrong, where, and what to do about it.
 """
@@ -53,7 +54,7 @@ class BenchmarkerError(Exception):
     ----------
     kind : str
         Kind of failure of a cell that ends with this error: ``configuration``, ``plugin``, ``data``, ``diverged``,
-        ``interrupted`` or ``crashed``.
+        ``out-of-memory``, ``interrupted`` or ``crashed``.
     """
 
     kind: ClassVar[str] = "crashed"
@@ -159,3 +160,9 @@ class DivergedError(CellError):
     """The loss is not a finite number."""
 
     kind = "diverged"
+
+
+class GpuError(CellError):
+    """The GPU that a cell was placed on cannot be used, most often because other processes have all of its memory."""
+
+    kind = "out-of-memory"

@@ -1,9 +1,10 @@
 """Numerical backends: the only modules that import tensorflow or jax.
 
 Each backend is a module with the functions of `Backend`: ``environment`` returns the environment variables that a
-worker must be started with, ``configure`` switches determinism on and checks that it is, ``describe`` names versions
-and devices, ``peak_device_bytes`` measures the memory of a GPU, and ``gradient_step`` compiles a training step for
-networks that `keras.Model.fit` cannot train.
+worker must be started with, ``configure`` switches determinism on and checks that it is, ``misses_gpu`` finds out
+whether it computes on the processor instead of a GPU, ``describe`` names versions and devices, ``peak_device_bytes``
+measures the memory of a GPU, and ``gradient_step`` compiles a training step for networks that `keras.Model.fit` cannot
+train.
 """
 
 from __future__ import annotations
@@ -15,12 +16,18 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, cast
 
 from benchmarker.containment import only_warned
-from benchmarker.errors import ConfigurationError
+from benchmarker.errors import ConfigurationError, GpuError
 
 BACKENDS = ("tensorflow", "jax")
 
 WITH_LANES = ("jax",)
 """Backends that can train several seeds of a network in one program."""
+
+DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
+"""Variable that names the GPUs which a process sees."""
+
+NO_DEVICE = "-1"
+"""Value of it that hides all GPUs."""
 
 # Variables that make numerical libraries choose instructions, threads and precision. Workers inherit none of them from
 # the user's shell: ONEDNN_MAX_CPU_ISA changes the bits of a training, and KERAS_MAX_EPOCHS ends it early.
@@ -56,7 +63,10 @@ class Backend(Protocol):
         """Return the variables that must be set before the backend is imported."""
 
     def configure(self, threads: int, seed: int) -> None:
-        """Pin threads and switch determinism on; raise DeterminismError if that fails."""
+        """Pin threads and switch determinism on; raise DeterminismError if that fails, GpuError without the GPU."""
+
+    def misses_gpu(self) -> bool:
+        """Whether the backend was installed for GPUs, and computes on the processor all the same."""
 
     def describe(self) -> Mapping[str, object]:
         """Return versions and devices."""
@@ -85,6 +95,56 @@ def chosen() -> str:
 def load(name: str) -> Backend:
     """Import the module of a backend."""
     return cast("Backend", importlib.import_module(f"benchmarker.backends.{name}_backend"))
+
+
+def configure_worker(name: str, threads: int, seed: int) -> None:
+    """Configure the backend of a process that trains or draws, and that must use the GPU that it was placed on.
+
+    A backend that finds no memory on a GPU may compute on the processor instead, which takes long and gives other bits.
+    A backend that was installed without support of GPUs always does: the user has decided that.
+
+    Parameters
+    ----------
+    name : str
+        Name of the backend.
+    threads, seed : int
+        As `Backend.configure` takes them.
+
+    Raises
+    ------
+    GpuError
+        If the process was placed on a GPU and the backend does not use it.
+    DeterminismError
+        If results would not be reproducible.
+    """
+    backend = load(name)
+    backend.configure(threads, seed)
+    if (gpu := placed_on()) is not None and backend.misses_gpu():
+        raise GpuError(gpu_refused(name, gpu, "it found no GPU"))
+
+
+def placed_on() -> str | None:
+    """Return the GPU that this process was placed on, as CUDA names it; None where nothing says so."""
+    first = os.environ.get(DEVICES_VARIABLE, "").partition(",")[0].strip()
+    return None if first in {"", NO_DEVICE} else first
+
+
+def gpu_refused(name: str, gpu: str, reason: str) -> str:
+    """Return the message of a `GpuError`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the backend.
+    gpu : str
+        GPU as CUDA names it.
+    reason : str
+        What the backend says.
+    """
+    return (
+        f"{name} cannot use GPU {gpu}, where this was to be computed: {reason}. See with nvidia-smi whether other "
+        "processes have taken all of its memory, and end them, or compute on the processor with --gpus none"
+    )
 
 
 def make_lanes(name: str, of: int) -> Lanes:

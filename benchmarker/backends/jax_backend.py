@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarker.errors import DeterminismError, PluginError
+from benchmarker.backends import gpu_refused, placed_on
+from benchmarker.errors import DeterminismError, GpuError, PluginError
 
 if TYPE_CHECKING:
     from benchmarker.backends import Loss, Step, Tensors
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 # gives another number. That number determines how sums are split, and so the bits of the result.
 _POOL = "tf_XLAEigen"
 _ESSENTIAL = ("PJRT_NPROC", "XLA_FLAGS")
+
+_NO_BACKEND = "Unable to initialize backend"
 
 
 def environment(threads: int) -> Mapping[str, str]:
@@ -45,6 +49,8 @@ def configure(threads: int, seed: int) -> None:  # noqa: ARG001 - JAX has no glo
     ------
     DeterminismError
         If a switch has no effect.
+    GpuError
+        If this process was placed on a GPU and JAX says that it cannot use it.
     """
     import jax
     from keras.src.utils import module_utils
@@ -57,11 +63,37 @@ def configure(threads: int, seed: int) -> None:  # noqa: ARG001 - JAX has no glo
         wrong.append("matrix products in full precision")
     if jax.config.jax_enable_x64:
         wrong.append("numbers of 32 bits")
-    jax.devices()  # starts the threads
+    _start()
     if (found := _pool_size()) not in {None, threads}:
         wrong.append(f"{threads} threads (it started {found})")
     if wrong:
         raise DeterminismError(f"JAX ignored: {', '.join(wrong)}; results would not be reproducible")
+
+
+def _start() -> None:
+    """Let JAX find its devices, which also starts its threads."""
+    import jax
+
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        gpu = placed_on()
+        if gpu is None or not str(error).startswith(_NO_BACKEND):
+            raise
+        raise GpuError(gpu_refused("jax", gpu, str(error))) from error
+
+
+def misses_gpu() -> bool:
+    """Whether support of CUDA is installed, and JAX computes on the processor all the same.
+
+    It may only warn that a GPU cannot be used. Whether it tries to use one depends on the plugin that
+    ``pip install jax[cuda12]`` brings.
+    """
+    import jax
+
+    if jax.local_devices()[0].platform != "cpu":
+        return False
+    return any("cuda" in plugin.name for plugin in entry_points(group="jax_plugins"))
 
 
 def _pool_size() -> int | None:

@@ -55,6 +55,14 @@ def configure(threads: int, seed: int) -> None:
     _assert_deterministic(threads)
 
 
+def misses_gpu() -> bool:
+    """Whether TensorFlow computes on the processor although it was installed for GPUs: it never does so silently.
+
+    It lists a GPU whatever memory that has left, and ends with an error when it first uses one that has none.
+    """
+    return False
+
+
 def _assert_deterministic(threads: int) -> None:
     import tensorflow as tf
     from tensorflow.python.framework import config

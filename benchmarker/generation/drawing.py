@@ -270,7 +270,7 @@ class Drawer:
         trail = GeneratorTrail.read(run)
         spec = trail.spec
         conditions = trail.conditions.encode(request.targets, request.attributes)
-        backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
+        backends.configure_worker(spec.backend, spec.threads, Stream("backend", seed=spec.seed).seed())
 
         # Keras starts slowly: errors that can be found without it are found before.
         from benchmarker.generation.model import Sampler, build_generator, digest_variables, load_weights

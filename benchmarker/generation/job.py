@@ -150,7 +150,7 @@ def train_generator(job: GeneratorJob, send: EventHandler) -> GeneratorOutcome:
 def _set_up(job: GeneratorJob) -> _GeneratorContext:
     """Configure the backend, open the data and build the generator of a job."""
     spec = job.generator.spec
-    backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
+    backends.configure_worker(spec.backend, spec.threads, Stream("backend", seed=spec.seed).seed())
     data = open_prepared(job.prepared)
     plugins = installed()
     parts = split_sources(data, job.split, spec.seed)

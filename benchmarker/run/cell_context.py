@@ -90,7 +90,7 @@ def set_up(job: CellJob) -> CellContext:
         If the prepared data are not those of the plan, or the code of a plugin is edited at this moment.
     """
     spec = job.cell.spec
-    backends.load(spec.backend).configure(spec.threads, Stream("backend", seed=spec.seed).seed())
+    backends.configure_worker(spec.backend, spec.threads, Stream("backend", seed=spec.seed).seed())
     data = open_measured(job.prepared)
     if data.digest != spec.dataset.digest:
         raise StorageError(

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
-NO_DEVICE = "-1"
+from benchmarker.backends import DEVICES_VARIABLE, NO_DEVICE
 
 _MPS_VARIABLE = "CUDA_MPS_PIPE_DIRECTORY"
 _MPS_FOLDER = Path("/tmp/nvidia-mps")  # noqa: S108 - NVIDIA's default

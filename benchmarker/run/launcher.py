@@ -11,11 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarker.backends import worker_environment
+from benchmarker.backends import DEVICES_VARIABLE, worker_environment
 from benchmarker.claims import Claim
 from benchmarker.contracts.settings import Split
 from benchmarker.files import open_to_append
-from benchmarker.run.gpus import DEVICES_VARIABLE
 from benchmarker.run.lanes import LanePlace, LaneProgram
 from benchmarker.run.processes import (
     Conditions,

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from benchmarker.backends import worker_environment
+from benchmarker.backends import DEVICES_VARIABLE, NO_DEVICE, worker_environment
 from benchmarker.record import Record
-from benchmarker.run.gpus import DEVICES_VARIABLE, NO_DEVICE
 from benchmarker.study.specs import CellSpec
 
 _COMMAND = (sys.executable, "-P", "-m", "benchmarker.run.network_sizes")

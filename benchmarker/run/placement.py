@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from benchmarker.backends import NO_DEVICE
 from benchmarker.printing import counted
 from benchmarker.run.gpu_memory import GpuNeed, gpu_needs
-from benchmarker.run.gpus import NO_DEVICE, Gpu, gpu_names, mps_is_running, usable_gpus
+from benchmarker.run.gpus import Gpu, gpu_names, mps_is_running, usable_gpus
 from benchmarker.run.jobs import GIB, GpuRoom, Waiting, choose_jobs, oversubscription, requested_jobs
 from benchmarker.run.policy import Policy
 from benchmarker.run.prepare import PreparedStudy

@@ -56,7 +56,10 @@ _TRACEBACK_LENGTH = 20_000
 """Characters of a traceback in the manifest and the log; the file of the traceback holds all of it."""
 
 
-_NO_DEVICE_MEMORY = ("CUDA_ERROR_OUT_OF_MEMORY", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
+_NO_DEVICE_MEMORY = (
+    *("CUDA_ERROR_OUT_OF_MEMORY", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED"),
+    "failed. Status: out of memory",  # of TensorFlow, when it first uses a GPU
+)
 """How CUDA, cuDNN and cuBLAS say that a GPU has no memory left."""
 
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE}

@@ -14,12 +14,21 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarker import backends
 from benchmarker.contracts.generation import ConditionSpace
 from benchmarker.contracts.tasks import Regression, RegressionTarget
-from benchmarker.errors import ConfigurationError, DataError, PluginError, StorageError
+from benchmarker.errors import ConfigurationError, DataError, GpuError, PluginError, StorageError
 from benchmarker.generation import drawing, synthetic
 from benchmarker.generation.conditions import bootstrap, encode, fit_conditions, shares
-from benchmarker.generation.drawing import IMAGES_FILE, REQUEST_FILE, DrawingJob, Request, StreamChoice, draw_in_process
+from benchmarker.generation.drawing import (
+    IMAGES_FILE,
+    REQUEST_FILE,
+    Drawer,
+    DrawingJob,
+    Request,
+    StreamChoice,
+    draw_in_process,
+)
 from benchmarker.generation.job import train_generator
 from benchmarker.generation.model import SAMPLE_BATCH, Sampler, load_weights
 from benchmarker.generation.run_files import GeneratorTrail
@@ -226,6 +235,19 @@ def test_samples_are_drawn_once_and_shared(
     np.savez(weights, allow_pickle=False, **changed)
     with pytest.raises(StorageError, match="holds weights that its trail does not cover"):
         with_generated(real, generated(ratio=2), run, seed=SEED, fingerprint=other, root=tmp_path / "other")
+
+
+def test_generator_is_neither_trained_nor_drawn_from_on_the_processor_in_place_of_a_gpu(
+    job: MakeJob, run: Path, real: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fallen_back = SimpleNamespace(configure=lambda *_: None, misses_gpu=lambda: True)
+    monkeypatch.setattr(backends, "load", lambda _: fallen_back)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1111-aa")
+    request = Request(targets=real.targets, attributes=real.attributes)
+    with pytest.raises(GpuError, match="tensorflow cannot use GPU GPU-1111-aa"):
+        Drawer.open(run, request, real.image_shape, None)
+    with pytest.raises(GpuError, match="tensorflow cannot use GPU GPU-1111-aa"):
+        train_generator(job(tmp_path / "run"), lambda _: None)
 
 
 def test_balancing_nothing_leaves_the_real_images(run: Path, real: PartSet) -> None:

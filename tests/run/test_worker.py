@@ -34,6 +34,7 @@ class ResourceExhaustedError(Exception):
         (MemoryError(), "out-of-memory"),
         (ResourceExhaustedError("OOM when allocating tensor"), "out-of-memory"),
         (RuntimeError("a layer says: RESOURCE_EXHAUSTED"), "crashed"),
+        (RuntimeError("cudaSetDevice() on GPU:0 failed. Status: out of memory"), "out-of-memory"),
         (RuntimeError("INTERNAL: CUDNN_STATUS_ALLOC_FAILED in cudnnCreate(&handle)"), "out-of-memory"),
         (ZeroDivisionError(), "crashed"),
         (DataError("no images"), "data"),
