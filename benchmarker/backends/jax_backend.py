@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from benchmarker.backends import gpu_refused, placed_on
@@ -93,7 +95,11 @@ def misses_gpu() -> bool:
 
     if jax.local_devices()[0].platform != "cpu":
         return False
-    return any("cuda" in plugin.name for plugin in entry_points(group="jax_plugins"))
+    # As JAX finds them: named by their distributions, or in a namespace.
+    named = [plugin.name for plugin in entry_points(group="jax_plugins")]
+    namespace = find_spec("jax_plugins")
+    folders = None if namespace is None else namespace.submodule_search_locations
+    return any("cuda" in name for name in (*named, *(module.name for module in iter_modules(folders or []))))
 
 
 def _pool_size() -> int | None:

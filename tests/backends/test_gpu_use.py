@@ -38,11 +38,16 @@ except GpuError as error:
 
 
 @pytest.fixture
-def install(tmp_path: Path) -> Callable[[str], str]:
+def install(tmp_path: Path) -> Callable[..., str]:
     """A function that installs a CUDA plugin of JAX, given what it does, and returns the folder to import it from."""
 
-    def install(body: str) -> str:
-        (tmp_path / "stand_in_for_cuda.py").write_text(f"def initialize():\n    {body.strip()}\n")
+    def install(body: str, *, in_namespace: bool = False) -> str:
+        text = f"def initialize():\n    {body.strip()}\n"
+        if in_namespace:
+            (tmp_path / "jax_plugins").mkdir()
+            (tmp_path / "jax_plugins" / "xla_cuda12.py").write_text(text)
+            return str(tmp_path)
+        (tmp_path / "stand_in_for_cuda.py").write_text(text)
         names = tmp_path / "stand_in_for_cuda-1.0.dist-info"
         names.mkdir()
         (names / "METADATA").write_text("Metadata-Version: 2.1\nName: stand-in-for-cuda\nVersion: 1.0\n")
@@ -63,7 +68,7 @@ def install(tmp_path: Path) -> Callable[[str], str]:
     ],
 )
 def test_worker_on_a_gpu_does_not_compute_on_the_processor_instead(
-    install: Callable[[str], str], plugin: str | None, device: str | None, reason: str | None
+    install: Callable[..., str], plugin: str | None, device: str | None, reason: str | None
 ) -> None:
     """Unless JAX was installed for the processor, as on the machine of these tests."""
     environment = worker_environment("jax", 1)
@@ -81,8 +86,15 @@ def test_worker_on_a_gpu_does_not_compute_on_the_processor_instead(
         assert "--gpus none" in done.stdout
 
 
+def test_plugin_in_the_namespace_of_jax_counts(install: Callable[..., str]) -> None:
+    environment = worker_environment("jax", 1)
+    environment |= {"PYTHONPATH": install(QUIET, in_namespace=True), "CUDA_VISIBLE_DEVICES": "0"}
+    done = subprocess.run([sys.executable, "-c", WORKER], env=environment, capture_output=True, text=True, check=True)
+    assert "it found no GPU" in done.stdout
+
+
 def test_cell_whose_gpu_cannot_be_used_is_tried_again_and_not_trained_on_the_processor(
-    install: Callable[[str], str], registry: Callable[..., Path], tmp_path: Path, command_line: Any
+    install: Callable[..., str], registry: Callable[..., Path], tmp_path: Path, command_line: Any
 ) -> None:
     registry(seeds=[1])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": install(QUIET)}
