@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from benchmarker.claims.exclusive import (
     Claim,
-    LostClaimError,
     chain_tokens,
     claim,
     is_claimed,
@@ -30,6 +29,7 @@ from benchmarker.claims.exclusive import (
     try_claim,
     wait_for_claim,
 )
+from benchmarker.claims.heart import LostClaimError
 from benchmarker.claims.holders import HEARTBEAT_VARIABLE, HOST_VARIABLE, is_claim_file
 from benchmarker.claims.shared import (
     Share,

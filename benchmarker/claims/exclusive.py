@@ -8,19 +8,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
-from benchmarker.claims.heart import Beating, heart
+from benchmarker.claims.heart import Beating, Held, LostClaimError
 from benchmarker.claims.holders import Holder, create, read, token_of
 from benchmarker.claims.watching import Verdict, watcher
-from benchmarker.errors import StorageError
 
 INTERVAL_SECONDS = 0.05
 """Seconds between two attempts at a claim that another process holds."""
-
-
-class LostClaimError(StorageError):
-    """Another process has taken over what this one was working on, because it gave no sign of life."""
 
 
 class Use(Protocol):
@@ -34,7 +29,7 @@ class Use(Protocol):
         """Raise `LostClaimError` if it is lost."""
 
 
-class Claim:
+class Claim(Held):
     """A claim that this process holds; leaving its ``with`` block releases it.
 
     Parameters
@@ -59,27 +54,10 @@ class Claim:
     uses: tuple[Use, ...] = ()
 
     def __init__(self, path: Path, number: int, beating: Beating) -> None:
-        self.path = path
+        super().__init__(path, beating)
         self.token = beating.holder.token
         self.predecessors = beating.holder.after
         self.number = number
-        self._beating = beating
-        heart.add(beating)
-
-    @property
-    def file(self) -> Path:
-        """Path of the file that only this claim has."""
-        return self._beating.path
-
-    def is_held(self) -> bool:
-        """Look whether no other process has taken over.
-
-        Raises
-        ------
-        StorageError
-            If that cannot be found out.
-        """
-        return self._beating.is_held()
 
     def require(self) -> None:
         """Make sure that no other process has taken over, and that none has taken what the work relies on.
@@ -94,28 +72,13 @@ class Claim:
         for use in self.uses:
             use.require()
 
-    def on_loss(self, call: Callable[[], None]) -> None:
-        """Call a function, in another thread, once this claim is found to be lost; at once if it is."""
-        self._beating.on_loss(call)
-
-    def release(self) -> None:
-        """Give up the claim, unless it is lost or another process made it."""
-        heart.discard(self._beating)
-        if not self._beating.is_own:
-            return
-        with contextlib.suppress(StorageError, OSError):
-            if self.is_held():
-                # From the oldest on: a dead holder that comes back never finds its own file without the one that
-                # succeeds it.
-                for number in range(1, self.number + 1):
-                    file = generation_file(self.path, number)
-                    _remove(file, self.token, *self.predecessors, half=number < self.number)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    def _remove_files(self) -> None:
+        if self.is_held():
+            # From the oldest on: a dead holder that comes back never finds its own file without the one that succeeds
+            # it.
+            for number in range(1, self.number + 1):
+                file = generation_file(self.path, number)
+                _remove(file, self.token, *self.predecessors, half=number < self.number)
 
 
 def _remove(file: Path, *tokens: str, half: bool = False) -> None:

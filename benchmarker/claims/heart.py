@@ -1,4 +1,4 @@
-"""A thread that keeps the claims and shares of this process alive."""
+"""The claims and shares of this process, and a thread that keeps them alive."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from benchmarker.claims.holders import Holder, read, rewrite, token_of
 from benchmarker.errors import StorageError
+
+
+class LostClaimError(StorageError):
+    """Another process has taken over what this one was working on, because it gave no sign of life."""
 
 
 class Beating:
@@ -120,3 +125,55 @@ heart = _Heart()
 """The claims and shares of this process."""
 
 os.register_at_fork(after_in_child=heart.begin)
+
+
+class Held:
+    """A claim or share that this process holds; leaving its ``with`` block releases it.
+
+    Parameters
+    ----------
+    path : Path
+        What is claimed or shared: the path that the names of its files begin with; also an attribute.
+    beating : Beating
+        Its file.
+    """
+
+    def __init__(self, path: Path, beating: Beating) -> None:
+        self.path = path
+        self._beating = beating
+        heart.add(beating)
+
+    @property
+    def file(self) -> Path:
+        """Path of the file that only this claim or share has."""
+        return self._beating.path
+
+    def is_held(self) -> bool:
+        """Look whether no other process has taken over, or took this one for dead.
+
+        Raises
+        ------
+        StorageError
+            If that cannot be found out.
+        """
+        return self._beating.is_held()
+
+    def on_loss(self, call: Callable[[], None]) -> None:
+        """Call a function, in another thread, once this is found to be lost; at once if it is."""
+        self._beating.on_loss(call)
+
+    def release(self) -> None:
+        """Give it up, unless it is lost or another process made it."""
+        heart.discard(self._beating)
+        if self._beating.is_own:
+            with contextlib.suppress(StorageError, OSError):
+                self._remove_files()
+
+    def _remove_files(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

@@ -6,10 +6,9 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
 
-from benchmarker.claims.exclusive import INTERVAL_SECONDS, Claim, LostClaimError, attempt, verdict_of
-from benchmarker.claims.heart import Beating, heart
+from benchmarker.claims.exclusive import INTERVAL_SECONDS, Claim, attempt, verdict_of
+from benchmarker.claims.heart import Beating, Held, LostClaimError
 from benchmarker.claims.holders import Holder, create, read, token_of
 from benchmarker.claims.watching import Verdict, watcher
 from benchmarker.files import storage_error
@@ -17,7 +16,7 @@ from benchmarker.files import storage_error
 _SUFFIX = ".shared-"
 
 
-class Share:
+class Share(Held):
     """A share that this process holds; leaving its ``with`` block releases it.
 
     A process that gives no sign of life for a while loses its shares: whoever wants something for itself removes them.
@@ -31,26 +30,6 @@ class Share:
         Its file.
     """
 
-    def __init__(self, path: Path, beating: Beating) -> None:
-        self.path = path
-        self._beating = beating
-        heart.add(beating)
-
-    @property
-    def file(self) -> Path:
-        """Path of the file that only this share has."""
-        return self._beating.path
-
-    def is_held(self) -> bool:
-        """Look whether no other process took this one for dead.
-
-        Raises
-        ------
-        StorageError
-            If that cannot be found out.
-        """
-        return self._beating.is_held()
-
     def require(self) -> None:
         """Make sure that no other process took this one for dead.
 
@@ -62,22 +41,8 @@ class Share:
         if not self.is_held():
             raise _lost(self.path)
 
-    def on_loss(self, call: Callable[[], None]) -> None:
-        """Call a function, in another thread, once this share is found to be lost; at once if it is."""
-        self._beating.on_loss(call)
-
-    def release(self) -> None:
-        """Give up the share, unless another process made it."""
-        heart.discard(self._beating)
-        if self._beating.is_own:
-            with contextlib.suppress(OSError):
-                self._beating.path.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    def _remove_files(self) -> None:
+        self.file.unlink(missing_ok=True)  # nobody else has a file of this name
 
 
 def _lost(path: Path) -> LostClaimError:
