@@ -55,6 +55,9 @@ class Lanes(Protocol):
     def training(self, number: int, model: Any) -> AbstractContextManager[None]:
         """Let a lane compute the steps of a compiled network together with the others, until the block ends."""
 
+    def paused(self) -> AbstractContextManager[None]:
+        """Let no lane compute a step until the block ends."""
+
 
 class Backend(Protocol):
     """Interface of the modules of this package."""

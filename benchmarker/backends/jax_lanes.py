@@ -97,6 +97,12 @@ class Lanes:
             model.train_function = model.test_function = None
             self.leave(number)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no lane compute a step until the block ends."""
+        with self._changed:  # steps are computed with it
+            yield
+
     def _iterated(self, number: int, kind: str, function: StepFunction) -> Callable[[State, Iterator[Any]], Any]:
         texts: dict[_Signature, str] = {}
 

@@ -53,6 +53,8 @@ class CellContext:
     together : callable
         Called with the compiled network, returns the context that it is trained in: in a lane beside other seeds, where
         the registry says so.
+    measuring : callable
+        Returns the context that times are measured in: one in which other seeds in the process do not train.
     """
 
     spec: CellSpec
@@ -65,6 +67,7 @@ class CellContext:
     generator: GeneratorRun | None = None
     trail: Trail = field(default_factory=Trail)
     together: Callable[[keras.Model], AbstractContextManager[None]] = nullcontext
+    measuring: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def training(self) -> Training:

@@ -10,6 +10,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import IO, Any, Self
 
 from benchmarker.backends import Lanes, make_lanes
@@ -56,10 +57,11 @@ class LanePipe:
 
 
 class Turn:
-    """One lane's turn to set up its cell, which it has until it trains.
+    """One lane's turn to set up its cell, which it has until it trains, and again to test it.
 
     Builders of networks, and generators that draw images, may use random states of the whole process, which are seeded
-    for each of them. So one lane is set up after the other.
+    for each of them. So one lane is set up after the other. They are tested one after the other as well, since the
+    times that a network needs to predict would otherwise be those of several networks at once.
 
     Parameters
     ----------
@@ -78,12 +80,15 @@ class Turn:
         self._mine = False
 
     def __enter__(self) -> Self:
-        self._lock.acquire()
-        self._mine = True
+        self._await()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pass_on()
+
+    def _await(self) -> None:
+        self._lock.acquire()
+        self._mine = True
 
     def _pass_on(self) -> None:
         if self._mine:
@@ -92,10 +97,18 @@ class Turn:
 
     @contextlib.contextmanager
     def training(self, model: Any) -> Iterator[None]:
-        """Pass the turn on, and compute the steps of a compiled network together with those of the other lanes."""
+        """Pass the turn on, and compute the steps of a compiled network together with those of the other lanes.
+
+        The block ends with the turn, unless it ends with an error.
+        """
         self._pass_on()
         with self._lanes.training(self._number, model):
             yield
+        self._await()
+
+    def measuring(self) -> AbstractContextManager[None]:
+        """Let no other lane train, so that times are those of this one alone."""
+        return self._lanes.paused()
 
 
 def serve(job: LanesJob, pipe: IO[str], do: Do) -> int:

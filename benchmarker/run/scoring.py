@@ -150,7 +150,8 @@ def _write_predictions(context: CellContext, path: Path, predictions: NDArray[np
 def write_costs(context: CellContext, folder: Path, training: Mapping[str, float]) -> None:
     """Write what the network costs; ``training`` holds the times of its training, where it was trained."""
     timed = context.part("test")
-    taken = costs.inference_seconds(context.model, timed, context.training.batch_size)
+    with context.measuring():
+        taken = costs.inference_seconds(context.model, timed, context.training.batch_size)
     CellCosts(
         parameters=costs.parameters(context.model),
         flops=costs.flops(context.model),

@@ -18,10 +18,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, Any, NoReturn, Protocol
+from typing import IO, NoReturn, Protocol
 
 from benchmarker import descendants
 from benchmarker.containment import describe
@@ -48,9 +46,6 @@ from benchmarker.study.protocol import (
     StepDone,
 )
 from benchmarker.study.runs import FailedManifest, FinishedManifest, read_manifest
-
-Together = Callable[[Any], AbstractContextManager[None]]
-"""Returns the context that a compiled network is trained in."""
 
 _TRACEBACK_LENGTH = 20_000
 """Characters of a traceback in the manifest and the log; the file of the traceback holds all of it."""
@@ -143,18 +138,18 @@ def main() -> int:
 
 
 def _do_in_lane(order: LaneOrder, pipe: LanePipe, turn: Turn) -> int:
-    return _report_and_do(order.job, pipe, turn.training)
+    return _report_and_do(order.job, pipe, turn)
 
 
-def _report_and_do(job: Job, pipe: _Pipe, together: Together = nullcontext) -> int:
+def _report_and_do(job: Job, pipe: _Pipe, turn: Turn | None = None) -> int:
     """Do a job, with its events in its folder and on a pipe, and return the exit code."""
     events = job.folder / EVENTS_FILE
     remove_half_line(events)
     with io.TextIOWrapper(open_to_append(events), encoding="utf-8") as file:
-        return _do(job, _Reporter(pipe, file, job), together)
+        return _do(job, _Reporter(pipe, file, job), turn)
 
 
-def _do(job: Job, send: EventHandler, together: Together = nullcontext) -> int:
+def _do(job: Job, send: EventHandler, turn: Turn | None = None) -> int:
     """Do a job, finish its folder, and return the exit code."""
     started = now()
     try:
@@ -162,7 +157,7 @@ def _do(job: Job, send: EventHandler, together: Together = nullcontext) -> int:
             case GeneratorJob():
                 manifest = _train_generator(job, started, send)
             case CellJob():
-                manifest = _run_cell(job, started, send, together)
+                manifest = _run_cell(job, started, send, turn)
     except BaseException as error:  # noqa: BLE001 - whatever a network or plugin raises ends this cell, not the study
         job.require_claim()
         if isinstance(error, OSError) and is_of_machine(error):
@@ -219,13 +214,14 @@ def _train_generator(job: GeneratorJob, started: str, send: EventHandler) -> Fin
     )
 
 
-def _run_cell(job: CellJob, started: str, send: EventHandler, together: Together) -> FinishedManifest:
+def _run_cell(job: CellJob, started: str, send: EventHandler, turn: Turn | None) -> FinishedManifest:
     from benchmarker.run.cell import test_cell, train_cell
     from benchmarker.run.cell_context import set_up
     from benchmarker.study.space import measure, require_run_space
 
     context = set_up(job)
-    context.together = together
+    if turn is not None:
+        context.together, context.measuring = turn.training, turn.measuring
     space = measure(context.model, test_images=len(context.parts.test), outputs=context.data.task.n_outputs)
     send(Built(digests=context.digests, space=space))
     if job.weights is None:

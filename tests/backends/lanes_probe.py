@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 import threading
+import time
 from typing import Any
 
 import keras
@@ -93,6 +94,37 @@ def train(seeds: dict[int, int], *, epochs: dict[int, int], projected: bool = Fa
     return found
 
 
+def paused() -> list[int]:
+    """Return how many steps a lane had made before others were paused, at the end of that, and at the end."""
+    lanes, model, steps = make_lanes("jax", OF), network(30, projected=False), 0
+    begun, goes_on = threading.Event(), threading.Event()
+    x, y = data(30)
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 1:
+            begun.set()
+            goes_on.wait(60)
+
+    def fit() -> None:
+        with lanes.training(0, model):
+            callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: count())]
+            model.fit(x, y, BATCH, epochs=2, verbose=0, callbacks=callbacks)
+
+    lanes.expect(0)
+    thread = threading.Thread(target=fit)
+    thread.start()
+    begun.wait(60)
+    found = [steps]
+    with lanes.paused():
+        goes_on.set()
+        time.sleep(0.5)
+        found.append(steps)
+    thread.join()
+    return [*found, steps]
+
+
 def taken() -> list[str]:
     """Return what is said of lanes that cannot be had."""
     lanes = make_lanes("jax", OF)
@@ -118,6 +150,7 @@ def main() -> None:
         "projected alone": train({2: 32}, epochs=epochs, projected=True)[2],
         "failing": train(seeds, epochs=epochs, fails=1),
         "taken": taken(),
+        "paused": paused(),
     }
     sys.stdout.write(json.dumps(found))
 

@@ -57,6 +57,12 @@ def test_a_lane_is_for_one_cell(probe: dict[str, Any]) -> None:
     assert len(probe["taken"]) == 3
 
 
+@pytest.mark.long
+@needs_jax
+def test_no_lane_makes_a_step_while_they_are_paused(probe: dict[str, Any]) -> None:
+    assert probe["paused"] == [1, 1, 6]
+
+
 def test_other_backends_have_no_lanes() -> None:
     with pytest.raises(ConfigurationError, match="KERAS_BACKEND=jax"):
         make_lanes("tensorflow", 2)
