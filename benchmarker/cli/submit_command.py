@@ -142,7 +142,7 @@ def submit(
     from benchmarker.executors.opening import executor_options, open_executor
     from benchmarker.executors.states import ask_queues, read_states
     from benchmarker.executors.submissions import SubmissionLog, new_folder
-    from benchmarker.executors.tasks import left_to_submit, make_work, queued_generators
+    from benchmarker.executors.tasks import advise_on_programs, left_to_submit, make_work, queued_generators
     from benchmarker.results.study_results import open_results
 
     described = installed().executor(executor)
@@ -165,6 +165,8 @@ def submit(
         if not left:
             echo("nothing is left to submit")
             return 0
+        if advice := advise_on_programs(left, cells_per_task):
+            echo(advice)
         earlier = queued_generators(states, left)
         work = make_work(
             read,

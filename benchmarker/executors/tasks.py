@@ -13,8 +13,9 @@ from benchmarker.contracts.executors import RunTask, TaskId, Work
 from benchmarker.errors import StorageError
 from benchmarker.executors.states import State
 from benchmarker.files import read_ordinary, write_bytes
+from benchmarker.printing import counted
 from benchmarker.results.study import CellRecord, GeneratorRecord, Study
-from benchmarker.run.seats import in_order_of_programs
+from benchmarker.run.seats import by_program, in_order_of_programs, most_at_once
 
 T = TypeVar("T")
 
@@ -181,6 +182,32 @@ def make_work(
         earlier=tuple(earlier),
         options=tuple(options),
         environment=task_environment(study.plan.backend, os.environ),
+    )
+
+
+def advise_on_programs(left: Sequence[CellRecord | GeneratorRecord], cells_per_task: int) -> str:
+    """Return how more cells per task would save programs that train several seeds; empty if they would save none.
+
+    Parameters
+    ----------
+    left : sequence of CellRecord and GeneratorRecord
+        What to run.
+    cells_per_task : int
+        Cells that one task runs.
+    """
+    cells = [record for record in left if isinstance(record, CellRecord)]
+    planned = {cell.key: cell.planned() for cell in cells}
+    seeds = most_at_once(list(planned.values()))
+    if seeds <= cells_per_task:
+        return ""
+    tasks = _groups(_in_order(cells), cells_per_task)
+    needed = sum(len(by_program([planned[key] for key in keys])) for keys in tasks)
+    fewest = len(by_program(list(planned.values())))
+    if needed <= fewest:
+        return ""
+    return (
+        f"note: tasks of {counted(cells_per_task, 'cell')} compute {counted(needed, 'program')}, each as long "
+        f"as {seeds} seeds, where {fewest} would do: --cells-per-task {seeds} keeps seeds together"
     )
 
 

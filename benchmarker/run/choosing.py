@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarker.errors import ConfigurationError
+from benchmarker.run.seats import by_program
 from benchmarker.study.plan import Planned, PlannedCell, PlannedGenerator
 from benchmarker.study.selectors import RunName, choose_runs
 
@@ -43,8 +44,11 @@ class Share:
         return cls(int(found[1]), int(found[2]))
 
     def take(self, planned: Sequence[Planned]) -> list[Planned]:
-        """Return this share: each of them gets every network, as far as there are enough seeds and arms."""
-        return list(planned[self.number - 1 :: self.of])
+        """Return this share: each of them gets every network, as far as there are enough seeds and arms.
+
+        Seeds that share a program are in one share, since a program takes as long for one of them as for all.
+        """
+        return [each for program in by_program(planned)[self.number - 1 :: self.of] for each in program]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

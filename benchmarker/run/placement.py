@@ -13,7 +13,7 @@ from benchmarker.run.jobs import GIB, GpuRoom, Waiting, choose_jobs, oversubscri
 from benchmarker.run.policy import Policy
 from benchmarker.run.prepare import PreparedStudy
 from benchmarker.run.processes import FORKING
-from benchmarker.run.seats import most_at_once, programs
+from benchmarker.run.seats import by_program, describe_programs, most_at_once
 from benchmarker.study.plan import Planned, PlannedGenerator
 
 MPS_CLIENTS = 48
@@ -75,8 +75,7 @@ def place_cells(policy: Policy, study: PreparedStudy, left: Sequence[Planned], *
     placement = _place(policy, study, left, _waiting(study, left, seeds))
     if seeds == 1:
         return placement
-    remark = f"up to {seeds} seeds of a network share a program, which counts as one cell"
-    return replace(placement, remarks=(*placement.remarks, remark))
+    return replace(placement, remarks=(*placement.remarks, describe_programs(left)))
 
 
 def _place(policy: Policy, study: PreparedStudy, left: Sequence[Planned], waiting: Waiting) -> Placement:
@@ -108,7 +107,7 @@ def _as_requested(policy: Policy, jobs: int, waiting: Waiting) -> Placement:
 
 def _waiting(study: PreparedStudy, left: Sequence[Planned], seeds: int) -> Waiting:
     return Waiting(
-        cells=len(left) if seeds == 1 else programs(left),
+        cells=len(left) if seeds == 1 else len(by_program(left)),
         generators=sum(isinstance(each, PlannedGenerator) for each in left),
         threads=max(each.spec.threads for each in left),
         image_bytes=seeds * sum(path.stat().st_size for path in study.prepared.iterdir() if path.is_file()),

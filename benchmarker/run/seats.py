@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from benchmarker.printing import counted
 from benchmarker.run.lanes import LanePlace, LaneProgram
 from benchmarker.study.plan import Planned, PlannedCell
 from benchmarker.study.protocol import LanesJob
@@ -118,26 +120,51 @@ def most_at_once(planned: Sequence[Planned]) -> int:
     return max(map(lanes_of, planned), default=1)
 
 
-def programs(planned: Sequence[Planned]) -> int:
-    """Return how many seats would run everything at once.
+def by_program(planned: Sequence[Planned]) -> list[list[Planned]]:
+    """Return what is to be run, as groups of what a process runs: the seeds of a program, or one cell or generator.
 
     Parameters
     ----------
     planned : sequence of PlannedCell or PlannedGenerator
         What is to be run.
     """
-    of_lanes: dict[tuple[str, int], int] = {}
-    alone = 0
+    groups: dict[tuple[str, int], list[Planned]] = {}
+    met: dict[tuple[str, int], int] = {}
     for each in planned:
         if lanes_of(each) == 1 or not isinstance(each, PlannedCell):
-            alone += 1
-        else:
-            lane = (each.configuration, each.spec.lane)
-            of_lanes[lane] = of_lanes.get(lane, 0) + 1
-    most: dict[str, int] = {}
-    for (configuration, _), count in of_lanes.items():
-        most[configuration] = max(most.get(configuration, 0), count)
-    return alone + sum(most.values())
+            groups[each.key, 0] = [each]
+            continue
+        lane = (each.configuration, each.spec.lane)
+        met[lane] = met.get(lane, 0) + 1
+        groups.setdefault((each.configuration, met[lane]), []).append(each)
+    return list(groups.values())
+
+
+def describe_programs(planned: Sequence[Planned]) -> str:
+    """Return in how many programs cells are trained, and how well these are filled; empty where no seeds share one.
+
+    Parameters
+    ----------
+    planned : sequence of PlannedCell or PlannedGenerator
+        What is to be run.
+    """
+    programs = [group for group in by_program(planned) if lanes_of(group[0]) > 1]
+    if not programs:
+        return ""
+    cells, places = sum(map(len, programs)), sum(lanes_of(group[0]) for group in programs)
+    which = "which has" if len(programs) == 1 else "each of which has"
+    found = (
+        f"{counted(cells, 'cell')} in {counted(len(programs), 'program')}, {which} places for {most_at_once(planned)} "
+        "seeds of a network and counts as one cell here"
+    )
+    if places > cells:
+        found += f"; {places - cells} of {places} places stay empty"
+    of_one: dict[str, int] = {}
+    for group in programs:
+        of_one[group[0].configuration] = of_one.get(group[0].configuration, 0) + len(group)
+    lanes = {group[0].configuration: lanes_of(group[0]) for group in programs}
+    fewest = sum(math.ceil(count / lanes[configuration]) for configuration, count in of_one.items())
+    return found + (f", and consecutive seeds would need {fewest}" if fewest < len(programs) else "")
 
 
 def in_order_of_programs(planned: Sequence[Planned]) -> list[Planned]:

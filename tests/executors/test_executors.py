@@ -23,7 +23,7 @@ from benchmarker.discovery import discover
 from benchmarker.executors.opening import executor_options, open_executor
 from benchmarker.executors.states import look
 from benchmarker.executors.submissions import SubmissionLog, new_folder, read_jobs
-from benchmarker.executors.tasks import keep_registry, make_work, of_registry
+from benchmarker.executors.tasks import advise_on_programs, keep_registry, make_work, of_registry
 from benchmarker.results.study import read_study
 from benchmarker.study.layout import EVENTS_FILE, PLAN_FILE, RunPaths
 from benchmarker.study.plan import PlannedCell, RegistryRecord
@@ -438,3 +438,8 @@ def test_a_task_gets_seeds_that_share_a_program(study: StudyFiles) -> None:
         work = make_work(read, read.cells, folder=new_folder(study.folder), cells_per_task=2)
         seeds = {cell.key: cell.seed for cell in planned}
         assert [tuple(seeds[key] for key in task.keys) for task in work.cells] == expected
+        advice = advise_on_programs(read.cells, 1)
+        assert ("compute 4 programs" in advice and "where 2 would do: --cells-per-task 2" in advice) is (
+            planned is together
+        )
+        assert advise_on_programs(read.cells, 2) == ""

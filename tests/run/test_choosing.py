@@ -9,7 +9,8 @@ import pytest
 
 from benchmarker.errors import ConfigurationError
 from benchmarker.run import Chosen, Share
-from tests.study.material import planned_cell
+from benchmarker.run.seats import by_program
+from tests.study.material import of_lanes, planned_cell
 
 if TYPE_CHECKING:
     from tests.run.conftest import QuickStudy
@@ -21,6 +22,13 @@ def test_shares_cover_every_cell_once() -> None:
     cells = [planned_cell(name) for name in FIVE]
     shares = [Chosen(share=Share(number, 3)).of(cells, [], where="a registry")[0] for number in (1, 2, 3)]
     assert [len(share) for share in shares] == [2, 2, 1]
+    assert sorted(cell.key for share in shares for cell in share) == sorted(cell.key for cell in cells)
+
+
+def test_a_share_has_whole_programs() -> None:
+    cells = [of_lanes(seed, threads=threads) for seed in range(8) for threads in (1, 2)]
+    shares = [Share(number, 3).take(cells) for number in (1, 2, 3)]
+    assert [len(by_program(share)) for share in shares] == [2, 1, 1]
     assert sorted(cell.key for share in shares for cell in share) == sorted(cell.key for cell in cells)
 
 

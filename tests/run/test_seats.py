@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarker.contracts.settings import Training
-from benchmarker.run.seats import Seats, in_order_of_programs, most_at_once, programs
-from benchmarker.study.plan import PlannedCell
-from tests.study.material import cell_spec, planned_cell
-
-
-def of_lanes(seed: int, *, of: int = 4, threads: int = 1) -> PlannedCell:
-    """Return a cell that is trained beside other seeds."""
-    spec = cell_spec(seed=seed).model_copy(update={"training": Training(seeds_at_once=of, threads=threads)})
-    return PlannedCell.of(spec, model="mcrgnet", arm="real", line=1)
+from benchmarker.run.seats import Seats, by_program, describe_programs, in_order_of_programs, most_at_once
+from tests.study.material import of_lanes, planned_cell
 
 
 def test_seeds_of_one_configuration_share_a_seat() -> None:
@@ -60,12 +52,29 @@ def test_jobs_have_different_numbers() -> None:
 
 
 def test_programs_are_counted() -> None:
-    assert programs([]) == 0
-    assert programs([planned_cell(seed=1), planned_cell(seed=2)]) == 2
-    assert programs([of_lanes(seed) for seed in range(4)]) == 1
-    assert programs([of_lanes(seed) for seed in (1, 5, 9, 2)]) == 3  # all but seed 2 have the same place
-    assert programs([*(of_lanes(seed) for seed in (1, 2)), of_lanes(1, threads=2)]) == 2
+    assert by_program([]) == []
+    assert len(by_program([planned_cell(seed=1), planned_cell(seed=2)])) == 2
+    assert len(by_program([of_lanes(seed) for seed in range(4)])) == 1
+    # All but seed 2 have the same place.
+    grouped = by_program([of_lanes(seed) for seed in (1, 5, 9, 2)])
+    assert [[each.seed for each in group] for group in grouped] == [[1, 2], [5], [9]]
+    assert len(by_program([*(of_lanes(seed) for seed in (1, 2)), of_lanes(1, threads=2)])) == 2
     assert most_at_once([planned_cell(), of_lanes(1)]) == 4
+
+
+def test_users_learn_how_well_programs_are_filled() -> None:
+    assert describe_programs([planned_cell(seed=1), planned_cell(seed=2)]) == ""
+    assert describe_programs([planned_cell(), *(of_lanes(seed) for seed in range(4))]) == (
+        "4 cells in 1 program, which has places for 4 seeds of a network and counts as one cell here"
+    )
+    five = [of_lanes(seed, threads=threads) for seed in range(5) for threads in (1, 2)]
+    assert describe_programs(five) == (
+        "10 cells in 4 programs, each of which has places for 4 seeds of a network and counts as one cell here; "
+        "6 of 16 places stay empty"
+    )
+    assert describe_programs([of_lanes(seed) for seed in (1, 5, 9)]).endswith(
+        "; 9 of 12 places stay empty, and consecutive seeds would need 1"
+    )
 
 
 def test_seeds_of_one_configuration_are_begun_together() -> None:

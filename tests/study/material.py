@@ -107,3 +107,9 @@ def cell_costs(parameters: int = 1000) -> CellCosts:
         inference_images=6,
         inference_images_per_second=12.0,
     )
+
+
+def of_lanes(seed: int, *, of: int = 4, threads: int = 1) -> PlannedCell:
+    """Return a cell that is trained beside other seeds."""
+    spec = cell_spec(seed=seed).model_copy(update={"training": Training(seeds_at_once=of, threads=threads)})
+    return PlannedCell.of(spec, model="mcrgnet", arm="real", line=1)
