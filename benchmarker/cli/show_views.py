@@ -182,7 +182,8 @@ def _quality(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _costs(record: CellRecord | GeneratorRecord) -> Iterator[RenderableType]:
-    yield _heading("Costs")
+    seeds = getattr(record.fingerprint, "seeds_at_once", None)
+    yield _heading(f"Costs; those of training are of a program for {seeds} seeds" if seeds else "Costs")
     labels = {name: metric_label(name) for name in record.cost_values}
     yield _facts({labels[name].long: labels[name].write(value) for name, value in record.cost_values.items()})
 

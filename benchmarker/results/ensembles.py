@@ -8,6 +8,7 @@ seeds share (``split.test_seed``, or a published split); it is one value without
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 _SMALLEST_NETWORK = 100
 """Number of parameters below which a network is a formula, such as the axis ratio, and not a member."""
-_SUMMED = ("parameters", "trainable_parameters", "flops", "training_seconds")
+_SUMMED = ("parameters", "trainable_parameters", "flops")
 """Costs that add up over members."""
+_SECONDS = "training_seconds"
 _RATE = "inference_images_per_second"
 _logger = logging.getLogger(__name__)
 
@@ -251,6 +253,20 @@ def _costs(groups: Mapping[int, Sequence[Member]]) -> dict[str, dict[int, float]
         for name in _SUMMED:
             if all(name in each for each in costs):
                 found.setdefault(name, {})[seed] = sum(each[name] for each in costs)
+        if all(_SECONDS in each for each in costs):
+            found.setdefault(_SECONDS, {})[seed] = _training_seconds(members)
         if all(each.get(_RATE) for each in costs):
             found.setdefault(_RATE, {})[seed] = 1 / sum(1 / each[_RATE] for each in costs)
     return found
+
+
+def _training_seconds(members: Sequence[Member]) -> float:
+    """Return how long the training of all members took; seeds of a program have its time, which counts once."""
+    programs: dict[tuple[str, int], float] = {}
+    met: dict[tuple[str, int], int] = {}
+    for cell in (member.cell for member in members):
+        lane = (cell.configuration, cell.spec.lane)
+        met[lane] = met.get(lane, 0) + 1
+        program = (cell.configuration, met[lane])
+        programs[program] = max(programs.get(program, 0.0), cell.cost_values[_SECONDS])
+    return math.fsum(programs.values())

@@ -255,6 +255,7 @@ def build_leaderboard(
             *_environment_notes(planned),
             *_size_notes(planned),
             *_untrained_notes(study),
+            *_program_notes(study),
             *_collapse_notes(study, checkpoints),
         ),
     )
@@ -434,6 +435,16 @@ def _untrained_notes(study: Study) -> list[str]:
     more = f"; {len(names) - _LONGEST_LIST} more" if len(names) > _LONGEST_LIST else ""
     shown = "; ".join(names[:_LONGEST_LIST]) + more
     return [f"saved weights were tested (-o), so these results say nothing about the settings of the cells: {shown}"]
+
+
+def _program_notes(study: Study) -> list[str]:
+    """Say that the seeds of a program share its time and memory."""
+    prints = [cell.fingerprint for cell in study.cells if cell.status == "ok" and cell.trained]
+    most = max((found.seeds_at_once or 1 for found in prints if found is not None), default=1)
+    if most == 1:
+        return []
+    what = "times and rates of training, and memory, are those of the program for all its seeds"
+    return [f"up to {most} seeds were trained in one program: {what}"]
 
 
 def _collapse_notes(study: Study, checkpoints: Sequence[str]) -> list[str]:

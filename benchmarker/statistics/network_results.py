@@ -7,6 +7,7 @@ jackknife over sources cheap. The values equal those in the run's metrics file; 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -147,6 +148,8 @@ class NetworkResults:
         Number of published folds that the cells leave out of training in turn; otherwise 0.
     costs : mapping of str to float
         Mean costs over finished seeds, by flat name.
+    seeds_at_once : int
+        Number of seeds that are trained in one program, whose time is that of each of them.
     generator : str
         Name of the generator whose images the arm trains on; empty without.
     ratio : float or None
@@ -162,6 +165,7 @@ class NetworkResults:
     held_out: int = 0
     published_folds: int = 0
     costs: Mapping[str, float] = field(default_factory=dict)
+    seeds_at_once: int = 1
     generator: str = ""
     ratio: float | None = None
     _scores: dict[tuple[int, str, int | None], Score | None] = field(default_factory=dict, repr=False, compare=False)
@@ -175,6 +179,17 @@ class NetworkResults:
     def values(self) -> dict[int, float]:
         """The metric of each finished seed."""
         return {seed: result.value for seed, result in self.seeds.items()}
+
+    def training_seconds(self, seeds: int) -> float | None:
+        """Return how long training further seeds takes, one program after the other; None where that was not measured.
+
+        Parameters
+        ----------
+        seeds : int
+            Number of seeds, which fill their programs.
+        """
+        seconds = self.costs.get("training_seconds")
+        return None if seconds is None else math.ceil(seeds / self.seeds_at_once) * seconds
 
     @property
     def overlap(self) -> float:
@@ -274,6 +289,7 @@ def _read_row(
         held_out=held_out,
         published_folds=cells[-1].entry.published_folds if cells else 0,
         costs={name: each.mean for name, each in row.costs.items()},
+        seeds_at_once=cells[-1].spec.training.seeds_at_once if cells else 1,
         generator=generator,
         ratio=ratio,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -36,8 +36,8 @@ class PairPower:
     n_sources : int
         Number of test sources; 0 if unknown.
     seconds : float or None
-        Training time of the missing seeds of both sides, one run after the other; None where no number of seeds is
-        enough, or where no time was measured.
+        Training time of the missing seeds of both sides, one run after the other, or one program after the other where
+        seeds share one; None where no number of seeds is enough, or where no time was measured.
     """
 
     first: str
@@ -118,10 +118,7 @@ def study_power(
             found.append(one)
     needed = [each.plan.needed for each in found]
     most = None if not found or None in needed else max(n for n in needed if n is not None)
-    times = [row.costs.get("training_seconds") for row in rows]
-    seconds = None
-    if most is not None and None not in times:
-        seconds = sum(max(0, most - len(row.seeds)) * (cost or 0.0) for row, cost in zip(rows, times, strict=True))
+    seconds = None if most is None else _total(row.training_seconds(max(0, most - len(row.seeds))) for row in rows)
     return StudyPower(comparisons=tuple(found), left_out=left_out, seeds=most, seconds=seconds)
 
 
@@ -143,8 +140,6 @@ def _pair_power(
         return None
     components = expected(paired.estimate.components)
     made = plan_seeds(delta, components, target=target, level=settings.level)
-    times = [row.costs.get("training_seconds") for row in (first, second)]
-    known = made.more is not None and None not in times
     sums = first.sums(paired.seeds[0])
     return PairPower(
         first=first.label,
@@ -153,5 +148,11 @@ def _pair_power(
         smallest_detectable=smallest_detectable(components, target=target, level=settings.level) or 0.0,
         plan=made,
         n_sources=0 if sums is None else len(sums.sources),
-        seconds=(made.more or 0) * sum(time for time in times if time is not None) if known else None,
+        seconds=None if made.more is None else _total(row.training_seconds(made.more) for row in (first, second)),
     )
+
+
+def _total(times: Iterable[float | None]) -> float | None:
+    """Return the sum of times, or None if one of them is unknown."""
+    known = list(times)
+    return sum(time for time in known if time is not None) if None not in known else None

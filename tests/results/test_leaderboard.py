@@ -127,6 +127,13 @@ def test_rows_are_sorted_by_any_metric(study: StudyFiles, metric: str, expected:
     assert best(study, sort=metric)[0].model == expected
 
 
+def test_training_times_of_programs_are_noted(study: StudyFiles) -> None:
+    study.finish(study.cell("convxpress", 1), 90)
+    assert not any("program" in note for note in board(study).notes)
+    study.finish(study.cell("mcrgnet", 1), 90, fingerprint={"seeds_at_once": 8})
+    assert any("up to 8 seeds were trained in one program" in note for note in board(study).notes)
+
+
 def test_an_unknown_metric_gets_a_suggestion(study: StudyFiles) -> None:
     study.finish(study.cell("convxpress", 8901), 95)
     with pytest.raises(ConfigurationError, match=r"'macro_f2'.*did you mean 'macro_f1'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +129,18 @@ def test_time_is_unknown_where_a_row_was_not_timed(filled: Filled, monkeypatch: 
         ("poor/gan", "poor/real"),
         ("good/gan", "poor/gan"),
     }
+
+
+def test_seeds_in_one_program_take_its_time_together(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = filled.power(9)
+    monkeypatch.setattr(module, "read_network_results", _without("", *filled.rows, seeds_at_once=4))
+    found = filled.power(9)
+    assert found.seeds is not None
+    assert found.seconds == pytest.approx(4 * math.ceil((found.seeds - 4) / 4) * SECONDS)
+    assert alone.seconds == pytest.approx(4 * (found.seeds - 4) * SECONDS)
+    for each in found.comparisons:
+        assert each.plan.more is not None
+        assert each.seconds == pytest.approx(2 * math.ceil(each.plan.more / 4) * SECONDS)
 
 
 def test_rows_with_different_numbers_of_seeds_are_filled_up(study: StudyFiles) -> None:
