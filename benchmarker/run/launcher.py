@@ -15,7 +15,7 @@ from benchmarker.backends import DEVICES_VARIABLE, worker_environment
 from benchmarker.claims import Claim
 from benchmarker.contracts.settings import Split
 from benchmarker.files import open_to_append
-from benchmarker.run.lanes import LanePlace, LaneProgram
+from benchmarker.run.lanes import Lane, LanePlace, LaneProgram
 from benchmarker.run.processes import (
     Conditions,
     StoppedError,
@@ -173,7 +173,7 @@ def launch(
     if (settled := folder.take_up(fresh=fresh)) is not None:
         return settled
     killed_before = count_memory_kills()
-    code, timed_out = _run_worker(job, folder, on_event, conditions)
+    worker, timed_out = _run_worker(job, folder, on_event, conditions)
     conditions.require_claim()
     # The exit code comes second: a worker may be killed, or crash, after all its work is done.
     if (settled := folder.settled() or folder.ended()) is not None:
@@ -182,18 +182,25 @@ def launch(
         folder.put_down()
         raise StoppedError
     # The worker died before it could report why.
+    code = worker.wait()
+    if isinstance(worker, Lane) and worker.bystander and not timed_out:
+        message = "its process was ended for another seed"
+        return CellOutcome(status="failed", kind="interrupted", message=message, retriable=True, bystander=True)
     timeout = conditions.timeout if timed_out else None
     kind, message = exit_cause(code, timeout=timeout, for_memory=count_memory_kills() > killed_before)
-    suspected = conditions.lane is not None and not timed_out and is_fault(code)
+    # All lanes wait for the slowest one, so any may be why they took too long.
+    suspected = conditions.lane is not None and (timed_out or is_fault(code))
     retriable = timed_out or code < 0 or suspected
+    if suspected:
+        message = f"{message}; it shared the process with other seeds, any of which may be why"
     if retriable and conditions.again:  # pending until then: this process may be killed before it tries again
         return CellOutcome(status="failed", kind=kind, message=message, retriable=True, suspected=suspected)
     outcome = folder.fail(kind, f"{message}; the end of its output is in {job.paths.failed / LOG_FILE}")
     return CellOutcome(status="failed", kind=outcome.kind, message=outcome.message, retriable=retriable)
 
 
-def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions: Conditions) -> tuple[int, bool]:
-    """Return the worker's exit code, and whether it was ended for taking too long."""
+def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions: Conditions) -> tuple[Worker, bool]:
+    """Return the worker, which has ended, and whether it was ended for taking too long."""
     spec = job.planned.spec
     environment = worker_environment(spec.backend, spec.threads)
     device = {} if conditions.device is None else {DEVICES_VARIABLE: conditions.device}
@@ -215,7 +222,7 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
 
         try:
             exchange(worker, job, handle)
-            code = worker.wait()
+            worker.wait()
         except BaseException:
             stop([worker])
             folder.put_down()
@@ -227,7 +234,7 @@ def _run_worker(job: Job, folder: WorkFolder, on_event: EventHandler, conditions
                 with contextlib.suppress(BrokenPipeError):
                     worker.stdin.close()
         watch.join()
-        return code, watch.timed_out
+        return worker, watch.timed_out
 
 
 @contextlib.contextmanager

@@ -220,26 +220,34 @@ class Runner:
             return CellOutcome(status="failed", kind="configuration", message=str(weights))
         with self._lock:
             self._observer.cell_started(CellView.of(planned))
-        retries = self._policy.retries
         conditions = Conditions(
             workers=self.workers,
             timeout=self._policy.timeout,
             device=self._placement.devices[seat.number],
             claim=held.claim,
-            again=retries > 0,
+            again=self._policy.retries > 0,
             lane=seat.lane,
         )
         job = self._job(planned, weights, held.claim)
         # The seeds of a program wait for each other, so none of them can be alone.
         alone = planned.key in self._placement.alone and seat.lane is None
+        return self._run_job(job, conditions, seat, alone=alone)
+
+    def _run_job(self, job: Job, conditions: Conditions, seat: Seat, *, alone: bool) -> CellOutcome:
+        """Do a job, again as often as the policy allows where the machine failed, and return how it ended."""
+        name, retries, number = job.planned.name, self._policy.retries, 0
         outcome = self._launch(job, conditions, fresh=self._force, alone=alone)
-        for number in range(1, retries + 1):
-            if not outcome.retriable:
+        while outcome.retriable:
+            if outcome.bystander:  # no attempt of its own, and so none that counts
+                self._report(f"{name}: {outcome.message}; it goes on in another one")
+                outcome = self._launch(job, conditions, fresh=False, alone=alone)
+                continue
+            if (number := number + 1) > retries:
                 break
             crowded = self._was_crowded(outcome, conditions, alone=alone)
             alone = alone or crowded
             how = f" alone on its GPU; {self._advice}" if crowded else " without other seeds" * outcome.suspected
-            self._report(f"{planned.name}: {outcome.kind}: {outcome.message}; tried again ({number} of {retries}){how}")
+            self._report(f"{name}: {outcome.kind}: {outcome.message}; tried again ({number} of {retries}){how}")
             conditions = replace(
                 conditions, again=number < retries, lane=None if outcome.suspected else conditions.lane
             )

@@ -35,7 +35,7 @@ class Seat:
     number : int
         Number of the job, counted from 0; also an attribute.
     shared : _Shared or None
-        Program for several seeds, where the cell needs one.
+        Program for several seeds, where the cell needs one; also an attribute.
     lane : LanePlace or None
         Place in that program; also an attribute.
     """
@@ -43,14 +43,14 @@ class Seat:
     def __init__(self, seats: Seats, number: int, shared: _Shared | None, lane: LanePlace | None) -> None:
         self.number = number
         self.lane = lane
+        self.shared = shared
         self._seats = seats
-        self._shared = shared
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._seats.give_back(self.number, self._shared)
+        self._seats.give_back(self)
 
 
 class Seats:
@@ -92,18 +92,27 @@ class Seats:
             shared.sitting += 1
             return Seat(self, shared.number, shared, LanePlace(shared.program, spec.lane))
 
-    def give_back(self, number: int, shared: _Shared | None) -> None:
-        """Take back a seat; a program ends when nobody sits there any more."""
+    def give_back(self, seat: Seat) -> None:
+        """Take back a seat; a program ends when nobody sits there any more.
+
+        A cell that another run works on, or has finished, stood up without a process, and may come again.
+        """
+        shared = seat.shared
         with self._lock:
             if shared is not None:
                 shared.sitting -= 1
+                if seat.lane is not None and not shared.program.has_had(seat.lane.number):
+                    shared.taken.discard(seat.lane.number)
                 if shared.sitting:
                     return
                 self._shared.remove(shared)
-            self._free.append(number)
-            self._free.sort()
-        if shared is not None:
-            shared.program.close()
+        try:
+            if shared is not None:
+                shared.program.close()  # nobody sits there while the process still ends
+        finally:
+            with self._lock:
+                self._free.append(seat.number)
+                self._free.sort()
 
 
 def _has_room(shared: _Shared, cell: PlannedCell) -> bool:

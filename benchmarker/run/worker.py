@@ -171,7 +171,8 @@ def _do(job: Job, send: EventHandler, turn: Turn | None = None) -> int:
             finished=now(),
         )
         send(Failed(kind=failed.kind, message=failed.message))
-        sys.stderr.write(failed.traceback)
+        # The log may hold what other seeds print, too.
+        sys.stderr.write(f"{job.planned.name} failed:\n{failed.traceback}")
         write_text(job.folder / TRACEBACK_FILE, traceback.format_exc())
         finish(job.folder, job.paths.failed, failed, job.require_claim, token=job.paths.token)
         return 1

@@ -74,6 +74,8 @@ class CellOutcome:
         Whether the machine failed and not the network: killed, out of memory, out of time; or perhaps another network.
     suspected : bool
         Whether it is not known which of the cells that shared a process ended it.
+    bystander : bool
+        Whether its process was ended for another cell, so that this was no attempt of its own.
     """
 
     status: Literal["ok", "failed"]
@@ -83,6 +85,7 @@ class CellOutcome:
     reused: bool = False
     retriable: bool = False
     suspected: bool = False
+    bystander: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

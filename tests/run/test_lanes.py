@@ -26,9 +26,11 @@ pytestmark = [
 ]
 
 # Numbers of the network `projecting` depend on its seed and are no variables, so its seeds cannot share a program.
-# The networks `failing` and `exiting` do so in their second and third epoch where there is a file with their seed.
+# The networks `failing`, `exiting`, `hungry`, which finds no memory, and `hanging` do so in their third epoch where
+# there is a file with their seed.
 NETWORKS = """
 import os
+import time
 
 import keras
 import numpy as np
@@ -39,7 +41,7 @@ from benchmarker import Architecture, hookimpl, layer_seeds
 
 @hookimpl
 def benchmarker_register(registrar):
-    for name in ("plain", "projecting", "failing", "exiting"):
+    for name in ("plain", "projecting", "failing", "exiting", "hungry", "hanging"):
         registrar.architecture(Architecture(name=name, builder=f"seeded_networks:{name}", citation="none"))
 
 
@@ -52,15 +54,24 @@ class Projection(layers.Layer):
         return inputs @ keras.ops.convert_to_tensor(self.numbers)
 
 
-class Failing(keras.Sequential):
+class Acting(keras.Sequential):
     def fit(self, *arguments, **options):
-        class Fail(keras.callbacks.Callback):
+        class Act(keras.callbacks.Callback):
             def on_epoch_begin(self, epoch, logs=None):
-                if epoch == 1:
-                    raise ValueError("it had to fail")
+                if epoch == 2:
+                    act()
 
+        act = self.act
         callbacks = options.pop("callbacks")
-        return super().fit(*arguments, callbacks=[*callbacks, *([Fail()] if self.fails else [])], **options)
+        return super().fit(*arguments, callbacks=[*callbacks, *([Act()] if act else [])], **options)
+
+
+def fail():
+    raise ValueError("it had to fail")
+
+
+def starve():
+    raise MemoryError("there is no more")
 
 
 def build(input_shape, task, seed, *more, kind=keras.Sequential):
@@ -79,17 +90,6 @@ def build(input_shape, task, seed, *more, kind=keras.Sequential):
     ])
 
 
-class Exiting(keras.Sequential):
-    def fit(self, *arguments, **options):
-        class Exit(keras.callbacks.Callback):
-            def on_epoch_begin(self, epoch, logs=None):
-                if epoch == 2:
-                    os._exit(3)
-
-        callbacks = options.pop("callbacks")
-        return super().fit(*arguments, callbacks=[*callbacks, *([Exit()] if self.fails else [])], **options)
-
-
 plain = build
 
 
@@ -97,16 +97,26 @@ def projecting(input_shape, task, seed):
     return build(input_shape, task, seed, Projection(seed))
 
 
-def failing(input_shape, task, seed):
-    network = build(input_shape, task, seed, kind=Failing)
-    network.fails = os.path.exists(f"fails-{seed}")
+def acting(input_shape, task, seed, act):
+    network = build(input_shape, task, seed, kind=Acting)
+    network.act = act if os.path.exists(f"fails-{seed}") else None
     return network
+
+
+def failing(input_shape, task, seed):
+    return acting(input_shape, task, seed, fail)
 
 
 def exiting(input_shape, task, seed):
-    network = build(input_shape, task, seed, kind=Exiting)
-    network.fails = os.path.exists(f"fails-{seed}")
-    return network
+    return acting(input_shape, task, seed, lambda: os._exit(3))
+
+
+def hungry(input_shape, task, seed):
+    return acting(input_shape, task, seed, starve)
+
+
+def hanging(input_shape, task, seed):
+    return acting(input_shape, task, seed, lambda: time.sleep(3600))
 """
 REGISTRY: dict[str, Any] = {
     "title": "Seeds in one program",
@@ -212,21 +222,31 @@ def test_a_killed_program_goes_on_from_the_snapshots_of_its_seeds(
             assert (runs(tmp_path / "study")[name] / file).read_bytes() == (runs(together)[name] / file).read_bytes()
 
 
-@pytest.mark.parametrize(("model", "words"), [("failing", "it had to fail"), ("exiting", "ended with code 3")])
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("failing", "it had to fail"),
+        ("exiting", "ended with code 3"),
+        ("hungry", "there is no more; tried again (1 of 1)"),
+        ("hanging", "more than 40 s"),
+    ],
+)
 def test_a_seed_that_fails_leaves_the_others_alone(
     tmp_path: Path, command_line: Any, environment: dict[str, str], model: str, words: str
 ) -> None:
-    """Also if it takes the whole process with it."""
+    """Also if it takes the whole process with it, is tried again, or keeps the others waiting."""
     models = [{"architecture": model, "learning_rate": 1e-2, "epochs": 4}]
     whole = run(tmp_path / "whole", command_line, environment, seeds=[1, 2], models=models)
     folder = tmp_path / "failing"
     folder.mkdir()
     (folder / "seeds.yaml").write_text(json.dumps(REGISTRY | {"models": models, "seeds": [1, 2]}))
     (folder / f"fails-{Stream('weights', seed=2, architecture=model).seed()}").touch()
-    done = command_line.run("run", "seeds.yaml", "-p", "study", "--jobs", "1", cwd=folder, env=environment)
+    command = ("run", "seeds.yaml", "-p", "study", "--jobs", "1", *(("--timeout", "40") if model == "hanging" else ()))
+    done = command_line.run(*command, cwd=folder, env=environment)
     assert done.returncode == 1
     assert words in done.stdout + done.stderr
-    assert ("without other seeds" in done.stdout + done.stderr) is (model == "exiting")
+    assert ("without other seeds" in done.stdout + done.stderr) is (model in {"exiting", "hanging"})
+    assert "SIG" not in done.stdout + done.stderr
     (finished,) = (name for name in runs(folder / "study") if name in runs(whole))
     for file in COMPARED:
         assert (folder / "study" / "runs" / finished / file).read_bytes() == (runs(whole)[finished] / file).read_bytes()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from benchmarker.run.lanes import LaneProgram
 from benchmarker.run.seats import Seats, by_program, describe_programs, in_order_of_programs, most_at_once
 from tests.study.material import of_lanes, planned_cell
 
@@ -25,7 +28,8 @@ def test_a_lane_is_taken_once_and_other_configurations_sit_elsewhere() -> None:
     assert seats.take(of_lanes(5)) is not None
 
 
-def test_a_seat_is_free_again_when_the_last_seed_has_left() -> None:
+def test_a_seat_is_free_again_when_the_last_seed_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LaneProgram, "has_had", lambda _program, _number: True)
     seats = Seats(1)
     first, second = seats.take(of_lanes(1)), seats.take(of_lanes(2))
     assert first is not None
@@ -38,6 +42,21 @@ def test_a_seat_is_free_again_when_the_last_seed_has_left() -> None:
     seat = seats.take(planned_cell())
     assert seat is not None
     assert (seat.number, seat.lane) == (0, None)
+
+
+def test_a_seed_that_stood_up_without_a_process_may_join_later() -> None:
+    """As one that another run works on, until that is killed."""
+    seats = Seats(1)
+    first, second = seats.take(of_lanes(1)), seats.take(of_lanes(2))
+    assert first is not None
+    assert second is not None
+    with second:
+        pass
+    again = seats.take(of_lanes(2))
+    assert again is not None
+    assert again.lane is not None
+    assert first.lane is not None
+    assert again.lane.program is first.lane.program
 
 
 def test_cells_whose_weights_are_tested_share_nothing() -> None:
