@@ -33,7 +33,7 @@ class _Request:
     function: StepFunction
     arguments: tuple[Any, ...]
     result: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
     done: bool = False
 
 
@@ -143,7 +143,7 @@ class Lanes:
         arguments = [requests.get(number, first).arguments for number in range(self.of)]
         try:
             results = self._program(first)(arguments)
-        except Exception as error:  # noqa: BLE001 - raised again in the thread of each lane
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread of each lane, or they wait forever
             for request in requests.values():
                 request.error, request.done = error, True
             return

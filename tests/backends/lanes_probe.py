@@ -140,6 +140,45 @@ def taken() -> list[str]:
     return found
 
 
+class Ending:
+    """A network whose step ends the process when it is compiled with those of other lanes, but not alone."""
+
+    def __init__(self) -> None:
+        self.compiled = 0
+        self.train_function: Any = None
+        self.test_function: Any = None
+
+    def train_step(self, state: Any, batch: Any) -> tuple[Any, Any]:
+        self.compiled += 1
+        if self.compiled == 2:
+            raise SystemExit(3)
+        return batch, state
+
+    test_step = train_step
+
+
+def ended() -> list[str]:
+    """Return what lanes get whose common program cannot be compiled."""
+    lanes, found = make_lanes("jax", OF), []
+
+    def fit(lane: int) -> None:
+        model = Ending()
+        try:
+            with lanes.training(lane, model):
+                model.train_function(np.zeros(2), iter([np.zeros(2)]))
+        except SystemExit as error:
+            found.append(str(error))
+
+    for lane in range(2):
+        lanes.expect(lane)
+    threads = [threading.Thread(target=fit, args=(lane,), daemon=True) for lane in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return found
+
+
 def main() -> None:
     """Print everything."""
     seeds, epochs = {0: 30, 1: 31, 2: 32}, {0: 4, 1: 2, 2: 4}
@@ -150,6 +189,7 @@ def main() -> None:
         "projected alone": train({2: 32}, epochs=epochs, projected=True)[2],
         "failing": train(seeds, epochs=epochs, fails=1),
         "taken": taken(),
+        "ended": ended(),
         "paused": paused(),
     }
     sys.stdout.write(json.dumps(found))

@@ -53,6 +53,13 @@ def test_a_lane_that_fails_leaves_the_others_alone(probe: dict[str, Any]) -> Non
 
 @pytest.mark.long
 @needs_jax
+def test_no_lane_waits_for_a_program_that_cannot_be_compiled(probe: dict[str, Any]) -> None:
+    """Whatever a network raises."""
+    assert probe["ended"] == ["3", "3"]
+
+
+@pytest.mark.long
+@needs_jax
 def test_a_lane_is_for_one_cell(probe: dict[str, Any]) -> None:
     assert len(probe["taken"]) == 3
 
