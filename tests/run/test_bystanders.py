@@ -13,7 +13,7 @@ from benchmarker.run.processes import Conditions
 from benchmarker.run.runner import Runner
 from benchmarker.run.seats import Seats
 from benchmarker.study.observer import CellOutcome
-from tests.run.test_seats import of_lanes
+from tests.study.material import of_lanes
 
 BYSTANDER = CellOutcome(status="failed", message="ended for another seed", retriable=True, bystander=True)
 KILLED = CellOutcome(status="failed", message="killed", retriable=True)
