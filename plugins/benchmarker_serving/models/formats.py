@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarker import LiteRtModel, PluginError, SavedModel
+from benchmarker import ConfigurationError, LiteRtModel, PluginError, SavedModel
 from benchmarker_serving.models.bundle import FILES, Format
 from benchmarker_serving.models.graphs import Graph, seeded_inputs
 from benchmarker_serving.models.onnx_graph import in_fixed_order, numbered_nodes, rename_output, restore_choices
@@ -23,14 +23,40 @@ Run = Callable[[Arrays], "NDArray[np.float32]"]
 
 
 def write_graph(graph: Graph, form: Format, folder: Path) -> Path:
-    """Write a graph in one format, and return the path that programs of that format open."""
+    """Write a graph in one format, and return the path that programs of that format open.
+
+    Raises
+    ------
+    ConfigurationError
+        If Keras cannot write the format from a network on this process's backend.
+    """
+    import keras
     import numpy as np
+
+    require_backend(form, keras.config.backend())
 
     path = folder if form == "savedmodel" else folder / FILES[form]
     zeros = [np.zeros((1, *shape), np.float32) for shape in graph.inputs.values()]
     graph.model(zeros if len(zeros) > 1 else zeros[0], training=False)  # Keras exports no model that was never called
     _WRITERS[form](graph, path)
     return path
+
+
+def require_backend(form: Format, backend: str) -> None:
+    """Refuse a format that Keras writes from networks on TensorFlow only.
+
+    Raises
+    ------
+    ConfigurationError
+        Saying what can be done instead.
+    """
+    if backend == "tensorflow" or form in {"keras", "savedmodel"}:
+        return
+    name = {"onnx": "ONNX", "litert": "LiteRT"}[form]
+    raise ConfigurationError(
+        f"{name} files can be made of networks on TensorFlow only, and this one was trained on {backend}: export it "
+        "with --to keras or --to savedmodel, or train it again with KERAS_BACKEND=tensorflow"
+    )
 
 
 def _keras(graph: Graph, path: Path) -> None:

@@ -6,15 +6,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import keras
 import numpy as np
 import pytest
 
-from benchmarker import PluginError, Preparation, StorageError, digest_file
+from benchmarker import ConfigurationError, PluginError, Preparation, StorageError, digest_file
 from benchmarker.cli import main
-from benchmarker_serving.models.bundle import Bundle, name_of, next_version
-from benchmarker_serving.models.graphs import prepare_tensors
+from benchmarker_serving.models.bundle import Bundle, Format, name_of, next_version
+from benchmarker_serving.models.formats import require_backend, write_graph
+from benchmarker_serving.models.graphs import Graph, prepare_tensors
 from benchmarker_serving.models.latent import latent_points
 from benchmarker_serving.server.contract import metadata
 
@@ -209,3 +211,12 @@ def test_graph_refuses_steps_of_the_preparation_that_it_would_leave_out(step: di
     preparation = Preparation.model_validate({"clip_sigma": 3, **step})
     with pytest.raises(PluginError, match=list(step)[-1]):
         prepare_tensors(np.zeros((1, 8, 8, 1)), preparation, (8, 8, 1))
+
+
+@pytest.mark.parametrize("form", ["onnx", "litert"])
+def test_formats_that_need_tensorflow_say_so(form: Format, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    require_backend(form, "tensorflow")
+    require_backend("keras", "jax")
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(ConfigurationError, match=r"TensorFlow only, and this one was trained on jax: .*--to keras"):
+        write_graph(cast("Graph", object()), form, tmp_path)
