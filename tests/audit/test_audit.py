@@ -80,12 +80,14 @@ def test_an_unchanged_study_reproduces(finished: Path, tmp_path: Path, audit: Au
     assert (kept / "trail.json").read_bytes() == (run_folder(finished, "careless") / "trail.json").read_bytes()
 
 
+@pytest.mark.long
 def test_another_order_of_batches_is_found(finished: Path, tmp_path: Path, audit_here: Audit) -> None:
     plugin = install(tmp_path / "site", "other_order", WITH + OTHER_ORDER)
     code, report = audit_here(finished, "--cells", "careless", site=plugin)
     assert (code, cell(report, "careless")["first_link"]) == (1, "epoch 2 / order")
 
 
+@pytest.mark.long
 def test_another_number_of_threads_is_found(finished: Path, tmp_path: Path, audit_here: Audit) -> None:
     plugin = install(tmp_path / "site", "other_threads", WITH + OTHER_THREADS)
     code, report = audit_here(finished, "--cells", "careless", site=plugin)

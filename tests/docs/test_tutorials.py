@@ -22,6 +22,8 @@ TUTORIALS = Path(__file__).resolve().parent.parent.parent / "docs" / "tutorials"
 REGISTRIES = TUTORIALS.parent.parent / "registries"
 SEEDS = ("8901,1826,4915", "8901,1826")  # two instead of three
 
+pytestmark = pytest.mark.long
+
 
 def blocks(page: str, language: str) -> list[str]:
     """Return the fenced blocks of a tutorial in one language."""

@@ -150,6 +150,7 @@ def test_page_shows_names_that_look_like_code_as_text(hostile_folder: Path) -> N
         assert " ".join(name.split()) in page.text
 
 
+@pytest.mark.long
 def test_page_of_a_large_study_stays_small(tmp_path: Path) -> None:
     study = DocumentStudy(tmp_path / "large", n_test=24, epochs=20)
     study.add([f"network_{k:02d}" for k in range(15)], range(10), [f"arm_{k}" for k in range(6)])

@@ -93,6 +93,7 @@ def test_figures_fit_and_their_texts_keep_apart(study_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("render", [drawing.render, drawing.render_wide])
+@pytest.mark.long
 def test_no_ink_of_a_saved_figure_touches_its_edges(
     study_folder: Path, render: Callable[..., dict[str, bytes]]
 ) -> None:

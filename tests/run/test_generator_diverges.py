@@ -19,6 +19,7 @@ GENERATORS = [{"generator": "painter", "name": "fast", "epochs": 1, "options": {
 ARMS = ["real", {"name": "by fast", "generated": "fast"}]
 
 
+@pytest.mark.long
 def test_cell_of_a_diverging_generator_fails_and_is_not_averaged(
     tmp_path: Path, fits_folder: Path, command_line: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

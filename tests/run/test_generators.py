@@ -194,6 +194,7 @@ def audited(
 Audit = Callable[..., tuple[AuditReport, CellAudit]]
 
 
+@pytest.mark.long
 def test_audit_repeats_a_generated_arm_bit_for_bit_with_a_new_generator(
     painted: Path, tmp_path: Path, audited: Audit
 ) -> None:
@@ -207,6 +208,7 @@ def test_audit_repeats_a_generated_arm_bit_for_bit_with_a_new_generator(
         assert again[name] == one[name]
 
 
+@pytest.mark.long
 def test_generator_that_is_not_deterministic_is_the_first_difference(
     painted: Path, audited: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

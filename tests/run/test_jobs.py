@@ -111,6 +111,7 @@ def test_limits_of_a_container_count(machine: Path) -> None:
     assert free_memory() == 64 * GIB
 
 
+@pytest.mark.long
 def test_plan_says_how_many_cells_run_at_once(quick: QuickStudy) -> None:
     quick.script(one=["ok"], two=["ok"], three=["ok"])
     planned = quick.run("--plan-only", "--jobs", "3").stdout

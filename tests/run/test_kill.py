@@ -1,7 +1,7 @@
 """Runs that are killed with SIGKILL again and again, and resume to the bits of undisturbed runs.
 
-One test kills a study with one network a few times. The long one kills a study with two networks more often; with the
-kills of ``test_jax.py`` there are more than twenty.
+One test kills a study with one network a few times, another one a study with two networks more often; with the kills of
+``test_jax.py`` there are more than twenty. They take a minute or more; ``test_failures.py`` kills single processes.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ FEW_STAGES = ("training", "snapshot", "results")
 FEW_VICTIMS = ("worker", "parent", "worker first")
 FEW_KILLS_OF_PREPARATION = 3
 ONE_NETWORK = {"models": [SMALL | {"epochs": 16}]}
+
+pytestmark = [pytest.mark.kill, pytest.mark.long]
 
 
 def many_stages(run: str, times: int) -> str | None:
@@ -55,7 +57,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, command_line: Any) -> 
     return run_without_kills(tmp_path_factory.mktemp("never") / "stopped", command_line, **ONE_NETWORK)
 
 
-@pytest.mark.kill
 def test_a_few_kills_change_no_bit(undisturbed: Path, tmp_path: Path, command_line: Any) -> None:
     folder = lay_out(tmp_path / "killed", **ONE_NETWORK)
     environment = surroundings(folder)
@@ -69,15 +70,12 @@ def test_a_few_kills_change_no_bit(undisturbed: Path, tmp_path: Path, command_li
     assert_whole(study, folder, command_line, environment)
 
 
-@pytest.mark.kill
 def test_the_learning_rate_falls_while_runs_are_killed(undisturbed: Path) -> None:
     (folder,) = runs(undisturbed).values()
     with (folder / "history.csv").open() as stream:
         assert len({row["learning_rate"] for row in csv.DictReader(stream)}) > 1
 
 
-@pytest.mark.kill
-@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_many_kills_change_no_bit(tmp_path: Path, command_line: Any) -> None:
     never = run_without_kills(tmp_path / "never", command_line, "--jobs", "2")

@@ -89,6 +89,7 @@ def test_report_that_exits_has_failed(
     assert not (study.folder / "report").exists()
 
 
+@pytest.mark.long
 def test_builder_and_transform_that_end_fail_their_cells(
     command_line: CommandLine, leaver: dict[str, str], fits_folder: Path, tmp_path: Path
 ) -> None:

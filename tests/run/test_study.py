@@ -91,6 +91,7 @@ def test_the_same_command_repeats_nothing(finished: Path, command_line: Any) -> 
     assert {path: path.stat().st_mtime_ns for path in (finished / "study" / "runs").rglob("*")} == before
 
 
+@pytest.mark.long
 def test_order_jobs_plugins_folder_and_warnings_change_nothing(
     finished: Path, tmp_path: Path, command_line: Any
 ) -> None:
@@ -112,6 +113,7 @@ def test_order_jobs_plugins_folder_and_warnings_change_nothing(
         assert {cell: one[cell][name] for cell in other} == {cell: each[name] for cell, each in other.items()}
 
 
+@pytest.mark.long
 def test_saved_weights_are_tested_without_training(finished: Path, tmp_path: Path, command_line: Any) -> None:
     saved = tmp_path / "models"
     registry = json.loads((finished / "tiny.yaml").read_text()) | {"arms": ["real"], "models": MODELS[:1]}

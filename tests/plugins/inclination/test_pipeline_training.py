@@ -100,6 +100,7 @@ def test_metrics_have_the_keys_of_the_original(pipeline: Path, shared_data: Path
     assert (pipeline / "models/Uset_000_model4_ckpt/Uset_000_model4_evalFig.jpg").stat().st_size > 1000
 
 
+@pytest.mark.long
 def test_training_that_is_continued_has_the_bits_of_one_that_never_stopped(pipeline: Path, tmp_path: Path) -> None:
     common = ["-a", pipeline / "augmented", "-i", pipeline / "samples", "-s", 24, "-o", tmp_path]
     train = ["inclination", "train", *map(str, common), "-n", "0", "-z", "1", "-b", "2"]

@@ -147,6 +147,7 @@ def test_published_set_is_complete(shared_data: Path) -> None:
 
 
 @pytest.mark.shared
+@pytest.mark.long
 def test_hdf5_has_the_same_images_in_the_same_parts(shared_data: Path) -> None:
     folder = shared_data / "first_radio_galaxies"
     png_set, hdf5_set = (
